@@ -1,0 +1,126 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "graph/op.h"
+
+namespace jcs {
+
+/// What a kernel is prepared for: a type and how its rows lie in memory. A row is the innermost axis (the channels of
+/// a pixel); consecutive rows start `rowStride` elements apart, more than the channels when the operand is a channel
+/// slice of a wider tensor.
+struct Operand {
+  TensorType type;
+  int64_t rowStride = 0;
+
+  static Operand dense(TensorType t) { return {t, t.shape.channels()}; }
+  bool isDense() const { return rowStride == type.shape.channels(); }
+};
+
+/// A computation prepared for fixed operands. Everything slow (primitive creation, engine search, blocking) happened
+/// when it was made. Runs on the execution thread of its device, one kernel at a time.
+class Kernel {
+ public:
+  virtual ~Kernel() = default;
+
+  /// `inputs[i]` is the packed form of input i where `packedBytes(i)` is not 0. `scratch` has `scratchBytes()` bytes,
+  /// 64-byte aligned, undefined at entry.
+  virtual void run(std::span<const std::byte* const> inputs, std::span<std::byte* const> outputs,
+                   std::byte* scratch) = 0;
+  virtual int64_t scratchBytes() const { return 0; }
+
+  /// Weights in the layout and precision that the kernel reads. 0: as they are. The program packs an input whose
+  /// source does not change between runs once, and others before each run.
+  virtual int64_t packedBytes(int /*input*/) const { return 0; }
+  virtual void pack(int /*input*/, const std::byte* /*source*/, std::byte* /*packed*/) {}
+
+  /// The library's or our own name of the algorithm, for profiles and for the test that no slow path is taken.
+  virtual std::string implementation() const { return "own"; }
+};
+
+struct DeviceInfo {
+  std::string name;         ///< "cpu", "cuda:0": what `device` options say
+  std::string kind;         ///< "cpu" | "cuda"
+  std::string description;  ///< the processor's name
+  std::string isa;          ///< instruction set or compute capability in use
+  std::string library;      ///< "oneDNN 3.7.2"
+  bool available = false;
+  std::string reason;  ///< when unavailable: why, and what to do
+  int64_t memoryBytes = 0;
+  int threads = 0;
+  bool bf16 = false;  ///< fast in hardware: what precision 'auto' picks
+};
+
+/// A device. Turns an op with known operands into a kernel, and owns the device's memory.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  virtual DeviceInfo device() const = 0;
+  /// Names of all ops that have a kernel.
+  virtual std::vector<std::string> ops() const = 0;
+  /// Whether that operand may be a channel slice (rowStride > channels).
+  virtual bool acceptsRowStride(const Op& op, bool isOutput, int index) const = 0;
+  /// Whether activations of that dtype can be computed on at all.
+  virtual bool supports(DType dtype) const = 0;
+  /// `threads` ≤ device().threads. Throws INTERNAL when the op has no kernel.
+  virtual std::unique_ptr<Kernel> prepare(const Op& op, std::span<const Operand> inputs,
+                                          std::span<const Operand> outputs, int threads) = 0;
+
+  /// OUT_OF_MEMORY, naming requested and free bytes, when refused.
+  virtual std::byte* allocate(int64_t bytes) = 0;
+  virtual void release(std::byte* memory, int64_t bytes) noexcept = 0;
+  virtual void upload(std::byte* device, const std::byte* host, int64_t bytes) = 0;
+  virtual void download(std::byte* host, const std::byte* device, int64_t bytes) = 0;
+  virtual void copy(std::byte* to, const std::byte* from, int64_t bytes) = 0;
+  virtual int64_t freeBytes() const = 0;
+};
+
+/// Memory of a device, released with its owner.
+class DeviceBuffer {
+ public:
+  DeviceBuffer() = default;
+  DeviceBuffer(std::shared_ptr<Backend> backend, int64_t bytes)
+      : backend_(std::move(backend)), data_(backend_->allocate(bytes)), bytes_(bytes) {}
+  ~DeviceBuffer() { reset(); }
+  DeviceBuffer(DeviceBuffer&& other) noexcept { swap(other); }
+  DeviceBuffer& operator=(DeviceBuffer&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+
+  std::byte* data() const { return data_; }
+  int64_t bytes() const { return bytes_; }
+  void reset() {
+    if (data_) backend_->release(data_, bytes_);
+    data_ = nullptr;
+    bytes_ = 0;
+  }
+
+ private:
+  void swap(DeviceBuffer& other) noexcept {
+    std::swap(backend_, other.backend_);
+    std::swap(data_, other.data_);
+    std::swap(bytes_, other.bytes_);
+  }
+
+  std::shared_ptr<Backend> backend_;
+  std::byte* data_ = nullptr;
+  int64_t bytes_ = 0;
+};
+
+/// Bumped whenever anything in this header, or in an op that kernels read, changes.
+inline constexpr int kBackendAbi = 1;
+
+/// What a backend library exports under C linkage. `jcsBackendAbi` is asked first.
+///   int jcsBackendAbi();
+///   Backend* jcsCreateBackend(int index, int threads);   // throws jcs::Error: DEVICE_UNAVAILABLE
+using BackendAbiFunction = int (*)();
+using CreateBackendFunction = Backend* (*)(int index, int threads);
+
+}  // namespace jcs

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+
+#include "backend/backend.h"
+
+namespace jcs {
+
+/// What a kernel factory is told.
+template <typename Device>
+struct Preparation {
+  const Op& op;
+  std::span<const Operand> inputs, outputs;
+  Device& device;
+  int threads;
+
+  /// The op's attributes; its name was matched, so the type is known.
+  template <typename T>
+  const T& as() const {
+    return static_cast<const T&>(op);
+  }
+};
+
+/// The kernels of one backend, by op name. Each backend has one table, filled by a function per kernel file.
+template <typename Device>
+class KernelRegistry {
+ public:
+  using Factory = std::function<std::unique_ptr<Kernel>(const Preparation<Device>&)>;
+  /// Says which operands of the op may be channel slices.
+  using Strided = std::function<bool(const Op& op, bool isOutput, int index)>;
+
+  void add(const std::string& op, Factory factory, Strided strided = nullptr) {
+    invariant(!entries_.contains(op), "two kernels register for one op");
+    entries_[op] = {std::move(factory), std::move(strided)};
+  }
+  std::unique_ptr<Kernel> prepare(const Preparation<Device>& p) const {
+    const auto found = entries_.find(std::string(p.op.name()));
+    invariant(found != entries_.end(), "an op has no kernel on this backend");
+    return found->second.factory(p);
+  }
+  bool acceptsRowStride(const Op& op, bool isOutput, int index) const {
+    const auto found = entries_.find(std::string(op.name()));
+    return found != entries_.end() && found->second.strided && found->second.strided(op, isOutput, index);
+  }
+  std::vector<std::string> ops() const {
+    std::vector<std::string> names;
+    for (const auto& [name, entry] : entries_) names.push_back(name);
+    return names;
+  }
+
+ private:
+  struct Entry {
+    Factory factory;
+    Strided strided;
+  };
+  std::map<std::string, Entry> entries_;
+};
+
+}  // namespace jcs

@@ -1,0 +1,53 @@
+#pragma once
+
+#include "graph/graph.h"
+#include "ops/activation.h"
+
+namespace jcs {
+
+/// Batch normalisation with the batch's own statistics: (y, mean, variance) from (x, gamma, beta); the variance is the
+/// biased one, over all but the channel axis. With a single value per channel: BATCH_NORM_BATCH_TOO_SMALL.
+class BatchNorm : public Op {
+ public:
+  float epsilon = 1e-5f;
+  Activation activation = Activation::kNone;  ///< set by the compiler's fusion only
+
+  std::string_view name() const override { return "batch_norm"; }
+  std::string attributes() const override;
+  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
+  std::vector<Value> gradient(const GradientContext& context) const override;
+  Precision precision(int input) const override { return input == 0 ? Precision::kFollow : Precision::kFloat32; }
+};
+
+/// (dx, dgamma, dbeta) from (dy, x, gamma, mean, variance).
+class BatchNormGradient : public Op {
+ public:
+  float epsilon = 1e-5f;
+
+  std::string_view name() const override { return "batch_norm_gradient"; }
+  std::string attributes() const override;
+  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
+  Precision precision(int input) const override { return input <= 1 ? Precision::kFollow : Precision::kFloat32; }
+};
+
+/// scale = gamma / sqrt(variance + epsilon) and shift = beta − mean · scale, so that stored statistics become an Affine.
+/// Outputs (scale, shift) from (gamma, beta, mean, variance). With epsilon 0 a zero variance gives INF, hence loaders
+/// check it.
+class BatchNormScaleShift : public Op {
+ public:
+  float epsilon = 1e-5f;
+
+  std::string_view name() const override { return "batch_norm_scale_shift"; }
+  std::string attributes() const override;
+  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
+  std::vector<Value> gradient(const GradientContext& context) const override;
+};
+
+struct BatchNormResult {
+  Value y, mean, variance;
+};
+BatchNormResult batchNorm(Value x, Value gamma, Value beta, float epsilon);
+/// Normalises with stored statistics.
+Value batchNormInference(Value x, Value gamma, Value beta, Value mean, Value variance, float epsilon);
+
+}  // namespace jcs

@@ -1,0 +1,72 @@
+#pragma once
+
+#include "graph/graph.h"
+
+namespace jcs {
+
+/// Joins tensors along their last axis, the channels. Costs nothing where the compiler lets the producers write into
+/// the result.
+class Concat : public Op {
+ public:
+  std::string_view name() const override { return "concat"; }
+  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
+  std::vector<Value> gradient(const GradientContext& context) const override;
+  Precision precision(int) const override { return Precision::kFollow; }
+};
+
+/// Cuts the last axis into consecutive parts; a view where the consumers take a row stride.
+class Split : public Op {
+ public:
+  std::vector<int64_t> sizes;
+
+  std::string_view name() const override { return "split"; }
+  std::string attributes() const override;
+  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
+  std::vector<Value> gradient(const GradientContext& context) const override;
+  Precision precision(int) const override { return Precision::kFollow; }
+};
+
+/// The box of `extent` at `begin`.
+class Slice : public Op {
+ public:
+  Shape begin, extent;
+
+  std::string_view name() const override { return "slice"; }
+  std::string attributes() const override;
+  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
+  std::vector<Value> gradient(const GradientContext& context) const override;
+  Precision precision(int) const override { return Precision::kFollow; }
+};
+
+/// Zeros of shape `extent` with x at `begin`: the gradient of Slice, and U-Net's padding to the skip's size.
+class Pad : public Op {
+ public:
+  Shape begin, extent;
+
+  std::string_view name() const override { return "pad"; }
+  std::string attributes() const override;
+  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
+  std::vector<Value> gradient(const GradientContext& context) const override;
+  Precision precision(int) const override { return Precision::kFollow; }
+};
+
+/// The same elements in the same order under another shape.
+class Reshape : public Op {
+ public:
+  Shape target;
+
+  std::string_view name() const override { return "reshape"; }
+  std::string attributes() const override { return "target=" + target.toString(); }
+  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
+  std::vector<Value> gradient(const GradientContext& context) const override;
+  Precision precision(int) const override { return Precision::kFollow; }
+};
+
+Value concat(std::span<const Value> parts);
+inline Value concat(std::initializer_list<Value> parts) { return concat(std::span(parts.begin(), parts.size())); }
+std::vector<Value> split(Value x, std::span<const int64_t> sizes);
+Value slice(Value x, Shape begin, Shape extent);
+Value pad(Value x, Shape begin, Shape extent);
+Value reshape(Value x, Shape target);
+
+}  // namespace jcs

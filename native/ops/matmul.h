@@ -1,0 +1,28 @@
+#pragma once
+
+#include <optional>
+
+#include "graph/graph.h"
+#include "ops/activation.h"
+
+namespace jcs {
+
+/// y = act(op(a) · op(b) + bias), matrices M×K and K×N, each optionally stored transposed; bias N. float32.
+class Matmul : public Op {
+ public:
+  bool transposeA = false, transposeB = false, bias = false;
+  Activation activation = Activation::kNone;  ///< set by the compiler's fusion only
+
+  std::string_view name() const override { return "matmul"; }
+  std::string attributes() const override;
+  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
+  std::vector<Value> gradient(const GradientContext& context) const override;
+  double flops(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const override;
+};
+
+Value matmul(Value a, Value b, bool transposeA = false, bool transposeB = false,
+             std::optional<Value> bias = std::nullopt);
+/// x N×I times weight O×I (PyTorch's Linear) plus bias O.
+Value dense(Value x, Value weight, std::optional<Value> bias);
+
+}  // namespace jcs

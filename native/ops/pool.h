@@ -1,0 +1,66 @@
+#pragma once
+
+#include "graph/graph.h"
+
+namespace jcs {
+
+/// Windows of a 2-D pooling, as PyTorch's.
+struct PoolAttributes {
+  int64_t kernel = 2;
+  int64_t stride = 2;
+  int64_t padding = 0;
+  bool ceilMode = false;         ///< a last, partial window counts, unless it starts in the padding
+  bool countIncludePad = false;  ///< average pooling divides by kernel², padding included; else by the pixels inside
+  std::string toString() const;
+  int64_t outputExtent(int64_t input) const;
+};
+
+class MaxPool2d : public Op {
+ public:
+  PoolAttributes pool;
+
+  std::string_view name() const override { return "max_pool2d"; }
+  std::string attributes() const override { return pool.toString(); }
+  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
+  std::vector<Value> gradient(const GradientContext& context) const override;
+  Precision precision(int) const override { return Precision::kFollow; }
+};
+
+/// dx from (dy, x): each window's gradient goes to its first maximum in row-major order.
+class MaxPool2dGradient : public Op {
+ public:
+  PoolAttributes pool;
+
+  std::string_view name() const override { return "max_pool2d_gradient"; }
+  std::string attributes() const override { return pool.toString(); }
+  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
+  Precision precision(int) const override { return Precision::kFollow; }
+};
+
+class AveragePool2d : public Op {
+ public:
+  PoolAttributes pool;
+
+  std::string_view name() const override { return "average_pool2d"; }
+  std::string attributes() const override { return pool.toString(); }
+  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
+  std::vector<Value> gradient(const GradientContext& context) const override;
+  Precision precision(int) const override { return Precision::kFollow; }
+};
+
+/// dx, inputHeight × inputWidth, from dy.
+class AveragePool2dGradient : public Op {
+ public:
+  PoolAttributes pool;
+  int64_t inputHeight = 0, inputWidth = 0;
+
+  std::string_view name() const override { return "average_pool2d_gradient"; }
+  std::string attributes() const override;
+  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
+  Precision precision(int) const override { return Precision::kFollow; }
+};
+
+Value maxPool2d(Value x, PoolAttributes attributes);
+Value averagePool2d(Value x, PoolAttributes attributes);
+
+}  // namespace jcs
