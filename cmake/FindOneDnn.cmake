@@ -1,0 +1,53 @@
+# Finds the oneDNN that the CPU backend is built on: JCS_ONEDNN_ROOT, else what `npm run setup` built into the per-user
+# cache, else the system's. Whichever it is must be 3.7 or newer with the THREADPOOL runtime (our threads, not OpenMP's)
+# and the BRGEMM ukernel API.
+
+include(FindPackageHandleStandardArgs)
+
+# The folder's name holds a hash of what defines the build; scripts/onednn-cache.mjs computes the same one.
+set(onednn_hash "")
+foreach(file IN ITEMS config.json hooks.cmake spdlogConfig.cmake)
+  file(SHA256 "${CMAKE_SOURCE_DIR}/cmake/onednn/${file}" hash)
+  string(APPEND onednn_hash "${hash}")
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/cmake/onednn/${file}")
+endforeach()
+string(SHA256 onednn_hash "${onednn_hash}")
+string(SUBSTRING "${onednn_hash}" 0 12 onednn_hash)
+file(READ "${CMAKE_SOURCE_DIR}/cmake/onednn/config.json" config)
+string(JSON onednn_version GET "${config}" version)
+
+if(NOT "$ENV{JCS_CACHE}" STREQUAL "")
+  set(cache "$ENV{JCS_CACHE}")
+elseif(NOT "$ENV{XDG_CACHE_HOME}" STREQUAL "")
+  set(cache "$ENV{XDG_CACHE_HOME}")
+else()
+  set(cache "$ENV{HOME}/.cache")
+endif()
+set(onednn_cached "${cache}/jcs-ct/onednn-${onednn_version}-${onednn_hash}")
+
+# The result is never kept in CMake's cache: setting JCS_ONEDNN_ROOT, or a new pin, takes effect at the next configure.
+unset(dnnl_DIR CACHE)
+if(JCS_ONEDNN_ROOT)
+  find_package(dnnl ${OneDnn_FIND_VERSION} CONFIG QUIET PATHS "${JCS_ONEDNN_ROOT}" NO_DEFAULT_PATH)
+elseif(EXISTS "${onednn_cached}/lib")
+  find_package(dnnl ${OneDnn_FIND_VERSION} CONFIG QUIET PATHS "${onednn_cached}" NO_DEFAULT_PATH)
+else()
+  find_package(dnnl ${OneDnn_FIND_VERSION} CONFIG QUIET)
+endif()
+
+find_package_handle_standard_args(OneDnn
+  REQUIRED_VARS dnnl_DIR
+  VERSION_VAR dnnl_VERSION
+  REASON_FAILURE_MESSAGE "Run `npm run setup`, which builds it into ${onednn_cached}, or pass -DJCS_ONEDNN_ROOT=<prefix>.")
+
+if(OneDnn_FOUND AND NOT TARGET OneDnn::OneDnn)
+  get_target_property(onednn_include DNNL::dnnl INTERFACE_INCLUDE_DIRECTORIES)
+  find_file(onednn_config oneapi/dnnl/dnnl_config.h PATHS ${onednn_include} NO_DEFAULT_PATH NO_CACHE REQUIRED)
+  file(STRINGS "${onednn_config}" onednn_runtime REGEX "define DNNL_CPU_THREADING_RUNTIME +DNNL_RUNTIME_THREADPOOL")
+  file(STRINGS "${onednn_config}" onednn_ukernel REGEX "define DNNL_EXPERIMENTAL_UKERNEL")
+  if(NOT onednn_runtime OR NOT onednn_ukernel)
+    message(FATAL_ERROR "The oneDNN in ${dnnl_DIR} was built without ONEDNN_CPU_RUNTIME=THREADPOOL or without "
+            "ONEDNN_EXPERIMENTAL_UKERNEL=ON. Run `npm run setup`, which builds one that has both.")
+  endif()
+  add_library(OneDnn::OneDnn ALIAS DNNL::dnnl)
+endif()

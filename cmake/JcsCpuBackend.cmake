@@ -1,0 +1,20 @@
+# libjcs_cpu.so: the CPU backend with oneDNN inside.
+
+jcs_sources(cpu_sources native/backend/cpu)
+if(NOT cpu_sources)
+  return()
+endif()
+
+find_package(OneDnn 3.7 REQUIRED MODULE)
+
+add_library(jcs_cpu MODULE ${cpu_sources})
+jcs_compiler_options(jcs_cpu)
+jcs_instruction_sets(${cpu_sources})
+target_link_libraries(jcs_cpu PRIVATE jcs_ops OneDnn::OneDnn Threads::Threads ${CMAKE_DL_LIBS})
+
+# Only the C entry points of the backend contract leave the library, so that neither its oneDNN nor its copy of the
+# engine meets another one in the process.
+set(exports "${CMAKE_SOURCE_DIR}/cmake/backend.map")
+target_link_options(jcs_cpu PRIVATE "LINKER:--version-script=${exports}" "LINKER:--exclude-libs,ALL"
+                    $<$<NOT:$<BOOL:${JCS_SANITIZE}>>:LINKER:--no-undefined>)
+set_target_properties(jcs_cpu PROPERTIES LINK_DEPENDS "${exports}")
