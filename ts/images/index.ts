@@ -1,0 +1,23 @@
+export { compareNames } from '../files'
+export { listCase, selectImages } from './case'
+export {
+  type DecodeAllOptions,
+  type DecodedMask,
+  decodeAll,
+  decodeImage,
+  decodeMask,
+  inspectImage,
+} from './decode'
+export type { Decoder, SliceDecoder } from './decoders'
+export { type ImageFormat, sniff } from './sniff'
+export {
+  type DecodedImage,
+  type DecodeOptions,
+  defaultMaxPixels,
+  type ImageSize,
+  type ImageSource,
+  type Images,
+  type IntensityWindow,
+  type PixelData,
+  type Pixels,
+} from './types'

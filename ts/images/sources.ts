@@ -1,0 +1,170 @@
+import { addAbortSignal, Readable } from 'node:stream'
+import { ReadableStream } from 'node:stream/web'
+import { fileURLToPath } from 'node:url'
+import { throwIfAborted } from '../abort'
+import { JcsError, readError } from '../errors'
+import { maxFileBytes, readHead, readWhole } from '../files'
+import { findDecoder } from './decoders'
+import { copyPixels, isPixels } from './pixels'
+import { sniffLength } from './sniff'
+import type { ImageSource, Images, Pixels } from './types'
+
+/** One source, settled at call time. `name` is what messages call it. */
+export type NamedSource = { name: string } & (
+  | { kind: 'path'; path: string }
+  | { kind: 'address'; url: URL }
+  | { kind: 'bytes'; bytes: Uint8Array }
+  | { kind: 'stream'; stream: Readable | ReadableStream }
+  | { kind: 'pixels'; pixels: Pixels }
+)
+
+const expected =
+  'expected a path, a URL, bytes (Uint8Array), a byte stream or decoded pixels { data, width, height }'
+
+/** Tells one source from an iterable of many. Throws INVALID_TYPE for what is neither. */
+export function isOneSource(images: Images): images is ImageSource {
+  if (typeof images === 'string' || images instanceof URL || images instanceof ReadableStream) return true
+  if (images instanceof ArrayBuffer || ArrayBuffer.isView(images)) return true
+  if (typeof images === 'object' && images !== null) {
+    if (images instanceof Readable) return !images.readableObjectMode
+    if (Symbol.iterator in images || Symbol.asyncIterator in images) return false
+    if (isPixels(images)) return true
+  }
+  throw new JcsError('INVALID_TYPE', `images: got ${describe(images)}; ${expected}, or an iterable of these`)
+}
+
+/** Copies bytes and pixels, so that the caller may reuse its buffers at once. */
+export function takeSource(source: ImageSource, name: string): NamedSource {
+  if (typeof source === 'string') return takePath(source, name)
+  if (source instanceof URL) return takeUrl(source)
+  if (source instanceof ReadableStream) return { kind: 'stream', name, stream: source }
+  if (source instanceof Readable && !source.readableObjectMode)
+    return { kind: 'stream', name, stream: source }
+  if (source instanceof Uint8Array || source instanceof ArrayBuffer) {
+    return {
+      kind: 'bytes',
+      name,
+      bytes: new Uint8Array(source instanceof ArrayBuffer ? source.slice(0) : source),
+    }
+  }
+  if (typeof source === 'object' && source !== null && isPixels(source)) {
+    return { kind: 'pixels', name, pixels: copyPixels(source) }
+  }
+  throw new JcsError('INVALID_TYPE', `${name}: got ${describe(source)}; ${expected}`)
+}
+
+function takePath(path: string, name: string): NamedSource {
+  if (/^(https?|file):\/\//i.test(path)) {
+    if (!URL.canParse(path))
+      throw new JcsError('INVALID_ARGUMENT', `${name}: '${path}' is not a valid address`)
+    return takeUrl(new URL(path))
+  }
+  if (path === '' || path.includes('\0')) {
+    throw new JcsError('INVALID_ARGUMENT', `${name}: ${JSON.stringify(path)} is not a path`)
+  }
+  return { kind: 'path', name: `'${path}'`, path }
+}
+
+function takeUrl(url: URL): NamedSource {
+  if (url.protocol === 'https:' || url.protocol === 'http:') {
+    return { kind: 'address', name: `'${url.origin}${url.pathname}'`, url: new URL(url) }
+  }
+  if (url.protocol !== 'file:') {
+    throw new JcsError(
+      'INVALID_ARGUMENT',
+      `${url.protocol} addresses are not read; use file:, http: or https:`,
+    )
+  }
+  try {
+    const path = fileURLToPath(url)
+    return { kind: 'path', name: `'${path}'`, path }
+  } catch (error) {
+    throw new JcsError('INVALID_ARGUMENT', `'${url.href}' names no local file`, { cause: error })
+  }
+}
+
+/** The encoded bytes of a source that is neither pixels nor a directory. */
+export async function readSource(
+  source: Exclude<NamedSource, { kind: 'pixels' }>,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  throwIfAborted(signal)
+  switch (source.kind) {
+    case 'bytes':
+      return source.bytes
+    case 'path':
+      // The head first, so that a huge file that is no image is refused without being read.
+      findDecoder(await readHead(source.path, sniffLength), source.name)
+      return readWhole(source.path)
+    case 'address':
+      return fetchBytes(source.url, source.name, signal)
+    case 'stream':
+      return collectStream(source.stream, source.name, signal)
+  }
+}
+
+async function fetchBytes(url: URL, name: string, signal: AbortSignal | undefined): Promise<Uint8Array> {
+  let response: Response
+  try {
+    response = await fetch(url, { signal: signal ?? null })
+  } catch (error) {
+    throwIfAborted(signal)
+    const { message, cause } = error as Error
+    const reason = cause instanceof Error ? cause.message : message
+    throw new JcsError('FILE_UNREADABLE', `${name} cannot be fetched: ${reason}`, { cause: error })
+  }
+  const { status, body } = response
+  if (!response.ok) {
+    await body?.cancel()
+    const code = status === 404 || status === 410 ? 'FILE_NOT_FOUND' : 'FILE_UNREADABLE'
+    throw new JcsError(
+      code,
+      `${name} cannot be fetched: the server answered ${status} ${response.statusText}`,
+    )
+  }
+  return body ? collectStream(body as ReadableStream, name, signal) : new Uint8Array()
+}
+
+async function collectStream(
+  stream: Readable | ReadableStream,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  try {
+    const readable = openStream(stream, name)
+    if (signal) addAbortSignal(signal, readable)
+    for await (const chunk of readable) {
+      if (!(chunk instanceof Uint8Array)) {
+        throw new JcsError('INVALID_TYPE', `${name}: the stream gives ${describe(chunk)}; it must give bytes`)
+      }
+      size += chunk.length
+      if (size > maxFileBytes) {
+        throw new JcsError('INPUT_TOO_LARGE', `${name}: the stream gives more than ${maxFileBytes} bytes`)
+      }
+      chunks.push(chunk)
+    }
+  } catch (error) {
+    throwIfAborted(signal)
+    throw readError(error, name)
+  }
+  return Buffer.concat(chunks)
+}
+
+function openStream(stream: Readable | ReadableStream, name: string): Readable {
+  const isUsed = stream instanceof Readable ? stream.readableDidRead || stream.destroyed : stream.locked
+  if (isUsed) {
+    throw new JcsError(
+      'INVALID_ARGUMENT',
+      `${name}: the stream is in use or was read already; a stream can be given once`,
+    )
+  }
+  return stream instanceof Readable ? stream : Readable.fromWeb(stream)
+}
+
+function describe(value: unknown): string {
+  if (value === null) return 'null'
+  if (typeof value !== 'object') return typeof value
+  return Object.prototype.toString.call(value).slice(8, -1)
+}

@@ -1,0 +1,42 @@
+/** The class activation map of one slice, row by row, in the source's coordinates; values in [0, 1]. */
+export interface ActivationMap {
+  data: Float32Array
+  width: number
+  height: number
+}
+
+export interface Classification {
+  /** Probability that the slice is infected, in [0, 1]. */
+  probability: number
+  positive: boolean
+  /** Equations (1) and (2) of the paper; present when `explain` was asked for. */
+  activationMap?: ActivationMap
+}
+
+/** One 8-connected component of the lesion mask, with the fields of figure 6 of the paper. Pixels of the source. */
+export interface Lesion {
+  areaPixels: number
+  /** Only when the source tells its pixel spacing. */
+  areaMm2?: number
+  /** Centre of the bounding box. */
+  x0: number
+  y0: number
+  /** Size of the bounding box. */
+  width: number
+  height: number
+  /** The half of the image that the centre lies in. 'left' is the image's left, not the patient's. */
+  position: { x: 'left' | 'right'; y: 'up' | 'down' }
+}
+
+export interface Segmentation {
+  width: number
+  height: number
+  /** `height * width`, row by row: 1 = lesion. */
+  mask: Uint8Array
+  /** `height * width`, row by row, in [0, 1]; present when `probabilities` was asked for. */
+  probabilities?: Float32Array
+  lesions: Lesion[]
+  areaPixels: number
+  /** Only when the source tells its pixel spacing. */
+  areaMm2?: number
+}
