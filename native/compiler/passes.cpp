@@ -1,0 +1,194 @@
+#include "compiler/passes.h"
+
+#include "compiler/rewrite.h"
+#include "ops/batch_norm.h"
+#include "ops/conv2d.h"
+#include "ops/elementwise.h"
+#include "ops/layout.h"
+#include "ops/matmul.h"
+#include "ops/reduce.h"
+
+namespace jcs {
+
+namespace {
+
+using Replacement = std::optional<std::vector<Value>>;
+
+template <typename T>
+const T* as(const Node* node) {
+  return node == nullptr ? nullptr : dynamic_cast<const T*>(node->op.get());
+}
+
+std::vector<Value> mapped(const Rewriter& rewriter, const Node& node) {
+  std::vector<Value> values;
+  for (int id : node.inputs) values.push_back(rewriter(id));
+  return values;
+}
+
+/// The node that made input `i` of `node`, if nothing else reads that value.
+const Node* soleProducer(const Rewriter& rewriter, const Node& node, size_t i) {
+  return rewriter.uses(node.inputs[i]) == 1 ? rewriter.producer(node.inputs[i]) : nullptr;
+}
+
+std::optional<Activation> activationOf(const Node& node) {
+  const auto* unary = as<Unary>(&node);
+  if (unary == nullptr) return std::nullopt;
+  switch (unary->kind) {
+    case Unary::Kind::kRelu: return Activation::kRelu;
+    case Unary::Kind::kSigmoid: return Activation::kSigmoid;
+    case Unary::Kind::kSqrt: break;
+  }
+  return std::nullopt;
+}
+
+/// A copy of `op` with the activation set, if it can take one and has none.
+template <typename T>
+std::shared_ptr<T> withActivation(const Node* node, Activation activation) {
+  const T* op = as<T>(node);
+  if (op == nullptr || op->activation != Activation::kNone) return nullptr;
+  auto copy = std::make_shared<T>(*op);
+  copy->activation = activation;
+  return copy;
+}
+
+std::shared_ptr<Op> fusedWithActivation(const Node* node, Activation activation) {
+  if (auto conv = withActivation<Conv2d>(node, activation)) return conv;
+  if (auto product = withActivation<Matmul>(node, activation)) return product;
+  if (activation != Activation::kRelu) return nullptr;
+  if (auto norm = withActivation<Affine>(node, activation)) return norm;
+  if (auto sum = withActivation<Binary>(node, activation)) return sum;
+  return nullptr;
+}
+
+Replacement fuseActivation(Rewriter& rewriter, const Node& node) {
+  const auto activation = activationOf(node);
+  const Node* producer = activation ? soleProducer(rewriter, node, 0) : nullptr;
+  if (producer == nullptr) return std::nullopt;
+  const auto fused = fusedWithActivation(producer, *activation);
+  return fused ? Replacement(rewriter.target().add(fused, mapped(rewriter, *producer))) : std::nullopt;
+}
+
+/// batch_norm has several outputs, of which only y may be read by the ReLU alone; the statistics keep their readers.
+Replacement fuseNormActivation(Rewriter& rewriter, const Node& node) {
+  const auto* norm = as<BatchNorm>(&node);
+  if (norm == nullptr || rewriter.uses(node.outputs[0]) != 1) return std::nullopt;
+  for (const Node& reader : rewriter.source().nodes()) {
+    if (reader.inputs.size() != 1 || reader.inputs[0] != node.outputs[0]) continue;
+    if (activationOf(reader) != Activation::kRelu) return std::nullopt;
+    auto copy = std::make_shared<BatchNorm>(*norm);
+    copy->activation = Activation::kRelu;
+    return rewriter.target().add(copy, mapped(rewriter, node));
+  }
+  return std::nullopt;
+}
+
+/// relu(batch_norm(x)) once the norm applies the ReLU itself: y is already what the ReLU would give.
+Replacement dropFusedActivation(Rewriter& rewriter, const Node& node) {
+  if (activationOf(node) != Activation::kRelu) return std::nullopt;
+  const Node* producer = rewriter.producer(node.inputs[0]);
+  if (as<BatchNorm>(producer) == nullptr || rewriter.uses(producer->outputs[0]) != 1 ||
+      node.inputs[0] != producer->outputs[0])
+    return std::nullopt;
+  return std::vector{rewriter(node.inputs[0])};
+}
+
+/// conv + r, r of the same shape: the convolution adds it before it stores.
+Replacement fuseResidual(Rewriter& rewriter, const Node& node) {
+  const auto* sum = as<Binary>(&node);
+  if (sum == nullptr || sum->kind != Binary::Kind::kAdd || node.inputs[0] == node.inputs[1]) return std::nullopt;
+  const auto shape = [&](int id) { return rewriter.source().values()[static_cast<size_t>(id)].type.shape; };
+  if (shape(node.inputs[0]) != shape(node.inputs[1])) return std::nullopt;
+  for (size_t side : {size_t{0}, size_t{1}}) {
+    const Node* producer = soleProducer(rewriter, node, side);
+    const auto* conv = as<Conv2d>(producer);
+    if (conv == nullptr || conv->residual || conv->activation != Activation::kNone || conv->float32Output) continue;
+    auto fused = std::make_shared<Conv2d>(*conv);
+    fused->residual = true;
+    fused->activation = sum->activation;
+    std::vector<Value> inputs = mapped(rewriter, *producer);
+    inputs.push_back(rewriter(node.inputs[1 - side]));
+    return rewriter.target().add(fused, inputs);
+  }
+  return std::nullopt;
+}
+
+/// a + broadcast(b) reads b directly.
+Replacement absorbBroadcast(Rewriter& rewriter, const Node& node) {
+  const auto* binary = as<Binary>(&node);
+  if (binary == nullptr) return std::nullopt;
+  const bool commutes = binary->kind == Binary::Kind::kAdd || binary->kind == Binary::Kind::kMultiply;
+  for (size_t side : {size_t{1}, size_t{0}}) {
+    if (side == 0 && !commutes) continue;
+    const Node* producer = rewriter.producer(node.inputs[side]);
+    const auto* broadcast = as<Broadcast>(producer);
+    if (broadcast == nullptr || as<Broadcast>(rewriter.producer(node.inputs[1 - side])) != nullptr) continue;
+    if (rewriter.source().values()[static_cast<size_t>(node.inputs[1 - side])].type.shape != broadcast->target) continue;
+    Value small = rewriter(producer->inputs[0]);
+    if (broadcast->scale != 1) small = multiply(small, broadcast->scale);
+    const Value inputs[] = {rewriter(node.inputs[1 - side]), small};
+    return rewriter.target().add(node.op, inputs);
+  }
+  return std::nullopt;
+}
+
+Value vectorAlongOutputs(Value v) { return reshape(v, {v.shape()[0], 1, 1, 1}); }
+
+}  // namespace
+
+std::unique_ptr<Graph> foldBatchNorm(const Graph& graph) {
+  const std::vector<char> derived = findDerived(graph);
+  const auto isDerived = [&](int id) { return derived[static_cast<size_t>(id)] != 0; };
+  return Rewriter(graph).run([&](Rewriter& rewriter, const Node& node) -> Replacement {
+    const auto* norm = as<Affine>(&node);
+    if (norm == nullptr || norm->activation != Activation::kNone) return std::nullopt;
+    const Node* producer = soleProducer(rewriter, node, 0);
+    const auto* conv = as<Conv2d>(producer);
+    if (conv == nullptr || conv->residual || conv->activation != Activation::kNone) return std::nullopt;
+    if (!isDerived(node.inputs[1]) || !isDerived(node.inputs[2]) || !isDerived(producer->inputs[1])) return std::nullopt;
+
+    const Value scale = rewriter(node.inputs[1]), shift = rewriter(node.inputs[2]);
+    const Value weight = multiply(rewriter(producer->inputs[1]), vectorAlongOutputs(scale));
+    const Value bias = conv->bias ? add(multiply(rewriter(producer->inputs[2]), scale), shift) : shift;
+    return std::vector{
+        conv2d(rewriter(producer->inputs[0]), weight, bias, conv->conv, conv->float32Output)};
+  });
+}
+
+std::unique_ptr<Graph> fuseEpilogues(const Graph& graph) {
+  auto result = prune(*Rewriter(graph).run(absorbBroadcast));
+  result = prune(*Rewriter(*result).run(fuseResidual));
+  result = prune(*Rewriter(*result).run([](Rewriter& rewriter, const Node& node) -> Replacement {
+    if (auto norm = fuseNormActivation(rewriter, node)) return norm;
+    if (auto dropped = dropFusedActivation(rewriter, node)) return dropped;
+    return fuseActivation(rewriter, node);
+  }));
+  return result;
+}
+
+std::unique_ptr<Graph> splitIntoSlices(const Graph& graph) {
+  return Rewriter(graph).run([](Rewriter& rewriter, const Node& node) -> Replacement {
+    const auto* op = as<Split>(&node);
+    if (op == nullptr) return std::nullopt;
+    const Value x = rewriter(node.inputs[0]);
+    Shape begin = x.shape();
+    for (int axis = 0; axis < begin.rank(); ++axis) begin[axis] = 0;
+    std::vector<Value> parts;
+    for (int64_t size : op->sizes) {
+      Shape extent = x.shape();
+      extent[extent.rank() - 1] = size;
+      parts.push_back(slice(x, begin, extent));
+      begin[begin.rank() - 1] += size;
+    }
+    return parts;
+  });
+}
+
+std::unique_ptr<Graph> optimize(const Graph& graph, DType activation) {
+  auto result = prune(graph);
+  result = prune(*foldBatchNorm(*result));
+  result = fuseEpilogues(*result);
+  result = splitIntoSlices(*result);
+  return prune(*lowerPrecision(*result, activation));
+}
+
+}  // namespace jcs

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <memory>
+
+#include "graph/graph.h"
+
+namespace jcs {
+
+/// conv2d → affine with a scale and shift that depend on stored parameters alone becomes one convolution whose weights
+/// are scaled: batch norm with stored statistics costs nothing at run time.
+std::unique_ptr<Graph> foldBatchNorm(const Graph& graph);
+
+/// Moves ReLU, sigmoid and residual additions into the kernel that produces their operand, and broadcasts into the
+/// elementwise op that reads them. Runs after differentiation: fused ops have no gradient.
+std::unique_ptr<Graph> fuseEpilogues(const Graph& graph);
+
+/// Cuts every split into slices, each of which is a view or a copy of its own.
+std::unique_ptr<Graph> splitIntoSlices(const Graph& graph);
+
+/// Runs convolutions, and all that stands between them, in `activation`; statistics, losses, small vectors and master
+/// weights stay float32. Casts appear where the two meet. Identity for float32.
+std::unique_ptr<Graph> lowerPrecision(const Graph& graph, DType activation);
+
+/// All of them, in order, and dead code removed.
+std::unique_ptr<Graph> optimize(const Graph& graph, DType activation);
+
+}  // namespace jcs

@@ -1,0 +1,33 @@
+#include "compiler/passes.h"
+#include "compiler/rewrite.h"
+#include "ops/elementwise.h"
+
+namespace jcs {
+
+std::unique_ptr<Graph> lowerPrecision(const Graph& graph, DType activation) {
+  if (activation == DType::kF32) return prune(graph);
+  Rewriter rewriter(graph);
+  const auto rule = [&](Rewriter& to, const Node& node) -> std::optional<std::vector<Value>> {
+    std::vector<Value> inputs;
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      Value value = to(node.inputs[i]);
+      switch (node.op->precision(static_cast<int>(i))) {
+        case Precision::kFloat32: value = cast(value, DType::kF32); break;
+        case Precision::kActivation: value = cast(value, activation); break;
+        case Precision::kFollow:
+          // Operands of one shape share the first one's dtype; a broadcast operand is float32.
+          if (i > 0)
+            value = cast(value, value.shape() == inputs[0].shape() || node.op->name() == "concat"
+                                    ? inputs[0].type().dtype
+                                    : DType::kF32);
+          break;
+      }
+      inputs.push_back(value);
+    }
+    return to.target().add(node.op, inputs);
+  };
+  // Results and states are float32 whatever they were computed in.
+  return prune(*rewriter.run(rule, [](Value value) { return cast(value, DType::kF32); }));
+}
+
+}  // namespace jcs

@@ -1,0 +1,99 @@
+#include "compiler/program.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace jcs {
+
+const TensorType& Program::inputType(const std::string& name) const {
+  const auto found = inputs_.find(name);
+  invariant(found != inputs_.end(), "a program has no such input");
+  return found->second.type;
+}
+
+const TensorType& Program::outputType(const std::string& name) const {
+  const auto found = outputs_.find(name);
+  invariant(found != outputs_.end(), "a program has no such output");
+  return found->second.type;
+}
+
+std::byte* Program::address(const Location& location) const {
+  switch (location.where) {
+    case Location::Where::kArena: return arena_ + location.offset;
+    case Location::Where::kPersistent: return persistent_.data() + location.offset;
+    case Location::Where::kState: return stateMemory_[static_cast<size_t>(location.state)] + location.offset;
+  }
+  return nullptr;
+}
+
+void Program::pack(Step& step, size_t packing) {
+  const Packing& p = step.packings[packing];
+  step.kernel->pack(p.input, address(step.inputs[static_cast<size_t>(p.input)]), address(p.packed));
+}
+
+void Program::execute(Step& step) {
+  argumentsIn_.clear();
+  argumentsOut_.clear();
+  for (const Location& input : step.inputs) argumentsIn_.push_back(address(input));
+  for (const Location& output : step.outputs) argumentsOut_.push_back(address(output));
+  for (const Packing& p : step.packings) argumentsIn_[static_cast<size_t>(p.input)] = address(p.packed);
+  step.kernel->run(argumentsIn_, argumentsOut_, arena_ + step.scratchOffset);
+}
+
+void Program::bindStates(StateStore& states) {
+  stateMemory_.clear();
+  for (size_t i = 0; i < stateNames_.size(); ++i) {
+    StateStore::Entry& entry = states.at(stateNames_[i]);
+    invariant(entry.type == stateTypes_[i], "a state's type differs from the program's");
+    stateMemory_.push_back(entry.memory.data());
+  }
+  std::vector<uint64_t> versions;
+  for (size_t i = 0; i < stateNames_.size(); ++i)
+    versions.push_back(stateIsAssigned_[i] ? 0 : states.at(stateNames_[i]).version);
+  if (versions == derivedFrom_) return;
+  derivedFrom_.clear();  // stays stale if refreshing throws
+  refreshDerived();
+  derivedFrom_ = std::move(versions);
+}
+
+void Program::refreshDerived() {
+  for (Step& step : prologue_) {
+    for (size_t i = 0; i < step.packings.size(); ++i) pack(step, i);
+    execute(step);
+  }
+  for (const auto& [step, packing] : cachedPackings_) pack(steps_[step], packing);
+}
+
+void Program::run(StateStore& states, std::byte* arena, const Bindings& bindings,
+                  const std::atomic<bool>* cancelled) {
+  arena_ = arena;
+  bindStates(states);
+  for (const auto& [name, named] : inputs_) {
+    const auto given = bindings.inputs.find(name);
+    require(given != bindings.inputs.end(), errors::kInternal, [&] { return "input '" + name + "' is not bound"; });
+    backend_->upload(address(named.location), given->second, named.type.bytes());
+  }
+  bool changed = false;
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    Step& step = steps_[i];
+    changed |= step.changesState;
+    if (!changed && cancelled != nullptr && cancelled->load(std::memory_order_relaxed))
+      fail(errors::kCancelled, "the work was cancelled");
+    const auto start = profiling_ ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point{};
+    for (size_t p = 0; p < step.packings.size(); ++p)
+      if (step.packings[p].packed.where == Location::Where::kArena) pack(step, p);
+    execute(step);
+    if (profiling_)
+      infos_[i].seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+  for (const Copy& copy : finalCopies_) backend_->copy(address(copy.to), address(copy.from), copy.bytes);
+  for (size_t i = 0; i < stateNames_.size(); ++i)
+    if (stateIsAssigned_[i]) ++states.at(stateNames_[i]).version;
+  for (const auto& [name, target] : bindings.outputs) {
+    const auto found = outputs_.find(name);
+    require(found != outputs_.end(), errors::kInternal, [&] { return "output '" + name + "' does not exist"; });
+    backend_->download(target, address(found->second.location), found->second.type.bytes());
+  }
+}
+
+}  // namespace jcs

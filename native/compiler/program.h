@@ -1,0 +1,112 @@
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+#include "compiler/state_store.h"
+#include "compiler/storage.h"
+#include "graph/graph.h"
+
+namespace jcs {
+
+struct CompileOptions {
+  DType activation = DType::kF32;  ///< kBF16: mixed precision
+  int threads = 1;
+};
+
+/// A compiled graph: prepared kernels in order, and where everything lies. Immutable but for what it caches of the
+/// state that it reads. Memory: `arenaBytes` of the caller's at run time, `persistentBytes` of its own.
+class Program {
+ public:
+  /// Optimises and compiles. Throws OUT_OF_MEMORY before anything is allocated when the device cannot hold it.
+  Program(const Graph& graph, std::shared_ptr<Backend> backend, const CompileOptions& options);
+
+  /// Host data by name; sizes must be those of the graph's inputs and outputs. Outputs left out are not copied.
+  struct Bindings {
+    std::map<std::string, const std::byte*> inputs;
+    std::map<std::string, std::byte*> outputs;
+  };
+  /// Runs once. `cancelled` is read between kernels up to the first that changes state: a step is taken wholly or not
+  /// at all, and then CANCELLED is thrown.
+  void run(StateStore& states, std::byte* arena, const Bindings& bindings,
+           const std::atomic<bool>* cancelled = nullptr);
+
+  int64_t arenaBytes() const { return arenaBytes_; }
+  int64_t persistentBytes() const { return persistentBytes_; }
+  const TensorType& inputType(const std::string& name) const;
+  const TensorType& outputType(const std::string& name) const;
+  /// Bytes per run that are moved without being computed on.
+  int64_t copiedBytes() const { return copiedBytes_; }
+
+  struct StepInfo {
+    std::string op, attributes, scope, implementation;
+    std::vector<TensorType> inputs, outputs;
+    double flops = 0;
+    double bytes = 0;    ///< operands read and written once
+    double seconds = 0;  ///< of the last profiled run
+  };
+  /// The steps of a run, in order; those done once after a change of state are not among them.
+  const std::vector<StepInfo>& steps() const { return infos_; }
+  void profile(bool on) { profiling_ = on; }
+
+ private:
+  friend class ProgramBuilder;
+
+  struct Location {
+    enum class Where { kArena, kPersistent, kState };
+    Where where = Where::kArena;
+    int state = -1;      ///< index into stateNames_
+    int64_t offset = 0;  ///< bytes
+  };
+  struct Packing {
+    int input;
+    Location packed;
+  };
+  struct Step {
+    std::unique_ptr<Kernel> kernel;
+    std::vector<Location> inputs, outputs;
+    std::vector<Packing> packings;
+    int64_t scratchOffset = 0;
+    bool changesState = false;
+  };
+  struct Copy {
+    Location to, from;
+    int64_t bytes;
+  };
+  struct Named {
+    TensorType type;
+    Location location;
+  };
+
+  std::byte* address(const Location& location) const;
+  void pack(Step& step, size_t packing);
+  void execute(Step& step);
+  void bindStates(StateStore& states);
+  void refreshDerived();
+
+  std::shared_ptr<Backend> backend_;
+  std::vector<Step> prologue_, steps_;
+  std::vector<std::pair<size_t, size_t>> cachedPackings_;  ///< (step, packing) that follow the state's version
+  std::vector<StepInfo> infos_;
+  std::vector<Copy> finalCopies_;
+  std::map<std::string, Named> inputs_, outputs_;
+  std::vector<std::string> stateNames_;
+  std::vector<TensorType> stateTypes_;
+  std::vector<char> stateIsAssigned_;
+  int64_t arenaBytes_ = 0, persistentBytes_ = 0, copiedBytes_ = 0;
+  DeviceBuffer persistent_;
+  bool profiling_ = false;
+
+  // Of the current run.
+  std::byte* arena_ = nullptr;
+  std::vector<std::byte*> stateMemory_;
+  std::vector<uint64_t> derivedFrom_;  ///< versions of the states that derived values were computed from
+  std::vector<const std::byte*> argumentsIn_;
+  std::vector<std::byte*> argumentsOut_;
+};
+
+}  // namespace jcs

@@ -1,0 +1,323 @@
+#include <algorithm>
+#include <set>
+
+#include "compiler/passes.h"
+#include "compiler/program.h"
+#include "compiler/rewrite.h"
+#include "ops/layout.h"
+
+namespace jcs {
+
+namespace {
+
+constexpr int64_t kAlignment = 64;
+
+int64_t aligned(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+}  // namespace
+
+/// Turns an optimised graph into the steps and memory of a Program. Time runs in node indices: values that the arena
+/// holds live from their producer to their last reader.
+class ProgramBuilder {
+ public:
+  ProgramBuilder(Program& program, const Graph& graph, Backend& backend, const CompileOptions& options)
+      : program_(program),
+        graph_(graph),
+        backend_(backend),
+        options_(options),
+        storage_(planStorage(graph, backend)),
+        derived_(findDerived(graph)),
+        end_(static_cast<int>(graph.nodes().size())) {}
+
+  void build() {
+    collectStates();
+    findLifetimes();
+    reuseInPlace();
+    layOutPersistent();
+    for (size_t n = 0; n < graph_.nodes().size(); ++n) addNode(static_cast<int>(n));
+    finishAssignments();
+    placeArena();
+    program_.copiedBytes_ = storage_.copiedBytes;
+  }
+
+  /// Constants have to be uploaded once the program owns its memory.
+  const std::vector<std::pair<int64_t, std::shared_ptr<const Tensor>>>& constants() const { return constants_; }
+
+ private:
+  using Location = Program::Location;
+  using Where = Location::Where;
+
+  static size_t at(int id) { return static_cast<size_t>(id); }
+  const ValueInfo& info(int id) const { return graph_.values()[at(id)]; }
+  /// The value whose memory `id` lies in, in-place reuse included.
+  int rootOf(int id) const {
+    int root = storage_.placements[at(id)].root;
+    while (reused_[at(root)] >= 0) root = reused_[at(root)];
+    return root;
+  }
+  bool isPersistent(int root) const {
+    return info(root).kind == ValueInfo::Kind::kConstant ||
+           (info(root).kind == ValueInfo::Kind::kComputed && derived_[at(root)]);
+  }
+  bool isArena(int root) const { return info(root).kind != ValueInfo::Kind::kState && !isPersistent(root); }
+  bool isDerivedNode(const Node& node) const { return derived_[at(node.outputs[0])] != 0; }
+  bool isStep(int n) const { return !storage_.isView[at(n)]; }
+
+  void collectStates() {
+    std::set<int> assigned;
+    for (const auto& [state, value] : graph_.assignments()) assigned.insert(state);
+    stateIndex_.assign(graph_.values().size(), -1);
+    for (size_t id = 0; id < graph_.values().size(); ++id) {
+      const ValueInfo& value = graph_.values()[id];
+      if (value.kind != ValueInfo::Kind::kState) continue;
+      stateIndex_[id] = static_cast<int>(program_.stateNames_.size());
+      program_.stateNames_.push_back(value.name);
+      program_.stateTypes_.push_back(value.type);
+      program_.stateIsAssigned_.push_back(assigned.contains(static_cast<int>(id)));
+    }
+  }
+
+  void findLifetimes() {
+    const size_t count = graph_.values().size();
+    reused_.assign(count, -1);
+    first_.assign(count, end_);
+    last_.assign(count, -1);
+    const auto touch = [&](int id, int time) {
+      const int root = storage_.placements[at(id)].root;
+      first_[at(root)] = std::min(first_[at(root)], time);
+      last_[at(root)] = std::max(last_[at(root)], time);
+    };
+    for (size_t id = 0; id < count; ++id)
+      if (graph_.values()[id].kind == ValueInfo::Kind::kInput) touch(static_cast<int>(id), -1);
+    for (int n = 0; n < end_; ++n) {
+      for (int id : graph_.nodes()[at(n)].inputs) touch(id, n);
+      for (int id : graph_.nodes()[at(n)].outputs) touch(id, n);
+    }
+    for (const auto& [name, id] : graph_.outputs()) touch(id, end_);
+    for (const auto& [state, value] : graph_.assignments()) touch(value, end_);
+  }
+
+  /// An elementwise op may overwrite an operand that nothing reads afterwards; an update, the state it is assigned to.
+  void reuseInPlace() {
+    for (int n = 0; n < end_; ++n) {
+      const Node& node = graph_.nodes()[at(n)];
+      if (isDerivedNode(node) || !isStep(n)) continue;
+      for (size_t k = 0; k < node.outputs.size(); ++k) {
+        const int input = node.op->inPlaceInput(static_cast<int>(k));
+        if (input < 0) continue;
+        const int source = node.inputs[at(input)], result = node.outputs[k];
+        const int root = rootOf(source);
+        if (!ownsDenseMemory(result) || !coversRoot(source, root) || info(root).type.bytes() != info(result).type.bytes())
+          continue;
+        const bool soleReader = std::ranges::count_if(node.inputs, [&](int id) { return rootOf(id) == root; }) == 1;
+        if (!soleReader || last_[at(root)] > n) continue;
+        const bool toState = info(root).kind == ValueInfo::Kind::kState && isAssigned(root, result);
+        if (!toState && !(isArena(root) && first_[at(root)] < n)) continue;
+        if (toState) lastDirectAssign_.insert({root, result});
+        reused_[at(result)] = root;
+        last_[at(root)] = std::max(last_[at(root)], last_[at(result)]);
+      }
+    }
+  }
+  bool ownsDenseMemory(int id) const {
+    const Placement& p = storage_.placements[at(id)];
+    return p.root == id && reused_[at(id)] < 0;
+  }
+  /// Whether `id` is all of the memory it lies in, densely.
+  bool coversRoot(int id, int root) const {
+    const Placement& p = storage_.placements[at(id)];
+    return p.offset == 0 && p.rowStride == info(id).type.shape.channels() &&
+           info(id).type.bytes() == info(root).type.bytes();
+  }
+  bool isAssigned(int state, int value) const {
+    return std::ranges::find(graph_.assignments(), std::pair(state, value)) != graph_.assignments().end();
+  }
+
+  int64_t reservePersistent(int64_t bytes) {
+    const int64_t offset = program_.persistentBytes_;
+    program_.persistentBytes_ += aligned(bytes);
+    return offset;
+  }
+
+  void layOutPersistent() {
+    persistentOffset_.assign(graph_.values().size(), -1);
+    for (size_t id = 0; id < graph_.values().size(); ++id) {
+      const int value = static_cast<int>(id);
+      if (storage_.placements[id].root != value || !isPersistent(value) || last_[id] < 0) continue;
+      persistentOffset_[id] = reservePersistent(info(value).type.bytes());
+      if (info(value).constant) constants_.emplace_back(persistentOffset_[id], info(value).constant);
+    }
+  }
+
+  Operand operand(int id) const { return {info(id).type, storage_.placements[at(id)].rowStride}; }
+
+  /// Arena locations hold the root's id until the arena is placed.
+  Location locate(int id) const {
+    const int64_t offset = storage_.placements[at(id)].offset * sizeOf(info(id).type.dtype);
+    const int root = rootOf(id);
+    if (info(root).kind == ValueInfo::Kind::kState) return {Where::kState, stateIndex_[at(root)], offset};
+    if (isPersistent(root)) return {Where::kPersistent, -1, persistentOffset_[at(root)] + offset};
+    return {Where::kArena, root, offset};
+  }
+
+  void addNode(int n) {
+    const Node& node = graph_.nodes()[at(n)];
+    if (!isStep(n)) return;
+    if (node.op->name() == "concat" && !isDerivedNode(node)) return addConcatCopies(n);
+    std::vector<Operand> inputs, outputs;
+    for (int id : node.inputs) inputs.push_back(operand(id));
+    for (int id : node.outputs) outputs.push_back(operand(id));
+    addStep(n, *node.op, node.inputs, inputs, node.outputs, outputs);
+  }
+
+  void addConcatCopies(int n) {
+    const Node& node = graph_.nodes()[at(n)];
+    const int result = node.outputs[0];
+    int64_t channel = 0;
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      const int source = node.inputs[i];
+      if (!storage_.inPlace[at(n)][i]) {
+        Slice copy;
+        copy.extent = copy.begin = info(source).type.shape;
+        for (int axis = 0; axis < copy.begin.rank(); ++axis) copy.begin[axis] = 0;
+        const Operand input = operand(source);
+        const Operand output{info(source).type, storage_.placements[at(result)].rowStride};
+        const int inputs[] = {source}, outputs[] = {result};
+        addStep(n, copy, inputs, std::span(&input, 1), outputs, std::span(&output, 1),
+                channel * sizeOf(info(source).type.dtype));
+      }
+      channel += info(source).type.shape.channels();
+    }
+  }
+
+  void addStep(int n, const Op& op, std::span<const int> inputIds, std::span<const Operand> inputs,
+               std::span<const int> outputIds, std::span<const Operand> outputs, int64_t outputByteOffset = 0) {
+    const Node& node = graph_.nodes()[at(n)];
+    const bool derived = isDerivedNode(node);
+    Program::Step step;
+    step.kernel = backend_.prepare(op, inputs, outputs, options_.threads);
+    for (int id : inputIds) step.inputs.push_back(locate(id));
+    for (int id : outputIds) {
+      step.outputs.push_back(locate(id));
+      step.outputs.back().offset += outputByteOffset;
+      step.changesState |= step.outputs.back().where == Where::kState;
+    }
+    const auto& list = derived ? program_.prologue_ : program_.steps_;
+    int64_t scratch = aligned(step.kernel->scratchBytes());
+    for (size_t i = 0; i < inputIds.size(); ++i) {
+      const int64_t bytes = step.kernel->packedBytes(static_cast<int>(i));
+      if (bytes == 0) continue;
+      Program::Packing packing{static_cast<int>(i), {}};
+      if (derived_[at(inputIds[i])] && !derived) {
+        packing.packed = {Where::kPersistent, -1, reservePersistent(bytes)};
+        program_.cachedPackings_.emplace_back(list.size(), step.packings.size());
+      } else {
+        packing.packed = {Where::kArena, -1, scratch};  // relative to the step's scratch until the arena is placed
+        scratch += aligned(bytes);
+      }
+      step.packings.push_back(packing);
+    }
+    if (scratch > 0) scratches_.push_back({derived, list.size(), scratch, n});
+    if (derived) {
+      program_.prologue_.push_back(std::move(step));
+    } else {
+      describe(op, node.scope, inputs, outputs, *step.kernel);
+      program_.steps_.push_back(std::move(step));
+    }
+  }
+
+  void describe(const Op& op, const std::string& scope, std::span<const Operand> inputs,
+                std::span<const Operand> outputs, const Kernel& kernel) {
+    Program::StepInfo step{std::string(op.name()), op.attributes(), scope, kernel.implementation(), {}, {}};
+    for (const Operand& o : inputs) step.inputs.push_back(o.type), step.bytes += static_cast<double>(o.type.bytes());
+    for (const Operand& o : outputs) step.outputs.push_back(o.type), step.bytes += static_cast<double>(o.type.bytes());
+    step.flops = op.flops(step.inputs, step.outputs);
+    program_.infos_.push_back(std::move(step));
+  }
+
+  void finishAssignments() {
+    for (const auto& [state, value] : graph_.assignments()) {
+      if (lastDirectAssign_.contains({state, value})) continue;
+      program_.finalCopies_.push_back({locate(state), locate(value), info(state).type.bytes()});
+    }
+    for (const auto& [name, id] : graph_.outputs()) program_.outputs_[name] = {info(id).type, locate(id)};
+    for (size_t id = 0; id < graph_.values().size(); ++id)
+      if (graph_.values()[id].kind == ValueInfo::Kind::kInput)
+        program_.inputs_[graph_.values()[id].name] = {graph_.values()[id].type, locate(static_cast<int>(id))};
+  }
+
+  void placeArena() {
+    std::vector<BufferLifetime> buffers;
+    std::vector<int> bufferOf(graph_.values().size(), -1);
+    for (size_t id = 0; id < graph_.values().size(); ++id) {
+      const int value = static_cast<int>(id);
+      if (storage_.placements[id].root != value || reused_[id] >= 0 || !isArena(value) || last_[id] < first_[id]) continue;
+      bufferOf[id] = static_cast<int>(buffers.size());
+      buffers.push_back({info(value).type.bytes(), first_[id], last_[id]});
+    }
+    // The prologue runs before the inputs arrive and may use all of the arena.
+    const size_t values = buffers.size();
+    for (const Scratch& scratch : scratches_)
+      buffers.push_back({scratch.bytes, scratch.derived ? -2 : scratch.node, scratch.derived ? -2 : scratch.node});
+    const ArenaPlan plan = planArena(buffers);
+    program_.arenaBytes_ = plan.bytes;
+
+    const auto settle = [&](Location& location) {
+      if (location.where != Where::kArena) return;
+      location.offset += plan.offsets[at(bufferOf[at(location.state)])];
+      location.state = -1;
+    };
+    for (auto* list : {&program_.prologue_, &program_.steps_})
+      for (Program::Step& step : *list) {
+        std::ranges::for_each(step.inputs, settle);
+        std::ranges::for_each(step.outputs, settle);
+      }
+    for (size_t i = 0; i < scratches_.size(); ++i) {
+      const Scratch& scratch = scratches_[i];
+      Program::Step& step = (scratch.derived ? program_.prologue_ : program_.steps_)[scratch.step];
+      step.scratchOffset = plan.offsets[values + i];
+      for (Program::Packing& packing : step.packings)
+        if (packing.packed.where == Where::kArena) packing.packed.offset += step.scratchOffset;
+    }
+    for (Program::Copy& copy : program_.finalCopies_) settle(copy.to), settle(copy.from);
+    for (auto* named : {&program_.inputs_, &program_.outputs_})
+      for (auto& [name, entry] : *named) settle(entry.location);
+  }
+
+  struct Scratch {
+    bool derived;
+    size_t step;
+    int64_t bytes;
+    int node;
+  };
+
+  Program& program_;
+  const Graph& graph_;
+  Backend& backend_;
+  const CompileOptions& options_;
+  StoragePlan storage_;
+  std::vector<char> derived_;
+  int end_;
+  std::vector<int> stateIndex_, first_, last_, reused_;
+  std::vector<int64_t> persistentOffset_;
+  std::set<std::pair<int, int>> lastDirectAssign_;
+  std::vector<Scratch> scratches_;
+  std::vector<std::pair<int64_t, std::shared_ptr<const Tensor>>> constants_;
+};
+
+Program::Program(const Graph& graph, std::shared_ptr<Backend> backend, const CompileOptions& options)
+    : backend_(std::move(backend)) {
+  const auto optimized = optimize(graph, options.activation);
+  ProgramBuilder builder(*this, *optimized, *backend_, options);
+  builder.build();
+  const int64_t needed = arenaBytes_ + persistentBytes_, available = backend_->freeBytes();
+  require(needed <= available, errors::kOutOfMemory, [&] {
+    return "the program needs " + std::to_string(needed) + " bytes on '" + backend_->device().name + "', of which " +
+           std::to_string(available) + " are free; use a smaller batch, image or width";
+  });
+  persistent_ = DeviceBuffer(backend_, std::max<int64_t>(persistentBytes_, kAlignment));
+  for (const auto& [offset, tensor] : builder.constants())
+    backend_->upload(persistent_.data() + offset, tensor->data(), tensor->bytes());
+}
+
+}  // namespace jcs

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <unordered_map>
+
+#include "graph/graph.h"
+
+namespace jcs {
+
+/// How many nodes, outputs and assignments read each value.
+std::vector<int> countUses(const Graph& graph);
+
+/// Copies a graph node by node; a pass says what replaces the nodes that it knows.
+class Rewriter {
+ public:
+  explicit Rewriter(const Graph& from);
+
+  /// What a node becomes: values that stand for its outputs, or nothing to copy it with its inputs replaced.
+  using Rule = std::function<std::optional<std::vector<Value>>(Rewriter&, const Node&)>;
+  /// `finish`, if given, is applied to every output and assigned value.
+  std::unique_ptr<Graph> run(const Rule& rule, const std::function<Value(Value)>& finish = nullptr);
+
+  const Graph& source() const { return from_; }
+  Graph& target() { return *to_; }
+  /// The replacement of a value of the source graph.
+  Value operator()(int sourceId) const { return map_[static_cast<size_t>(sourceId)]; }
+  int uses(int sourceId) const { return uses_[static_cast<size_t>(sourceId)]; }
+  /// The node that computes a source value, or null for inputs, states and constants.
+  const Node* producer(int sourceId) const;
+
+ private:
+  const Graph& from_;
+  std::unique_ptr<Graph> to_ = std::make_unique<Graph>();
+  std::vector<Value> map_;
+  std::vector<int> uses_;
+};
+
+/// A copy without the nodes that no output and no assignment depends on. With `outputs`, only those are kept.
+std::unique_ptr<Graph> prune(const Graph& graph, const std::vector<std::string>* outputs = nullptr);
+
+/// Whether each value depends on nothing but constants and states that the graph does not assign: such values are
+/// computed once, not at every run.
+std::vector<char> findDerived(const Graph& graph);
+
+}  // namespace jcs

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "backend/backend.h"
+
+namespace jcs {
+
+/// The named state of a model on its device: parameters, batch-norm statistics, optimiser moments. Each carries a
+/// version, so that whatever was derived from it (folded, packed, rounded) knows when it is stale. Used from the
+/// execution thread only, or while nothing runs.
+class StateStore {
+ public:
+  explicit StateStore(std::shared_ptr<Backend> backend) : backend_(std::move(backend)) {}
+
+  struct Entry {
+    TensorType type;
+    DeviceBuffer memory;
+    uint64_t version = 0;
+  };
+
+  bool contains(const std::string& name) const { return entries_.contains(name); }
+  Entry& at(const std::string& name);
+  /// Adds the state, or overwrites it; an existing one must agree on the type.
+  void set(const std::string& name, const Tensor& value);
+  Tensor get(const std::string& name);
+  void erase(const std::string& name) { entries_.erase(name); }
+  const std::map<std::string, Entry>& entries() const { return entries_; }
+  int64_t bytes() const;
+
+ private:
+  std::shared_ptr<Backend> backend_;
+  std::map<std::string, Entry> entries_;
+};
+
+}  // namespace jcs

@@ -1,0 +1,103 @@
+#include "runtime/engine.h"
+
+#include <future>
+#include <map>
+
+#include "backend/loader.h"
+
+namespace jcs {
+
+std::shared_ptr<Engine> Engine::acquire(const std::string& device) {
+  static std::mutex mutex;
+  static std::map<std::string, std::weak_ptr<Engine>> engines;
+  std::lock_guard lock(mutex);
+  const auto open = [&](const std::string& name) {
+    if (auto alive = engines[name].lock()) return alive;
+    std::shared_ptr<Engine> engine(new Engine(loadBackend(name)));
+    engines[name] = engine;
+    return engine;
+  };
+  if (device == "cuda") return open("cuda:0");
+  if (device != "auto") return open(device);
+  try {
+    return open("cuda:0");
+  } catch (const Error& error) {
+    if (error.code() != errors::kDeviceUnavailable) throw;
+    return open("cpu");
+  }
+}
+
+Engine::Engine(std::shared_ptr<Backend> backend) : backend_(std::move(backend)), device_(backend_->device()) {
+  thread_ = std::thread([this] { loop(); });
+}
+
+Engine::~Engine() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.get_id() == std::this_thread::get_id()) {
+    thread_.detach();  // the last owner was a job: the loop ends right after it
+  } else {
+    thread_.join();
+  }
+}
+
+void Engine::submit(Job job) {
+  {
+    std::lock_guard lock(mutex_);
+    require(queue_.size() < kQueueLimit, errors::kBusy, [&] {
+      return "the queue of device '" + device_.name + "' is full (" + std::to_string(kQueueLimit) +
+             " jobs); wait for earlier work to finish";
+    });
+    queue_.push_back(std::move(job));
+  }
+  wake_.notify_one();
+}
+
+void Engine::runAndWait(const std::function<void()>& job) {
+  if (thread_.get_id() == std::this_thread::get_id()) return job();
+  std::promise<void> done;
+  submit([&] {
+    try {
+      job();
+      done.set_value();
+    } catch (...) {
+      done.set_exception(std::current_exception());
+    }
+  });
+  done.get_future().get();
+}
+
+void Engine::run(Program& program, StateStore& states, const Program::Bindings& bindings,
+                 const std::atomic<bool>* cancelled) {
+  if (program.arenaBytes() > arena_.bytes()) {
+    arena_ = DeviceBuffer();  // free the smaller one first: the two need not fit side by side
+    arenaBytes_ = 0;
+    arena_ = DeviceBuffer(backend_, program.arenaBytes());
+    arenaBytes_ = arena_.bytes();
+  }
+  program.run(states, arena_.data(), bindings, cancelled);
+}
+
+size_t Engine::queueDepth() const {
+  std::lock_guard lock(mutex_);
+  return queue_.size();
+}
+
+void Engine::loop() {
+  for (;;) {
+    Job job;
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+      if (queue_.empty()) return;
+      job = std::move(queue_.front());
+      queue_.pop_front();
+    }
+    job();
+  }
+}
+
+}  // namespace jcs

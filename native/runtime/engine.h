@@ -1,0 +1,63 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "backend/backend.h"
+#include "compiler/program.h"
+
+namespace jcs {
+
+/// A device's execution thread and its queue. All programs of all models on the device run here in the order in which
+/// they were submitted, and share one arena. There is one engine per device in a process, shared by every worker
+/// thread, alive while anyone holds it.
+class Engine {
+ public:
+  /// `device`: "auto", "cpu", "cuda", "cuda:N". 'auto' takes CUDA where it is usable, else the CPU.
+  static std::shared_ptr<Engine> acquire(const std::string& device);
+
+  Engine(const Engine&) = delete;
+  ~Engine();  ///< runs what is queued, then joins
+
+  Backend& backend() { return *backend_; }
+  std::shared_ptr<Backend> sharedBackend() { return backend_; }
+  const DeviceInfo& device() const { return device_; }
+
+  using Job = std::function<void()>;
+  /// Queues a job; it must not throw. BUSY when `kQueueLimit` jobs wait.
+  void submit(Job job);
+  /// Runs a job on the execution thread and waits for it; rethrows what it throws. Called from the execution thread
+  /// itself, runs it at once.
+  void runAndWait(const std::function<void()>& job);
+
+  /// Grows the arena as needed and runs the program. Execution thread only.
+  void run(Program& program, StateStore& states, const Program::Bindings& bindings,
+           const std::atomic<bool>* cancelled = nullptr);
+
+  int64_t arenaBytes() const { return arenaBytes_.load(); }
+  size_t queueDepth() const;
+
+  static constexpr size_t kQueueLimit = 4096;
+
+ private:
+  explicit Engine(std::shared_ptr<Backend> backend);
+  void loop();
+
+  std::shared_ptr<Backend> backend_;
+  DeviceInfo device_;
+  DeviceBuffer arena_;
+  std::atomic<int64_t> arenaBytes_{0};
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Job> queue_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace jcs
