@@ -1,0 +1,124 @@
+// npm run setup: installs what is missing for building and testing, and only that. Uses Node's own modules alone,
+// because on a fresh clone there are no others.
+import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { withLock } from './lock.mjs'
+import { buildOnednn, expectedMinutes } from './onednn-build.mjs'
+import { cacheRoot, config, onednnIsBuilt, onednnPrefix, root } from './onednn-cache.mjs'
+import { exitWith, findProgram, run, StepError } from './process.mjs'
+
+const forLint = process.argv.includes('--lint')
+
+const cmakeIsNewEnough = () => {
+  if (!findProgram('cmake')) return false
+  const [, major, minor] =
+    /version (\d+)\.(\d+)/.exec(execFileSync('cmake', ['--version'], { encoding: 'utf8' })) ?? []
+  return Number(major) * 100 + Number(minor) >= 322
+}
+
+/** Programs by the Debian package that brings them. */
+const tools = [
+  { name: 'cmake', why: 'configures the native build', present: cmakeIsNewEnough },
+  { name: 'ninja-build', why: 'runs the native build', present: () => findProgram('ninja') },
+  { name: 'g++', why: 'compiles the engine', present: () => findProgram(process.env.CXX ?? 'g++') },
+  {
+    name: 'dpkg-dev',
+    why: 'unpacks the oneDNN source',
+    present: () => onednnIsBuilt() || findProgram('dpkg-source'),
+  },
+  {
+    name: 'clang-format-14',
+    why: 'checks the C++ format',
+    present: () => !forLint || findProgram('clang-format-14'),
+  },
+]
+
+/** True when node_modules holds every package of package-lock.json at its version (other platforms' excepted). */
+const modulesAreInstalled = () => {
+  const installedFile = path.join(root, 'node_modules', '.package-lock.json')
+  if (!existsSync(installedFile)) return false
+  const packages = (file) => JSON.parse(readFileSync(file, 'utf8')).packages
+  const installed = packages(installedFile)
+  return Object.entries(packages(path.join(root, 'package-lock.json'))).every(
+    ([name, { version, optional }]) =>
+      name === '' || (optional && !installed[name]) || installed[name]?.version === version,
+  )
+}
+
+const installTools = async (missing) => {
+  const names = missing.map(({ name }) => name)
+  if (!findProgram('apt-get')) {
+    throw new StepError(
+      `this machine lacks what the Debian packages ${names.join(', ')} bring, and has no apt-get. ` +
+        'Install their counterparts (CMake 3.22 or newer) and run set-up again.',
+    )
+  }
+  const isRoot = process.getuid() === 0
+  if (!isRoot && !findProgram('sudo')) {
+    throw new StepError(
+      `installing ${names.join(', ')} needs root and there is no sudo. As root, run:\n` +
+        `  apt-get update && apt-get install --no-install-recommends ${names.join(' ')}\nthen run set-up again.`,
+    )
+  }
+  const apt = (...args) => {
+    const command = ['env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-q', ...args]
+    return isRoot ? run(command[0], command.slice(1)) : run('sudo', command)
+  }
+  await apt('update')
+  await apt('install', '-y', '--no-install-recommends', ...names)
+  const still = missing.filter(({ present }) => !present()).map(({ name }) => name)
+  if (still.length > 0) {
+    throw new StepError(
+      `apt-get installed ${still.join(', ')}, yet this system's version is too old (CMake: 3.22).`,
+    )
+  }
+}
+
+const installModules = () =>
+  // No install script of any package is run; onnxruntime-node, a peer in tests, brings its CPU provider without one.
+  run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], {
+    cwd: root,
+    env: { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' },
+  })
+
+const plan = () => {
+  const steps = []
+  const missing = tools.filter(({ present }) => !present())
+  if (missing.length > 0) {
+    const through = process.getuid() === 0 ? '' : ', through sudo'
+    const reasons = missing.map(({ name, why }) => `${name} (${why})`).join(', ')
+    steps.push({ text: `install Debian packages${through}: ${reasons}`, work: () => installTools(missing) })
+  }
+  if (!modulesAreInstalled())
+    steps.push({ text: 'install the npm packages of package-lock.json', work: installModules })
+  if (!onednnIsBuilt()) {
+    steps.push({
+      text: `build oneDNN ${config.version} into ${onednnPrefix}: about ${expectedMinutes()} minutes here, once`,
+      work: buildOnednn,
+    })
+  }
+  return steps
+}
+
+const setUp = async () => {
+  const [major, minor] = process.versions.node.split('.').map(Number)
+  if (major < 20 || (major === 20 && minor < 9)) {
+    throw new StepError(`Node ${process.versions.node} is too old: 20.9 or newer is needed.`)
+  }
+  if (process.platform !== 'linux') throw new StepError(`building needs Linux; this is ${process.platform}.`)
+  if (plan().length === 0) {
+    console.log('set-up: nothing is missing')
+    return
+  }
+  const announceWait = () => console.log('set-up: another set-up is running; waiting for it')
+  await withLock(path.join(cacheRoot, 'setup.lock'), announceWait, async () => {
+    const steps = plan() // again: the other set-up may have done it
+    if (steps.length > 0) console.log('set-up will')
+    for (const { text } of steps) console.log(`  - ${text}`)
+    for (const { work } of steps) await work()
+  })
+  console.log('set-up: done')
+}
+
+await setUp().catch(exitWith)
