@@ -153,7 +153,10 @@ async function collectStream(
 }
 
 function openStream(stream: Readable | ReadableStream, name: string): Readable {
-  const isUsed = stream instanceof Readable ? stream.readableDidRead || stream.destroyed : stream.locked
+  // The declared type leaves out web streams, which the function takes as well.
+  const isUsed =
+    Readable.isDisturbed(stream as Readable) ||
+    (stream instanceof Readable ? stream.destroyed : stream.locked)
   if (isUsed) {
     throw new JcsError(
       'INVALID_ARGUMENT',
