@@ -1,0 +1,84 @@
+#include "networks/backbone.h"
+
+#include <array>
+#include <charconv>
+
+#include "networks/registry.h"
+
+namespace jcs {
+
+namespace {
+
+struct VggLayer {
+  int index;  ///< of the convolution in torchvision's `features`; its batch norm follows
+  const char* name;
+};
+
+constexpr std::array<VggLayer, 13> kVggLayers{{{0, "conv1_1"},
+                                               {3, "conv1_2"},
+                                               {7, "conv2_1"},
+                                               {10, "conv2_2"},
+                                               {14, "conv3_1"},
+                                               {17, "conv3_2"},
+                                               {20, "conv3_3"},
+                                               {24, "conv4_1"},
+                                               {27, "conv4_2"},
+                                               {30, "conv4_3"},
+                                               {34, "conv5_1"},
+                                               {37, "conv5_2"},
+                                               {40, "conv5_3"}}};
+
+bool dropPrefix(std::string& name, std::string_view prefix) {
+  if (!name.starts_with(prefix)) return false;
+  name.erase(0, prefix.size());
+  return true;
+}
+
+/// 'features.N.rest' to 'convX_Y.conv.rest' or 'convX_Y.bn.rest'.
+std::optional<std::string> vggName(std::string name) {
+  if (dropPrefix(name, "features.")) {
+    int index = -1;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), index);
+    if (error != std::errc{} || *end != '.') return std::nullopt;
+    const std::string rest(end);
+    for (const VggLayer& layer : kVggLayers) {
+      if (index == layer.index) return layer.name + std::string(".conv") + rest;
+      if (index == layer.index + 1) return layer.name + std::string(".bn") + rest;
+    }
+    return std::nullopt;
+  }
+  for (const VggLayer& layer : kVggLayers)
+    if (name.starts_with(std::string(layer.name) + ".")) return name;
+  return std::nullopt;
+}
+
+bool isRes2netName(const std::string& name) {
+  for (const char* prefix : {"conv1.", "bn1.", "layer1.", "layer2.", "layer3.", "layer4."})
+    if (name.starts_with(prefix)) return true;
+  return false;
+}
+
+}  // namespace
+
+std::optional<std::string> backboneParameterName(const NetworkSpec& spec, const std::string& fileName) {
+  std::string name = fileName;
+  dropPrefix(name, "module.");
+  if (name.ends_with(".num_batches_tracked")) return std::nullopt;
+  const bool joint = spec.network == "jcs-joint";
+  if (networkInfo(spec.network).task == Task::kClassification || joint) {
+    if (isRes2netName(name)) return joint ? "res2net." + name : name;
+  }
+  if (spec.network == "jcs-segmentation" || joint) {
+    if (const auto layer = vggName(name)) return "vgg16." + *layer;
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> backbonePrefixes(const NetworkSpec& spec) {
+  if (networkInfo(spec.network).task == Task::kClassification) return {""};
+  if (spec.network == "jcs-segmentation") return {"vgg16."};
+  if (spec.network == "jcs-joint") return {"vgg16.", "res2net."};
+  return {};
+}
+
+}  // namespace jcs

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <vector>
+
+#include "graph/scope.h"
+#include "networks/spec.h"
+
+namespace jcs {
+
+/// How a network's graph is built; none of it changes a parameter's name or shape.
+struct BuildOptions {
+  bool training = false;                            ///< outside training batch norms use the stored statistics
+  BatchNormMode batchNorm = BatchNormMode::kBatch;  ///< of every layer that is trained
+  bool trainTrunk = false;                          ///< jcs-joint: also train the classifier's trunk
+};
+
+/// What a classifier's graph offers to losses and maps.
+struct ClassifierOutputs {
+  Value logits;      ///< N×2, class 1 is COVID-19
+  Value features;    ///< N×h×w×C, the map before global average pooling; never negative
+  Value headWeight;  ///< 2×C
+};
+
+struct SegmenterOutputs {
+  /// N×H×W×1 each, float32, at the image's size; the first is the finest and the final prediction.
+  std::vector<Value> sideLogits;
+};
+
+/// Options of the batch norms that the authors' code freezes (VGG and Res2Net trunks).
+inline NormOptions trunkNorm(const NetworkSpec& spec, const BuildOptions& options) {
+  return {.mode = options.batchNorm, .training = options.training, .epsilon = trunkEpsilon(spec)};
+}
+
+}  // namespace jcs

@@ -1,0 +1,96 @@
+#include "networks/registry.h"
+
+#include <algorithm>
+
+#include "networks/jcs_joint.h"
+#include "networks/jcs_segmentation.h"
+#include "networks/res2net.h"
+#include "networks/unet.h"
+#include "nn/activation_map.h"
+#include "ops/elementwise.h"
+
+namespace jcs {
+
+namespace {
+
+void checkImage(Value image, const NetworkSpec& spec, Task task) {
+  validate(spec);
+  require(networkInfo(spec.network).task == task, errors::kInvalidArgument, [&] {
+    return "network '" + spec.network + "' is no " + (task == Task::kClassification ? "classifier" : "segmenter") +
+           "; use a spec whose network is one";
+  });
+  const Shape& shape = image.shape();
+  require(shape.rank() == 4 && shape[0] > 0 && shape.channels() == 3, errors::kShapeMismatch, [&] {
+    return "network '" + spec.network + "' takes images of 3 channels, N×H×W×3, got " + shape.toString();
+  });
+  require(std::min(shape[1], shape[2]) >= kSmallestInput, errors::kInputTooSmall, [&] {
+    return "images of " + std::to_string(shape[1]) + "×" + std::to_string(shape[2]) + " pixels are too small for '" +
+           spec.network + "': both sides must be at least " + std::to_string(kSmallestInput) +
+           "; use a larger inputSize";
+  });
+}
+
+}  // namespace
+
+const std::vector<NetworkInfo>& networks() {
+  static const std::vector<std::string> sides{"side1", "side2", "side3", "side4", "side5"};
+  static const std::vector<NetworkInfo> all{
+      {"res2net50-v1b", Task::kClassification, 224, {"logits"}},
+      {"res2net101-v1b", Task::kClassification, 224, {"logits"}},
+      {"jcs-segmentation", Task::kSegmentation, 512, sides, true},
+      {"jcs-joint", Task::kSegmentation, 512, sides, true},
+      {"unet", Task::kSegmentation, 512, {"side1"}},
+  };
+  return all;
+}
+
+std::vector<std::string> networkNames(std::optional<Task> task) {
+  std::vector<std::string> names;
+  for (const NetworkInfo& info : networks())
+    if (!task || info.task == *task) names.push_back(info.name);
+  return names;
+}
+
+const NetworkInfo& networkInfo(const std::string& name) {
+  const auto found = std::ranges::find(networks(), name, &NetworkInfo::name);
+  if (found != networks().end()) return *found;
+  std::string allowed;
+  for (const std::string& other : networkNames()) allowed += (allowed.empty() ? "'" : ", '") + other + "'";
+  fail(errors::kInvalidArgument, "spec.network is '" + name + "'; allowed: " + allowed);
+}
+
+ClassifierOutputs buildClassifier(const Scope& scope, Value image, const NetworkSpec& spec,
+                                  const BuildOptions& options) {
+  checkImage(image, spec, Task::kClassification);
+  return res2netClassifier(scope, image, spec, options);
+}
+
+SegmenterOutputs buildSegmenter(const Scope& scope, Value image, const NetworkSpec& spec, const BuildOptions& options) {
+  checkImage(image, spec, Task::kSegmentation);
+  if (spec.network == "jcs-segmentation") return jcsSegmentation(scope, image, spec, options);
+  if (spec.network == "jcs-joint") return jcsJoint(scope, image, spec, options);
+  return unet(scope, image, spec, options);
+}
+
+std::unique_ptr<Graph> inferenceGraph(const NetworkSpec& spec, int64_t n, int64_t height, int64_t width,
+                                      bool withActivationMap) {
+  auto graph = std::make_unique<Graph>();
+  const Scope root(*graph);
+  const Value image = graph->input("image", {DType::kF32, {n, height, width, 3}});
+  if (networkInfo(spec.network).task == Task::kClassification) {
+    const ClassifierOutputs outputs = buildClassifier(root, image, spec);
+    graph->output("logits", outputs.logits);
+    if (withActivationMap)
+      graph->output("activationMap", activationMap(outputs.features, outputs.headWeight, spec.variant));
+  } else {
+    require(!withActivationMap, errors::kInvalidArgument,
+            [&] { return "activation maps come from classifiers, and '" + spec.network + "' is a segmenter"; });
+    const SegmenterOutputs outputs = buildSegmenter(root, image, spec);
+    root.enter();
+    for (size_t side = 0; side < outputs.sideLogits.size(); ++side)
+      graph->output("side" + std::to_string(side + 1), sigmoid(outputs.sideLogits[side]));
+  }
+  return graph;
+}
+
+}  // namespace jcs

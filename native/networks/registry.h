@@ -1,0 +1,41 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "networks/build.h"
+
+namespace jcs {
+
+enum class Task { kClassification, kSegmentation };
+
+struct NetworkInfo {
+  std::string name;
+  Task task;
+  int64_t inputSize;                 ///< default height and width of the images it is fed, in pixels
+  std::vector<std::string> outputs;  ///< of `inferenceGraph`
+  bool hasAblations = false;         ///< has the switches `efm` and `aff`
+};
+
+/// Smallest height and width of an image: the deepest maps then still have one pixel.
+inline constexpr int64_t kSmallestInput = 32;
+
+/// Every network, in the order of the documentation.
+const std::vector<NetworkInfo>& networks();
+std::vector<std::string> networkNames(std::optional<Task> task = std::nullopt);
+/// Throws INVALID_ARGUMENT listing the names when there is no such network.
+const NetworkInfo& networkInfo(const std::string& name);
+
+/// Builds a network on `image`, N×H×W×3, its parameters named below `scope`. Both throw INVALID_ARGUMENT for a wrong
+/// spec or task, SHAPE_MISMATCH when the image does not have three channels, and INPUT_TOO_SMALL below 32×32.
+ClassifierOutputs buildClassifier(const Scope& scope, Value image, const NetworkSpec& spec,
+                                  const BuildOptions& options = {});
+SegmenterOutputs buildSegmenter(const Scope& scope, Value image, const NetworkSpec& spec,
+                                const BuildOptions& options = {});
+
+/// The network for inference: input 'image' N×H×W×3; outputs of classifiers 'logits' N×2 and, on request,
+/// 'activationMap' N×h×w×1 (raw, eq. 2); of segmenters 'side1'.. N×H×W×1, probabilities, side1 the finest and final.
+std::unique_ptr<Graph> inferenceGraph(const NetworkSpec& spec, int64_t n, int64_t height, int64_t width,
+                                      bool withActivationMap = false);
+
+}  // namespace jcs

@@ -1,0 +1,40 @@
+#include "nn/batch_norm_layer.h"
+
+#include "ops/batch_norm.h"
+#include "ops/elementwise.h"
+
+namespace jcs {
+
+namespace {
+
+/// running ← (1 − momentum) · running + momentum · correction · batch.
+void follow(Value running, Value batch, float momentum, float correction = 1) {
+  running.graph->assign(running, add(multiply(running, 1 - momentum), multiply(batch, momentum * correction)));
+}
+
+}  // namespace
+
+Value batchNorm(const Scope& scope, Value x, const NormOptions& options) {
+  const Shape channels{x.shape().channels()};
+  const bool learnt = options.mode != BatchNormMode::kFrozen;
+  const Value gamma = scope.parameter("weight", channels, Initializer::constant(1), learnt);
+  const Value beta = scope.parameter("bias", channels, Initializer::constant(0), learnt);
+  const Value mean = scope.parameter("running_mean", channels, Initializer::constant(0), false);
+  const Value variance = scope.parameter("running_var", channels, Initializer::constant(1), false);
+  scope.enter();
+  if (!options.training || options.mode != BatchNormMode::kBatch)
+    return batchNormInference(x, gamma, beta, mean, variance, options.epsilon);
+
+  require(options.epsilon > 0, errors::kInvalidArgument, [&] {
+    return "batch norm '" + scope.path() +
+           "' has no epsilon, as in the authors' checkpoints, and cannot be trained on batch statistics; use "
+           "batchNorm: 'frozen' or 'eval', or a network that was not loaded from such a checkpoint";
+  });
+  const BatchNormResult result = batchNorm(x, gamma, beta, options.epsilon);
+  const auto count = static_cast<float>(x.shape().rows());
+  follow(mean, result.mean, options.momentum);
+  follow(variance, result.variance, options.momentum, count / (count - 1));
+  return result.y;
+}
+
+}  // namespace jcs

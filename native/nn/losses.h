@@ -1,0 +1,46 @@
+#pragma once
+
+#include <optional>
+
+#include "graph/scope.h"
+
+namespace jcs {
+
+/// A part of a batch that is too large for memory. Its loss has the gradient of its share in the whole batch's loss, so
+/// that the gradients of the parts are summed, without weights, to that of the batch.
+struct MicroBatch {
+  Value share;             ///< scalar: this part's samples over the batch's
+  Value intersectionRest;  ///< [sides]: Dice intersections of the batch's other parts
+  Value sumRest;           ///< [sides]: their Dice sums
+
+  /// As graph inputs 'batch_share', 'dice_intersection_rest' and 'dice_sum_rest'; the last two only when there are
+  /// sides.
+  static MicroBatch inputs(Graph& graph, int64_t sides = 0);
+};
+
+struct DiceOptions {
+  float factor = 1;  ///< of the intersection: 1 in the paper's eq. 6, 2 in the authors' code
+  float eps = 1e-5f;
+};
+
+/// Scalars, but for the last three, which have one value per side.
+struct SegmentationLoss {
+  Value total;          ///< bce + dice
+  Value bce;            ///< over all sides
+  Value dice;           ///< over all sides, Σ 1 − Dice; of the whole batch when micro-batches are used
+  Value sides;          ///< each side's bce + dice
+  Value intersections;  ///< Σ P·G over batch and pixels: what the other micro-batches get as `intersectionRest`
+  Value sums;           ///< Σ P + Σ G
+};
+
+/// Deep supervision (III-B5, eq. 6): Σ over the sides of BCE(P, G) + 1 − (factor·P·G + eps)/(‖P‖₁ + ‖G‖₁ + eps) with
+/// P = sigmoid(side). BCE is averaged over batch and pixels, the Dice sums run over the whole batch.
+/// `sideLogits` and `mask`: N×H×W×1; the mask holds values in [0, 1].
+SegmentationLoss segmentationLoss(std::span<const Value> sideLogits, Value mask, const DiceOptions& options = {},
+                                  const std::optional<MicroBatch>& microBatch = std::nullopt);
+
+/// Cross-entropy of logits N×K against target distributions N×K, mixed labels included (eq. 3), averaged over the
+/// batch.
+Value classificationLoss(Value logits, Value targets, const std::optional<MicroBatch>& microBatch = std::nullopt);
+
+}  // namespace jcs
