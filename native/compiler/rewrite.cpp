@@ -55,7 +55,7 @@ std::unique_ptr<Graph> Rewriter::run(const Rule& rule, const std::function<Value
   return std::move(to_);
 }
 
-std::unique_ptr<Graph> prune(const Graph& graph, const std::vector<std::string>* outputs) {
+std::unique_ptr<Graph> prune(const Graph& graph, const std::vector<std::string>* outputs, bool assignments) {
   std::vector<char> needed(graph.values().size(), 0);
   const auto need = [&](int id) { needed[static_cast<size_t>(id)] = 1; };
   const auto wanted = [&](const std::string& name) {
@@ -63,7 +63,9 @@ std::unique_ptr<Graph> prune(const Graph& graph, const std::vector<std::string>*
   };
   for (const auto& [name, id] : graph.outputs())
     if (wanted(name)) need(id);
-  for (const auto& [state, value] : graph.assignments()) need(state), need(value);
+  static const std::vector<std::pair<int, int>> kNone;
+  const auto& kept = assignments ? graph.assignments() : kNone;
+  for (const auto& [state, value] : kept) need(state), need(value);
   const auto isNeeded = [&](int id) { return needed[static_cast<size_t>(id)] != 0; };
   for (size_t i = graph.nodes().size(); i-- > 0;)
     if (std::ranges::any_of(graph.nodes()[i].outputs, isNeeded)) std::ranges::for_each(graph.nodes()[i].inputs, need);
@@ -82,7 +84,7 @@ std::unique_ptr<Graph> prune(const Graph& graph, const std::vector<std::string>*
   }
   for (const auto& [name, id] : graph.outputs())
     if (wanted(name)) result->output(name, map[static_cast<size_t>(id)]);
-  for (const auto& [state, value] : graph.assignments())
+  for (const auto& [state, value] : kept)
     result->assign(map[static_cast<size_t>(state)], map[static_cast<size_t>(value)]);
   return result;
 }

@@ -36,8 +36,10 @@ class Rewriter {
   std::vector<int> uses_;
 };
 
-/// A copy without the nodes that no output and no assignment depends on. With `outputs`, only those are kept.
-std::unique_ptr<Graph> prune(const Graph& graph, const std::vector<std::string>* outputs = nullptr);
+/// A copy without the nodes that no output and no assignment depends on. With `outputs`, only those are kept; without
+/// `assignments`, none is.
+std::unique_ptr<Graph> prune(const Graph& graph, const std::vector<std::string>* outputs = nullptr,
+                             bool assignments = true);
 
 /// Whether each value depends on nothing but constants and states that the graph does not assign: such values are
 /// computed once, not at every run.

@@ -1,6 +1,7 @@
 #include "runtime/engine.h"
 
 #include <future>
+#include <limits>
 #include <map>
 
 #include "backend/loader.h"
@@ -28,15 +29,15 @@ std::shared_ptr<Engine> Engine::acquire(const std::string& device) {
 }
 
 Engine::Engine(std::shared_ptr<Backend> backend) : backend_(std::move(backend)), device_(backend_->device()) {
-  thread_ = std::thread([this] { loop(); });
+  thread_ = std::thread([queue = queue_] { loop(queue); });
 }
 
 Engine::~Engine() {
   {
-    std::lock_guard lock(mutex_);
-    stopping_ = true;
+    std::lock_guard lock(queue_->mutex);
+    queue_->stopping = true;
   }
-  wake_.notify_all();
+  queue_->wake.notify_all();
   if (thread_.get_id() == std::this_thread::get_id()) {
     thread_.detach();  // the last owner was a job: the loop ends right after it
   } else {
@@ -44,29 +45,32 @@ Engine::~Engine() {
   }
 }
 
-void Engine::submit(Job job) {
+void Engine::submit(Job job) { push(std::move(job), kQueueLimit); }
+
+void Engine::push(Job job, size_t limit) {
   {
-    std::lock_guard lock(mutex_);
-    require(queue_.size() < kQueueLimit, errors::kBusy, [&] {
-      return "the queue of device '" + device_.name + "' is full (" + std::to_string(kQueueLimit) +
+    std::lock_guard lock(queue_->mutex);
+    require(queue_->jobs.size() < limit, errors::kBusy, [&] {
+      return "the queue of device '" + device_.name + "' is full (" + std::to_string(limit) +
              " jobs); wait for earlier work to finish";
     });
-    queue_.push_back(std::move(job));
+    queue_->jobs.push_back(std::move(job));
   }
-  wake_.notify_one();
+  queue_->wake.notify_one();
 }
 
 void Engine::runAndWait(const std::function<void()>& job) {
   if (thread_.get_id() == std::this_thread::get_id()) return job();
   std::promise<void> done;
-  submit([&] {
+  const auto wrapped = [&] {
     try {
       job();
       done.set_value();
     } catch (...) {
       done.set_exception(std::current_exception());
     }
-  });
+  };
+  push(wrapped, std::numeric_limits<size_t>::max());
   done.get_future().get();
 }
 
@@ -82,21 +86,22 @@ void Engine::run(Program& program, StateStore& states, const Program::Bindings& 
 }
 
 size_t Engine::queueDepth() const {
-  std::lock_guard lock(mutex_);
-  return queue_.size();
+  std::lock_guard lock(queue_->mutex);
+  return queue_->jobs.size();
 }
 
-void Engine::loop() {
+void Engine::loop(const std::shared_ptr<Queue>& queue) {
   for (;;) {
     Job job;
     {
-      std::unique_lock lock(mutex_);
-      wake_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
-      if (queue_.empty()) return;
-      job = std::move(queue_.front());
-      queue_.pop_front();
+      std::unique_lock lock(queue->mutex);
+      queue->wake.wait(lock, [&] { return queue->stopping || !queue->jobs.empty(); });
+      if (queue->jobs.empty()) return;
+      job = std::move(queue->jobs.front());
+      queue->jobs.pop_front();
     }
     job();
+    job = nullptr;  // what it held is released here, not while the next one is awaited
   }
 }
 

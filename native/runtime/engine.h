@@ -32,8 +32,8 @@ class Engine {
   using Job = std::function<void()>;
   /// Queues a job; it must not throw. BUSY when `kQueueLimit` jobs wait.
   void submit(Job job);
-  /// Runs a job on the execution thread and waits for it; rethrows what it throws. Called from the execution thread
-  /// itself, runs it at once.
+  /// Runs a job on the execution thread and waits for it, however long the queue; rethrows what it throws. Called from
+  /// the execution thread itself, runs it at once.
   void runAndWait(const std::function<void()>& job);
 
   /// Grows the arena as needed and runs the program. Execution thread only.
@@ -46,17 +46,23 @@ class Engine {
   static constexpr size_t kQueueLimit = 4096;
 
  private:
+  /// Shared with the thread, which may outlive the engine by the rest of a job that held its last owner.
+  struct Queue {
+    std::mutex mutex;
+    std::condition_variable wake;
+    std::deque<Job> jobs;
+    bool stopping = false;
+  };
+
   explicit Engine(std::shared_ptr<Backend> backend);
-  void loop();
+  static void loop(const std::shared_ptr<Queue>& queue);
+  void push(Job job, size_t limit);
 
   std::shared_ptr<Backend> backend_;
   DeviceInfo device_;
   DeviceBuffer arena_;
   std::atomic<int64_t> arenaBytes_{0};
-  mutable std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<Job> queue_;
-  bool stopping_ = false;
+  std::shared_ptr<Queue> queue_ = std::make_shared<Queue>();
   std::thread thread_;
 };
 

@@ -1,0 +1,92 @@
+#include "model/metadata.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+namespace jcs {
+
+namespace {
+
+using Json = nlohmann::json;
+constexpr const char* kKey = "jcs";
+constexpr int kFormat = 1;
+
+Json specJson(const NetworkSpec& spec) {
+  Json json{{"network", spec.network}, {"variant", nameOf(spec.variant)}, {"width", spec.width},
+            {"efm", spec.efm},         {"aff", spec.aff},                 {"trunk", spec.trunk}};
+  if (spec.trunkEpsilon) json["trunkEpsilon"] = *spec.trunkEpsilon;
+  return json;
+}
+
+NetworkSpec parseSpec(const Json& json) {
+  NetworkSpec spec;
+  spec.network = json.value("network", "");
+  spec.variant = parseVariant(json.value("variant", "paper"));
+  spec.width = json.value("width", 1.0);
+  spec.efm = json.value("efm", true);
+  spec.aff = json.value("aff", true);
+  spec.trunk = json.value("trunk", spec.trunk);
+  if (json.contains("trunkEpsilon")) spec.trunkEpsilon = json["trunkEpsilon"].get<float>();
+  validate(spec);
+  return spec;
+}
+
+}  // namespace
+
+std::string specToJson(const NetworkSpec& spec) { return specJson(spec).dump(); }
+
+NetworkSpec specFromJson(const std::string& text) {
+  try {
+    return parseSpec(Json::parse(text));
+  } catch (const Json::exception& error) {
+    fail(errors::kInvalidArgument, std::string("the model spec is not understood: ") + error.what());
+  }
+}
+
+ModelMetadata defaultMetadata(const NetworkSpec& spec) {
+  ModelMetadata metadata;
+  metadata.spec = spec;
+  metadata.inputSize = networkInfo(spec.network).inputSize;
+  return metadata;
+}
+
+std::map<std::string, std::string> toSafetensors(const ModelMetadata& metadata) {
+  Json json{{"format", kFormat},
+            {"spec", specJson(metadata.spec)},
+            {"inputSize", metadata.inputSize},
+            {"mean", metadata.mean},
+            {"deviation", metadata.deviation}};
+  if (!metadata.provenance.empty()) json["provenance"] = Json::parse(metadata.provenance);
+  return {{"format", "pt"}, {kKey, json.dump()}};
+}
+
+std::optional<ModelMetadata> fromSafetensors(const std::map<std::string, std::string>& entries,
+                                             const std::string& source) {
+  const auto found = entries.find(kKey);
+  if (found == entries.end()) return std::nullopt;
+  const auto corrupt = [&](const std::string& what) {
+    fail(errors::kCorruptFile, source + ": its jcs metadata is not usable: " + what);
+  };
+  try {
+    const Json json = Json::parse(found->second);
+    if (json.value("format", 0) > kFormat) corrupt("it was written by a newer version of jcs-ct; update the package");
+    ModelMetadata metadata;
+    metadata.spec = parseSpec(json.at("spec"));
+    metadata.inputSize = json.at("inputSize").get<int64_t>();
+    metadata.mean = json.at("mean").get<std::array<float, 3>>();
+    metadata.deviation = json.at("deviation").get<std::array<float, 3>>();
+    if (json.contains("provenance")) metadata.provenance = json["provenance"].dump();
+    if (metadata.inputSize < kSmallestInput || metadata.inputSize > 16384) corrupt("inputSize is out of range");
+    for (size_t i = 0; i < 3; ++i)
+      if (!std::isfinite(metadata.mean[i]) || !(metadata.deviation[i] > 0)) corrupt("the normalisation is not finite");
+    return metadata;
+  } catch (const Json::exception& error) {
+    corrupt(error.what());
+  } catch (const Error& error) {
+    if (error.code() == errors::kCorruptFile) throw;
+    corrupt(error.what());
+  }
+  return std::nullopt;
+}
+
+}  // namespace jcs

@@ -1,0 +1,211 @@
+#include "model/model.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "model/parameters.h"
+#include "networks/backbone.h"
+
+namespace jcs {
+
+namespace {
+
+DType chooseActivation(const std::string& precision, const Backend& backend) {
+  require(precision == "auto" || precision == "fp32" || precision == "tf32" || precision == "bf16",
+          errors::kInvalidArgument,
+          [&] { return "precision '" + precision + "' is unknown; use 'auto', 'fp32', 'tf32' or 'bf16'"; });
+  const bool wanted = precision == "bf16" || (precision == "auto" && backend.device().bf16);
+  return wanted && backend.supports(DType::kBF16) ? DType::kBF16 : DType::kF32;
+}
+
+int chooseThreads(int threads, const DeviceInfo& device) {
+  require(threads >= 0 && threads <= 4096, errors::kInvalidArgument,
+          [&] { return "threads must be between 1 and 4096, got " + std::to_string(threads); });
+  return threads == 0 ? device.threads : std::min(threads, device.threads);
+}
+
+void requireFinite(const Tensor& tensor, const std::string& name, const std::string& source) {
+  for (const float value : tensor.as<float>())
+    require(std::isfinite(value), errors::kNotFinite,
+            [&] { return source + ": '" + name + "' holds a value that is not finite"; });
+}
+
+/// Batch norms without epsilon divide by the bare variance.
+void requirePositiveVariance(const Tensor& tensor, const std::string& name, const std::string& source) {
+  if (!name.ends_with("running_var")) return;
+  for (const float value : tensor.as<float>())
+    require(value > 0, errors::kCorruptFile,
+            [&] { return source + ": '" + name + "' holds a variance that is not positive"; });
+}
+
+}  // namespace
+
+Model::Model(ModelMetadata metadata, const RuntimeOptions& options)
+    : metadata_(std::move(metadata)),
+      engine_(Engine::acquire(options.device)),
+      activation_(chooseActivation(options.precision, engine_->backend())),
+      threads_(chooseThreads(options.threads, engine_->device())),
+      states_(engine_->sharedBackend()) {
+  for (const ParameterDeclaration& d : declareParameters(metadata_.spec))
+    parameters_.push_back({d.name, d.shape, d.state.trainable});
+}
+
+Model::~Model() { dispose(); }
+
+std::shared_ptr<Model> Model::create(const NetworkSpec& spec, const RuntimeOptions& options, uint64_t seed) {
+  const NetworkSpec fresh = untrained(spec);
+  validate(fresh);
+  std::shared_ptr<Model> model(new Model(defaultMetadata(fresh), options));
+  for (const ParameterDeclaration& d : declareParameters(fresh)) model->setParameter(d.name, initialValue(d, seed));
+  return model;
+}
+
+std::shared_ptr<Model> Model::load(const SafetensorsFile& file, const std::optional<NetworkSpec>& spec,
+                                   const RuntimeOptions& options) {
+  std::optional<ModelMetadata> metadata = fromSafetensors(file.metadata(), file.source());
+  if (!metadata) {
+    require(spec.has_value(), errors::kInvalidArgument, [&] {
+      return file.source() + " does not say which network it is; pass `spec`, for example { network: "
+             "'jcs-segmentation', variant: 'authors' }";
+    });
+    validate(*spec);
+    metadata = defaultMetadata(*spec);
+  } else if (spec) {
+    NetworkSpec stored = metadata->spec, given = *spec;
+    stored.trunkEpsilon = given.trunkEpsilon = std::nullopt;
+    require(stored == given, errors::kWrongVariant, [&] {
+      return file.source() + " holds " + specToJson(metadata->spec) + ", but `spec` asks for " + specToJson(*spec) +
+             "; leave `spec` out or make it agree";
+    });
+  }
+  const auto entries = stateDictOf(file);
+  checkStateDict(entries, metadata->spec, file.source());
+  std::shared_ptr<Model> model(new Model(std::move(*metadata), options));
+  for (const ParameterInfo& parameter : model->parameters_) {
+    const Tensor value = file.load(entries.at(parameter.name)->name);
+    requireFinite(value, parameter.name, file.source());
+    requirePositiveVariance(value, parameter.name, file.source());
+    model->setParameter(parameter.name, value);
+  }
+  return model;
+}
+
+void Model::requireAlive() const {
+  require(!disposed_, errors::kDisposed, "the model was disposed; load or create another");
+}
+
+Tensor Model::parameter(const std::string& name) {
+  requireAlive();
+  require(std::ranges::any_of(parameters_, [&](const ParameterInfo& p) { return p.name == name; }),
+          errors::kMissingParameter, [&] {
+            return "network '" + spec().network + "' has no parameter '" + name + "'; parameters() lists them";
+          });
+  Tensor value;
+  engine_->runAndWait([&] {
+    requireAlive();
+    value = states_.get(name);
+  });
+  return value;
+}
+
+void Model::setParameter(const std::string& name, const Tensor& value) {
+  engine_->runAndWait([&] {
+    requireAlive();
+    states_.set(name, value);
+    memoryBytes_ = states_.bytes();
+  });
+}
+
+int Model::loadBackbone(const SafetensorsFile& file) {
+  std::map<std::string, Tensor> taken;
+  for (const SafetensorsEntry& entry : file.entries()) {
+    const auto name = backboneParameterName(spec(), entry.name);
+    if (!name) continue;
+    const auto target = std::ranges::find(parameters_, *name, &ParameterInfo::name);
+    if (target == parameters_.end()) continue;
+    require(std::ranges::equal(entry.shape, target->shape.extents()), errors::kShapeMismatch, [&] {
+      return file.source() + ": '" + entry.name + "' does not fit '" + *name + "' of shape " +
+             target->shape.toString() + "; backbones have width 1";
+    });
+    Tensor value = file.load(entry.name);
+    requireFinite(value, entry.name, file.source());
+    requirePositiveVariance(value, entry.name, file.source());
+    taken.emplace(*name, std::move(value));
+  }
+  require(!taken.empty(), errors::kMissingParameter, [&] {
+    return file.source() + " has no weights for a backbone of '" + spec().network +
+           "'; expected names as torchvision's vgg16_bn ('features.0.weight') or Res2Net's ('layer1.0.conv1.weight')";
+  });
+  for (const auto& [name, value] : taken) setParameter(name, value);
+  return static_cast<int>(taken.size());
+}
+
+void Model::copyTrunk(Model& classifier) {
+  static const std::string kTrunk = "res2net.";
+  require(spec().network == "jcs-joint", errors::kInvalidArgument, "only 'jcs-joint' takes a classifier's trunk");
+  require(classifier.spec().network == spec().trunk && classifier.spec().width == spec().width, errors::kWrongVariant,
+          [&] {
+            return "the joint network's trunk is '" + spec().trunk + "' of width " + std::to_string(spec().width) +
+                   ", the classifier is '" + classifier.spec().network + "' of width " +
+                   std::to_string(classifier.spec().width) + "; make spec.trunk and width agree";
+          });
+  for (const ParameterInfo& parameter : parameters_)
+    if (parameter.name.starts_with(kTrunk))
+      setParameter(parameter.name, classifier.parameter(parameter.name.substr(kTrunk.size())));
+  metadata_.spec.trunkEpsilon = trunkEpsilon(classifier.spec());
+}
+
+std::shared_ptr<Program> Model::inferenceProgram(int64_t n, int64_t height, int64_t width, bool withActivationMap) {
+  const std::string key = std::to_string(n) + "x" + std::to_string(height) + "x" + std::to_string(width) +
+                          (withActivationMap ? "+activationMap" : "");
+  return programs_.get(key, [&] {
+    const auto graph = inferenceGraph(spec(), n, height, width, withActivationMap);
+    return std::make_shared<Program>(*graph, engine_->sharedBackend(), CompileOptions{activation_, threads_});
+  });
+}
+
+std::map<std::string, Tensor> Model::forwardNow(const Tensor& images, bool withActivationMap,
+                                                const std::atomic<bool>* cancelled) {
+  requireAlive();
+  const Shape& shape = images.shape();
+  const auto program = inferenceProgram(shape[0], shape[1], shape[2], withActivationMap);
+  std::map<std::string, Tensor> results;
+  Program::Bindings bindings{{{"image", images.data()}}, {}};
+  std::vector<std::string> names = networkInfo(spec().network).outputs;
+  if (withActivationMap) names.push_back("activationMap");
+  for (const std::string& name : names)
+    bindings.outputs[name] = results.emplace(name, Tensor(program->outputType(name))).first->second.data();
+  engine_->run(*program, states_, bindings, cancelled);
+  return results;
+}
+
+std::map<std::string, Tensor> Model::forward(const Tensor& images, bool withActivationMap,
+                                             const std::atomic<bool>* cancelled) {
+  std::map<std::string, Tensor> results;
+  engine_->runAndWait([&] { results = forwardNow(images, withActivationMap, cancelled); });
+  return results;
+}
+
+void Model::save(const std::string& path) {
+  requireAlive();
+  std::vector<Tensor> values;
+  engine_->runAndWait([&] {
+    requireAlive();
+    for (const ParameterInfo& parameter : parameters_) values.push_back(states_.get(parameter.name));
+  });
+  std::vector<NamedTensor> named;
+  for (size_t i = 0; i < values.size(); ++i) named.push_back({parameters_[i].name, &values[i]});
+  writeSafetensors(path, named, toSafetensors(metadata_));
+}
+
+void Model::dispose() {
+  if (disposed_.exchange(true)) return;
+  // Memory goes on the execution thread, after whatever runs.
+  engine_->runAndWait([&] {
+    programs_.clear();
+    while (!states_.entries().empty()) states_.erase(std::string(states_.entries().begin()->first));
+    memoryBytes_ = 0;
+  });
+}
+
+}  // namespace jcs

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "io/safetensors.h"
+#include "model/metadata.h"
+#include "runtime/engine.h"
+#include "runtime/program_cache.h"
+
+namespace jcs {
+
+struct RuntimeOptions {
+  std::string device = "auto";
+  std::string precision = "auto";  ///< "auto" | "fp32" | "tf32" | "bf16"
+  int threads = 0;                 ///< 0: as many as the process may use
+};
+
+struct ParameterInfo {
+  std::string name;
+  Shape shape;
+  bool trainable;
+};
+
+/// A network's weights on a device and the programs compiled for them. Shared by whatever runs on it, and usable from
+/// any thread, except for the functions marked 'execution thread'.
+class Model : public std::enable_shared_from_this<Model> {
+ public:
+  /// Initialised from the seed alone: the same on every device and machine.
+  static std::shared_ptr<Model> create(const NetworkSpec& spec, const RuntimeOptions& options, uint64_t seed);
+  /// From a file of ours, or from a converted state dict, which needs `spec`. Every parameter has to be there, and
+  /// nothing else: MISSING_PARAMETER, UNEXPECTED_PARAMETER, SHAPE_MISMATCH, and WRONG_VARIANT when the names are those
+  /// of another variant of the network.
+  static std::shared_ptr<Model> load(const SafetensorsFile& file, const std::optional<NetworkSpec>& spec,
+                                     const RuntimeOptions& options);
+  ~Model();
+
+  const NetworkSpec& spec() const { return metadata_.spec; }
+  const ModelMetadata& metadata() const { return metadata_; }
+  ModelMetadata& metadata() { return metadata_; }
+  Task task() const { return networkInfo(spec().network).task; }
+  const std::string& device() const { return engine_->device().name; }
+  std::string precision() const { return activation_ == DType::kBF16 ? "bf16" : "fp32"; }
+  DType activation() const { return activation_; }
+  int threads() const { return threads_; }
+  Engine& engine() { return *engine_; }
+  std::shared_ptr<Engine> sharedEngine() { return engine_; }
+
+  const std::vector<ParameterInfo>& parameters() const { return parameters_; }
+  /// MISSING_PARAMETER when there is none of that name.
+  Tensor parameter(const std::string& name);
+  void setParameter(const std::string& name, const Tensor& value);
+
+  /// Copies the weights of an ImageNet backbone (torchvision's VGG-16-BN, Res2Net's) into the layers that it has.
+  /// Returns how many tensors were taken; MISSING_PARAMETER when the file lacks some.
+  int loadBackbone(const SafetensorsFile& file);
+  /// jcs-joint: copies a classifier's trunk into `res2net.*`. WRONG_VARIANT when its depth or width differs.
+  void copyTrunk(Model& classifier);
+
+  /// The outputs of the network for images N×H×W×3, normalised, by name.
+  std::map<std::string, Tensor> forward(const Tensor& images, bool withActivationMap,
+                                        const std::atomic<bool>* cancelled = nullptr);
+  /// The compiled program for that batch; execution thread.
+  std::shared_ptr<Program> inferenceProgram(int64_t n, int64_t height, int64_t width, bool withActivationMap);
+  /// Execution thread.
+  StateStore& states() { return states_; }
+
+  void save(const std::string& path);
+  /// Frees the device memory as soon as running work is done; whatever is asked afterwards is DISPOSED.
+  void dispose();
+  bool disposed() const { return disposed_; }
+  void requireAlive() const;
+  int64_t memoryBytes() const { return memoryBytes_; }
+
+ private:
+  Model(ModelMetadata metadata, const RuntimeOptions& options);
+  std::map<std::string, Tensor> forwardNow(const Tensor& images, bool withActivationMap,
+                                           const std::atomic<bool>* cancelled);
+
+  ModelMetadata metadata_;
+  std::shared_ptr<Engine> engine_;
+  DType activation_;
+  int threads_;
+  std::vector<ParameterInfo> parameters_;
+  StateStore states_;
+  ProgramCache programs_;
+  std::atomic<bool> disposed_{false};
+  std::atomic<int64_t> memoryBytes_{0};
+};
+
+}  // namespace jcs

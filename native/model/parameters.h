@@ -1,0 +1,31 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+#include "io/safetensors.h"
+#include "networks/spec.h"
+
+namespace jcs {
+
+/// Name, type and initializer of every parameter and statistic of a network, in the order of its layers.
+struct ParameterDeclaration {
+  std::string name;
+  Shape shape;
+  StateInfo state;
+};
+std::vector<ParameterDeclaration> declareParameters(const NetworkSpec& spec);
+
+/// The first value of a parameter: Philox(seed, name), so that it depends on no other layer.
+Tensor initialValue(const ParameterDeclaration& declaration, uint64_t seed);
+
+/// The file's tensors by our names: 'module.' prefixes dropped, 'num_batches_tracked' ignored.
+std::map<std::string, const SafetensorsEntry*> stateDictOf(const SafetensorsFile& file);
+
+/// Checks that the file has exactly the network's parameters; errors as Model::load says.
+void checkStateDict(const std::map<std::string, const SafetensorsEntry*>& entries, const NetworkSpec& spec,
+                    const std::string& source);
+
+}  // namespace jcs

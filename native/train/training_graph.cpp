@@ -1,0 +1,127 @@
+#include "train/training_graph.h"
+
+#include <cmath>
+
+#include "compiler/rewrite.h"
+#include "graph/autodiff.h"
+#include "ops/elementwise.h"
+#include "ops/optimizer.h"
+
+namespace jcs {
+
+namespace {
+
+std::vector<Value> trainableParameters(Graph& graph) {
+  std::vector<Value> parameters;
+  for (size_t id = 0; id < graph.values().size(); ++id) {
+    const ValueInfo& info = graph.values()[id];
+    if (info.kind == ValueInfo::Kind::kState && info.state.trainable) parameters.push_back(graph.value(static_cast<int>(id)));
+  }
+  require(!parameters.empty(), errors::kInvalidArgument, "nothing is trainable: every layer is frozen");
+  return parameters;
+}
+
+Value zeroState(Graph& graph, const std::string& name, const Shape& shape) {
+  return graph.state(name, {DType::kF32, shape}, {Initializer::constant(0), false});
+}
+
+void addUpdate(Graph& graph, Value parameter, Value gradient, Value hyper, const OptimizerOptions& options) {
+  const std::string& name = graph.info(parameter).name;
+  graph.scope = "update " + name;
+  const auto moment = [&](const char* kind) {
+    return zeroState(graph, kOptimizerPrefix + std::string(kind) + "/" + name, parameter.shape());
+  };
+  if (options.kind == OptimizerOptions::Kind::kSgd) {
+    auto op = std::make_shared<SgdUpdate>();
+    op->momentum = options.momentum;
+    op->weightDecay = options.weightDecay;
+    op->nesterov = options.nesterov;
+    const Value velocity = moment("momentum");
+    const Value inputs[] = {parameter, gradient, velocity, hyper};
+    const auto next = addNodeWithOutputs(op, inputs);
+    graph.assign(parameter, next[0]);
+    graph.assign(velocity, next[1]);
+  } else {
+    auto op = std::make_shared<AdamUpdate>();
+    op->beta1 = options.beta1;
+    op->beta2 = options.beta2;
+    op->epsilon = options.epsilon;
+    op->weightDecay = options.weightDecay;
+    const Value first = moment("moment1"), second = moment("moment2");
+    const Value inputs[] = {parameter, gradient, first, second, hyper};
+    const auto next = addNodeWithOutputs(op, inputs);
+    graph.assign(parameter, next[0]);
+    graph.assign(first, next[1]);
+    graph.assign(second, next[2]);
+  }
+}
+
+Value hyperInput(Graph& graph, const OptimizerOptions& options) {
+  const int64_t count = options.kind == OptimizerOptions::Kind::kSgd ? 1 : 3;
+  return graph.input(kHyperInput, {DType::kF32, {count}});
+}
+
+void nameOutputs(Graph& graph, const LossValues& loss) {
+  graph.output("loss", loss.total);
+  for (const auto& [name, value] : loss.terms) graph.output(name, value);
+}
+
+}  // namespace
+
+std::vector<float> hyperParameters(const OptimizerOptions& options, double learningRate, int64_t step) {
+  if (options.kind == OptimizerOptions::Kind::kSgd) return {static_cast<float>(learningRate)};
+  const auto t = static_cast<double>(step);
+  return {static_cast<float>(learningRate), static_cast<float>(1 - std::pow(static_cast<double>(options.beta1), t)),
+          static_cast<float>(1 - std::pow(static_cast<double>(options.beta2), t))};
+}
+
+std::unique_ptr<Graph> stepGraph(const LossBuilder& build, int64_t samples, const OptimizerOptions& options) {
+  auto graph = std::make_unique<Graph>();
+  const LossValues loss = build(*graph, samples, std::nullopt);
+  nameOutputs(*graph, loss);
+  const std::vector<Value> parameters = trainableParameters(*graph);
+  const std::vector<Value> gradient = gradients(loss.total, parameters, add);
+  const Value hyper = hyperInput(*graph, options);
+  for (size_t i = 0; i < parameters.size(); ++i) addUpdate(*graph, parameters[i], gradient[i], hyper, options);
+  return graph;
+}
+
+std::unique_ptr<Graph> statisticsGraph(const LossBuilder& build, int64_t samples, int64_t sides) {
+  Graph graph;
+  const LossValues loss = build(graph, samples, MicroBatch::inputs(graph, sides));
+  invariant(loss.segmentation.has_value(), "only a segmentation loss has sums over the batch");
+  graph.output("intersections", loss.segmentation->intersections);
+  graph.output("sums", loss.segmentation->sums);
+  // Running statistics are updated by the pass that accumulates gradients; this one only measures.
+  return prune(graph, nullptr, false);
+}
+
+std::unique_ptr<Graph> accumulateGraph(const LossBuilder& build, int64_t samples, int64_t sides) {
+  auto graph = std::make_unique<Graph>();
+  const LossValues loss = build(*graph, samples, MicroBatch::inputs(*graph, sides));
+  nameOutputs(*graph, loss);
+  const std::vector<Value> parameters = trainableParameters(*graph);
+  const std::vector<Value> gradient = gradients(loss.total, parameters, add);
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    const Value sum = zeroState(*graph, kGradientPrefix + graph->info(parameters[i]).name, parameters[i].shape());
+    graph->assign(sum, add(sum, gradient[i]));
+  }
+  return graph;
+}
+
+std::unique_ptr<Graph> updateGraph(const LossBuilder& build, int64_t samples, const OptimizerOptions& options) {
+  Graph whole;
+  build(whole, samples, std::nullopt);
+  auto graph = std::make_unique<Graph>();
+  const Value hyper = hyperInput(*graph, options);
+  for (const Value& original : trainableParameters(whole)) {
+    const ValueInfo& info = whole.info(original);
+    const Value parameter = graph->state(info.name, info.type, info.state);
+    const Value gradient = zeroState(*graph, kGradientPrefix + info.name, parameter.shape());
+    addUpdate(*graph, parameter, gradient, hyper, options);
+    graph->assign(gradient, multiply(gradient, 0));
+  }
+  return graph;
+}
+
+}  // namespace jcs

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+#include "nn/losses.h"
+
+namespace jcs {
+
+struct OptimizerOptions {
+  enum class Kind { kSgd, kAdam };
+  Kind kind = Kind::kSgd;
+  float momentum = 0.9f;  ///< SGD
+  bool nesterov = false;  ///< SGD
+  float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f;  ///< Adam
+  float weightDecay = 0;  ///< L2, added to the gradient
+};
+
+/// Optimiser state lives beside the parameters under these prefixes and is not part of a saved model.
+inline constexpr const char* kOptimizerPrefix = "optimizer/";
+inline constexpr const char* kGradientPrefix = "gradient/";
+
+/// A forward pass up to the loss, as a network builds it for its task.
+struct LossValues {
+  Value total;
+  std::vector<std::pair<std::string, Value>> terms;  ///< what progress events report
+  std::optional<SegmentationLoss> segmentation;      ///< for the Dice sums of a micro-batch
+};
+/// Adds network and loss for `samples` samples; `microBatch` when they are a part of a batch.
+using LossBuilder =
+    std::function<LossValues(Graph&, int64_t samples, const std::optional<MicroBatch>& microBatch)>;
+
+/// The input that carries what changes from step to step: SGD [learningRate], Adam [learningRate, 1 − β1^t, 1 − β2^t].
+inline constexpr const char* kHyperInput = "hyper";
+std::vector<float> hyperParameters(const OptimizerOptions& options, double learningRate, int64_t step);
+
+/// One training step as one graph: forward, backward, update. Outputs "loss" and the loss's terms.
+std::unique_ptr<Graph> stepGraph(const LossBuilder& loss, int64_t samples, const OptimizerOptions& options);
+
+/// A step in parts, for batches larger than memory. First, for losses whose sums run over the batch, `statistics` of
+/// each part; then `accumulate` adds each part's gradients to the states "gradient/…"; then `update` applies and clears
+/// them.
+std::unique_ptr<Graph> statisticsGraph(const LossBuilder& loss, int64_t samples, int64_t sides);
+std::unique_ptr<Graph> accumulateGraph(const LossBuilder& loss, int64_t samples, int64_t sides);
+std::unique_ptr<Graph> updateGraph(const LossBuilder& loss, int64_t samples, const OptimizerOptions& options);
+
+}  // namespace jcs
