@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "core/error.h"
+
+namespace jcs {
+
+/// A regular file open for reading. FILE_NOT_FOUND, FILE_UNREADABLE (a directory, a device, no permission, an I/O
+/// error). Never blocks on a pipe.
+class InputFile {
+ public:
+  explicit InputFile(const std::string& path);
+  ~InputFile();
+  InputFile(const InputFile&) = delete;
+  InputFile& operator=(const InputFile&) = delete;
+
+  uint64_t bytes() const { return bytes_; }
+  const std::string& path() const { return path_; }
+  /// Fills `target` from `offset` on. CORRUPT_FILE when the file ends before that, as one truncated meanwhile does.
+  void read(uint64_t offset, std::span<std::byte> target) const;
+
+ private:
+  std::string path_;
+  int descriptor_ = -1;
+  uint64_t bytes_ = 0;
+};
+
+/// A file that appears under its name complete or not at all: written beside it under a temporary name, synced,
+/// renamed. Destroyed without `commit`, or failing anywhere, it leaves nothing behind and the old file as it was.
+/// DISK_FULL; FILE_UNWRITABLE for a missing or unwritable directory and everything else.
+class AtomicFile {
+ public:
+  explicit AtomicFile(const std::string& path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  void write(std::span<const std::byte> bytes);
+  void write(const std::string& text) { write(std::as_bytes(std::span(text))); }
+  void commit();
+
+ private:
+  std::string path_, temporary_;
+  int descriptor_ = -1;
+};
+
+/// The typed error of a system call that failed to write: DISK_FULL or FILE_UNWRITABLE.
+[[noreturn]] void failWriting(const std::string& path, int systemError);
+
+}  // namespace jcs

@@ -1,0 +1,158 @@
+#include "io/safetensors.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <unordered_set>
+
+#include "io/file.h"
+#include "io/safetensors_header.h"
+
+namespace jcs {
+
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "safetensors data is little-endian and is read as it is");
+
+constexpr uint64_t kLengthBytes = 8;
+constexpr uint64_t kMaxHeaderBytes = 100'000'000;
+
+uint64_t checkedHeaderBytes(uint64_t fileBytes, const std::byte* length, const std::string& source) {
+  uint64_t headerBytes = 0;
+  std::memcpy(&headerBytes, length, kLengthBytes);
+  require(headerBytes <= kMaxHeaderBytes && headerBytes <= fileBytes - kLengthBytes, errors::kCorruptFile, [&] {
+    return source + " is no valid safetensors file: it claims a header of " + std::to_string(headerBytes) +
+           " bytes, the file has " + std::to_string(fileBytes) + " and headers end at 100 MB";
+  });
+  return headerBytes;
+}
+
+void requireLength(uint64_t fileBytes, const std::string& source) {
+  require(fileBytes >= kLengthBytes, errors::kCorruptFile, [&] {
+    return source + " is no valid safetensors file: it has only " + std::to_string(fileBytes) + " bytes";
+  });
+}
+
+/// IEEE half precision. Multiplying by 2^112 moves the exponent's bias, for subnormal numbers too.
+float fromHalf(uint16_t half) {
+  const uint32_t magnitude = static_cast<uint32_t>(half & 0x7fffu) << 13;
+  const uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16;
+  if (magnitude >= 0x7c00u << 13) return std::bit_cast<float>(sign | magnitude | 0x7f800000u);
+  return std::bit_cast<float>(sign | std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) * 0x1p112f));
+}
+
+template <typename Stored, typename Convert>
+void convert(const std::byte* from, std::span<float> to, Convert toFloat) {
+  for (size_t i = 0; i < to.size(); ++i) {
+    Stored value;
+    std::memcpy(&value, from + i * sizeof(Stored), sizeof(Stored));
+    to[i] = toFloat(value);
+  }
+}
+
+const char* safetensorsName(DType dtype) {
+  return dtype == DType::kF32 ? "F32" : dtype == DType::kBF16 ? "BF16" : "F64";
+}
+
+}  // namespace
+
+SafetensorsFile::SafetensorsFile(std::string source, std::span<const std::byte> header, uint64_t dataBytes)
+    : source_(std::move(source)) {
+  SafetensorsHeader parsed = parseSafetensorsHeader(header, dataBytes, source_);
+  metadata_ = std::move(parsed.metadata);
+  entries_ = std::move(parsed.entries);
+  for (size_t i = 0; i < entries_.size(); ++i) index_[entries_[i].name] = i;
+  data_ = HostBuffer(static_cast<int64_t>(dataBytes));
+}
+
+SafetensorsFile SafetensorsFile::open(const std::string& path) {
+  const InputFile file(path);
+  const std::string source = "'" + path + "'";
+  requireLength(file.bytes(), source);
+  std::array<std::byte, kLengthBytes> length;
+  file.read(0, length);
+  std::vector<std::byte> header(checkedHeaderBytes(file.bytes(), length.data(), source));
+  file.read(kLengthBytes, header);
+  const uint64_t dataBytes = file.bytes() - kLengthBytes - header.size();
+  SafetensorsFile result(source, header, dataBytes);
+  file.read(kLengthBytes + header.size(), {result.data_.data(), dataBytes});
+  return result;
+}
+
+SafetensorsFile SafetensorsFile::parse(std::span<const std::byte> bytes, const std::string& source) {
+  requireLength(bytes.size(), source);
+  const uint64_t headerBytes = checkedHeaderBytes(bytes.size(), bytes.data(), source);
+  const auto data = bytes.subspan(kLengthBytes + headerBytes);
+  SafetensorsFile result(source, bytes.subspan(kLengthBytes, headerBytes), data.size());
+  std::ranges::copy(data, result.data_.data());
+  return result;
+}
+
+const SafetensorsEntry* SafetensorsFile::find(const std::string& name) const {
+  const auto found = index_.find(name);
+  return found == index_.end() ? nullptr : &entries_[found->second];
+}
+
+Tensor SafetensorsFile::load(const std::string& name) const {
+  const SafetensorsEntry* entry = find(name);
+  require(entry != nullptr, errors::kMissingParameter, [&] { return source_ + " has no tensor '" + name + "'"; });
+  require(entry->shape.size() <= Shape::kMaxRank, errors::kShapeMismatch, [&] {
+    return "tensor '" + name + "' of " + source_ + " has " + std::to_string(entry->shape.size()) +
+           " dimensions; networks use at most 4";
+  });
+  Tensor tensor(DType::kF32, Shape(std::span<const int64_t>(entry->shape)));
+  const auto to = tensor.as<float>();
+  const std::byte* from = data_.data() + entry->offset;
+  if (entry->dtype == "F32") {
+    std::memcpy(to.data(), from, entry->bytes);
+  } else if (entry->dtype == "F64") {
+    convert<double>(from, to, [](double value) { return static_cast<float>(value); });
+  } else if (entry->dtype == "BF16") {
+    convert<BFloat16>(from, to, [](BFloat16 value) { return static_cast<float>(value); });
+  } else if (entry->dtype == "F16") {
+    convert<uint16_t>(from, to, fromHalf);
+  } else {
+    fail(errors::kUnsupportedFormat, "tensor '" + name + "' of " + source_ + " is stored as " + entry->dtype +
+                                         "; parameters are F32, F64, F16 or BF16");
+  }
+  return tensor;
+}
+
+void writeSafetensors(const std::string& path, std::span<const NamedTensor> tensors,
+                      const std::map<std::string, std::string>& metadata) {
+  std::vector<NamedTensor> ordered(tensors.begin(), tensors.end());
+  std::ranges::stable_sort(ordered, std::ranges::greater{},
+                           [](const NamedTensor& t) { return sizeOf(t.tensor->dtype()); });
+
+  nlohmann::ordered_json header = nlohmann::ordered_json::object();
+  if (!metadata.empty()) header["__metadata__"] = metadata;
+  std::unordered_set<std::string> names{"__metadata__"};
+  int64_t offset = 0;
+  for (const auto& [name, tensor] : ordered) {
+    require(names.insert(name).second, errors::kInvalidArgument,
+            [&] { return "two tensors to be written are named '" + name + "'"; });
+    const int64_t end = offset + tensor->bytes();
+    header.push_back({name,
+                      {{"dtype", safetensorsName(tensor->dtype())},
+                       {"shape", tensor->shape().extents()},
+                       {"data_offsets", {offset, end}}}});
+    offset = end;
+  }
+  std::string text;
+  try {
+    text = header.dump();
+  } catch (const nlohmann::json::exception&) {
+    fail(errors::kInvalidArgument, "a name or metadata text for '" + path + "' is not valid UTF-8");
+  }
+  text.resize((text.size() + kLengthBytes - 1) / kLengthBytes * kLengthBytes, ' ');  // aligns the data
+
+  AtomicFile file(path);
+  const uint64_t length = text.size();
+  file.write(std::as_bytes(std::span(&length, 1)));
+  file.write(text);
+  for (const auto& [name, tensor] : ordered) file.write({tensor->data(), static_cast<size_t>(tensor->bytes())});
+  file.commit();
+}
+
+}  // namespace jcs

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/tensor.h"
+
+namespace jcs {
+
+/// One tensor of a safetensors file as its header describes it.
+struct SafetensorsEntry {
+  std::string name;
+  std::string dtype;           ///< as written: "F32", "BF16", "I64", ...
+  std::vector<int64_t> shape;  ///< of any rank
+  uint64_t offset = 0;         ///< from the start of the data
+  uint64_t bytes = 0;
+};
+
+/// A safetensors file, checked and held in memory: u64 little-endian header length, JSON header, raw data.
+///
+/// Nothing in it is trusted. The header is at most 100 MB and as long as it says; no name comes twice; every dtype,
+/// shape and byte range fits the others; and the ranges tile the data exactly. Whatever breaks that is CORRUPT_FILE and
+/// names the tensor. Memory is taken only for bytes that exist.
+class SafetensorsFile {
+ public:
+  /// Also FILE_NOT_FOUND, FILE_UNREADABLE, OUT_OF_MEMORY.
+  static SafetensorsFile open(const std::string& path);
+  /// Copies `bytes`. `source` stands for the file's name in messages.
+  static SafetensorsFile parse(std::span<const std::byte> bytes, const std::string& source = "the model bytes");
+
+  /// The header's `__metadata__`.
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  /// In the order of their data.
+  const std::vector<SafetensorsEntry>& entries() const { return entries_; }
+  /// Null when there is no tensor of that name.
+  const SafetensorsEntry* find(const std::string& name) const;
+  /// The tensor as float32, from F64, F32, F16 or BF16. MISSING_PARAMETER when there is none of that name,
+  /// UNSUPPORTED_FORMAT for other dtypes, SHAPE_MISMATCH for more than four dimensions.
+  Tensor load(const std::string& name) const;
+  const std::string& source() const { return source_; }
+
+ private:
+  SafetensorsFile(std::string source, std::span<const std::byte> header, uint64_t dataBytes);
+
+  std::string source_;
+  std::map<std::string, std::string> metadata_;
+  std::vector<SafetensorsEntry> entries_;
+  std::unordered_map<std::string, size_t> index_;
+  HostBuffer data_;
+};
+
+struct NamedTensor {
+  std::string name;
+  const Tensor* tensor;
+};
+
+/// Writes a safetensors file atomically (AtomicFile's errors). Data is ordered by element size, so that each tensor is
+/// aligned to its own, and otherwise as given. INVALID_ARGUMENT for a name that comes twice or is not UTF-8.
+void writeSafetensors(const std::string& path, std::span<const NamedTensor> tensors,
+                      const std::map<std::string, std::string>& metadata);
+
+}  // namespace jcs
