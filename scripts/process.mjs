@@ -21,8 +21,19 @@ export const findProgram = (name) =>
       }
     })
 
+// A child must not outlive us, whoever ends us: a compiler left running would race the next set-up.
+const children = new Set()
+process.on('exit', () => {
+  for (const child of children) child.kill()
+})
+for (const [signal, number] of Object.entries({ SIGHUP: 1, SIGINT: 2, SIGTERM: 15 })) {
+  process.on(signal, () => process.exit(128 + number))
+}
+
 const finished = (child, command) =>
   new Promise((resolve, reject) => {
+    children.add(child)
+    child.once('close', () => children.delete(child))
     child.once('error', (error) => reject(new StepError(`cannot run ${command}: ${error.message}`)))
     child.once('close', (code, signal) => resolve({ code, signal }))
   })
@@ -32,10 +43,24 @@ const commandLine = (command, args) => {
   return text.length > 200 ? `${text.slice(0, 200)} ...` : text
 }
 
+/** Runs a program with our terminal and resolves with { code, signal }; `onLine` sees each line of its output too. */
+export const runForStatus = (command, args, { onLine, ...options } = {}) => {
+  const child = spawn(command, args, {
+    stdio: ['inherit', onLine ? 'pipe' : 'inherit', 'inherit'],
+    ...options,
+  })
+  if (onLine) {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      console.log(line)
+      onLine(line)
+    })
+  }
+  return finished(child, command)
+}
+
 /** Runs a program with our terminal; throws a StepError unless it exits with 0. */
-export const run = async (command, args, options = {}) => {
-  const child = spawn(command, args, { stdio: 'inherit', ...options })
-  const { code, signal } = await finished(child, command)
+export const run = async (command, args, options) => {
+  const { code, signal } = await runForStatus(command, args, options)
   if (code !== 0) throw new StepError(`failed (${signal ?? `exit ${code}`}): ${commandLine(command, args)}`)
 }
 

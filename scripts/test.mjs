@@ -3,40 +3,23 @@
 //
 // A native executable ends with a line `N passed, N failed, N skipped`, and prints `skipped: <name>: <reason>` for each
 // case that it skips.
-import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
-import { createInterface } from 'node:readline'
 import { root } from './onednn-cache.mjs'
-import { exitWith } from './process.mjs'
+import { exitWith, runForStatus, StepError } from './process.mjs'
 
 const nativeSuites = ['jcs_native_tests', 'jcs_conformance']
 const releaseFolder = path.join(root, 'build', 'Release')
 const summaryOf = ({ passed, failed, skipped }) => `${passed} passed, ${failed} failed, ${skipped} skipped`
 
-/** Runs a program in our terminal, also handing its standard output line by line to `onLine`. */
-const runSuite = (command, args, { onLine, ...options }) =>
-  new Promise((resolve, reject) => {
-    const child = spawn(command, args, {
-      cwd: root,
-      stdio: ['ignore', onLine ? 'pipe' : 'inherit', 'inherit'],
-      ...options,
-    })
-    if (onLine) {
-      createInterface({ input: child.stdout }).on('line', (line) => {
-        console.log(line)
-        onLine(line)
-      })
-    }
-    child.once('error', reject)
-    child.once('close', (code, signal) => resolve(signal ?? code))
-  })
-
 const runNative = async (name) => {
   console.log(`\n# ${name}`)
   let counts
   const skips = []
-  const status = await runSuite(path.join(releaseFolder, name), [], {
+  const executable = path.join(releaseFolder, name)
+  if (!existsSync(executable)) throw new StepError(`${executable} is missing. Run \`npm run build\` first.`)
+  const { code, signal } = await runForStatus(executable, [], {
+    cwd: root,
     onLine(line) {
       const summary = /^(\d+) passed, (\d+) failed, (\d+) skipped$/.exec(line)
       if (summary)
@@ -44,10 +27,11 @@ const runNative = async (name) => {
       if (line.startsWith('skipped: ')) skips.push(line)
     },
   })
-  counts ??= { passed: 0, failed: 0, skipped: 0 }
   // A crash, or a failure that the executable did not count, is one failure.
-  if (status !== 0 && counts.failed === 0) {
-    console.error(`${name} ended with ${status}`)
+  const isComplete = counts !== undefined
+  counts ??= { passed: 0, failed: 0, skipped: 0 }
+  if (counts.failed === 0 && (code !== 0 || !isComplete)) {
+    console.error(`${name} ended with ${signal ?? code}`)
     counts.failed = 1
   }
   while (skips.length < counts.skipped) skips.push(`skipped: ${name}: a case without a name`)
@@ -59,19 +43,20 @@ const runTap = async (files) => {
   const outputFile = path.join(root, 'build', 'tap', 'output.tap')
   mkdirSync(path.dirname(outputFile), { recursive: true })
   const tap = path.join(root, 'node_modules', '.bin', 'tap')
-  const status = await runSuite(
-    tap,
-    ['--reporter=terse', '--no-color', `--output-file=${outputFile}`, ...files],
-    {},
-  )
+  rmSync(outputFile, { force: true })
+  // The live reporter moves the cursor; in a log only the failures are wanted.
+  const reporter = process.stdout.isTTY ? 'terse' : 'min'
+  const options = ['--no-color', `--reporter=${reporter}`, `--output-file=${outputFile}`]
+  const { code, signal } = await runForStatus(tap, [...options, ...files], { cwd: root })
   const output = existsSync(outputFile) ? readFileSync(outputFile, 'utf8') : ''
   const totals = [...output.matchAll(/^# \{ total: .*\}$/gm)].at(-1)?.[0] ?? ''
   const count = (key) => Number(new RegExp(`${key}: (\\d+)`).exec(totals)?.[1] ?? 0)
   const counts = { passed: count('pass'), failed: count('fail'), skipped: count('skip') + count('todo') }
-  if (counts.passed + counts.failed === 0 || (status !== 0 && counts.failed === 0)) {
-    console.error(`tap ended with ${status} and ${totals === '' ? 'without totals' : totals}`)
+  if (counts.passed + counts.failed === 0 || (code !== 0 && counts.failed === 0)) {
+    console.error(`tap ended with ${signal ?? code} and ${totals === '' ? 'without totals' : totals}`)
     counts.failed = 1
   }
+  for (const [line] of output.matchAll(/^(not )?ok \d+ - .*$/gm)) console.log(line)
   const skips = output.match(/^ *(not )?ok\b.*# (SKIP|TODO)\b.*$/gim) ?? []
   return { ...counts, skips: skips.map((line) => line.trim()) }
 }

@@ -1,0 +1,80 @@
+// npm run check:package: proves the tarball. Packs it, installs it with no install scripts and no compiler into an
+// empty folder, and uses it from there as CommonJS and as ESM.
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { root } from './onednn-cache.mjs'
+import { exitWith, run, StepError } from './process.mjs'
+
+/** Runs inside the empty folder, against the installed package. */
+const probe = `
+const assert = require('node:assert/strict')
+const { readFileSync } = require('node:fs')
+const sharp = require(require.resolve('sharp', { paths: [require.resolve('jcs-ct')] }))
+const jcs = require('jcs-ct')
+
+const classify = async () => {
+  const cpu = jcs.devices().find((device) => device.name === 'cpu')
+  assert.ok(cpu?.available, 'the CPU device is not available: ' + cpu?.reason)
+  // A horizontal ramp: any image will do, the weights are random.
+  const pixels = Buffer.from(Array.from({ length: 96 * 96 }, (_, i) => Math.round((255 * (i % 96)) / 95)))
+  const png = await sharp(pixels, { raw: { width: 96, height: 96, channels: 1 } }).png().toBuffer()
+  const model = await jcs.createModel({ network: 'res2net50-v1b', width: 0.125 }, { device: 'cpu', seed: 1 })
+  const [result] = await jcs.classify(model, png)
+  assert.ok(result.probability >= 0 && result.probability <= 1, 'a probability lies in [0, 1]')
+  await model.dispose()
+  console.log('classify: probability ' + result.probability)
+}
+
+const sameNames = async () => {
+  const esm = await import('jcs-ct')
+  const names = (exports) => Object.keys(exports).filter((name) => name !== 'default' && name !== 'module.exports').sort()
+  assert.deepEqual(names(esm), names(jcs), 'ESM and CommonJS export the same names')
+  assert.equal(esm.JcsError, jcs.JcsError, 'ESM and CommonJS are one instance')
+}
+
+const loadedFromPrebuild = () => {
+  const libraries = readFileSync('/proc/self/maps', 'utf8').split('\\n').map((line) => line.split(' ').at(-1))
+  for (const name of [/prebuilds\\/.*\\.node$/, /prebuilds\\/.*libjcs_cpu\\.so$/]) {
+    assert.ok(libraries.some((library) => name.test(library)), name + ' is loaded')
+  }
+}
+
+sameNames().then(classify).then(loadedFromPrebuild).catch((error) => {
+  console.error(error)
+  process.exitCode = 1
+})
+`
+
+const forbidden = /^package\/(binding\.gyp|native\/|ts\/|test\/|scripts\/|build)/
+
+const checkPackage = async () => {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'jcs-package-'))
+  try {
+    await run('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', folder], { cwd: root })
+    const tarball = readdirSync(folder).find((file) => file.endsWith('.tgz'))
+    const listed = execFileSync('tar', ['-tzf', path.join(folder, tarball)], { encoding: 'utf8' }).split('\n')
+    const surplus = listed.filter((file) => forbidden.test(file))
+    if (surplus.length > 0) throw new StepError(`the tarball holds what it must not: ${surplus.join(', ')}`)
+    if (!listed.some((file) => /prebuilds\/.*\.node$/.test(file))) {
+      throw new StepError('the tarball holds no prebuilt addon. Run `npm run prebuildify` first.')
+    }
+
+    writeFileSync(path.join(folder, 'package.json'), '{ "name": "empty", "private": true }\n')
+    writeFileSync(path.join(folder, 'probe.cjs'), probe)
+    await run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', `./${tarball}`], {
+      cwd: folder,
+    })
+    // With an empty PATH no compiler can be called.
+    await run(process.execPath, ['probe.cjs'], {
+      cwd: folder,
+      env: { HOME: folder, PATH: '' },
+    })
+    console.log('package: packs, installs without scripts, loads, classifies')
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+await checkPackage().catch(exitWith)
