@@ -1,13 +1,23 @@
 // npm run prebuildify: compiles what a release carries, into prebuilds/. build/ is emptied on the way.
-import { rmSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { root } from './onednn-cache.mjs'
 import { exitWith, run } from './process.mjs'
 
+// node-gyp wants Node's headers even for a target that compiles nothing. Most installations carry them; telling it so
+// saves the download.
+const nodeHeaders = () => {
+  const prefix = path.resolve(path.dirname(process.execPath), '..')
+  return existsSync(path.join(prefix, 'include', 'node', 'common.gypi')) ? { npm_config_nodedir: prefix } : {}
+}
+
 const prebuild = async () => {
   rmSync(path.join(root, 'prebuilds'), { recursive: true, force: true })
   const prebuildify = path.join(root, 'node_modules', '.bin', 'prebuildify')
-  await run(prebuildify, ['--napi', '--strip', '--tag-libc'], { cwd: root })
+  await run(prebuildify, ['--target', process.versions.node, '--napi', '--strip', '--tag-libc'], {
+    cwd: root,
+    env: { ...process.env, ...nodeHeaders() },
+  })
   // What lies in build/Release would be loaded before prebuilds/, now and after the next change of the sources.
   rmSync(path.join(root, 'build'), { recursive: true, force: true })
 }

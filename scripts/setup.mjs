@@ -8,7 +8,8 @@ import { buildOnednn, expectedMinutes } from './onednn-build.mjs'
 import { cacheRoot, config, onednnIsBuilt, onednnPrefix, root } from './onednn-cache.mjs'
 import { exitWith, findProgram, run, StepError } from './process.mjs'
 
-const forLint = process.argv.includes('--lint')
+// Beyond what building and testing need: --lint, --prebuild.
+const wants = (flag) => process.argv.includes(flag)
 
 const cmakeIsNewEnough = () => {
   if (!findProgram('cmake')) return false
@@ -30,8 +31,10 @@ const tools = [
   {
     name: 'clang-format-14',
     why: 'checks the C++ format',
-    present: () => !forLint || findProgram('clang-format-14'),
+    present: () => !wants('--lint') || findProgram('clang-format-14'),
   },
+  { name: 'make', why: 'runs node-gyp', present: () => !wants('--prebuild') || findProgram('make') },
+  { name: 'python3', why: 'runs node-gyp', present: () => !wants('--prebuild') || findProgram('python3') },
 ]
 
 /** True when node_modules holds every package of package-lock.json at its version (other platforms' excepted). */
