@@ -28,6 +28,7 @@ SegmenterOutputs jcsJoint(const Scope& scope, Value image, const NetworkSpec& sp
   std::vector<Value> maps = jcsEncoder(scope, image, spec, options);
 
   NormOptions classifierNorm = trunkNorm(spec, options);
+  classifierNorm.epsilon = classifierEpsilon(spec);
   if (!options.trainTrunk) classifierNorm.mode = BatchNormMode::kFrozen;
   const std::vector<Value> classifierMaps =
       res2net(scope / "res2net", image, spec.trunk, spec.width, classifierNorm, options.trainTrunk);

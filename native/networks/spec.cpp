@@ -24,6 +24,10 @@ std::string text(double number) {
 
 std::string quoted(const std::string& name) { return "'" + name + "'"; }
 
+void checkEpsilon(const std::string& field, std::optional<float> epsilon) {
+  if (epsilon && !(*epsilon >= 0 && *epsilon <= 0.01f)) invalid(field, text(*epsilon), "0 to 0.01");
+}
+
 }  // namespace
 
 void validate(const NetworkSpec& spec) {
@@ -38,8 +42,8 @@ void validate(const NetworkSpec& spec) {
     for (const std::string& name : classifiers) allowed += (allowed.empty() ? "" : ", ") + quoted(name);
     invalid("trunk", quoted(spec.trunk), allowed);
   }
-  if (spec.trunkEpsilon && !(*spec.trunkEpsilon >= 0 && *spec.trunkEpsilon <= 1e-2f))
-    invalid("trunkEpsilon", text(*spec.trunkEpsilon), "0 to 0.01");
+  checkEpsilon("trunkEpsilon", spec.trunkEpsilon);
+  checkEpsilon("classifierEpsilon", spec.classifierEpsilon);
 }
 
 NetworkSpec untrained(NetworkSpec spec) {
@@ -50,6 +54,8 @@ NetworkSpec untrained(NetworkSpec spec) {
 float trunkEpsilon(const NetworkSpec& spec) {
   return spec.trunkEpsilon.value_or(spec.variant == Variant::kAuthors ? 0.0f : kBatchNormEpsilon);
 }
+
+float classifierEpsilon(const NetworkSpec& spec) { return spec.classifierEpsilon.value_or(trunkEpsilon(spec)); }
 
 Variant parseVariant(const std::string& name) {
   if (name == "paper") return Variant::kPaper;

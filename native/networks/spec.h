@@ -20,6 +20,8 @@ struct NetworkSpec {
   /// the bare standard deviation, so their checkpoints need 0, the default of variant 'authors'; everything else is
   /// 1e-5: the paper's variant, ImageNet trunks, and whatever is trained from the start (`untrained`).
   std::optional<float> trunkEpsilon;
+  /// jcs-joint: that of the classifier's trunk, where it came from another file than the rest; else `trunkEpsilon`.
+  std::optional<float> classifierEpsilon;
 
   bool operator==(const NetworkSpec&) const = default;
 };
@@ -31,6 +33,7 @@ void validate(const NetworkSpec& spec);
 NetworkSpec untrained(NetworkSpec spec);
 
 float trunkEpsilon(const NetworkSpec& spec);
+float classifierEpsilon(const NetworkSpec& spec);
 
 /// 'paper' or 'authors'; anything else throws INVALID_ARGUMENT.
 Variant parseVariant(const std::string& name);
