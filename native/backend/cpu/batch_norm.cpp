@@ -1,0 +1,209 @@
+#include "ops/batch_norm.h"
+
+#include "backend/cpu/affine_rows.h"
+#include "backend/cpu/cpu_device.h"
+#include "backend/cpu/row_sums.h"
+
+namespace jcs::cpu {
+
+namespace {
+
+/// Σ(x − pivot) and Σ(x − pivot)² per channel. With a pivot from the data the variance does not cancel away when the
+/// mean is large against the deviation.
+template <typename T>
+JCS_VECTORISED void addMoments(int64_t rows, int64_t channels, const T* x, int64_t stride, const T* pivot,
+                               float* __restrict sums) {
+  float* __restrict squares = sums + channels;
+  for (int64_t row = 0; row < rows; ++row, x += stride)
+    for (int64_t c = 0; c < channels; ++c) {
+      const float d = load(x + c) - load(pivot + c);
+      sums[c] += d;
+      squares[c] += d * d;
+    }
+}
+
+/// Σdy and Σdy·(x − mean) per channel.
+template <typename G, typename X>
+JCS_VECTORISED void addGradientSums(int64_t rows, int64_t channels, const G* dy, int64_t dyStride, const X* x,
+                                    int64_t xStride, const float* __restrict mean, float* __restrict sums) {
+  float* __restrict products = sums + channels;
+  for (int64_t row = 0; row < rows; ++row, dy += dyStride, x += xStride)
+    for (int64_t c = 0; c < channels; ++c) {
+      const float g = load(dy + c);
+      sums[c] += g;
+      products[c] += g * (load(x + c) - mean[c]);
+    }
+}
+
+/// dx = a·dy + b·(x − mean) + c, coefficients per channel.
+template <typename G, typename X>
+JCS_VECTORISED void gradientRows(int64_t rows, int64_t channels, const G* dy, int64_t dyStride, const X* x,
+                                 int64_t xStride, X* dx, int64_t dxStride, const float* __restrict mean,
+                                 const float* __restrict coefficients) {
+  const float* __restrict a = coefficients;
+  const float* __restrict b = coefficients + channels;
+  const float* __restrict constant = coefficients + 2 * channels;
+  for (int64_t row = 0; row < rows; ++row, dy += dyStride, x += xStride, dx += dxStride) {
+#pragma GCC ivdep
+    for (int64_t c = 0; c < channels; ++c)
+      store(dx + c, a[c] * load(dy + c) + (b[c] * (load(x + c) - mean[c]) + constant[c]));
+  }
+}
+
+int64_t rowGrain(int64_t channels) { return 1 + 16384 / std::max<int64_t>(channels, 1); }
+
+class BatchNormKernel : public Kernel {
+ public:
+  explicit BatchNormKernel(const Prepare& p)
+      : pool_(p.device.pool()),
+        threads_(p.threads),
+        x_(p.inputs[0]),
+        yStride_(p.outputs[0].rowStride),
+        epsilon_(p.as<BatchNorm>().epsilon),
+        epilogue_(p.as<BatchNorm>().activation),
+        rows_(x_.type.shape.rows()),
+        channels_(x_.type.shape.channels()),
+        sums_(1, rows_, channels_, 2) {}
+
+  int64_t scratchBytes() const override { return (2 * channels_ + sums_.scratchFloats(threads_)) * 4; }
+
+  void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte* scratch) override {
+    withElement(x_.type.dtype, [&]<typename T>(T*) {
+      const T* x = reinterpret_cast<const T*>(in[0]);
+      const auto *gamma = reinterpret_cast<const float*>(in[1]), *beta = reinterpret_cast<const float*>(in[2]);
+      T* y = reinterpret_cast<T*>(out[0]);
+      auto *mean = reinterpret_cast<float*>(out[1]), *variance = reinterpret_cast<float*>(out[2]);
+      float* scale = reinterpret_cast<float*>(scratch);
+      float* shift = scale + channels_;
+      sums_.run(
+          pool_, threads_, scratch + 2 * channels_ * 4,
+          [&](int64_t row, int64_t rows, float* sums) {
+            addMoments(rows, channels_, x + row * x_.rowStride, x_.rowStride, x, sums);
+          },
+          [&](int64_t, const double* totals) {
+            const double count = static_cast<double>(rows_);
+            for (int64_t c = 0; c < channels_; ++c) {
+              const double offset = totals[c] / count;
+              const double m = load(x + c) + offset;
+              const double v = std::max(0.0, totals[channels_ + c] / count - offset * offset);
+              const double s = gamma[c] / std::sqrt(v + epsilon_);
+              mean[c] = static_cast<float>(m);
+              variance[c] = static_cast<float>(v);
+              scale[c] = static_cast<float>(s);
+              shift[c] = static_cast<float>(beta[c] - m * s);
+            }
+          });
+      pool_.parallelFor(threads_, rows_, rowGrain(channels_), [&](int64_t begin, int64_t end, int) {
+        affineRows(end - begin, channels_, y + begin * yStride_, yStride_, x + begin * x_.rowStride, x_.rowStride, scale,
+                   shift, epilogue_);
+      });
+    });
+  }
+
+ private:
+  ThreadPool& pool_;
+  int threads_;
+  Operand x_;
+  int64_t yStride_;
+  float epsilon_;
+  Epilogue epilogue_;
+  int64_t rows_, channels_;
+  RowSums sums_;
+};
+
+class BatchNormGradientKernel : public Kernel {
+ public:
+  explicit BatchNormGradientKernel(const Prepare& p)
+      : pool_(p.device.pool()),
+        threads_(p.threads),
+        dy_(p.inputs[0]),
+        x_(p.inputs[1]),
+        dxStride_(p.outputs[0].rowStride),
+        epsilon_(p.as<BatchNormGradient>().epsilon),
+        rows_(x_.type.shape.rows()),
+        channels_(x_.type.shape.channels()),
+        sums_(1, rows_, channels_, 2) {}
+
+  int64_t scratchBytes() const override { return (3 * channels_ + sums_.scratchFloats(threads_)) * 4; }
+
+  void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte* scratch) override {
+    withElement(dy_.type.dtype, [&]<typename G>(G*) {
+      withElement(x_.type.dtype, [&]<typename X>(X*) {
+        run(reinterpret_cast<const G*>(in[0]), reinterpret_cast<const X*>(in[1]),
+            reinterpret_cast<const float*>(in[2]), reinterpret_cast<const float*>(in[3]),
+            reinterpret_cast<const float*>(in[4]), reinterpret_cast<X*>(out[0]), reinterpret_cast<float*>(out[1]),
+            reinterpret_cast<float*>(out[2]), scratch);
+      });
+    });
+  }
+
+ private:
+  template <typename G, typename X>
+  void run(const G* dy, const X* x, const float* gamma, const float* mean, const float* variance, X* dx, float* dGamma,
+           float* dBeta, std::byte* scratch) {
+    float* coefficients = reinterpret_cast<float*>(scratch);
+    sums_.run(
+        pool_, threads_, scratch + 3 * channels_ * 4,
+        [&](int64_t row, int64_t rows, float* sums) {
+          addGradientSums(rows, channels_, dy + row * dy_.rowStride, dy_.rowStride, x + row * x_.rowStride,
+                          x_.rowStride, mean, sums);
+        },
+        [&](int64_t, const double* totals) {
+          const double count = static_cast<double>(rows_);
+          for (int64_t c = 0; c < channels_; ++c) {
+            const double inverse = 1 / std::sqrt(static_cast<double>(variance[c]) + epsilon_);
+            const double a = gamma[c] * inverse;
+            dGamma[c] = static_cast<float>(totals[channels_ + c] * inverse);
+            dBeta[c] = static_cast<float>(totals[c]);
+            coefficients[c] = static_cast<float>(a);
+            coefficients[channels_ + c] = static_cast<float>(-a * inverse * inverse * totals[channels_ + c] / count);
+            coefficients[2 * channels_ + c] = static_cast<float>(-a * totals[c] / count);
+          }
+        });
+    pool_.parallelFor(threads_, rows_, rowGrain(channels_), [&](int64_t begin, int64_t end, int) {
+      gradientRows(end - begin, channels_, dy + begin * dy_.rowStride, dy_.rowStride, x + begin * x_.rowStride,
+                   x_.rowStride, dx + begin * dxStride_, dxStride_, mean, coefficients);
+    });
+  }
+
+  ThreadPool& pool_;
+  int threads_;
+  Operand dy_, x_;
+  int64_t dxStride_;
+  float epsilon_;
+  int64_t rows_, channels_;
+  RowSums sums_;
+};
+
+class BatchNormScaleShiftKernel : public Kernel {
+ public:
+  explicit BatchNormScaleShiftKernel(const Prepare& p)
+      : channels_(p.inputs[0].type.elements()), epsilon_(p.as<BatchNormScaleShift>().epsilon) {}
+
+  void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte*) override {
+    const auto *gamma = reinterpret_cast<const float*>(in[0]), *beta = reinterpret_cast<const float*>(in[1]);
+    const auto *mean = reinterpret_cast<const float*>(in[2]), *variance = reinterpret_cast<const float*>(in[3]);
+    auto *scale = reinterpret_cast<float*>(out[0]), *shift = reinterpret_cast<float*>(out[1]);
+    for (int64_t c = 0; c < channels_; ++c) {
+      scale[c] = gamma[c] / std::sqrt(variance[c] + epsilon_);
+      shift[c] = beta[c] - mean[c] * scale[c];
+    }
+  }
+
+ private:
+  int64_t channels_;
+  float epsilon_;
+};
+
+}  // namespace
+
+void registerBatchNorm(Registry& registry) {
+  registry.add("batch_norm", [](const Prepare& p) { return std::make_unique<BatchNormKernel>(p); },
+               [](const Op&, bool, int index) { return index == 0; });
+  registry.add("batch_norm_gradient", [](const Prepare& p) { return std::make_unique<BatchNormGradientKernel>(p); },
+               [](const Op&, bool isOutput, int index) { return index == 0 || (!isOutput && index == 1); });
+  registry.add("batch_norm_scale_shift",
+               [](const Prepare& p) { return std::make_unique<BatchNormScaleShiftKernel>(p); });
+}
+
+}  // namespace jcs::cpu

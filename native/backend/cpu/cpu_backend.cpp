@@ -1,0 +1,152 @@
+#include <sys/mman.h>
+
+#include <cstdlib>
+#include <cstring>
+
+#include "backend/cpu/cpu_device.h"
+#include "backend/cpu/processor.h"
+
+namespace jcs::cpu {
+
+namespace {
+
+constexpr int64_t kAlignmentBytes = 64;
+constexpr int64_t kHugePageBytes = int64_t{2} << 20;
+
+std::string isaName(dnnl::cpu_isa isa) {
+  switch (isa) {
+    case dnnl::cpu_isa::sse41: return "SSE4.1";
+    case dnnl::cpu_isa::avx: return "AVX";
+    case dnnl::cpu_isa::avx2: return "AVX2";
+    case dnnl::cpu_isa::avx2_vnni: return "AVX2 VNNI";
+    case dnnl::cpu_isa::avx2_vnni_2: return "AVX2 VNNI 2";
+    case dnnl::cpu_isa::avx512_core: return "AVX-512";
+    case dnnl::cpu_isa::avx512_core_vnni: return "AVX-512 VNNI";
+    case dnnl::cpu_isa::avx512_core_bf16: return "AVX-512 BF16";
+    case dnnl::cpu_isa::avx512_core_fp16: return "AVX-512 FP16";
+    case dnnl::cpu_isa::avx512_core_amx: return "AVX-512 AMX";
+    case dnnl::cpu_isa::avx512_core_amx_fp16: return "AVX-512 AMX FP16";
+    default: return "baseline";
+  }
+}
+
+/// Whether convolutions in bf16 are faster than in float32: the processor multiplies bf16 pairs itself.
+bool multipliesBf16(dnnl::cpu_isa isa) {
+  switch (isa) {
+    case dnnl::cpu_isa::avx512_core_bf16:
+    case dnnl::cpu_isa::avx512_core_amx:
+    case dnnl::cpu_isa::avx512_core_fp16:
+    case dnnl::cpu_isa::avx512_core_amx_fp16: return true;
+    default: return false;
+  }
+}
+
+/// Whether oneDNN has bf16 convolutions at all, natively or by conversion.
+bool computesBf16(dnnl::cpu_isa isa) {
+  return multipliesBf16(isa) || isa == dnnl::cpu_isa::avx512_core || isa == dnnl::cpu_isa::avx512_core_vnni ||
+         isa == dnnl::cpu_isa::avx2_vnni_2;
+}
+
+std::string gibibytes(int64_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f GiB", static_cast<double>(bytes) / (1 << 30));
+  return text;
+}
+
+class CpuBackend : public Backend {
+ public:
+  explicit CpuBackend(int threads) : device_(threads) {
+    registerBatchNorm(registry_);
+    registerConv2d(registry_);
+    registerConv2dGradient(registry_);
+    registerElementwise(registry_);
+    registerLayout(registry_);
+    registerLoss(registry_);
+    registerMatmul(registry_);
+    registerOptimizer(registry_);
+    registerPool(registry_);
+    registerReduce(registry_);
+    registerResize(registry_);
+  }
+
+  DeviceInfo device() const override {
+    const dnnl_version_t* version = dnnl_version();
+    DeviceInfo info;
+    info.name = info.kind = "cpu";
+    info.description = processorName();
+    info.isa = isaName(isa_);
+    info.library = "oneDNN " + std::to_string(version->major) + "." + std::to_string(version->minor) + "." +
+                   std::to_string(version->patch);
+    info.available = true;
+    info.memoryBytes = totalMemoryBytes();
+    info.threads = device_.threads();
+    info.bf16 = multipliesBf16(isa_);
+    return info;
+  }
+
+  std::vector<std::string> ops() const override { return registry_.ops(); }
+  bool acceptsRowStride(const Op& op, bool isOutput, int index) const override {
+    return registry_.acceptsRowStride(op, isOutput, index);
+  }
+  bool supports(DType dtype) const override {
+    return dtype == DType::kF32 || (dtype == DType::kBF16 && computesBf16(isa_));
+  }
+  std::unique_ptr<Kernel> prepare(const Op& op, std::span<const Operand> inputs, std::span<const Operand> outputs,
+                                  int threads) override {
+    invariant(threads >= 1 && threads <= device_.threads(), "a kernel is prepared for more threads than there are");
+    return registry_.prepare({op, inputs, outputs, device_, threads});
+  }
+
+  std::byte* allocate(int64_t bytes) override {
+    invariant(bytes >= 0, "a negative number of bytes is allocated");
+    // Untouched memory is only promised by the system, and touching too much of it kills the process: ask first.
+    const int64_t available = availableMemoryBytes();
+    const bool large = bytes >= 2 * kHugePageBytes;
+    const int64_t alignment = large ? kHugePageBytes : kAlignmentBytes;
+    void* memory = nullptr;
+    if (bytes <= available) {
+      const int64_t rounded = (std::max<int64_t>(bytes, 1) + alignment - 1) / alignment * alignment;
+      memory = std::aligned_alloc(static_cast<size_t>(alignment), static_cast<size_t>(rounded));
+      if (memory && large) madvise(memory, static_cast<size_t>(rounded), MADV_HUGEPAGE);
+    }
+    if (!memory)
+      fail(errors::kOutOfMemory, "the CPU has no room for " + std::to_string(bytes) + " bytes (" + gibibytes(bytes) +
+                                     "): " + std::to_string(available) + " bytes (" + gibibytes(available) +
+                                     ") are available; use a smaller batch or image, or free memory of other "
+                                     "processes");
+    return static_cast<std::byte*>(memory);
+  }
+  void release(std::byte* memory, int64_t) noexcept override { std::free(memory); }
+  void upload(std::byte* device, const std::byte* host, int64_t bytes) override { copy(device, host, bytes); }
+  void download(std::byte* host, const std::byte* device, int64_t bytes) override { copy(host, device, bytes); }
+  void copy(std::byte* to, const std::byte* from, int64_t bytes) override {
+    device_.pool().parallelFor(device_.threads(), bytes, 1 << 20, [&](int64_t begin, int64_t end, int) {
+      std::memcpy(to + begin, from + begin, static_cast<size_t>(end - begin));
+    });
+  }
+  int64_t freeBytes() const override { return availableMemoryBytes(); }
+
+ private:
+  const dnnl::cpu_isa isa_ = dnnl::get_effective_cpu_isa();
+  CpuDevice device_;
+  Registry registry_;
+};
+
+}  // namespace
+
+}  // namespace jcs::cpu
+
+#define JCS_EXPORT extern "C" __attribute__((visibility("default")))
+
+JCS_EXPORT int jcsBackendAbi() { return jcs::kBackendAbi; }
+
+JCS_EXPORT jcs::Backend* jcsCreateBackend(int index, int threads) {
+  const int available = jcs::cpu::availableThreads();
+  jcs::require(index == 0, jcs::errors::kDeviceUnavailable, [&] {
+    return "there is one CPU device, 'cpu', and no number " + std::to_string(index);
+  });
+  jcs::require(threads >= 0, jcs::errors::kInvalidArgument, [&] {
+    return "threads must be at least 1, or 0 for as many as there are, got " + std::to_string(threads);
+  });
+  return new jcs::cpu::CpuBackend(threads == 0 ? available : threads);
+}

@@ -1,0 +1,224 @@
+#include "ops/elementwise.h"
+
+#include "backend/cpu/affine_rows.h"
+#include "backend/cpu/strided_loop.h"
+
+namespace jcs::cpu {
+
+namespace {
+
+// Results may lie where the first input lies (inPlaceInput), hence `ivdep` and not __restrict: element i depends on
+// element i alone.
+
+struct Identity {
+  JCS_INLINE float operator()(float x) const { return x; }
+};
+struct Relu {
+  JCS_INLINE float operator()(float x) const { return x < 0.0f ? 0.0f : x; }
+};
+struct Sigmoid {
+  JCS_INLINE float operator()(float x) const { return sigmoidOf(x); }
+};
+struct Sqrt {
+  JCS_INLINE float operator()(float x) const { return std::sqrt(x); }
+};
+
+// f'(x) · dy from y = f(x).
+struct ReluGradient {
+  JCS_INLINE float operator()(float dy, float y) const { return y > 0.0f ? dy : 0.0f; }
+};
+struct SigmoidGradient {
+  JCS_INLINE float operator()(float dy, float y) const { return dy * y * (1.0f - y); }
+};
+struct SqrtGradient {
+  JCS_INLINE float operator()(float dy, float y) const { return dy * 0.5f / y; }
+};
+
+struct Add {
+  JCS_INLINE float operator()(float a, float b) const { return a + b; }
+};
+struct Subtract {
+  JCS_INLINE float operator()(float a, float b) const { return a - b; }
+};
+struct Multiply {
+  JCS_INLINE float operator()(float a, float b) const { return a * b; }
+};
+struct Divide {
+  JCS_INLINE float operator()(float a, float b) const { return a / b; }
+};
+
+template <typename F, typename Y, typename X>
+JCS_VECTORISED void mapBlocks(const StridedLoop<2>& loop, int64_t begin, int64_t end, Y* y, const X* x) {
+  loop.forEachBlock(begin, end, [&](const auto& at, int64_t length) __attribute__((always_inline)) {
+    Y* to = y + at[0];
+    const X* from = x + at[1];
+#pragma GCC ivdep
+    for (int64_t i = 0; i < length; ++i) store(to + i, F()(load(from + i)));
+  });
+}
+
+template <typename F, typename A, typename B>
+JCS_INLINE void combineLine(A* y, const A* a, const B* b, int64_t length, bool constant, float low) {
+  if (constant) {
+    const float right = load(b);
+#pragma GCC ivdep
+    for (int64_t i = 0; i < length; ++i) {
+      const float value = F()(load(a + i), right);
+      store(y + i, value < low ? low : value);
+    }
+  } else {
+#pragma GCC ivdep
+    for (int64_t i = 0; i < length; ++i) {
+      const float value = F()(load(a + i), load(b + i));
+      store(y + i, value < low ? low : value);
+    }
+  }
+}
+
+template <typename F, typename A, typename B>
+JCS_VECTORISED void combineBlocks(const StridedLoop<3>& loop, int64_t begin, int64_t end, A* y, const A* a, const B* b,
+                                  Epilogue epilogue) {
+  const bool constant = loop.lineStride(2) == 0;
+  loop.forEachBlock(begin, end, [&](const auto& at, int64_t length) __attribute__((always_inline)) {
+    A* to = y + at[0];
+    combineLine<F>(to, a + at[1], b + at[2], length, constant, epilogue.low);
+    if (epilogue.sigmoid) {
+#pragma GCC ivdep
+      for (int64_t i = 0; i < length; ++i) store(to + i, sigmoidOf(load(to + i)));
+    }
+  });
+}
+
+/// A loop whose body knows the types; runs it over all blocks.
+template <int kOperands>
+class LoopKernel : public Kernel {
+ public:
+  using Body = std::function<void(const StridedLoop<kOperands>&, int64_t begin, int64_t end, std::byte* y,
+                                  const std::byte* a, const std::byte* b)>;
+  LoopKernel(const Prepare& p, Body body)
+      : pool_(p.device.pool()), threads_(p.threads), loop_(makeLoop(p)), body_(std::move(body)) {}
+
+  void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte*) override {
+    pool_.parallelFor(threads_, loop_.blocks(), loop_.grain(), [&](int64_t begin, int64_t end, int) {
+      body_(loop_, begin, end, out[0], in[0], kOperands == 3 ? in[1] : nullptr);
+    });
+  }
+
+ private:
+  static StridedLoop<kOperands> makeLoop(const Prepare& p) {
+    const Shape& target = p.outputs[0].type.shape;
+    std::array<AxisStrides, kOperands> strides;
+    strides[0] = axisStrides(p.outputs[0], target);
+    for (size_t k = 1; k < kOperands; ++k) strides[k] = axisStrides(p.inputs[k - 1], target);
+    return {target, strides};
+  }
+
+  ThreadPool& pool_;
+  int threads_;
+  StridedLoop<kOperands> loop_;
+  Body body_;
+};
+
+template <typename F>
+std::unique_ptr<Kernel> mapKernel(const Prepare& p) {
+  return withElement(p.outputs[0].type.dtype, [&]<typename Y>(Y*) {
+    return withElement(p.inputs[0].type.dtype, [&]<typename X>(X*) -> std::unique_ptr<Kernel> {
+      return std::make_unique<LoopKernel<2>>(
+          p, [](const StridedLoop<2>& loop, int64_t begin, int64_t end, std::byte* y, const std::byte* x,
+                const std::byte*) {
+            mapBlocks<F>(loop, begin, end, reinterpret_cast<Y*>(y), reinterpret_cast<const X*>(x));
+          });
+    });
+  });
+}
+
+template <typename F>
+std::unique_ptr<Kernel> combineKernel(const Prepare& p, Activation activation) {
+  invariant(p.outputs[0].type.dtype == p.inputs[0].type.dtype, "the result has the first operand's dtype");
+  return withElement(p.inputs[0].type.dtype, [&]<typename A>(A*) {
+    return withElement(p.inputs[1].type.dtype, [&]<typename B>(B*) -> std::unique_ptr<Kernel> {
+      return std::make_unique<LoopKernel<3>>(
+          p, [epilogue = Epilogue(activation)](const StridedLoop<3>& loop, int64_t begin, int64_t end, std::byte* y,
+                                               const std::byte* a, const std::byte* b) {
+            combineBlocks<F>(loop, begin, end, reinterpret_cast<A*>(y), reinterpret_cast<const A*>(a),
+                             reinterpret_cast<const B*>(b), epilogue);
+          });
+    });
+  });
+}
+
+std::unique_ptr<Kernel> prepareUnary(const Prepare& p) {
+  switch (p.as<Unary>().kind) {
+    case Unary::Kind::kRelu: return mapKernel<Relu>(p);
+    case Unary::Kind::kSigmoid: return mapKernel<Sigmoid>(p);
+    case Unary::Kind::kSqrt: return mapKernel<Sqrt>(p);
+  }
+  fail(errors::kInternal, "unary: unknown kind");
+}
+
+std::unique_ptr<Kernel> prepareUnaryGradient(const Prepare& p) {
+  switch (p.as<UnaryGradient>().kind) {
+    case Unary::Kind::kRelu: return combineKernel<ReluGradient>(p, Activation::kNone);
+    case Unary::Kind::kSigmoid: return combineKernel<SigmoidGradient>(p, Activation::kNone);
+    case Unary::Kind::kSqrt: return combineKernel<SqrtGradient>(p, Activation::kNone);
+  }
+  fail(errors::kInternal, "unary_gradient: unknown kind");
+}
+
+std::unique_ptr<Kernel> prepareBinary(const Prepare& p) {
+  const auto& op = p.as<Binary>();
+  switch (op.kind) {
+    case Binary::Kind::kAdd: return combineKernel<Add>(p, op.activation);
+    case Binary::Kind::kSubtract: return combineKernel<Subtract>(p, op.activation);
+    case Binary::Kind::kMultiply: return combineKernel<Multiply>(p, op.activation);
+    case Binary::Kind::kDivide: return combineKernel<Divide>(p, op.activation);
+  }
+  fail(errors::kInternal, "binary: unknown kind");
+}
+
+class AffineKernel : public Kernel {
+ public:
+  explicit AffineKernel(const Prepare& p)
+      : pool_(p.device.pool()),
+        threads_(p.threads),
+        x_(p.inputs[0]),
+        yStride_(p.outputs[0].rowStride),
+        epilogue_(p.as<Affine>().activation) {}
+
+  void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte*) override {
+    const int64_t channels = x_.type.shape.channels();
+    withElement(x_.type.dtype, [&]<typename T>(T*) {
+      const T* x = reinterpret_cast<const T*>(in[0]);
+      T* y = reinterpret_cast<T*>(out[0]);
+      const auto* scale = reinterpret_cast<const float*>(in[1]);
+      const auto* shift = reinterpret_cast<const float*>(in[2]);
+      const int64_t grain = 1 + 16384 / std::max<int64_t>(channels, 1);
+      pool_.parallelFor(threads_, x_.type.shape.rows(), grain, [&](int64_t begin, int64_t end, int) {
+        affineRows(end - begin, channels, y + begin * yStride_, yStride_, x + begin * x_.rowStride, x_.rowStride, scale,
+                   shift, epilogue_);
+      });
+    });
+  }
+
+ private:
+  ThreadPool& pool_;
+  int threads_;
+  Operand x_;
+  int64_t yStride_;
+  Epilogue epilogue_;
+};
+
+bool anyOperand(const Op&, bool, int) { return true; }
+
+}  // namespace
+
+void registerElementwise(Registry& registry) {
+  registry.add("unary", prepareUnary, anyOperand);
+  registry.add("unary_gradient", prepareUnaryGradient, anyOperand);
+  registry.add("binary", prepareBinary, anyOperand);
+  registry.add("affine", [](const Prepare& p) { return std::make_unique<AffineKernel>(p); },
+               [](const Op&, bool isOutput, int index) { return isOutput || index == 0; });
+  registry.add("cast", mapKernel<Identity>, anyOperand);
+}
+
+}  // namespace jcs::cpu

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <algorithm>
+
+#include "backend/cpu/thread_pool.h"
+#include "backend/cpu/vectorise.h"
+
+namespace jcs::cpu {
+
+/// Sums over rows, K of them at once, for each of `channels` channels: the core of reductions, batch statistics and
+/// bias gradients. Rows are cut into chunks, chunks are summed in blocks of kBlockRows: rounding errors grow with the
+/// square root of a block's length, not of the whole. The cut depends on the extents alone, so that results do not
+/// depend on the number of threads.
+class RowSums {
+ public:
+  /// `groups` independent sums over `rows` consecutive rows each.
+  RowSums(int64_t groups, int64_t rows, int64_t channels, int sums)
+      : groups_(groups), rows_(rows), channels_(channels), sums_(sums) {
+    const int64_t wanted = std::clamp<int64_t>(rows * channels / 16384, 1, std::max<int64_t>(1, 64 / groups));
+    chunkRows_ = std::max<int64_t>(1, (rows + wanted - 1) / wanted);
+    chunks_ = std::max<int64_t>(1, (rows + chunkRows_ - 1) / chunkRows_);
+  }
+
+  static constexpr int64_t kBlockRows = 64;
+
+  /// Floats of `partials` below, plus one block's sums for each thread.
+  int64_t scratchFloats(int threads) const { return (groups_ * chunks_ + threads) * sums_ * channels_; }
+
+  /// `addBlock(firstRow, rows, sums)` adds that many rows to `sums`, K·channels floats; then `finish(group, totals)`
+  /// gets each group's totals, K·channels doubles.
+  template <typename AddBlock, typename Finish>
+  void run(ThreadPool& pool, int threads, std::byte* scratch, AddBlock&& addBlock, Finish&& finish) const {
+    const int64_t width = sums_ * channels_;
+    float* partials = reinterpret_cast<float*>(scratch);
+    float* blocks = partials + groups_ * chunks_ * width;
+    pool.parallelFor(threads, groups_ * chunks_, 1, [&](int64_t begin, int64_t end, int thread) {
+      float* block = blocks + thread * width;
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t group = i / chunks_, first = i % chunks_ * chunkRows_;
+        const int64_t last = std::min(first + chunkRows_, rows_);
+        float* total = partials + i * width;
+        std::fill_n(total, width, 0.0f);
+        for (int64_t row = first; row < last; row += kBlockRows) {
+          std::fill_n(block, width, 0.0f);
+          addBlock(group * rows_ + row, std::min(kBlockRows, last - row), block);
+          for (int64_t c = 0; c < width; ++c) total[c] += block[c];
+        }
+      }
+    });
+    std::vector<double> totals(static_cast<size_t>(width));
+    for (int64_t group = 0; group < groups_; ++group) {
+      std::fill(totals.begin(), totals.end(), 0.0);
+      for (int64_t chunk = 0; chunk < chunks_; ++chunk)
+        for (int64_t c = 0; c < width; ++c)
+          totals[static_cast<size_t>(c)] += partials[(group * chunks_ + chunk) * width + c];
+      finish(group, totals.data());
+    }
+  }
+
+ private:
+  int64_t groups_, rows_, channels_, sums_;
+  int64_t chunkRows_, chunks_;
+};
+
+/// sums[c] += Σ x[row, c].
+template <typename T>
+JCS_VECTORISED void addRows(int64_t rows, int64_t channels, const T* x, int64_t stride, float* __restrict sums) {
+  int64_t row = 0;
+  for (; row + 4 <= rows; row += 4, x += 4 * stride)
+    for (int64_t c = 0; c < channels; ++c)
+      sums[c] += (load(x + c) + load(x + stride + c)) + (load(x + 2 * stride + c) + load(x + 3 * stride + c));
+  for (; row < rows; ++row, x += stride)
+    for (int64_t c = 0; c < channels; ++c) sums[c] += load(x + c);
+}
+
+}  // namespace jcs::cpu
