@@ -1,12 +1,13 @@
 import { availableParallelism } from 'node:os'
-import { iterateUntilAborted, throwIfAborted, untilAborted } from '../abort'
+import { iterateUntilAborted, throwIfAborted } from '../abort'
+import { runAhead } from '../ahead'
 import { JcsError } from '../errors'
 import { isDirectory } from '../files'
 import { listCase } from './case'
 import { findDecoder, type SliceDecoder } from './decoders'
 import { decodePixels, pixelsToMask } from './pixels'
 import { isOneSource, type NamedSource, readSource, takeSource } from './sources'
-import type { DecodedImage, DecodeOptions, ImageSize, ImageSource, Images } from './types'
+import type { DecodedImage, DecodeOptions, ImageSize, ImageSource, Images, Pixels } from './types'
 
 export interface DecodeAllOptions extends DecodeOptions {
   /** Slices decoded ahead of the consumer. Default: the number of processors, at most 4. */
@@ -33,7 +34,7 @@ export function decodeAll(
       `concurrency is ${concurrency}; expected a whole number of at least 1`,
     )
   }
-  return decodeAhead(openSlices(takeSources(images, options.signal), options), concurrency, options.signal)
+  return runAhead(openSlices(takeSources(images, options.signal), options), concurrency, options.signal)
 }
 
 /** Decodes a source that is one image. A directory or a file of several pages is an error. */
@@ -56,18 +57,36 @@ export async function decodeMask(source: ImageSource, options: DecodeOptions = {
 }
 
 /**
- * Width and height of a source that is one image, read from its header: existence, readability, format and size are
- * checked, the pixels are not. Streams and addresses can be read only once and give undefined.
+ * Width and height of a source that is one image: existence, readability, format and size are checked from the header,
+ * and decoded pixels in full. Streams and addresses can be read only once and give undefined.
  */
 export async function inspectImage(
   source: ImageSource,
   options: DecodeOptions = {},
 ): Promise<ImageSize | undefined> {
-  const taken = takeSource(source, 'image')
-  if (taken.kind === 'stream' || taken.kind === 'address') return undefined
-  if (taken.kind === 'pixels') return decodePixels(taken.pixels, taken.name, options)
-  const bytes = await readSource(taken, options.signal)
-  return findDecoder(bytes, taken.name).inspect(bytes, taken.name, options)
+  return inspect(takeSource(source, 'image'), options, decodePixels)
+}
+
+/** The same for a mask, whose pixels may be labels of any type. */
+export async function inspectMask(
+  source: ImageSource,
+  options: DecodeOptions = {},
+): Promise<ImageSize | undefined> {
+  return inspect(takeSource(source, 'mask'), options, pixelsToMask)
+}
+
+async function inspect(
+  source: NamedSource,
+  options: DecodeOptions,
+  checkPixels: (pixels: Pixels, name: string, options: DecodeOptions) => unknown,
+): Promise<ImageSize | undefined> {
+  if (source.kind === 'stream' || source.kind === 'address') return undefined
+  if (source.kind === 'pixels') {
+    checkPixels(source.pixels, source.name, options)
+    return { width: source.pixels.width, height: source.pixels.height }
+  }
+  const bytes = await readSource(source, options.signal)
+  return findDecoder(bytes, source.name).inspect(bytes, source.name, options)
 }
 
 async function decodeOne(source: NamedSource, options: DecodeOptions): Promise<DecodedImage> {
@@ -128,21 +147,4 @@ async function openSource(source: NamedSource, options: DecodeOptions): Promise<
   if (source.kind === 'pixels') return [async () => decodePixels(source.pixels, source.name, options)]
   const bytes = await readSource(source, options.signal)
   return findDecoder(bytes, source.name).open(bytes, source.name, options)
-}
-
-/** Order is kept: a slice is given when it and all before it are ready. */
-async function* decodeAhead(
-  slices: AsyncIterable<SliceDecoder>,
-  concurrency: number,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<DecodedImage, void, undefined> {
-  const underway: Promise<DecodedImage>[] = []
-  for await (const decode of slices) {
-    const image = decode()
-    // A failure is met when its turn comes; one behind it must not count as unhandled meanwhile.
-    image.catch(() => {})
-    underway.push(image)
-    if (underway.length >= concurrency) yield await untilAborted(underway.shift()!, signal)
-  }
-  for (const image of underway) yield await untilAborted(image, signal)
 }

@@ -7,9 +7,11 @@ export {
   decodeImage,
   decodeMask,
   inspectImage,
+  inspectMask,
 } from './decode'
 export type { Decoder, SliceDecoder } from './decoders'
 export { type ImageFormat, sniff } from './sniff'
+export { copySource } from './sources'
 export {
   type DecodedImage,
   type DecodeOptions,

@@ -33,6 +33,13 @@ export function isOneSource(images: Images): images is ImageSource {
   throw new JcsError('INVALID_TYPE', `images: got ${describe(images)}; ${expected}, or an iterable of these`)
 }
 
+/** A source whose bytes or pixels are its own, so that the caller may reuse its buffers. */
+export function copySource(source: ImageSource): ImageSource {
+  if (source instanceof Uint8Array) return new Uint8Array(source)
+  if (source instanceof ArrayBuffer) return new Uint8Array(source.slice(0))
+  return typeof source === 'object' && source !== null && isPixels(source) ? copyPixels(source) : source
+}
+
 /** Copies bytes and pixels, so that the caller may reuse its buffers at once. */
 export function takeSource(source: ImageSource, name: string): NamedSource {
   if (typeof source === 'string') return takePath(source, name)

@@ -1,0 +1,21 @@
+import { untilAborted } from './abort'
+
+/**
+ * Runs tasks up to `concurrency` at a time, ahead of the consumer, and gives their results in the order of the tasks.
+ * Rejects as CANCELLED as soon as `signal` aborts.
+ */
+export async function* runAhead<T>(
+  tasks: Iterable<() => Promise<T>> | AsyncIterable<() => Promise<T>>,
+  concurrency: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<T, void, undefined> {
+  const underway: Promise<T>[] = []
+  for await (const task of tasks) {
+    const result = task()
+    // A failure is met when its turn comes; one behind it must not count as unhandled meanwhile.
+    result.catch(() => {})
+    underway.push(result)
+    if (underway.length >= concurrency) yield await untilAborted(underway.shift()!, signal)
+  }
+  for (const result of underway) yield await untilAborted(result, signal)
+}

@@ -1,0 +1,13 @@
+export { type DecodedSample, type DecodeSamplesOptions, decodeSamples } from './decode'
+export { type ReadDatasetOptions, readDataset, type Task } from './read'
+export { findOverlap, type Split, type SplitOptions, splitByPatient } from './split'
+export type {
+  BadSample,
+  Dataset,
+  DatasetDescription,
+  DatasetFormat,
+  DatasetSample,
+  DatasetSource,
+  Label,
+  Sample,
+} from './types'
