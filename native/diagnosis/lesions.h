@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace jcs {
+
+/// One 8-connected component of a lesion mask: the fields of the paper's figure 6. Pixels of the source image.
+struct Lesion {
+  int64_t areaPixels = 0;
+  std::optional<double> areaMm2;  ///< when the pixel spacing is known
+  double x0 = 0, y0 = 0;          ///< centre of the bounding box
+  int64_t width = 0, height = 0;  ///< of the bounding box
+  bool left = false, up = false;  ///< half of the image in which the centre lies; the image's left, not the patient's
+};
+
+/// `mask` is height × width, nonzero = lesion. Largest first. Linear in the number of pixels.
+/// `spacingMm`: row and column spacing.
+std::vector<Lesion> findLesions(std::span<const uint8_t> mask, int64_t width, int64_t height,
+                                std::optional<std::pair<double, double>> spacingMm = std::nullopt,
+                                int64_t minAreaPixels = 1);
+
+/// A height × width map resized bilinearly to the source's size (half-pixel centres, as the networks' own resizing).
+std::vector<float> resizeMap(std::span<const float> map, int64_t width, int64_t height, int64_t targetWidth,
+                             int64_t targetHeight);
+
+}  // namespace jcs

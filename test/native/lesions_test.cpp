@@ -1,0 +1,151 @@
+#include "diagnosis/lesions.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "native/error_code.h"
+#include "native/harness.h"
+
+using namespace jcs;
+
+namespace {
+
+/// Rows of '.' and '#'.
+std::vector<Lesion> lesionsOf(const std::vector<std::string>& rows, int64_t minAreaPixels = 1) {
+  std::vector<uint8_t> mask;
+  for (const std::string& row : rows)
+    for (const char c : row) mask.push_back(c == '#' ? 255 : 0);
+  return findLesions(mask, static_cast<int64_t>(rows[0].size()), static_cast<int64_t>(rows.size()), std::nullopt,
+                     minAreaPixels);
+}
+
+/// Sizes of the 8-connected components by flood filling, pixel by pixel: an independent count, largest first.
+std::vector<int64_t> floodFilledAreas(std::vector<uint8_t> mask, int64_t width, int64_t height) {
+  std::vector<int64_t> areas;
+  for (int64_t start = 0; start < width * height; ++start) {
+    if (!mask[static_cast<size_t>(start)]) continue;
+    int64_t area = 0;
+    std::vector<int64_t> open{start};
+    mask[static_cast<size_t>(start)] = 0;
+    while (!open.empty()) {
+      const int64_t pixel = open.back();
+      open.pop_back();
+      ++area;
+      for (int64_t dy = -1; dy <= 1; ++dy)
+        for (int64_t dx = -1; dx <= 1; ++dx) {
+          const int64_t x = pixel % width + dx, y = pixel / width + dy;
+          if (x < 0 || x >= width || y < 0 || y >= height || !mask[static_cast<size_t>(y * width + x)]) continue;
+          mask[static_cast<size_t>(y * width + x)] = 0;
+          open.push_back(y * width + x);
+        }
+    }
+    areas.push_back(area);
+  }
+  std::sort(areas.rbegin(), areas.rend());
+  return areas;
+}
+
+}  // namespace
+
+TEST("lesions: none") {
+  CHECK(findLesions({}, 0, 0).empty());
+  CHECK(lesionsOf({"....", "...."}).empty());
+}
+
+TEST("lesions: the fields of figure 6") {
+  std::vector<uint8_t> mask(20 * 10, 0);
+  for (int y = 6; y <= 8; ++y)
+    for (int x = 2; x <= 5; ++x) mask[static_cast<size_t>(y * 20 + x)] = 1;
+  mask[1 * 20 + 19] = 1;
+  const auto lesions = findLesions(mask, 20, 10, std::pair(0.5, 0.25));
+  CHECK(lesions.size() == 2);
+  CHECK(lesions[0].areaPixels == 12 && lesions[0].areaMm2 == 12 * 0.125);
+  CHECK(lesions[0].x0 == 3.5 && lesions[0].y0 == 7 && lesions[0].width == 4 && lesions[0].height == 3);
+  CHECK(lesions[0].left && !lesions[0].up);
+  CHECK(lesions[1].areaPixels == 1 && lesions[1].x0 == 19 && lesions[1].y0 == 1);
+  CHECK(!lesions[1].left && lesions[1].up && lesions[1].width == 1);
+  CHECK(!findLesions(mask, 20, 10)[0].areaMm2);
+}
+
+TEST("lesions: the paper's example lies left and up of a 512×512 image") {
+  // Figure 6: width 45, height 35, x0 = 88, y0 = 236.
+  std::vector<uint8_t> mask(512 * 512, 0);
+  for (int y = 236 - 17; y <= 236 + 17; ++y)
+    for (int x = 88 - 22; x <= 88 + 22; ++x) mask[static_cast<size_t>(y * 512 + x)] = 1;
+  const auto lesions = findLesions(mask, 512, 512);
+  CHECK(lesions.size() == 1 && lesions[0].x0 == 88 && lesions[0].y0 == 236);
+  CHECK(lesions[0].width == 45 && lesions[0].height == 35 && lesions[0].left && lesions[0].up);
+}
+
+TEST("lesions: corners connect, gaps do not") {
+  CHECK(lesionsOf({"#.", ".#"}).size() == 1);
+  CHECK(lesionsOf({".#", "#."}).size() == 1);
+  CHECK(lesionsOf({"#.#", ".#.", "#.#"}).size() == 1);
+  CHECK(lesionsOf({"#..", "..#"}).size() == 2);
+  CHECK(lesionsOf({"#", ".", "#"}).size() == 2);
+  CHECK(lesionsOf({"##", "..", "##"}).size() == 2);
+  CHECK(lesionsOf({"#..#", "####"}).size() == 1);
+  CHECK(lesionsOf({"#.#.#", "#.#.#", "#####"})[0].areaPixels == 11);
+  // The end of one row and the beginning of the next are not neighbours.
+  CHECK(lesionsOf({"...#", "#..."}).size() == 2);
+  CHECK(lesionsOf({"######", "#....#", "#.##.#", "#....#", "######"}).size() == 2);
+}
+
+TEST("lesions: largest first, small ones left out on request") {
+  const std::vector<std::string> rows{"#....##", "...##..", ".......", "##....#"};
+  const auto all = lesionsOf(rows);
+  CHECK(all.size() == 4);
+  CHECK(all[0].areaPixels == 4 && all[1].areaPixels == 2 && all[2].areaPixels == 1 && all[3].areaPixels == 1);
+  CHECK(all[2].x0 == 0 && all[2].y0 == 0 && all[3].x0 == 6 && all[3].y0 == 3);
+  CHECK(lesionsOf(rows, 2).size() == 2 && lesionsOf(rows, 5).empty());
+}
+
+TEST("lesions: the same components as a flood fill on random masks") {
+  uint32_t state = 1;
+  for (int round = 0; round < 60; ++round) {
+    const int64_t width = 1 + round % 13, height = 1 + round * 7 % 17;
+    std::vector<uint8_t> mask(static_cast<size_t>(width * height));
+    for (uint8_t& pixel : mask) {
+      state = state * 1664525u + 1013904223u;
+      pixel = (state >> 24) % 100 < static_cast<uint32_t>(20 + round);
+    }
+    std::vector<int64_t> areas;
+    for (const Lesion& lesion : findLesions(mask, width, height)) areas.push_back(lesion.areaPixels);
+    CHECK(areas == floodFilledAreas(mask, width, height));
+  }
+}
+
+TEST("lesions: a spiral and a comb over 16 million pixels take linear time") {
+  const int64_t side = 4096;
+  std::vector<uint8_t> mask(static_cast<size_t>(side * side), 0);
+  for (int64_t y = 0; y < side; ++y)
+    for (int64_t x = 0; x < side; x += 2) mask[static_cast<size_t>(y * side + x)] = 1;
+  CHECK(findLesions(mask, side, side).size() == 2048);
+  for (int64_t x = 0; x < side; ++x) mask[static_cast<size_t>((side - 1) * side + x)] = 1;
+  CHECK(findLesions(mask, side, side).size() == 1);
+}
+
+TEST("lesions: a mask whose size contradicts itself is an error") {
+  const std::vector<uint8_t> mask(5);
+  CHECK(codeOf([&] { findLesions(mask, 2, 3); }) == errors::kShapeMismatch);
+  CHECK(codeOf([&] { findLesions(mask, -1, -5); }) == errors::kShapeMismatch);
+}
+
+TEST("resizeMap: agrees with torch's bilinear interpolate") {
+  std::vector<float> map;
+  for (int i = 0; i < 12; ++i) map.push_back(static_cast<float>(i * 5 % 13) / 13);
+  // torch.nn.functional.interpolate(size=(5, 7), mode='bilinear', align_corners=False) of the 3×4 map, in float64.
+  const float expected[] = {0.0f,         0.137362637f, 0.357142857f, 0.576923077f, 0.725274725f,  0.373626374f,
+                            0.153846154f, 0.215384615f, 0.352747253f, 0.572527473f, 0.592307692f,  0.569230769f,
+                            0.446153846f, 0.369230769f, 0.538461538f, 0.675824176f, 0.895604396f,  0.615384615f,
+                            0.335164835f, 0.554945055f, 0.692307692f, 0.261538462f, 0.398901099f,  0.618681319f,
+                            0.638461538f, 0.615384615f, 0.492307692f, 0.415384615f, 0.0769230769f, 0.214285714f,
+                            0.434065934f, 0.653846154f, 0.802197802f, 0.450549451f, 0.230769231f};
+  const auto resized = resizeMap(map, 4, 3, 7, 5);
+  CHECK(resized.size() == 35);
+  for (size_t i = 0; i < 35; ++i) CHECK(std::abs(resized[i] - expected[i]) < 1e-6f);
+  CHECK(resizeMap(map, 4, 3, 4, 3) == map);
+  CHECK(codeOf([&] { resizeMap(map, 4, 4, 7, 5); }) == errors::kShapeMismatch);
+  CHECK(codeOf([&] { resizeMap(map, 4, 3, 0, 5); }) == errors::kShapeMismatch);
+}
