@@ -1,0 +1,67 @@
+#include "ops/layout.h"
+#include "backend/reference/kernels.h"
+
+namespace jcs::reference {
+
+namespace {
+
+void concat(const Concat&, const Operands& operands) {
+  const Output& y = operands.outputs[0];
+  int64_t first = 0;
+  for (const Input& x : operands.inputs) {
+    for (int64_t row = 0; row < x.rows(); ++row)
+      for (int64_t c = 0; c < x.channels(); ++c) y.at(row, first + c) = x.at(row, c);
+    first += x.channels();
+  }
+}
+
+void split(const Split&, const Operands& operands) {
+  const Input& x = operands.inputs[0];
+  int64_t first = 0;
+  for (const Output& y : operands.outputs) {
+    for (int64_t row = 0; row < y.rows(); ++row)
+      for (int64_t c = 0; c < y.channels(); ++c) y.at(row, c) = x.at(row, first + c);
+    first += y.channels();
+  }
+}
+
+/// The row-major position in `whole` of element `i` of the box of shape `extent` that starts at `begin`.
+int64_t positionInWhole(int64_t i, const Shape& begin, const Shape& extent, const Shape& whole) {
+  int64_t position = 0, stride = 1;
+  for (int axis = whole.rank() - 1; axis >= 0; --axis) {
+    position += (begin[axis] + i % extent[axis]) * stride;
+    i /= extent[axis];
+    stride *= whole[axis];
+  }
+  return position;
+}
+
+void slice(const Slice& op, const Operands& operands) {
+  const Input& x = operands.inputs[0];
+  const Output& y = operands.outputs[0];
+  for (int64_t i = 0; i < y.elements(); ++i) y[i] = x[positionInWhole(i, op.begin, y.shape(), x.shape())];
+}
+
+void pad(const Pad& op, const Operands& operands) {
+  const Input& x = operands.inputs[0];
+  const Output& y = operands.outputs[0];
+  y.fill(0);
+  for (int64_t i = 0; i < x.elements(); ++i) y[positionInWhole(i, op.begin, x.shape(), y.shape())] = x[i];
+}
+
+void reshape(const Reshape&, const Operands& operands) {
+  const Output& y = operands.outputs[0];
+  for (int64_t i = 0; i < y.elements(); ++i) y[i] = operands.inputs[0][i];
+}
+
+}  // namespace
+
+void addLayoutKernels(KernelRegistry<Oracle>& kernels) {
+  addLoops<Concat>(kernels, "concat", concat);
+  addLoops<Split>(kernels, "split", split);
+  addLoops<Slice>(kernels, "slice", slice);
+  addLoops<Pad>(kernels, "pad", pad);
+  addLoops<Reshape>(kernels, "reshape", reshape);
+}
+
+}  // namespace jcs::reference

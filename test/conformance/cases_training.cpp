@@ -1,0 +1,136 @@
+#include "conformance/case.h"
+#include "ops/batch_norm.h"
+#include "ops/elementwise.h"
+#include "ops/loss.h"
+#include "ops/optimizer.h"
+
+namespace jcs::conformance {
+
+namespace {
+
+void addBatchNorm(std::vector<Case>& table) {
+  struct Row {
+    Shape x;
+    Fill fill;
+    float epsilon;
+  };
+  const Row rows[] = {{{2, 5, 7, 26}, Fill::kSigned, 1e-5f}, {{1, 4, 5, 64}, Fill::kSigned, 1e-5f},
+                      {{3, 3, 2, 5}, Fill::kSigned, 1e-3f},  {{1, 9, 11, 13}, Fill::kOffset, 1e-5f},
+                      {{6, 10}, Fill::kSigned, 1e-5f},       {{2, 1, 1, 8}, Fill::kDistinct, 1e-5f},
+                      {{2, 37, 33, 3}, Fill::kSigned, 1e-5f}};
+  for (const Row& row : rows) {
+    const Shape channels{row.x.channels()};
+    const std::string text = row.x.toString() + (row.fill == Fill::kOffset ? ", mean far from zero" : "");
+    const std::vector<Input> inputs{{row.x, row.fill}, {channels, Fill::kPositive}, {channels}};
+    table.push_back({"batch norm " + text, inputs, [row](std::span<const Value> in) {
+                       return std::vector{batchNorm(in[0], in[1], in[2], row.epsilon).y};
+                     }});
+    for (Activation activation : {Activation::kRelu, Activation::kSigmoid})
+      table.push_back({"fused batch norm " + nameOf(activation) + " " + text, inputs,
+                       [row, activation](std::span<const Value> in) {
+                         auto op = std::make_shared<BatchNorm>();
+                         op->epsilon = row.epsilon;
+                         op->activation = activation;
+                         return addNodeWithOutputs(op, in);
+                       },
+                       false});
+  }
+  for (float epsilon : {1e-5f, 0.0f})
+    for (const Shape& x : {Shape{2, 3, 5, 26}, Shape{4, 7}}) {
+      const Shape channels{x.channels()};
+      table.push_back({"batch norm with stored statistics, epsilon " + std::to_string(epsilon) + " " + x.toString(),
+                       {{x},
+                        {channels, Fill::kPositive},
+                        {channels},
+                        {channels, Fill::kSigned, false},
+                        {channels, Fill::kPositive, false}},
+                       [epsilon](std::span<const Value> in) {
+                         return std::vector{batchNormInference(in[0], in[1], in[2], in[3], in[4], epsilon)};
+                       }});
+    }
+}
+
+void addLosses(std::vector<Case>& table) {
+  for (const Shape& shape : {Shape{3, 2}, Shape{1, 2}, Shape{5, 11}}) {
+    table.push_back({"softmax " + shape.toString(),
+                     {{shape}},
+                     [](std::span<const Value> in) { return std::vector{softmax(in[0])}; },
+                     false});
+    table.push_back({"softmax cross-entropy " + shape.toString(),
+                     {{shape}, {shape, Fill::kProbabilities, false}},
+                     [](std::span<const Value> in) { return std::vector{softmaxCrossEntropy(in[0], in[1])}; }});
+    // exp(200) overflows float32.
+    table.push_back({"softmax of large logits " + shape.toString(),
+                     {{shape}, {shape, Fill::kProbabilities, false}},
+                     [](std::span<const Value> in) {
+                       const Value logits = multiply(in[0], 200);
+                       return std::vector{softmax(logits), softmaxCrossEntropy(logits, in[1])};
+                     },
+                     false});
+  }
+  for (const Shape& shape : {Shape{2, 5, 7, 1}, Shape{1, 8, 8, 1}, Shape{3, 4}}) {
+    table.push_back({"sigmoid cross-entropy " + shape.toString(),
+                     {{shape}, {shape, Fill::kUnit, false}},
+                     [](std::span<const Value> in) { return std::vector{sigmoidCrossEntropy(in[0], in[1])}; }});
+    table.push_back(
+        {"sigmoid cross-entropy of large logits " + shape.toString(),
+         {{shape}, {shape, Fill::kUnit, false}},
+         [](std::span<const Value> in) { return std::vector{sigmoidCrossEntropy(multiply(in[0], 200), in[1])}; }});
+  }
+  for (const Shape& shape : {Shape{2, 5, 7, 1}, Shape{1, 4, 4, 1}, Shape{3, 1, 6, 1}})
+    table.push_back({"min-max normalize " + shape.toString(),
+                     {{shape, Fill::kDistinct}},
+                     [](std::span<const Value> in) { return std::vector{minMaxNormalize(in[0])}; }});
+  for (Fill fill : {Fill::kConstant, Fill::kCoarse}) {
+    const std::string text = fill == Fill::kConstant ? " of a constant map" : " with tied extremes";
+    table.push_back({"min-max normalize" + text,
+                     {{{2, 5, 4, 1}, fill}},
+                     [](std::span<const Value> in) { return std::vector{minMaxNormalize(in[0])}; },
+                     false});
+    table.push_back(
+        {"min-max normalize gradient" + text,
+         {{{2, 5, 4, 1}}, {{2, 5, 4, 1}, fill}},
+         [](std::span<const Value> in) { return addNodeWithOutputs(std::make_shared<MinMaxNormalizeGradient>(), in); },
+         false});
+  }
+}
+
+void addUpdates(std::vector<Case>& table) {
+  for (const Shape& w : {Shape{16, 8, 3, 3}, Shape{37}, Shape{5, 3}, Shape{1}}) {
+    struct Sgd {
+      float momentum, weightDecay;
+      bool nesterov;
+    };
+    for (const Sgd& sgd : {Sgd{0.9f, 0, false}, Sgd{0.9f, 1e-2f, false}, Sgd{0.9f, 1e-4f, true}, Sgd{0, 0, false}})
+      table.push_back({"sgd update " + w.toString() + " momentum " + std::to_string(sgd.momentum) + " decay " +
+                           std::to_string(sgd.weightDecay) + (sgd.nesterov ? " nesterov" : ""),
+                       {{w}, {w}, {w}, {{}, Fill::kUnit}},
+                       [sgd](std::span<const Value> in) {
+                         auto op = std::make_shared<SgdUpdate>();
+                         op->momentum = sgd.momentum;
+                         op->weightDecay = sgd.weightDecay;
+                         op->nesterov = sgd.nesterov;
+                         return addNodeWithOutputs(op, in);
+                       },
+                       false});
+    for (float weightDecay : {0.0f, 1e-2f})
+      table.push_back({"adam update " + w.toString() + " decay " + std::to_string(weightDecay),
+                       {{w}, {w}, {w}, {w, Fill::kUnit}, {{3}, Fill::kPositive}},
+                       [weightDecay](std::span<const Value> in) {
+                         auto op = std::make_shared<AdamUpdate>();
+                         op->weightDecay = weightDecay;
+                         return addNodeWithOutputs(op, in);
+                       },
+                       false});
+  }
+}
+
+}  // namespace
+
+void addTrainingCases(std::vector<Case>& table) {
+  addBatchNorm(table);
+  addLosses(table);
+  addUpdates(table);
+}
+
+}  // namespace jcs::conformance

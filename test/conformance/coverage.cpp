@@ -1,0 +1,113 @@
+#include "conformance/coverage.h"
+
+#include "conformance/case.h"
+#include "ops/batch_norm.h"
+#include "ops/conv2d.h"
+#include "ops/elementwise.h"
+#include "ops/layout.h"
+#include "ops/optimizer.h"
+#include "ops/pool.h"
+#include "ops/reduce.h"
+#include "ops/resize.h"
+
+namespace jcs::conformance {
+
+namespace {
+
+std::string flag(const char* name, bool value) { return value ? std::string(" ") + name : ""; }
+
+std::string convText(const Conv2dAttributes& conv, int64_t kernelHeight, int64_t kernelWidth) {
+  return std::to_string(kernelHeight) + "x" + std::to_string(kernelWidth) + " stride=" + std::to_string(conv.stride) +
+         " padding=" + std::to_string(conv.padding) + " dilation=" + std::to_string(conv.dilation) +
+         flag("grouped", conv.groups > 1);
+}
+
+/// One sign per axis of `large`: '=' where `small` has its extent, '1' where it is repeated.
+std::string repetition(const Shape& small, const Shape& large) {
+  if (small.elements() == 1 && large.elements() > 1) return "scalar";
+  std::string text;
+  const int lead = large.rank() - small.rank();
+  for (int axis = 0; axis < large.rank(); ++axis) text += axis >= lead && small[axis - lead] == large[axis] ? '=' : '1';
+  return text;
+}
+
+/// One sign per axis: '=' whole, '<' a part.
+std::string parts(const Shape& part, const Shape& whole) {
+  std::string text;
+  for (int axis = 0; axis < whole.rank(); ++axis) text += part[axis] == whole[axis] ? '=' : '<';
+  return text;
+}
+
+std::string direction(int64_t from, int64_t to) { return to > from ? "up" : to < from ? "down" : "same"; }
+
+std::string resizeText(const Shape& from, int64_t height, int64_t width, bool alignCorners) {
+  return direction(from[1], height) + "/" + direction(from[2], width) + flag("alignCorners", alignCorners);
+}
+
+}  // namespace
+
+// Ops are told apart by name, as kernels do.
+std::string coverageKey(const Op& op, std::span<const TensorType> in) {
+  const std::string name(op.name());
+  const auto key = [&](const std::string& text) { return text.empty() ? name : name + " " + text; };
+  if (name == "conv2d") {
+    const auto& conv = static_cast<const Conv2d&>(op);
+    return key(convText(conv.conv, in[1].shape[2], in[1].shape[3]) + flag("bias", conv.bias) +
+               flag("residual", conv.residual) + " activation=" + nameOf(conv.activation) +
+               flag("float32Output", conv.float32Output));
+  }
+  if (name == "conv2d_input_gradient")
+    return key(convText(static_cast<const Conv2dInputGradient&>(op).conv, in[1].shape[2], in[1].shape[3]));
+  if (name == "conv2d_weight_gradient") {
+    const auto& conv = static_cast<const Conv2dWeightGradient&>(op);
+    return key(convText(conv.conv, conv.kernelHeight, conv.kernelWidth) + flag("bias", conv.bias));
+  }
+  if (name == "binary") {
+    const bool same = in[0].shape == in[1].shape;
+    return key(op.attributes() + " b=" + (same ? "same" : repetition(in[1].shape, in[0].shape)));
+  }
+  if (name == "reduce") {
+    const auto& reduce = static_cast<const Reduce&>(op);
+    return key(std::string(reduce.mean ? "mean " : "sum ") + repetition(reduce.target, in[0].shape));
+  }
+  if (name == "broadcast") return key(repetition(in[0].shape, static_cast<const Broadcast&>(op).target));
+  if (name == "batch_norm") return key("activation=" + nameOf(static_cast<const BatchNorm&>(op).activation));
+  if (name == "batch_norm_gradient") return name;
+  if (name == "batch_norm_scale_shift")
+    return key(flag("epsilon=0", static_cast<const BatchNormScaleShift&>(op).epsilon == 0));
+  if (name == "average_pool2d_gradient") return key(static_cast<const AveragePool2dGradient&>(op).pool.toString());
+  if (name == "resize") {
+    const auto& resize = static_cast<const Resize&>(op);
+    return key(resizeText(in[0].shape, resize.height, resize.width, resize.alignCorners));
+  }
+  if (name == "resize_gradient") {
+    const auto& resize = static_cast<const ResizeGradient&>(op);
+    return key(resizeText(in[0].shape, resize.height, resize.width, resize.alignCorners));
+  }
+  if (name == "split" || name == "concat") return key("rank=" + std::to_string(in[0].shape.rank()));
+  if (name == "slice") return key(parts(static_cast<const Slice&>(op).extent, in[0].shape));
+  if (name == "pad") return key(parts(in[0].shape, static_cast<const Pad&>(op).extent));
+  if (name == "reshape") return name;
+  if (name == "sgd_update") return key(flag("nesterov", static_cast<const SgdUpdate&>(op).nesterov));
+  if (name == "adam_update") return name;
+  // Kinds, activations, windows, transpositions: the attributes as they are.
+  return key(op.attributes());
+}
+
+const std::set<std::string>& coveredKeys() {
+  static const std::set<std::string> keys = [] {
+    std::set<std::string> found;
+    for (const Case& row : cases()) {
+      const CaseGraph built = buildGraph(row);
+      for (const Node& node : built.graph->nodes()) {
+        std::vector<TensorType> types;
+        for (int id : node.inputs) types.push_back(built.graph->values()[static_cast<size_t>(id)].type);
+        found.insert(coverageKey(*node.op, types));
+      }
+    }
+    return found;
+  }();
+  return keys;
+}
+
+}  // namespace jcs::conformance

@@ -1,0 +1,49 @@
+#include "conformance/evaluate.h"
+
+namespace jcs::conformance {
+
+std::vector<Tensor> evaluateOp(Backend& reference, const Op& op, std::span<const Tensor* const> inputs,
+                               std::span<const Shape> outputs) {
+  std::vector<Tensor> converted, results;
+  converted.reserve(inputs.size());
+  std::vector<Operand> inputOperands, outputOperands;
+  std::vector<const std::byte*> inputData;
+  std::vector<std::byte*> outputData;
+  for (const Tensor* input : inputs) {
+    const bool ready = input->dtype() == DType::kF64;
+    if (!ready) converted.push_back(input->to(DType::kF64));
+    const Tensor& source = ready ? *input : converted.back();
+    inputOperands.push_back(Operand::dense(source.type()));
+    inputData.push_back(source.data());
+  }
+  results.reserve(outputs.size());
+  for (const Shape& shape : outputs) {
+    results.emplace_back(DType::kF64, shape);
+    outputOperands.push_back(Operand::dense(results.back().type()));
+    outputData.push_back(results.back().data());
+  }
+  reference.prepare(op, inputOperands, outputOperands, 1)->run(inputData, outputData, nullptr);
+  return results;
+}
+
+std::vector<Tensor> Evaluation::run(std::span<const Tensor> inputs, size_t nodeCount) const {
+  std::vector<Tensor> values(graph_.values().size());
+  size_t nextInput = 0;
+  for (size_t id = 0; id < values.size(); ++id) {
+    const ValueInfo& info = graph_.values()[id];
+    if (info.kind == ValueInfo::Kind::kInput) values[id] = inputs[nextInput++].to(DType::kF64);
+    if (info.kind == ValueInfo::Kind::kConstant) values[id] = info.constant->to(DType::kF64);
+  }
+  for (size_t n = 0; n < nodeCount; ++n) {
+    const Node& node = graph_.nodes()[n];
+    std::vector<const Tensor*> operands;
+    std::vector<Shape> shapes;
+    for (int id : node.inputs) operands.push_back(&values[static_cast<size_t>(id)]);
+    for (int id : node.outputs) shapes.push_back(graph_.values()[static_cast<size_t>(id)].type.shape);
+    std::vector<Tensor> results = evaluateOp(reference_, *node.op, operands, shapes);
+    for (size_t k = 0; k < results.size(); ++k) values[static_cast<size_t>(node.outputs[k])] = std::move(results[k]);
+  }
+  return values;
+}
+
+}  // namespace jcs::conformance

@@ -1,0 +1,227 @@
+#include <algorithm>
+#include <cctype>
+#include <cstdio>
+#include <cstdlib>
+#include <iterator>
+#include <set>
+#include <sstream>
+
+#include "backend/loader.h"
+#include "backend/reference/reference.h"
+#include "conformance/case.h"
+#include "conformance/coverage.h"
+#include "conformance/gradient_check.h"
+#include "conformance/node_check.h"
+#include "ops/op_names.h"
+
+/// Conformance of backends to the float64 reference, and of the reference's gradients to central differences.
+///
+///   jcs_conformance [--filter TEXT] [--backend NAME] [--list] [--verbose]
+///
+/// --filter keeps cases and ops whose label contains TEXT; --backend keeps one of reference, cpu, cuda. Backend
+/// libraries are found as the engine finds them: in JCS_BACKEND_DIR, else beside this executable. A device that is not
+/// there is skipped, unless JCS_REQUIRE names it ("cpu,cuda"). Exits with 1 when anything failed.
+namespace jcs::conformance {
+
+namespace {
+
+struct Options {
+  std::string filter, backend;
+  bool list = false, verbose = false;
+};
+
+struct Totals {
+  int passed = 0, failed = 0, skipped = 0;
+
+  void count(const std::string& what, const std::string& failure) {
+    if (failure.empty()) {
+      ++passed;
+    } else {
+      ++failed;
+      std::printf("FAIL %s\n     %s\n", what.c_str(), failure.c_str());
+    }
+  }
+};
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+std::string typesText(std::span<const DType> types) {
+  std::string text;
+  for (DType type : types) text += (text.empty() ? "" : ",") + std::string(nameOf(type));
+  return text;
+}
+
+/// Whether "ref" is a word of the name, as in oneDNN's "ref:any" and "gemm:ref".
+bool isReferenceImplementation(const std::string& name) {
+  for (size_t at = name.find("ref"); at != std::string::npos; at = name.find("ref", at + 1)) {
+    const bool starts = at == 0 || !std::isalnum(static_cast<unsigned char>(name[at - 1]));
+    const bool ends = at + 3 == name.size() || !std::isalnum(static_cast<unsigned char>(name[at + 3]));
+    if (starts && ends) return true;
+  }
+  return false;
+}
+
+bool hasAvx512() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
+#else
+  return false;
+#endif
+}
+
+bool isRequired(const std::string& device) {
+  const char* list = std::getenv("JCS_REQUIRE");
+  std::istringstream names(list ? list : "");
+  for (std::string name; std::getline(names, name, ',');)
+    if (name == device) return true;
+  return false;
+}
+
+/// Every op has a kernel, and no kernel is for an op that nobody listed.
+void checkCompleteness(const Backend& backend, Totals& totals) {
+  const std::vector<std::string> ops = backend.ops();
+  for (std::string_view name : kOpNames)
+    totals.count(backend.device().name + ": a kernel for " + std::string(name),
+                 std::ranges::count(ops, name) == 1 ? "" : "the backend registers no kernel for this op");
+  for (const std::string& name : ops)
+    if (std::ranges::count(kOpNames, name) == 0)
+      totals.count(backend.device().name + ": kernel '" + name + "'", "its op is not in ops/op_names.h");
+}
+
+/// Every op is in the table of cases, and every op in a graph is in the list of names.
+void checkTable(Totals& totals) {
+  std::set<std::string, std::less<>> seen;
+  for (const Case& row : cases()) {
+    const CaseGraph built = buildGraph(row);
+    for (const Node& node : built.graph->nodes()) seen.emplace(node.op->name());
+  }
+  for (std::string_view name : kOpNames)
+    totals.count("table: a case for " + std::string(name), seen.contains(name) ? "" : "no row of the table has it");
+  for (const std::string& name : seen)
+    if (std::ranges::count(kOpNames, name) == 0)
+      totals.count("table: op '" + name + "'", "it is not in ops/op_names.h");
+}
+
+/// A node and the dtypes of its inputs; each distinct one is checked once, however many cases contain it.
+struct Check {
+  size_t node;
+  std::vector<DType> types;
+};
+
+std::vector<Check> checksOf(const std::vector<NodeCase>& nodes, std::span<const DType> activations) {
+  std::vector<Check> checks;
+  std::set<std::string> seen;
+  for (DType activation : activations)
+    for (size_t n = 0; n < nodes.size(); ++n) {
+      Check check{n, inputTypes(nodes[n], activation)};
+      // Without the case's name: op, attributes, shapes; and which operands are one value.
+      std::string key = nodes[n].label.substr(nodes[n].label.find(": ")) + typesText(check.types);
+      for (int id : nodes[n].inputIds) key += std::to_string(std::ranges::count(nodes[n].inputIds, id));
+      if (seen.insert(key).second) checks.push_back(std::move(check));
+    }
+  return checks;
+}
+
+void runBackend(const std::shared_ptr<Backend>& backend, Backend& reference, const std::vector<NodeCase>& nodes,
+                const Options& options, Totals& totals) {
+  const DeviceInfo device = backend->device();
+  std::vector<DType> activations;
+  for (DType dtype : {DType::kF64, DType::kF32, DType::kBF16})
+    if (backend->supports(dtype)) activations.push_back(dtype);
+  if (options.filter.empty()) checkCompleteness(*backend, totals);
+
+  const bool mustBeFast = device.kind == "cpu" && device.name != "reference" && hasAvx512();
+  double worst[3] = {0, 0, 0};
+  const int failedBefore = totals.failed;
+  const std::vector<Check> checks = checksOf(nodes, activations);
+  for (const Check& check : checks) {
+    const NodeCase& node = nodes[check.node];
+    NodeReport report = checkNode(backend, reference, node, check.types, std::max(device.threads, 1));
+    if (report.failure.empty() && mustBeFast && isReferenceImplementation(report.implementation))
+      report.failure = "runs the library's reference implementation '" + report.implementation + "'";
+    const std::string what = device.name + " " + typesText(check.types) + " " + node.label;
+    totals.count(what, report.failure);
+    if (options.verbose)
+      std::printf("     %.2e %-28s %s\n", report.worstError, report.implementation.c_str(), what.c_str());
+    double& worstOfType =
+        worst[static_cast<size_t>(std::ranges::count(check.types, DType::kBF16) ? DType::kBF16 : check.types[0])];
+    worstOfType = std::max(worstOfType, report.worstError);
+  }
+  std::printf("%s: %zu ops with their operands, %d failures; worst normalised error", device.name.c_str(),
+              checks.size(), totals.failed - failedBefore);
+  for (DType dtype : activations) std::printf(" %s %.2e", nameOf(dtype), worst[static_cast<size_t>(dtype)]);
+  std::printf("\n");
+}
+
+int run(const Options& options) {
+  // Results must not get lost when a kernel crashes the process.
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
+  const std::shared_ptr<Backend> reference = createReferenceBackend();
+  std::vector<NodeCase> nodes;
+  Totals totals;
+  const bool wantsReference = options.backend.empty() || options.backend == "reference";
+  for (const Case& row : cases()) {
+    std::vector<NodeCase> of = nodesOf(*reference, row);
+    const bool keepAll = contains(row.name, options.filter);
+    std::erase_if(of, [&](const NodeCase& node) { return !keepAll && !contains(node.label, options.filter); });
+    if (of.empty()) continue;
+    if (options.list) std::printf("%s\n", row.name.c_str());
+    std::ranges::move(of, std::back_inserter(nodes));
+    if (!options.list && wantsReference && row.differentiable)
+      totals.count("gradient of " + row.name, checkGradient(*reference, row));
+  }
+  if (options.list) return 0;
+  if (options.filter.empty()) checkTable(totals);
+
+  if (wantsReference) runBackend(reference, *reference, nodes, options, totals);
+  for (const std::string name : {"cpu", "cuda"}) {
+    if (!options.backend.empty() && options.backend != name) continue;
+    std::shared_ptr<Backend> backend;
+    std::string reason;
+    try {
+      backend = loadBackend(name);
+    } catch (const Error& error) {
+      reason = error.what();
+    }
+    if (backend) {
+      runBackend(backend, *reference, nodes, options, totals);
+    } else if (isRequired(name)) {
+      totals.count(name, "JCS_REQUIRE names this device: " + reason);
+    } else {
+      const DType activations[] = {DType::kF32, DType::kBF16};
+      const auto count = static_cast<int>(checksOf(nodes, activations).size());
+      totals.skipped += count;
+      std::printf("SKIP %s: %d cases, %s\n", name.c_str(), count, reason.c_str());
+    }
+  }
+  if (totals.passed + totals.failed + totals.skipped == 0)
+    totals.count("--filter " + options.filter, "matches nothing");
+  std::printf("%d passed, %d failed, %d skipped\n", totals.passed, totals.failed, totals.skipped);
+  return totals.failed == 0 ? 0 : 1;
+}
+
+}  // namespace
+
+}  // namespace jcs::conformance
+
+int main(int count, char** arguments) {
+  jcs::conformance::Options options;
+  for (int i = 1; i < count; ++i) {
+    const std::string argument = arguments[i];
+    const bool hasValue = i + 1 < count;
+    if (argument == "--filter" && hasValue) {
+      options.filter = arguments[++i];
+    } else if (argument == "--backend" && hasValue) {
+      options.backend = arguments[++i];
+    } else if (argument == "--list") {
+      options.list = true;
+    } else if (argument == "--verbose") {
+      options.verbose = true;
+    } else {
+      std::fprintf(stderr, "usage: %s [--filter TEXT] [--backend reference|cpu|cuda] [--list] [--verbose]\n",
+                   arguments[0]);
+      return 2;
+    }
+  }
+  return jcs::conformance::run(options);
+}
