@@ -11,7 +11,8 @@ const formatDuration = (ms) => {
 export const startProgress = (label, stream = process.stdout) => {
   const startedAt = Date.now()
   const stepPercent = 10
-  let nextPercent = stepPercent
+  const stepsToJudgeBy = 10
+  let nextPercent = 0
   let doneAtStart // a resumed build starts above zero, and only what was done since tells the speed
 
   return {
@@ -19,8 +20,10 @@ export const startProgress = (label, stream = process.stdout) => {
       doneAtStart ??= done - 1
       const elapsedMs = Date.now() - startedAt
       const percent = Math.floor((100 * done) / total)
-      const leftMs = (elapsedMs * (total - done)) / Math.max(1, done - doneAtStart)
-      const text = `${label}  ${String(percent).padStart(3)} %  (${done}/${total}, about ${formatDuration(leftMs)} left)`
+      const doneNow = done - doneAtStart
+      const leftMs = (elapsedMs * (total - done)) / doneNow
+      const left = doneNow < stepsToJudgeBy ? '' : `, about ${formatDuration(leftMs)} left`
+      const text = `${label}  ${String(percent).padStart(3)} %  (${done}/${total}${left})`
       if (stream.isTTY) {
         const width = 24
         const filled = Math.round((width * done) / total)
