@@ -186,6 +186,22 @@ std::map<std::string, Tensor> Model::forward(const Tensor& images, bool withActi
   return results;
 }
 
+Profile Model::profile(int64_t n, int64_t height, int64_t width, const std::atomic<bool>* cancelled) {
+  const Tensor images = Tensor::zeros(DType::kF32, {n, height, width, 3});
+  Profile result{};
+  engine_->runAndWait([&] {
+    requireAlive();
+    const auto program = inferenceProgram(n, height, width, false);
+    const Program::Bindings bindings{{{"image", images.data()}}, {}};
+    engine_->run(*program, states_, bindings, cancelled);  // warms caches and packs weights
+    program->profile(true);
+    engine_->run(*program, states_, bindings, cancelled);
+    program->profile(false);
+    result = {program->steps(), program->arenaBytes(), program->persistentBytes(), program->copiedBytes()};
+  });
+  return result;
+}
+
 void Model::save(const std::string& path) {
   requireAlive();
   std::vector<Tensor> values;

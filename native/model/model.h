@@ -25,6 +25,12 @@ struct ParameterInfo {
   bool trainable;
 };
 
+/// What a compiled network does, step by step, and how long one warm run of it took.
+struct Profile {
+  std::vector<Program::StepInfo> steps;
+  int64_t arenaBytes, persistentBytes, copiedBytes;
+};
+
 /// A network's weights on a device and the programs compiled for them. Shared by whatever runs on it, and usable from
 /// any thread, except for the functions marked 'execution thread'.
 class Model : public std::enable_shared_from_this<Model> {
@@ -67,6 +73,9 @@ class Model : public std::enable_shared_from_this<Model> {
   std::shared_ptr<Program> inferenceProgram(int64_t n, int64_t height, int64_t width, bool withActivationMap);
   /// Execution thread.
   StateStore& states() { return states_; }
+
+  /// Times each step of the inference program for zeros of that size.
+  Profile profile(int64_t n, int64_t height, int64_t width, const std::atomic<bool>* cancelled = nullptr);
 
   void save(const std::string& path);
   /// Frees the device memory as soon as running work is done; whatever is asked afterwards is DISPOSED.

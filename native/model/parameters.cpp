@@ -85,7 +85,7 @@ std::map<std::string, const SafetensorsEntry*> stateDictOf(const SafetensorsFile
   static const std::string kPrefix = "module.", kIgnored = "num_batches_tracked";
   std::map<std::string, const SafetensorsEntry*> entries;
   for (const SafetensorsEntry& entry : file.entries()) {
-    if (entry.name.ends_with(kIgnored)) continue;
+    if (entry.name.ends_with(kIgnored) || entry.name.find(kTrainingStateSeparator) != std::string::npos) continue;
     const std::string name = entry.name.starts_with(kPrefix) ? entry.name.substr(kPrefix.size()) : entry.name;
     require(entries.emplace(name, &entry).second, errors::kCorruptFile,
             [&] { return file.source() + ": '" + name + "' is there with and without the prefix 'module.'"; });

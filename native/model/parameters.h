@@ -21,7 +21,11 @@ std::vector<ParameterDeclaration> declareParameters(const NetworkSpec& spec);
 /// The first value of a parameter: Philox(seed, name), so that it depends on no other layer.
 Tensor initialValue(const ParameterDeclaration& declaration, uint64_t seed);
 
-/// The file's tensors by our names: 'module.' prefixes dropped, 'num_batches_tracked' ignored.
+/// State that training keeps beside a model's own carries a prefix with this separator, which no parameter's name has.
+inline constexpr char kTrainingStateSeparator = '/';
+
+/// The file's tensors by our names: 'module.' prefixes dropped, 'num_batches_tracked' and a checkpoint's training state
+/// ignored.
 std::map<std::string, const SafetensorsEntry*> stateDictOf(const SafetensorsFile& file);
 
 /// Checks that the file has exactly the network's parameters; errors as Model::load says.

@@ -11,7 +11,7 @@ std::shared_ptr<WorkerPool> WorkerPool::acquire() {
   auto pool = shared.lock();
   if (!pool) {
     const int cores = static_cast<int>(std::thread::hardware_concurrency());
-    pool = std::make_shared<WorkerPool>(std::clamp(cores / 2, 1, 4));
+    pool = std::make_shared<WorkerPool>(std::clamp(cores, 2, 4));
     shared = pool;
   }
   return pool;

@@ -14,7 +14,8 @@ namespace jcs {
 /// pool is shared with everything else in the process and must not be blocked.
 class WorkerPool {
  public:
-  /// The process-wide pool, alive while anyone holds it.
+  /// The process-wide pool, alive while anyone holds it. At least two threads: one may wait for the device while the
+  /// other prepares the next batch.
   static std::shared_ptr<WorkerPool> acquire();
   explicit WorkerPool(int threads);
   ~WorkerPool();  ///< runs what is queued, then joins

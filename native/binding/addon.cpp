@@ -1,0 +1,61 @@
+#include <napi.h>
+
+#include <nlohmann/json.hpp>
+
+#include "backend/loader.h"
+#include "binding/addon_data.h"
+#include "binding/cancellation.h"
+#include "binding/dataset_object.h"
+#include "binding/metrics.h"
+#include "binding/model_object.h"
+#include "binding/training.h"
+
+namespace jcs {
+
+namespace {
+
+Napi::Value devices(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    nlohmann::json json = nlohmann::json::array();
+    for (const DeviceInfo& device : listDevices()) {
+      nlohmann::json entry{{"name", device.name}, {"kind", device.kind}, {"available", device.available}};
+      if (!device.reason.empty()) entry["reason"] = device.reason;
+      if (device.available)
+        entry.update({{"description", device.description}, {"isa", device.isa}, {"library", device.library},
+                      {"memoryBytes", device.memoryBytes}, {"threads", device.threads}, {"bf16", device.bf16}});
+      json.push_back(entry);
+    }
+    return Napi::String::New(info.Env(), json.dump());
+  });
+}
+
+Napi::Value networkList(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    nlohmann::json json = nlohmann::json::array();
+    for (const NetworkInfo& network : networks())
+      json.push_back({{"name", network.name},
+                      {"task", network.task == Task::kClassification ? "classification" : "segmentation"},
+                      {"inputSize", network.inputSize},
+                      {"outputs", network.outputs}});
+    return Napi::String::New(info.Env(), json.dump());
+  });
+}
+
+Napi::Object initialise(Napi::Env env, Napi::Object exports) {
+  env.SetInstanceData(new AddonData(env));
+  CancellationObject::define(env, exports);
+  ModelObject::define(env, exports);
+  DatasetObject::define(env, exports);
+  defineModelFunctions(env, exports);
+  defineTraining(env, exports);
+  defineMetrics(env, exports);
+  exports.Set("devices", Napi::Function::New(env, devices));
+  exports.Set("networks", Napi::Function::New(env, networkList));
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(jcs, initialise)
+
+}  // namespace jcs

@@ -1,0 +1,10 @@
+#pragma once
+
+#include <napi.h>
+
+namespace jcs {
+
+/// segmentationMetrics(probabilities, truth) and classificationMetrics(probabilities, labels, threshold).
+void defineMetrics(Napi::Env env, Napi::Object exports);
+
+}  // namespace jcs

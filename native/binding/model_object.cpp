@@ -1,0 +1,372 @@
+#include "binding/model_object.h"
+
+#include <cmath>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "binding/cancellation.h"
+#include "binding/convert.h"
+#include "binding/pixels.h"
+#include "io/onnx.h"
+
+namespace jcs {
+
+namespace {
+
+using Json = nlohmann::json;
+
+Json parseJson(const Napi::Value& value, const char* what) {
+  try {
+    return Json::parse(toString(value, what));
+  } catch (const Json::exception& error) {
+    fail(errors::kInvalidArgument, std::string(what) + " is not usable: " + error.what());
+  }
+}
+
+RuntimeOptions toRuntimeOptions(const Json& json) {
+  RuntimeOptions options;
+  options.device = json.value("device", options.device);
+  options.precision = json.value("precision", options.precision);
+  options.threads = json.value("threads", options.threads);
+  return options;
+}
+
+Napi::Value fromClassifications(Napi::Env env, const std::vector<SliceClassification>& results,
+                                const std::vector<Slice>& slices, bool explain) {
+  const auto array = Napi::Array::New(env, results.size());
+  for (size_t i = 0; i < results.size(); ++i) {
+    const auto item = Napi::Object::New(env);
+    item.Set("probability", static_cast<double>(results[i].probability));
+    if (explain) {
+      const auto map = Napi::Object::New(env);
+      map.Set("data", fromFloats(env, results[i].activationMap));
+      map.Set("width", static_cast<double>(slices[i].pixels.width));
+      map.Set("height", static_cast<double>(slices[i].pixels.height));
+      item.Set("activationMap", map);
+    }
+    array.Set(static_cast<uint32_t>(i), item);
+  }
+  return array;
+}
+
+Napi::Object fromLesion(Napi::Env env, const Lesion& lesion) {
+  const auto object = Napi::Object::New(env);
+  object.Set("areaPixels", static_cast<double>(lesion.areaPixels));
+  if (lesion.areaMm2) object.Set("areaMm2", *lesion.areaMm2);
+  object.Set("x0", lesion.x0);
+  object.Set("y0", lesion.y0);
+  object.Set("width", static_cast<double>(lesion.width));
+  object.Set("height", static_cast<double>(lesion.height));
+  const auto position = Napi::Object::New(env);
+  position.Set("x", lesion.left ? "left" : "right");
+  position.Set("y", lesion.up ? "up" : "down");
+  object.Set("position", position);
+  return object;
+}
+
+Napi::Value fromSegmentations(Napi::Env env, const std::vector<SliceSegmentation>& results,
+                              const std::vector<Slice>& slices) {
+  const auto array = Napi::Array::New(env, results.size());
+  for (size_t i = 0; i < results.size(); ++i) {
+    const SliceSegmentation& result = results[i];
+    const auto item = Napi::Object::New(env);
+    item.Set("width", static_cast<double>(slices[i].pixels.width));
+    item.Set("height", static_cast<double>(slices[i].pixels.height));
+    item.Set("mask", fromBytes(env, result.mask));
+    if (!result.probabilities.empty()) item.Set("probabilities", fromFloats(env, result.probabilities));
+    const auto lesions = Napi::Array::New(env, result.lesions.size());
+    for (size_t l = 0; l < result.lesions.size(); ++l)
+      lesions.Set(static_cast<uint32_t>(l), fromLesion(env, result.lesions[l]));
+    item.Set("lesions", lesions);
+    item.Set("areaPixels", static_cast<double>(result.areaPixels));
+    if (result.areaMm2) item.Set("areaMm2", *result.areaMm2);
+    array.Set(static_cast<uint32_t>(i), item);
+  }
+  return array;
+}
+
+int64_t toBatchSize(const Napi::Value& value) {
+  const double size = toNumber(value, "batchSize");
+  require(size >= 1 && size <= 4096 && size == std::floor(size), errors::kInvalidArgument,
+          "batchSize must be a whole number between 1 and 4096");
+  return static_cast<int64_t>(size);
+}
+
+/// A file by path, or by its bytes, which are copied here, on the JavaScript thread.
+std::function<SafetensorsFile()> toFileSource(const Napi::Value& value) {
+  if (value.IsString()) return [path = value.As<Napi::String>().Utf8Value()] { return SafetensorsFile::open(path); };
+  require(value.IsTypedArray(), errors::kInvalidType, "a model file must be given as a path or as bytes");
+  const auto array = value.As<Napi::TypedArray>();
+  const auto* data = static_cast<const std::byte*>(array.ArrayBuffer().Data()) + array.ByteOffset();
+  auto bytes = std::make_shared<std::vector<std::byte>>(data, data + array.ByteLength());
+  return [bytes] { return SafetensorsFile::parse(*bytes); };
+}
+
+std::string profileJson(const Profile& profile) {
+  Json steps = Json::array();
+  for (const Program::StepInfo& step : profile.steps)
+    steps.push_back({{"op", step.op}, {"attributes", step.attributes}, {"scope", step.scope},
+                     {"implementation", step.implementation}, {"output", step.outputs[0].shape.toString()},
+                     {"dtype", nameOf(step.outputs[0].dtype)}, {"flops", step.flops}, {"bytes", step.bytes},
+                     {"seconds", step.seconds}});
+  return Json{{"steps", steps},
+              {"arenaBytes", profile.arenaBytes},
+              {"persistentBytes", profile.persistentBytes},
+              {"copiedBytes", profile.copiedBytes}}
+      .dump();
+}
+
+Deferred::Convert wrapModel(std::shared_ptr<Model> model) {
+  return [model](Napi::Env env) { return ModelObject::wrap(env, model); };
+}
+
+}  // namespace
+
+void ModelObject::define(Napi::Env env, Napi::Object exports) {
+  const Napi::Function constructor =
+      DefineClass(env, "NativeModel",
+                  {InstanceMethod("describe", &ModelObject::describe),
+                   InstanceMethod("parameters", &ModelObject::parameters),
+                   InstanceMethod("getParameter", &ModelObject::getParameter),
+                   InstanceMethod("forward", &ModelObject::forward),
+                   InstanceMethod("classify", &ModelObject::classify),
+                   InstanceMethod("segment", &ModelObject::segment),
+                   InstanceMethod("loadBackbone", &ModelObject::loadBackbone),
+                   InstanceMethod("copyTrunk", &ModelObject::copyTrunk),
+                   InstanceMethod("profile", &ModelObject::profile),
+                   InstanceMethod("save", &ModelObject::save),
+                   InstanceMethod("exportOnnx", &ModelObject::exportOnnx),
+                   InstanceMethod("dispose", &ModelObject::dispose)});
+  AddonData::of(env).modelConstructor = Napi::Persistent(constructor);
+  exports.Set("NativeModel", constructor);
+}
+
+ModelObject::ModelObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+  guarded(info.Env(), [&] {
+    require(info.Length() == 1 && info[0].IsExternal(), errors::kInvalidType,
+            "models are made by createModel and loadModel");
+    model_ = *info[0].As<Napi::External<std::shared_ptr<Model>>>().Data();
+  });
+  Napi::MemoryManagement::AdjustExternalMemory(info.Env(), model_->memoryBytes());
+}
+
+ModelObject::~ModelObject() {
+  if (!model_) return;
+  Napi::MemoryManagement::AdjustExternalMemory(Env(), -model_->memoryBytes());
+  if (AddonData::of(Env()).closing) return;  // nothing runs any more: freed here and now
+  // Freeing waits for running work, which the garbage collector must not.
+  const std::shared_ptr<Engine> engine = model_->sharedEngine();
+  try {
+    engine->submit([model = std::move(model_)]() mutable { model.reset(); });
+  } catch (const Error&) {
+    // A full queue: the last reference goes with this object instead.
+  }
+}
+
+Napi::Value ModelObject::wrap(Napi::Env env, std::shared_ptr<Model> model) {
+  return AddonData::of(env).modelConstructor.New({Napi::External<std::shared_ptr<Model>>::New(env, &model)});
+}
+
+std::shared_ptr<Model> ModelObject::unwrap(const Napi::Value& value) {
+  const bool known = value.IsObject() &&
+                     value.As<Napi::Object>().InstanceOf(AddonData::of(value.Env()).modelConstructor.Value());
+  require(known, errors::kInvalidType, "expected a model made by createModel or loadModel");
+  return ModelObject::Unwrap(value.As<Napi::Object>())->model_;
+}
+
+template <typename Work>
+Napi::Value ModelObject::start(const Napi::CallbackInfo& info, const Napi::Value& cancellation, Work work) {
+  model_->requireAlive();
+  return AddonData::of(info.Env()).run(info.Env(), toCancelFlag(cancellation),
+                                       [model = model_, work = std::move(work)](const CancelFlag& flag) mutable {
+                                         return work(*model, flag.get());
+                                       });
+}
+
+Napi::Value ModelObject::describe(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const ModelMetadata& metadata = model_->metadata();
+    Json json{{"spec", Json::parse(specToJson(metadata.spec))},
+              {"task", model_->task() == Task::kClassification ? "classification" : "segmentation"},
+              {"device", model_->device()},
+              {"precision", model_->precision()},
+              {"threads", model_->threads()},
+              {"inputSize", metadata.inputSize},
+              {"mean", metadata.mean},
+              {"deviation", metadata.deviation},
+              {"memoryBytes", model_->memoryBytes()},
+              {"disposed", model_->disposed()}};
+    if (!metadata.provenance.empty()) json["provenance"] = Json::parse(metadata.provenance);
+    return Napi::String::New(info.Env(), json.dump());
+  });
+}
+
+Napi::Value ModelObject::parameters(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    model_->requireAlive();
+    const auto array = Napi::Array::New(info.Env());
+    for (const ParameterInfo& parameter : model_->parameters()) {
+      const auto item = Napi::Object::New(info.Env());
+      item.Set("name", parameter.name);
+      const auto shape = Napi::Array::New(info.Env());
+      for (const int64_t extent : parameter.shape.extents()) shape.Set(shape.Length(), static_cast<double>(extent));
+      item.Set("shape", shape);
+      item.Set("trainable", parameter.trainable);
+      array.Set(array.Length(), item);
+    }
+    return array;
+  });
+}
+
+Napi::Value ModelObject::getParameter(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return start(info, info.Env().Undefined(), [name = toString(info[0], "name")](Model& model, auto*) {
+      auto value = std::make_shared<Tensor>(model.parameter(name));
+      return Deferred::Convert([value](Napi::Env env) { return fromTensor(env, *value); });
+    });
+  });
+}
+
+Napi::Value ModelObject::forward(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const Tensor input = toTensor(info[0], "input");
+    require(input.shape().rank() == 4 && input.shape()[1] == 3 && input.elements() > 0, errors::kShapeMismatch, [&] {
+      return "forward takes a non-empty N×3×H×W tensor, got " + input.shape().toString();
+    });
+    for (const float value : input.as<float>())
+      require(std::isfinite(value), errors::kNotFinite, "the input of forward holds a value that is not finite");
+    auto images = std::make_shared<Tensor>(channelsLast(input));
+    return start(info, info[1], [images](Model& model, const std::atomic<bool>* cancelled) {
+      auto outputs = std::make_shared<std::map<std::string, Tensor>>(model.forward(*images, false, cancelled));
+      for (auto& [name, tensor] : *outputs)
+        if (tensor.shape().rank() == 4) tensor = channelsFirst(tensor);
+      return Deferred::Convert([outputs](Napi::Env env) -> Napi::Value {
+        const auto object = Napi::Object::New(env);
+        for (const auto& [name, tensor] : *outputs) object.Set(name, fromTensor(env, tensor));
+        return object;
+      });
+    });
+  });
+}
+
+Napi::Value ModelObject::classify(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    auto slices = std::make_shared<std::vector<Slice>>(toSlices(info[0]));
+    const Napi::Object options = toObject(info[1], "options");
+    const bool explain = toBoolean(options.Get("explain"), "explain");
+    const int64_t batchSize = toBatchSize(options.Get("batchSize"));
+    return start(info, info[2], [=](Model& model, const std::atomic<bool>* cancelled) {
+      auto results = std::make_shared<std::vector<SliceClassification>>(
+          classifySlices(model, *slices, batchSize, explain, cancelled));
+      return Deferred::Convert(
+          [=](Napi::Env env) { return fromClassifications(env, *results, *slices, explain); });
+    });
+  });
+}
+
+Napi::Value ModelObject::segment(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    auto slices = std::make_shared<std::vector<Slice>>(toSlices(info[0]));
+    const Napi::Object options = toObject(info[1], "options");
+    SegmentationRequest request;
+    request.threshold = static_cast<float>(toNumber(options.Get("threshold"), "threshold"));
+    request.probabilities = toBoolean(options.Get("probabilities"), "probabilities");
+    request.minAreaPixels = static_cast<int64_t>(toNumber(options.Get("minAreaPixels"), "minAreaPixels"));
+    const int64_t batchSize = toBatchSize(options.Get("batchSize"));
+    return start(info, info[2], [=](Model& model, const std::atomic<bool>* cancelled) {
+      auto results = std::make_shared<std::vector<SliceSegmentation>>(
+          segmentSlices(model, *slices, batchSize, request, cancelled));
+      return Deferred::Convert([=](Napi::Env env) { return fromSegmentations(env, *results, *slices); });
+    });
+  });
+}
+
+Napi::Value ModelObject::loadBackbone(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return start(info, info.Env().Undefined(), [open = toFileSource(info[0])](Model& model, auto*) {
+      const int count = model.loadBackbone(open());
+      return Deferred::Convert([count](Napi::Env env) { return Napi::Number::New(env, count); });
+    });
+  });
+}
+
+Napi::Value ModelObject::copyTrunk(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return start(info, info.Env().Undefined(), [classifier = ModelObject::unwrap(info[0])](Model& model, auto*) {
+      model.copyTrunk(*classifier);
+      return Deferred::Convert([](Napi::Env env) { return env.Undefined(); });
+    });
+  });
+}
+
+/// profile(n, height, width): JSON of the compiled inference program's steps with the time of one warm run.
+Napi::Value ModelObject::profile(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto n = static_cast<int64_t>(toNumber(info[0], "batch"));
+    const auto height = static_cast<int64_t>(toNumber(info[1], "height"));
+    const auto width = static_cast<int64_t>(toNumber(info[2], "width"));
+    require(n >= 1 && n <= 4096, errors::kInvalidArgument, "batch must be between 1 and 4096");
+    return start(info, info[3], [=](Model& model, const std::atomic<bool>* cancelled) {
+      return Deferred::Convert([text = profileJson(model.profile(n, height, width, cancelled))](Napi::Env env) { return Napi::String::New(env, text); });
+    });
+  });
+}
+
+Napi::Value ModelObject::save(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return start(info, info.Env().Undefined(), [path = toString(info[0], "path")](Model& model, auto*) {
+      model.save(path);
+      return Deferred::Convert([](Napi::Env env) { return env.Undefined(); });
+    });
+  });
+}
+
+Napi::Value ModelObject::exportOnnx(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const Json options = parseJson(info[1], "options");
+    return start(info, info.Env().Undefined(), [path = toString(info[0], "path"), options](Model& model, auto*) {
+      const bool dynamic = options.value("dynamicBatch", false);
+      const auto batch = std::max<int64_t>(options.value("batch", int64_t{1}), dynamic ? 2 : 1);
+      const auto size = model.metadata().inputSize;
+      const auto graph =
+          inferenceGraph(model.spec(), batch, options.value("height", size), options.value("width", size));
+      const OnnxOptions onnx{.graphName = model.spec().network, .dynamicBatch = dynamic};
+      jcs::exportOnnx(*graph, [&](const std::string& name) { return model.parameter(name); }, onnx, path);
+      return Deferred::Convert([](Napi::Env env) { return env.Undefined(); });
+    });
+  });
+}
+
+Napi::Value ModelObject::dispose(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return AddonData::of(info.Env()).run(info.Env(), nullptr, [model = model_](const CancelFlag&) {
+      model->dispose();
+      return Deferred::Convert([](Napi::Env env) { return env.Undefined(); });
+    });
+  });
+}
+
+void defineModelFunctions(Napi::Env env, Napi::Object exports) {
+  exports.Set("createModel", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&] {
+      const NetworkSpec spec = specFromJson(toString(info[0], "spec"));
+      const Json options = parseJson(info[1], "options");
+      return AddonData::of(info.Env()).run(info.Env(), nullptr, [=](const CancelFlag&) {
+        return wrapModel(Model::create(spec, toRuntimeOptions(options), options.value("seed", uint64_t{0})));
+      });
+    });
+  }));
+  exports.Set("loadModel", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&] {
+      auto open = toFileSource(info[0]);
+      std::optional<NetworkSpec> spec;
+      if (!info[1].IsUndefined()) spec = specFromJson(toString(info[1], "spec"));
+      const Json options = parseJson(info[2], "options");
+      return AddonData::of(info.Env()).run(info.Env(), nullptr, [=](const CancelFlag&) {
+        return wrapModel(Model::load(open(), spec, toRuntimeOptions(options)));
+      });
+    });
+  }));
+}
+
+}  // namespace jcs

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <atomic>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "data/pixels.h"
+#include "diagnosis/lesions.h"
+#include "model/model.h"
+
+namespace jcs {
+
+/// An image and what is known of it.
+struct Slice {
+  Pixels pixels;
+  std::optional<std::pair<double, double>> spacingMm;  ///< row and column
+};
+
+struct SliceClassification {
+  float probability = 0;            ///< of infection, softmax of the logits
+  std::vector<float> activationMap;  ///< source height × width in [0, 1]; empty unless asked for
+};
+
+struct SliceSegmentation {
+  std::vector<uint8_t> mask;         ///< source height × width, 1 = lesion
+  std::vector<float> probabilities;  ///< the same, before the threshold; empty unless asked for
+  std::vector<Lesion> lesions;       ///< largest first
+  int64_t areaPixels = 0;
+  std::optional<double> areaMm2;
+};
+
+/// How a source image becomes the network's input: resized to `height` × `width`, of which a square of the input's size
+/// is cut out at (top, left). The paper resizes to the input's size; the authors' classifier resizes the shorter side to
+/// 256/224 of it and cuts out the centre (divergences, row 26).
+struct InputGeometry {
+  int64_t height, width, top, left;
+};
+InputGeometry inputGeometry(const Model& model, int64_t sourceHeight, int64_t sourceWidth);
+
+/// Classifies up to `batchSize` slices in one run of the network. A smaller batch runs in the next power of two, so that
+/// few programs are compiled. Blocks; CANCELLED when `cancelled` is raised. INVALID_ARGUMENT for a segmentation network.
+std::vector<SliceClassification> classifySlices(Model& model, std::span<const Slice> slices, int64_t batchSize,
+                                                bool explain, const std::atomic<bool>* cancelled);
+
+struct SegmentationRequest {
+  float threshold = 0.5f;  ///< a pixel is lesion when its probability, at the source's size, is larger
+  bool probabilities = false;
+  int64_t minAreaPixels = 1;
+};
+/// The same for segmentation networks: the final side output (side1), resized to the source.
+std::vector<SliceSegmentation> segmentSlices(Model& model, std::span<const Slice> slices, int64_t batchSize,
+                                             const SegmentationRequest& request, const std::atomic<bool>* cancelled);
+
+}  // namespace jcs

@@ -1,0 +1,101 @@
+#include "train/checkpoint.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "io/file.h"
+#include "model/parameters.h"
+
+namespace jcs {
+
+namespace {
+
+using Json = nlohmann::json;
+constexpr const char* kKey = "jcs.checkpoint";
+constexpr const char* kFile = "checkpoint.safetensors";
+
+/// What makes two machines compute different last bits.
+Json arithmetic(Model& model) {
+  const DeviceInfo& device = model.engine().device();
+  return {{"device", device.kind}, {"isa", device.isa}, {"library", device.library},
+          {"threads", model.threads()}, {"precision", model.precision()}};
+}
+
+/// The settings that a resumed run has to share.
+Json essentials(const TrainConfig& config) {
+  Json json = Json::parse(toJson(config));
+  json.erase("epochs");
+  json.erase("iterations");
+  return json;
+}
+
+}  // namespace
+
+void requireWritableDirectory(const std::string& directory) {
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  require(!error, errors::kFileUnwritable, [&] {
+    return "the checkpoint directory '" + directory + "' cannot be made: " + error.message();
+  });
+  AtomicFile probe((std::filesystem::path(directory) / ".jcs-write-test").string());
+  probe.write(std::string("x"));  // never committed: it leaves nothing behind
+}
+
+std::string writeCheckpoint(Model& model, const TrainConfig& config, TrainPosition position) {
+  std::vector<std::pair<std::string, Tensor>> values;
+  model.engine().runAndWait([&] {
+    for (const auto& [name, entry] : model.states().entries())
+      if (!name.starts_with(kGradientPrefix)) values.emplace_back(name, model.states().get(name));
+  });
+  std::vector<NamedTensor> named;
+  for (const auto& [name, tensor] : values) named.push_back({name, &tensor});
+  auto metadata = toSafetensors(model.metadata());
+  metadata[kKey] = Json{{"iteration", position.iteration},
+                        {"settings", essentials(config)},
+                        {"arithmetic", arithmetic(model)}}
+                       .dump();
+  const std::string path = (std::filesystem::path(config.checkpointDirectory) / kFile).string();
+  writeSafetensors(path, named, metadata);
+  return path;
+}
+
+Resumed resumeCheckpoint(Model& model, const TrainConfig& config, const std::string& path) {
+  const SafetensorsFile file = SafetensorsFile::open(path);
+  const auto stored = file.metadata().find(kKey);
+  require(stored != file.metadata().end(), errors::kResumeMismatch,
+          [&] { return path + " is no checkpoint of a training run; pass it to loadModel instead"; });
+  const auto metadata = fromSafetensors(file.metadata(), path);
+  require(metadata && metadata->spec == model.spec(), errors::kResumeMismatch, [&] {
+    return path + " belongs to " + (metadata ? specToJson(metadata->spec) : "no network") + ", the run trains " +
+           specToJson(model.spec());
+  });
+  Resumed resumed;
+  try {
+    const Json json = Json::parse(stored->second);
+    resumed.position.iteration = json.at("iteration").get<int64_t>();
+    require(resumed.position.iteration >= 0, errors::kCorruptFile, [&] { return path + ": a negative iteration"; });
+    const Json ours = essentials(config), theirs = json.at("settings");
+    for (const auto& [name, value] : ours.items())
+      require(theirs.value(name, Json()) == value, errors::kResumeMismatch, [&] {
+        return path + " was written with " + name + " = " + theirs.value(name, Json()).dump() + ", this run has " +
+               value.dump();
+      });
+    const Json here = arithmetic(model), there = json.at("arithmetic");
+    for (const auto& [name, value] : here.items())
+      if (there.value(name, Json()) != value)
+        resumed.warnings.push_back("the run continues with " + name + " " + value.dump() + " instead of " +
+                                   there.value(name, Json()).dump() + ": it is not bit-exact");
+  } catch (const Json::exception& error) {
+    fail(errors::kCorruptFile, path + ": its checkpoint metadata is not usable: " + error.what());
+  }
+  checkStateDict(stateDictOf(file), model.spec(), path);
+  std::vector<std::pair<std::string, Tensor>> values;
+  for (const SafetensorsEntry& entry : file.entries()) values.emplace_back(entry.name, file.load(entry.name));
+  model.engine().runAndWait([&] {
+    for (const auto& [name, value] : values) model.states().set(name, value);
+  });
+  return resumed;
+}
+
+}  // namespace jcs

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "model/model.h"
+#include "train/train_config.h"
+
+namespace jcs {
+
+/// Where a run stands. Data order, augmentation, mixing and schedule follow from it and the seed alone.
+struct TrainPosition {
+  int64_t iteration = 0;  ///< steps taken
+};
+
+/// Writes weights, optimiser moments and position to `directory`/checkpoint.safetensors, atomically. Also a model file:
+/// loadModel reads it and ignores the rest.
+std::string writeCheckpoint(Model& model, const TrainConfig& config, TrainPosition position);
+
+struct Resumed {
+  TrainPosition position;
+  std::vector<std::string> warnings;  ///< why the continuation is not bit-exact, if it is not
+};
+/// Puts a checkpoint's state into the model. RESUME_MISMATCH, naming the setting, when it belongs to another network or
+/// recipe; what may differ is the length of the run, the loader's threads and where checkpoints go.
+Resumed resumeCheckpoint(Model& model, const TrainConfig& config, const std::string& path);
+
+/// Throws FILE_UNWRITABLE now rather than after the first epoch.
+void requireWritableDirectory(const std::string& directory);
+
+}  // namespace jcs

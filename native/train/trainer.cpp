@@ -1,0 +1,319 @@
+#include "train/trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "diagnosis/evaluate.h"
+#include "model/parameters.h"
+#include "train/checkpoint.h"
+#include "train/task_loss.h"
+
+namespace jcs {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double secondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+LoaderOptions loaderOptions(const TrainConfig& config, const Model& model) {
+  LoaderOptions options;
+  options.batchSize = config.batchSize;
+  options.height = options.width = config.inputSize;
+  options.normalization = {model.metadata().mean, model.metadata().deviation};
+  options.augmentation = config.augmentation;
+  options.seed = config.seed;
+  options.threads = static_cast<int>(config.loaderThreads);
+  options.masks = config.task == Task::kSegmentation;
+  options.targets = config.task == Task::kClassification;
+  if (options.targets) {
+    options.mixupAlpha = config.mixupAlpha;
+    if (config.activationLoss)
+      std::tie(options.featureHeight, options.featureWidth) = featureSize(model.spec(), config.inputSize);
+  }
+  return options;
+}
+
+/// The samples [first, first + count) of a tensor whose outermost axis is the batch.
+const std::byte* rows(const Tensor& tensor, int64_t first) {
+  return tensor.data() + first * (tensor.bytes() / tensor.shape()[0]);
+}
+
+void add(std::vector<float>& sums, const std::vector<float>& values, float sign = 1) {
+  for (size_t i = 0; i < sums.size(); ++i) sums[i] += sign * values[i];
+}
+
+}  // namespace
+
+/// The compiled programs of a training step: one for the whole batch, or those of its parts.
+struct Trainer::Step {
+  struct Part {
+    std::shared_ptr<Program> statistics, accumulate;
+  };
+  int64_t microBatch = 0;
+  std::shared_ptr<Program> whole;
+  std::map<int64_t, Part> parts;  ///< by number of samples: the last part may be smaller
+  std::shared_ptr<Program> update;
+};
+
+Trainer::Trainer(std::shared_ptr<Model> model, TrainConfig config, std::shared_ptr<const PackedDataset> train,
+                 std::shared_ptr<const PackedDataset> validation)
+    : model_(std::move(model)), config_(std::move(config)), train_(std::move(train)), validation_(std::move(validation)) {
+  require(config_.task == model_->task(), errors::kInvalidArgument, [&] {
+    return "network '" + model_->spec().network + "' is not made for task '" +
+           (config_.task == Task::kClassification ? "classification" : "segmentation") + "'";
+  });
+  if (!config_.checkpointDirectory.empty()) requireWritableDirectory(config_.checkpointDirectory);
+  loss_ = taskLoss(model_->spec(), config_);
+  sides_ = sideOutputs(model_->spec(), config_.inputSize);
+  loader_ = std::make_unique<Loader>(train_, loaderOptions(config_, *model_));
+  batch_ = std::min<int64_t>(config_.batchSize, static_cast<int64_t>(train_->size()));
+  iterationsPerEpoch_ = loader_->batchesPerEpoch();
+  iterations_ = config_.iterations > 0 ? config_.iterations : config_.epochs * iterationsPerEpoch_;
+}
+
+Trainer::~Trainer() = default;
+
+/// Moments and gradient sums start at zero; what a checkpoint brought stays.
+void Trainer::prepareStates() {
+  const auto addMissing = [&](const Graph& graph) {
+    for (const ValueInfo& info : graph.values())
+      if (info.kind == ValueInfo::Kind::kState && !model_->states().contains(info.name))
+        model_->states().set(info.name, Tensor::zeros(info.type.dtype, info.type.shape));
+  };
+  addMissing(*updateGraph(loss_, 1, config_.optimizer));
+}
+
+std::shared_ptr<Trainer::Step> Trainer::compileStep(int64_t microBatch) {
+  const auto compile = [&](const std::unique_ptr<Graph>& graph) {
+    return std::make_shared<Program>(*graph, model_->engine().sharedBackend(),
+                                     CompileOptions{model_->activation(), model_->threads()});
+  };
+  auto step = std::make_shared<Step>();
+  step->microBatch = microBatch;
+  if (microBatch >= batch_) {
+    step->whole = compile(stepGraph(loss_, batch_, config_.optimizer));
+    return step;
+  }
+  for (const int64_t samples : {microBatch, batch_ % microBatch}) {
+    if (samples == 0 || step->parts.contains(samples)) continue;
+    Step::Part& part = step->parts[samples];
+    if (sides_ > 0) part.statistics = compile(statisticsGraph(loss_, samples, sides_));
+    part.accumulate = compile(accumulateGraph(loss_, samples, sides_));
+  }
+  step->update = compile(updateGraph(loss_, microBatch, config_.optimizer));
+  return step;
+}
+
+void Trainer::compile() {
+  int64_t microBatch = config_.microBatch > 0 ? std::min(config_.microBatch, batch_) : batch_;
+  for (;;) {
+    try {
+      step_ = compileStep(microBatch);
+      return;
+    } catch (const Error& error) {
+      if (error.code() != errors::kOutOfMemory || config_.microBatch > 0 || microBatch == 1) throw;
+      microBatch = (microBatch + 1) / 2;
+    }
+  }
+}
+
+std::map<std::string, double> Trainer::step(const Batch& batch, double learningRate, int64_t iteration,
+                                            const std::atomic<bool>* cancelled) {
+  Engine& engine = model_->engine();
+  const std::vector<float> hyper = hyperParameters(config_.optimizer, learningRate, iteration + 1);
+  std::map<std::string, double> totals;
+  std::map<std::string, float> read{{"loss", 0.0f}};
+  if (config_.task == Task::kClassification) {
+    read["crossEntropy"] = 0;
+    if (config_.activationLoss) read["activation"] = 0;
+  } else {
+    read["bce"] = read["dice"] = 0;
+  }
+  const auto bind = [&](int64_t first) {
+    Program::Bindings bindings;
+    const auto input = [&](const char* name, const Tensor& tensor) { bindings.inputs[name] = rows(tensor, first); };
+    input("image", batch.images);
+    if (config_.task == Task::kSegmentation) {
+      input("mask", batch.masks);
+    } else {
+      input("targets", batch.targets);
+      if (config_.activationLoss) {
+        input("activationMask", batch.activationMasks);
+        input("activationWeights", batch.activationWeights);
+      }
+    }
+    return bindings;
+  };
+  const auto bindHyper = [&](Program::Bindings& bindings) {
+    bindings.inputs[kHyperInput] = reinterpret_cast<const std::byte*>(hyper.data());
+  };
+  const auto readLosses = [&](Program::Bindings& bindings) {
+    for (auto& [name, value] : read) bindings.outputs[name] = reinterpret_cast<std::byte*>(&value);
+  };
+
+  if (step_->whole) {
+    Program::Bindings bindings = bind(0);
+    bindHyper(bindings);
+    readLosses(bindings);
+    engine.runAndWait([&] { engine.run(*step_->whole, model_->states(), bindings, cancelled); });
+    for (const auto& [name, value] : read) totals[name] = static_cast<double>(value);
+    return totals;
+  }
+
+  const auto samples = batch.images.shape()[0];
+  struct PartSums {
+    int64_t first, count;
+    std::vector<float> intersections, sums;
+  };
+  std::vector<PartSums> parts;
+  const auto sides = static_cast<size_t>(sides_);
+  for (int64_t first = 0; first < samples; first += step_->microBatch)
+    parts.push_back({first, std::min(step_->microBatch, samples - first), std::vector<float>(sides), std::vector<float>(sides)});
+  std::vector<float> allIntersections(sides), allSums(sides), zeros(sides);
+  const auto bindPart = [&](const PartSums& part, const float& share, const std::vector<float>& intersections,
+                            const std::vector<float>& sums) {
+    Program::Bindings bindings = bind(part.first);
+    bindings.inputs["batch_share"] = reinterpret_cast<const std::byte*>(&share);
+    if (sides_ > 0) {
+      bindings.inputs["dice_intersection_rest"] = reinterpret_cast<const std::byte*>(intersections.data());
+      bindings.inputs["dice_sum_rest"] = reinterpret_cast<const std::byte*>(sums.data());
+    }
+    return bindings;
+  };
+  for (PartSums& part : parts) {
+    if (sides_ == 0) break;
+    const float share = static_cast<float>(part.count) / static_cast<float>(samples);
+    Program::Bindings bindings = bindPart(part, share, zeros, zeros);
+    bindings.outputs["intersections"] = reinterpret_cast<std::byte*>(part.intersections.data());
+    bindings.outputs["sums"] = reinterpret_cast<std::byte*>(part.sums.data());
+    engine.runAndWait([&] {
+      engine.run(*step_->parts.at(part.count).statistics, model_->states(), bindings, cancelled);
+    });
+    add(allIntersections, part.intersections);
+    add(allSums, part.sums);
+  }
+  if (cancelled != nullptr && *cancelled) fail(errors::kCancelled, "the training was cancelled");
+  // From here on the step is completed: gradients are being summed up.
+  for (const PartSums& part : parts) {
+    const float share = static_cast<float>(part.count) / static_cast<float>(samples);
+    std::vector<float> intersections = allIntersections, sums = allSums;
+    add(intersections, part.intersections, -1);
+    add(sums, part.sums, -1);
+    Program::Bindings bindings = bindPart(part, share, intersections, sums);
+    readLosses(bindings);
+    engine.runAndWait([&] { engine.run(*step_->parts.at(part.count).accumulate, model_->states(), bindings); });
+    // Dice is the whole batch's in every part; everything else is the part's share.
+    for (const auto& [name, value] : read) {
+      if (name == "dice") totals[name] = static_cast<double>(value);
+      else totals[name] += static_cast<double>(value);
+    }
+  }
+  if (totals.contains("dice")) totals["loss"] = totals["bce"] + totals["dice"];
+  Program::Bindings bindings;
+  bindHyper(bindings);
+  engine.runAndWait([&] { engine.run(*step_->update, model_->states(), bindings); });
+  return totals;
+}
+
+Metrics Trainer::validate(const TrainEvent& at, const Sink& sink, const std::atomic<bool>* cancelled) {
+  TrainEvent event = at;
+  event.phase = TrainEvent::Phase::kValidate;
+  event.losses.clear();
+  const auto progress = [&](size_t done, size_t total) {
+    event.done = static_cast<int64_t>(done);
+    event.total = static_cast<int64_t>(total);
+    if (done < total) sink(event);
+  };
+  const int64_t batch = std::min<int64_t>(config_.task == Task::kClassification ? 16 : 4, batch_);
+  event.metrics = evaluate(*model_, *validation_, batch, progress, cancelled);
+  sink(event);
+  return event.metrics;
+}
+
+void Trainer::dropTrainingState() {
+  model_->engine().runAndWait([&] {
+    std::vector<std::string> names;
+    for (const auto& [name, entry] : model_->states().entries())
+      if (name.find(kTrainingStateSeparator) != std::string::npos) names.push_back(name);
+    for (const std::string& name : names) model_->states().erase(name);
+  });
+}
+
+TrainOutcome Trainer::run(const Sink& sink, const std::atomic<bool>* cancelled) {
+  TrainOutcome outcome;
+  struct Cleanup {
+    Trainer& trainer;
+    ~Cleanup() {
+      try {
+        trainer.dropTrainingState();
+      } catch (...) {  // the device is gone, and its state with it
+      }
+    }
+  } const cleanup{*this};
+
+  model_->metadata().inputSize = config_.inputSize;
+  TrainPosition position;
+  if (!config_.resume.empty()) {
+    Resumed resumed = resumeCheckpoint(*model_, config_, config_.resume);
+    position = resumed.position;
+    outcome.warnings = std::move(resumed.warnings);
+  }
+  TrainEvent event;
+  event.epochs = (iterations_ + iterationsPerEpoch_ - 1) / iterationsPerEpoch_;
+  event.iterations = iterations_;
+  event.iteration = position.iteration;
+  event.phase = TrainEvent::Phase::kCompile;
+  sink(event);
+  model_->engine().runAndWait([&] {
+    model_->requireAlive();
+    prepareStates();
+    compile();
+  });
+  outcome.microBatch = step_->microBatch;
+  loader_->seek(position.iteration / iterationsPerEpoch_, position.iteration % iterationsPerEpoch_);
+
+  const auto start = Clock::now();
+  const int64_t firstIteration = position.iteration;
+  for (; position.iteration < iterations_;) {
+    model_->requireAlive();
+    const Batch batch = loader_->next(cancelled);
+    event.learningRate = learningRateAt(config_.schedule, position.iteration, iterationsPerEpoch_, iterations_);
+    event.losses = step(batch, event.learningRate, position.iteration, cancelled);
+    event.loss = event.losses.at("loss");
+    event.losses.erase("loss");
+    require(std::isfinite(event.loss), errors::kDiverged, [&] {
+      return "the loss is no longer finite at iteration " + std::to_string(position.iteration + 1) + " (learning rate " +
+             std::to_string(event.learningRate) + "); lower the learning rate or add warm-up, and resume from the last "
+             "checkpoint";
+    });
+    ++position.iteration;
+    event.phase = TrainEvent::Phase::kTrain;
+    event.iteration = position.iteration;
+    event.epoch = (position.iteration - 1) / iterationsPerEpoch_ + 1;
+    const double elapsed = secondsSince(start);
+    const auto done = static_cast<double>(position.iteration - firstIteration);
+    event.samplesPerSecond = done * static_cast<double>(batch_) / elapsed;
+    event.etaMs = elapsed * 1000 / done * static_cast<double>(iterations_ - position.iteration);
+    sink(event);
+
+    const bool last = position.iteration == iterations_;
+    const bool epochEnd = position.iteration % iterationsPerEpoch_ == 0 || last;
+    if (epochEnd && validation_ && (event.epoch % config_.validateEvery == 0 || last))
+      outcome.metrics = validate(event, sink, cancelled);
+    const bool due = config_.checkpointEveryIterations > 0 ? position.iteration % config_.checkpointEveryIterations == 0
+                                                           : epochEnd && event.epoch % config_.checkpointEvery == 0;
+    if (!config_.checkpointDirectory.empty() && (due || last)) {
+      TrainEvent saved = event;
+      saved.phase = TrainEvent::Phase::kCheckpoint;
+      saved.path = outcome.checkpoint = writeCheckpoint(*model_, config_, position);
+      sink(saved);
+    }
+  }
+  outcome.iterations = position.iteration;
+  model_->metadata().provenance = toJson(config_);
+  return outcome;
+}
+
+}  // namespace jcs

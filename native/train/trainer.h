@@ -1,0 +1,70 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+
+#include "data/loader.h"
+#include "metrics/metrics.h"
+#include "model/model.h"
+#include "train/train_config.h"
+
+namespace jcs {
+
+/// What a training run reports. Counters are read from the engine when the event is made.
+struct TrainEvent {
+  enum class Phase { kCompile, kTrain, kValidate, kCheckpoint };
+  Phase phase = Phase::kTrain;
+  int64_t epoch = 0, epochs = 0;          ///< from 1
+  int64_t iteration = 0, iterations = 0;  ///< steps taken, of the whole run
+  double loss = 0;
+  std::map<std::string, double> losses;
+  double learningRate = 0;
+  double samplesPerSecond = 0, etaMs = 0;
+  int64_t done = 0, total = 0;  ///< kValidate: samples
+  Metrics metrics;              ///< kValidate, with the last sample
+  std::string path;             ///< kCheckpoint
+};
+
+struct TrainOutcome {
+  Metrics metrics;         ///< of the last validation
+  std::string checkpoint;  ///< path of the last one, or empty
+  int64_t iterations = 0;
+  int64_t microBatch = 0;  ///< samples per pass that were used
+  std::vector<std::string> warnings;
+};
+
+/// Trains a model on decoded samples. `run` blocks its thread and uses the device's execution thread for each step, so
+/// that other models on the device take turns with it.
+class Trainer {
+ public:
+  Trainer(std::shared_ptr<Model> model, TrainConfig config, std::shared_ptr<const PackedDataset> train,
+          std::shared_ptr<const PackedDataset> validation);
+  ~Trainer();
+
+  using Sink = std::function<void(const TrainEvent&)>;
+  /// DIVERGED when the loss is no longer finite; CANCELLED; OUT_OF_MEMORY when not even one sample fits. Whatever
+  /// happens, the last checkpoint stays as it was and optimiser state leaves the model.
+  TrainOutcome run(const Sink& sink, const std::atomic<bool>* cancelled);
+
+ private:
+  struct Step;
+
+  void prepareStates();
+  void compile();
+  std::shared_ptr<Step> compileStep(int64_t microBatch);
+  std::map<std::string, double> step(const Batch& batch, double learningRate, int64_t iteration,
+                                     const std::atomic<bool>* cancelled);
+  Metrics validate(const TrainEvent& at, const Sink& sink, const std::atomic<bool>* cancelled);
+  void dropTrainingState();
+
+  std::shared_ptr<Model> model_;
+  TrainConfig config_;
+  std::shared_ptr<const PackedDataset> train_, validation_;
+  std::unique_ptr<Loader> loader_;
+  LossBuilder loss_;
+  int64_t batch_ = 0, sides_ = 0, iterationsPerEpoch_ = 0, iterations_ = 0;
+  std::shared_ptr<Step> step_;
+};
+
+}  // namespace jcs
