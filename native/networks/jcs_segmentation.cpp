@@ -31,8 +31,8 @@ SegmenterOutputs jcsDecoder(const Scope& scope, const std::vector<Value>& encode
     const Value topDown = resizeLike(convRelu(fpn / "inners_b" / level, x, {.channels = half, .kernel = 1}), lateral);
     x = spec.aff ? attentiveFeatureFusion(fpn / "fuse" / level, lateral, topDown, spec.variant)
                  : plainFeatureFusion(fpn / "fuse" / level, lateral, topDown);
-    const Value side =
-        conv2d(scope / ("cls" + std::to_string(level + 1)), x, {.channels = 1, .kernel = 1, .float32Output = true});
+    const Value side = conv2d(scope / ("cls" + std::to_string(level + 1)), x,
+                              {.channels = 1, .kernel = 1, .init = WeightInit::kUniform, .float32Output = true});
     outputs.sideLogits.insert(outputs.sideLogits.begin(), resizeLike(side, image));
   }
   return outputs;

@@ -16,7 +16,7 @@ namespace {
 constexpr int64_t kSplits = 4;
 constexpr int64_t kExpansion = 4;
 
-/// The convolutions have no bias, start from Kaiming's distribution, and are each followed by a batch norm.
+/// The convolutions have no bias and are each followed by a batch norm.
 struct Builder {
   double width;
   NormOptions norm;
@@ -24,12 +24,7 @@ struct Builder {
 
   Value conv(const Scope& scope, Value x, int64_t channels, int64_t kernel, int64_t stride = 1) const {
     return conv2d(scope, x,
-                  {.channels = channels,
-                   .kernel = kernel,
-                   .stride = stride,
-                   .bias = false,
-                   .init = WeightInit::kKaiming,
-                   .trainable = trainable});
+                  {.channels = channels, .kernel = kernel, .stride = stride, .bias = false, .trainable = trainable});
   }
 
   /// Two 3×3 more than ResNet's single 7×7.

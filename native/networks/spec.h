@@ -19,9 +19,9 @@ struct NetworkSpec {
   /// Epsilon of the batch norms that the authors' code freezes, those of the VGG and Res2Net trunks. Theirs divide by
   /// the bare standard deviation, so their checkpoints need 0, the default of variant 'authors'; everything else is
   /// 1e-5: the paper's variant, ImageNet trunks, and whatever is trained from the start (`untrained`).
-  std::optional<float> trunkEpsilon;
+  std::optional<float> trunkEpsilon = std::nullopt;
   /// jcs-joint: that of the classifier's trunk, where it came from another file than the rest; else `trunkEpsilon`.
-  std::optional<float> classifierEpsilon;
+  std::optional<float> classifierEpsilon = std::nullopt;
 
   bool operator==(const NetworkSpec&) const = default;
 };

@@ -12,7 +12,7 @@ namespace {
 Value doubleConv(const Scope& scope, Value x, int64_t channels, const NormOptions& norm) {
   const Scope layers = scope / "double_conv";
   for (int i : {0, 3}) {
-    x = conv2d(layers / i, x, {.channels = channels, .bias = false});
+    x = conv2d(layers / i, x, {.channels = channels, .bias = false, .init = WeightInit::kUniform});
     x = relu(batchNorm(layers / (i + 1), x, norm));
   }
   return x;
@@ -49,7 +49,8 @@ SegmenterOutputs unet(const Scope& scope, Value image, const NetworkSpec& spec, 
   }
   Value x = maps[4];
   for (int step = 1; step <= 4; ++step) x = up(scope / ("up" + std::to_string(step)), x, maps[size_t(4 - step)], norm);
-  return {{conv2d(scope / "outc" / "conv", x, {.channels = 1, .kernel = 1, .float32Output = true})}};
+  return {{conv2d(scope / "outc" / "conv", x,
+                  {.channels = 1, .kernel = 1, .init = WeightInit::kUniform, .float32Output = true})}};
 }
 
 }  // namespace jcs

@@ -14,8 +14,8 @@ std::vector<Value> vgg16(const Scope& scope, Value image, const NetworkSpec& spe
     if (block > 0 && (block < 4 || spec.variant == Variant::kPaper)) x = halve(x);
     const int64_t channels = scaledChannels(kVggChannels[block], spec.width);
     for (int i = 1; i <= kConvolutions[block]; ++i)
-      x = convBnRelu(scope / ("conv" + std::to_string(block + 1) + "_" + std::to_string(i)), x,
-                     {.channels = channels, .init = WeightInit::kKaiming}, norm);
+      x = convBnRelu(scope / ("conv" + std::to_string(block + 1) + "_" + std::to_string(i)), x, {.channels = channels},
+                     norm);
     maps.push_back(x);
   }
   return maps;

@@ -16,7 +16,7 @@ struct ConvOptions {
   int64_t stride = 1;
   int64_t dilation = 1;
   bool bias = true;
-  WeightInit init = WeightInit::kUniform;
+  WeightInit init = WeightInit::kKaiming;
   bool trainable = true;
   bool float32Output = false;  ///< for logits: float32 also in a bf16 program
 };
