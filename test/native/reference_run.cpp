@@ -1,0 +1,69 @@
+#include "native/reference_run.h"
+
+#include <cmath>
+#include <limits>
+
+#include "backend/reference/reference.h"
+
+namespace jcs {
+
+namespace {
+
+Tensor lookUp(const NamedTensors& tensors, const ValueInfo& info) {
+  const auto found = tensors.find(info.name);
+  if (found == tensors.end()) throw std::runtime_error("nothing is given for '" + info.name + "'");
+  if (found->second.shape() != info.type.shape)
+    throw std::runtime_error("'" + info.name + "' has shape " + info.type.shape.toString() + ", given is " +
+                             found->second.shape().toString());
+  return found->second.to(DType::kF64);
+}
+
+}  // namespace
+
+ReferenceRun runOnReference(const Graph& graph, const NamedTensors& inputs, const NamedTensors& states) {
+  const std::shared_ptr<Backend> backend = createReferenceBackend();
+  std::vector<Tensor> values;
+  for (const ValueInfo& info : graph.values()) {
+    switch (info.kind) {
+      case ValueInfo::Kind::kInput: values.push_back(lookUp(inputs, info)); break;
+      case ValueInfo::Kind::kState: values.push_back(lookUp(states, info)); break;
+      case ValueInfo::Kind::kConstant: values.push_back(info.constant->to(DType::kF64)); break;
+      case ValueInfo::Kind::kComputed: values.emplace_back(DType::kF64, info.type.shape); break;
+    }
+  }
+  for (const Node& node : graph.nodes()) {
+    std::vector<Operand> inputOperands, outputOperands;
+    std::vector<const std::byte*> read;
+    std::vector<std::byte*> written;
+    for (int id : node.inputs) {
+      inputOperands.push_back(Operand::dense(values[size_t(id)].type()));
+      read.push_back(values[size_t(id)].data());
+    }
+    for (int id : node.outputs) {
+      outputOperands.push_back(Operand::dense(values[size_t(id)].type()));
+      written.push_back(values[size_t(id)].data());
+    }
+    const auto kernel = backend->prepare(*node.op, inputOperands, outputOperands, 1);
+    HostBuffer scratch(kernel->scratchBytes());
+    kernel->run(read, written, scratch.data());
+  }
+  ReferenceRun result;
+  for (const auto& [name, id] : graph.outputs()) result.outputs[name] = values[size_t(id)].clone();
+  for (const auto& [state, value] : graph.assignments())
+    result.assignments[graph.values()[size_t(state)].name] = values[size_t(value)].clone();
+  return result;
+}
+
+double relativeError(const Tensor& value, const Tensor& expected) {
+  if (value.elements() != expected.elements()) return std::numeric_limits<double>::infinity();
+  const Tensor a = value.to(DType::kF64), b = expected.to(DType::kF64);
+  double difference = 0, norm = 0;
+  for (size_t i = 0; i < a.as<double>().size(); ++i) {
+    const double d = a.as<double>()[i] - b.as<double>()[i];
+    difference += d * d;
+    norm += b.as<double>()[i] * b.as<double>()[i];
+  }
+  return norm > 0 ? std::sqrt(difference / norm) : std::sqrt(difference);
+}
+
+}  // namespace jcs
