@@ -8,15 +8,27 @@ namespace jcs::cpu {
 
 namespace {
 
-/// Σ(x − pivot) and Σ(x − pivot)² per channel. With a pivot from the data the variance does not cancel away when the
-/// mean is large against the deviation.
+/// A rough mean per channel, of rows spread over the whole. Moments about it neither cancel, when the mean is large
+/// against the deviation, nor drift.
 template <typename T>
-JCS_VECTORISED void addMoments(int64_t rows, int64_t channels, const T* x, int64_t stride, const T* pivot,
-                               float* __restrict sums) {
+JCS_VECTORISED void findPivot(int64_t rows, int64_t channels, const T* x, int64_t stride, float* __restrict pivot) {
+  const int64_t samples = rows < 256 ? rows : 256;
+  const float weight = 1.0f / static_cast<float>(samples);
+  for (int64_t c = 0; c < channels; ++c) pivot[c] = 0;
+  for (int64_t i = 0; i < samples; ++i) {
+    const T* from = x + rows * i / samples * stride;
+    for (int64_t c = 0; c < channels; ++c) pivot[c] += weight * load(from + c);
+  }
+}
+
+/// Σ(x − pivot) and Σ(x − pivot)² per channel.
+template <typename T>
+JCS_VECTORISED void addMoments(int64_t rows, int64_t channels, const T* x, int64_t stride,
+                               const float* __restrict pivot, float* __restrict sums) {
   float* __restrict squares = sums + channels;
   for (int64_t row = 0; row < rows; ++row, x += stride)
     for (int64_t c = 0; c < channels; ++c) {
-      const float d = load(x + c) - load(pivot + c);
+      const float d = load(x + c) - pivot[c];
       sums[c] += d;
       squares[c] += d * d;
     }
@@ -35,18 +47,18 @@ JCS_VECTORISED void addGradientSums(int64_t rows, int64_t channels, const G* dy,
     }
 }
 
-/// dx = a·dy + b·(x − mean) + c, coefficients per channel.
+/// dx = a·((dy − b) − c·(x − mean)), coefficients per channel: mean(dy) and the slope of dy over x are taken out.
 template <typename G, typename X>
 JCS_VECTORISED void gradientRows(int64_t rows, int64_t channels, const G* dy, int64_t dyStride, const X* x,
                                  int64_t xStride, X* dx, int64_t dxStride, const float* __restrict mean,
                                  const float* __restrict coefficients) {
   const float* __restrict a = coefficients;
   const float* __restrict b = coefficients + channels;
-  const float* __restrict constant = coefficients + 2 * channels;
+  const float* __restrict slope = coefficients + 2 * channels;
   for (int64_t row = 0; row < rows; ++row, dy += dyStride, x += xStride, dx += dxStride) {
 #pragma GCC ivdep
     for (int64_t c = 0; c < channels; ++c)
-      store(dx + c, a[c] * load(dy + c) + (b[c] * (load(x + c) - mean[c]) + constant[c]));
+      store(dx + c, a[c] * ((load(dy + c) - b[c]) - slope[c] * (load(x + c) - mean[c])));
   }
 }
 
@@ -65,7 +77,7 @@ class BatchNormKernel : public Kernel {
         channels_(x_.type.shape.channels()),
         sums_(1, rows_, channels_, 2) {}
 
-  int64_t scratchBytes() const override { return (2 * channels_ + sums_.scratchFloats(threads_)) * 4; }
+  int64_t scratchBytes() const override { return sums_.scratchBytes(threads_) + 3 * channels_ * 4; }
 
   void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte* scratch) override {
     withElement(x_.type.dtype, [&]<typename T>(T*) {
@@ -73,18 +85,20 @@ class BatchNormKernel : public Kernel {
       const auto *gamma = reinterpret_cast<const float*>(in[1]), *beta = reinterpret_cast<const float*>(in[2]);
       T* y = reinterpret_cast<T*>(out[0]);
       auto *mean = reinterpret_cast<float*>(out[1]), *variance = reinterpret_cast<float*>(out[2]);
-      float* scale = reinterpret_cast<float*>(scratch);
+      float* scale = reinterpret_cast<float*>(scratch + sums_.scratchBytes(threads_));
       float* shift = scale + channels_;
+      float* pivot = shift + channels_;
+      findPivot(rows_, channels_, x, x_.rowStride, pivot);
       sums_.run(
-          pool_, threads_, scratch + 2 * channels_ * 4,
+          pool_, threads_, scratch,
           [&](int64_t row, int64_t rows, float* sums) {
-            addMoments(rows, channels_, x + row * x_.rowStride, x_.rowStride, x, sums);
+            addMoments(rows, channels_, x + row * x_.rowStride, x_.rowStride, pivot, sums);
           },
           [&](int64_t, const double* totals) {
             const double count = static_cast<double>(rows_);
             for (int64_t c = 0; c < channels_; ++c) {
               const double offset = totals[c] / count;
-              const double m = load(x + c) + offset;
+              const double m = pivot[c] + offset;
               const double v = std::max(0.0, totals[channels_ + c] / count - offset * offset);
               const double s = gamma[c] / std::sqrt(v + epsilon_);
               mean[c] = static_cast<float>(m);
@@ -124,7 +138,7 @@ class BatchNormGradientKernel : public Kernel {
         channels_(x_.type.shape.channels()),
         sums_(1, rows_, channels_, 2) {}
 
-  int64_t scratchBytes() const override { return (3 * channels_ + sums_.scratchFloats(threads_)) * 4; }
+  int64_t scratchBytes() const override { return sums_.scratchBytes(threads_) + 3 * channels_ * 4; }
 
   void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte* scratch) override {
     withElement(dy_.type.dtype, [&]<typename G>(G*) {
@@ -141,9 +155,9 @@ class BatchNormGradientKernel : public Kernel {
   template <typename G, typename X>
   void run(const G* dy, const X* x, const float* gamma, const float* mean, const float* variance, X* dx, float* dGamma,
            float* dBeta, std::byte* scratch) {
-    float* coefficients = reinterpret_cast<float*>(scratch);
+    float* coefficients = reinterpret_cast<float*>(scratch + sums_.scratchBytes(threads_));
     sums_.run(
-        pool_, threads_, scratch + 3 * channels_ * 4,
+        pool_, threads_, scratch,
         [&](int64_t row, int64_t rows, float* sums) {
           addGradientSums(rows, channels_, dy + row * dy_.rowStride, dy_.rowStride, x + row * x_.rowStride,
                           x_.rowStride, mean, sums);
@@ -152,12 +166,11 @@ class BatchNormGradientKernel : public Kernel {
           const double count = static_cast<double>(rows_);
           for (int64_t c = 0; c < channels_; ++c) {
             const double inverse = 1 / std::sqrt(static_cast<double>(variance[c]) + epsilon_);
-            const double a = gamma[c] * inverse;
             dGamma[c] = static_cast<float>(totals[channels_ + c] * inverse);
             dBeta[c] = static_cast<float>(totals[c]);
-            coefficients[c] = static_cast<float>(a);
-            coefficients[channels_ + c] = static_cast<float>(-a * inverse * inverse * totals[channels_ + c] / count);
-            coefficients[2 * channels_ + c] = static_cast<float>(-a * totals[c] / count);
+            coefficients[c] = static_cast<float>(gamma[c] * inverse);
+            coefficients[channels_ + c] = static_cast<float>(totals[c] / count);
+            coefficients[2 * channels_ + c] = static_cast<float>(totals[channels_ + c] * inverse * inverse / count);
           }
         });
     pool_.parallelFor(threads_, rows_, rowGrain(channels_), [&](int64_t begin, int64_t end, int) {

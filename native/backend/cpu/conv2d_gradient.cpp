@@ -76,7 +76,7 @@ class OnednnWeightGradient : public Kernel {
 
   /// The gradient in oneDNN's layout, then what the steps, one after another, need.
   int64_t scratchBytes() const override {
-    const int64_t bias = biasSums_ ? biasSums_->scratchFloats(threads_) * 4 : 0;
+    const int64_t bias = biasSums_ ? biasSums_->scratchBytes(threads_) : 0;
     return blockedBytes_ + std::max({gradient_.scratchBytes(), unpack_.scratchBytes(), bias});
   }
 

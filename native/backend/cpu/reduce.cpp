@@ -68,7 +68,7 @@ class ReduceKernel : public Kernel {
   }
 
   int64_t scratchBytes() const override {
-    if (sums_) return sums_->scratchFloats(threads_) * 4;
+    if (sums_) return sums_->scratchBytes(threads_);
     return planned_ ? plan_.groups * parts_ * 8 : y_.type.elements() * 8;
   }
 

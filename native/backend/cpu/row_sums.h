@@ -7,10 +7,14 @@
 
 namespace jcs::cpu {
 
+JCS_VECTORISED inline void addBlockSums(int64_t count, const float* __restrict block, double* __restrict total) {
+  for (int64_t c = 0; c < count; ++c) total[c] += block[c];
+}
+
 /// Sums over rows, K of them at once, for each of `channels` channels: the core of reductions, batch statistics and
-/// bias gradients. Rows are cut into chunks, chunks are summed in blocks of kBlockRows: rounding errors grow with the
-/// square root of a block's length, not of the whole. The cut depends on the extents alone, so that results do not
-/// depend on the number of threads.
+/// bias gradients. Rows are cut into chunks for the threads, and chunks into blocks of kBlockRows, which are summed in
+/// float32 and added up in float64: rounding errors are those of one block. The cut depends on the extents alone, so
+/// that results do not depend on the number of threads.
 class RowSums {
  public:
   /// `groups` independent sums over `rows` consecutive rows each.
@@ -23,27 +27,27 @@ class RowSums {
 
   static constexpr int64_t kBlockRows = 64;
 
-  /// Floats of `partials` below, plus one block's sums for each thread.
-  int64_t scratchFloats(int threads) const { return (groups_ * chunks_ + threads) * sums_ * channels_; }
+  /// The chunks' totals, and one block's sums for each thread.
+  int64_t scratchBytes(int threads) const { return (groups_ * chunks_ * 8 + threads * 4) * sums_ * channels_; }
 
   /// `addBlock(firstRow, rows, sums)` adds that many rows to `sums`, K·channels floats; then `finish(group, totals)`
   /// gets each group's totals, K·channels doubles.
   template <typename AddBlock, typename Finish>
   void run(ThreadPool& pool, int threads, std::byte* scratch, AddBlock&& addBlock, Finish&& finish) const {
     const int64_t width = sums_ * channels_;
-    float* partials = reinterpret_cast<float*>(scratch);
-    float* blocks = partials + groups_ * chunks_ * width;
+    double* partials = reinterpret_cast<double*>(scratch);
+    float* blocks = reinterpret_cast<float*>(partials + groups_ * chunks_ * width);
     pool.parallelFor(threads, groups_ * chunks_, 1, [&](int64_t begin, int64_t end, int thread) {
       float* block = blocks + thread * width;
       for (int64_t i = begin; i < end; ++i) {
         const int64_t group = i / chunks_, first = i % chunks_ * chunkRows_;
         const int64_t last = std::min(first + chunkRows_, rows_);
-        float* total = partials + i * width;
-        std::fill_n(total, width, 0.0f);
+        double* total = partials + i * width;
+        std::fill_n(total, width, 0.0);
         for (int64_t row = first; row < last; row += kBlockRows) {
           std::fill_n(block, width, 0.0f);
           addBlock(group * rows_ + row, std::min(kBlockRows, last - row), block);
-          for (int64_t c = 0; c < width; ++c) total[c] += block[c];
+          addBlockSums(width, block, total);
         }
       }
     });
