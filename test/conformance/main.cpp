@@ -12,9 +12,11 @@
 #include "conformance/coverage.h"
 #include "conformance/gradient_check.h"
 #include "conformance/node_check.h"
+#include "conformance/pytorch_check.h"
 #include "ops/op_names.h"
 
-/// Conformance of backends to the float64 reference, and of the reference's gradients to central differences.
+/// Conformance of backends to the float64 reference, of the reference's gradients to central differences, and of the
+/// reference to PyTorch.
 ///
 ///   jcs_conformance [--filter TEXT] [--backend NAME] [--list] [--verbose]
 ///
@@ -173,6 +175,9 @@ int run(const Options& options) {
   if (options.list) return 0;
   if (options.filter.empty()) checkTable(totals);
 
+  if (wantsReference)
+    for (const PyTorchResult& result : checkAgainstPyTorch(*reference, options.filter))
+      totals.count("reference against PyTorch: " + result.name, result.failure);
   if (wantsReference) runBackend(reference, *reference, nodes, options, totals);
   for (const std::string name : {"cpu", "cuda"}) {
     if (!options.backend.empty() && options.backend != name) continue;
