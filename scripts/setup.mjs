@@ -15,7 +15,7 @@ const cmakeIsNewEnough = () => {
   if (!findProgram('cmake')) return false
   const [, major, minor] =
     /version (\d+)\.(\d+)/.exec(execFileSync('cmake', ['--version'], { encoding: 'utf8' })) ?? []
-  return Number(major) * 100 + Number(minor) >= 322
+  return Number(major) * 100 + Number(minor) >= 325
 }
 
 /** Programs by the Debian package that brings them. */
@@ -54,7 +54,7 @@ const installTools = async (missing) => {
   if (!findProgram('apt-get')) {
     throw new StepError(
       `this machine lacks what the Debian packages ${names.join(', ')} bring, and has no apt-get. ` +
-        'Install their counterparts (CMake 3.22 or newer) and run set-up again.',
+        'Install their counterparts (CMake 3.25 or newer) and run set-up again.',
     )
   }
   const isRoot = process.getuid() === 0
@@ -73,7 +73,7 @@ const installTools = async (missing) => {
   const still = missing.filter(({ present }) => !present()).map(({ name }) => name)
   if (still.length > 0) {
     throw new StepError(
-      `apt-get installed ${still.join(', ')}, yet this system's version is too old (CMake: 3.22).`,
+      `apt-get installed ${still.join(', ')}, yet this system's version is too old (CMake 3.25 is needed: Debian 12, Ubuntu 24.04 or newer).`,
     )
   }
 }
