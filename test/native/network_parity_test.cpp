@@ -189,14 +189,14 @@ TEST("network parity: forward passes of every network and variant equal PyTorch'
   const NamedTensors inputs = batch();
   const std::vector<Json> fixtures = fixturesIn("forward/");
   CHECK(fixtures.size() >= 9);
-  for (const Json& fixture : fixtures) CHECK(forwardMismatches(fixture, inputs) == "");
+  for (const Json& fixture : fixtures) CHECK_EQUAL(forwardMismatches(fixture, inputs), "");
 }
 
 TEST("network parity: losses, gradients and running statistics equal PyTorch's, stored and batch statistics") {
   const NamedTensors inputs = batch();
   const std::vector<Json> fixtures = fixturesIn("gradients/");
   CHECK(fixtures.size() >= 10);
-  for (const Json& fixture : fixtures) CHECK(gradientMismatches(fixture, inputs) == "");
+  for (const Json& fixture : fixtures) CHECK_EQUAL(gradientMismatches(fixture, inputs), "");
 }
 
 TEST("network parity: the gradients of micro-batches are those of the whole batch") {
