@@ -2,9 +2,6 @@
 
 jcs_sources(binding_sources native/binding)
 set(modules "${CMAKE_SOURCE_DIR}/node_modules")
-if(NOT binding_sources)
-  return()
-endif()
 if(NOT EXISTS "${modules}/node-addon-api/napi.h" OR NOT EXISTS "${modules}/node-api-headers/include/node_api.h")
   message(WARNING "jcs.node is not built: node_modules lacks node-addon-api or node-api-headers. Run `npm run setup`.")
   return()

@@ -1,9 +1,6 @@
 # libjcs_cpu.so: the CPU backend with oneDNN inside.
 
 jcs_sources(cpu_sources native/backend/cpu)
-if(NOT cpu_sources)
-  return()
-endif()
 
 find_package(OneDnn 3.7 REQUIRED MODULE)
 
@@ -15,6 +12,8 @@ target_link_libraries(jcs_cpu PRIVATE jcs_ops OneDnn::OneDnn Threads::Threads ${
 # Only the C entry points of the backend contract leave the library, so that neither its oneDNN nor its copy of the
 # engine meets another one in the process.
 set(exports "${CMAKE_SOURCE_DIR}/cmake/backend.map")
-target_link_options(jcs_cpu PRIVATE "LINKER:--version-script=${exports}" "LINKER:--exclude-libs,ALL"
-                    $<$<NOT:$<BOOL:${JCS_SANITIZE}>>:LINKER:--no-undefined>)
+target_link_options(jcs_cpu PRIVATE "LINKER:--version-script=${exports}" "LINKER:--exclude-libs,ALL")
+if(NOT JCS_SANITIZE) # a sanitizer's runtime is linked into the program alone
+  target_link_options(jcs_cpu PRIVATE "LINKER:--no-undefined")
+endif()
 set_target_properties(jcs_cpu PROPERTIES LINK_DEPENDS "${exports}")

@@ -2,13 +2,10 @@
 
 function(jcs_test target folder)
   jcs_sources(sources ${folder})
-  if(NOT sources)
-    return()
-  endif()
   add_executable(${target} ${sources})
   jcs_compiler_options(${target})
   target_include_directories(${target} PRIVATE "${CMAKE_SOURCE_DIR}/test")
-  target_link_libraries(${target} PRIVATE jcs_ops $<TARGET_NAME_IF_EXISTS:jcs_reference> jcs_core Threads::Threads
+  target_link_libraries(${target} PRIVATE jcs_ops jcs_reference jcs_core Threads::Threads
                         ${CMAKE_DL_LIBS})
   if(TARGET jcs_cpu)
     add_dependencies(${target} jcs_cpu)
