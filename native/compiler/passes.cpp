@@ -68,6 +68,16 @@ Replacement fuseActivation(Rewriter& rewriter, const Node& node) {
   return fused ? Replacement(rewriter.target().add(fused, mapped(rewriter, *producer))) : std::nullopt;
 }
 
+/// relu(concat(a, b)) becomes concat(relu(a), relu(b)): each ReLU can then join the kernel that makes its part.
+Replacement activateParts(Rewriter& rewriter, const Node& node) {
+  if (!activationOf(node)) return std::nullopt;
+  const Node* producer = soleProducer(rewriter, node, 0);
+  if (as<Concat>(producer) == nullptr) return std::nullopt;
+  std::vector<Value> parts;
+  for (const Value& part : mapped(rewriter, *producer)) parts.push_back(rewriter.target().add(node.op, std::span(&part, 1))[0]);
+  return std::vector{concat(parts)};
+}
+
 /// batch_norm has several outputs, of which only y may be read by the ReLU alone; the statistics keep their readers.
 Replacement fuseNormActivation(Rewriter& rewriter, const Node& node) {
   const auto* norm = as<BatchNorm>(&node);
@@ -157,6 +167,7 @@ std::unique_ptr<Graph> foldBatchNorm(const Graph& graph) {
 std::unique_ptr<Graph> fuseEpilogues(const Graph& graph) {
   auto result = prune(*Rewriter(graph).run(absorbBroadcast));
   result = prune(*Rewriter(*result).run(fuseResidual));
+  result = prune(*Rewriter(*result).run(activateParts));
   result = prune(*Rewriter(*result).run([](Rewriter& rewriter, const Node& node) -> Replacement {
     if (auto norm = fuseNormActivation(rewriter, node)) return norm;
     if (auto dropped = dropFusedActivation(rewriter, node)) return dropped;

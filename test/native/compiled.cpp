@@ -1,0 +1,77 @@
+#include "native/compiled.h"
+
+#include <fstream>
+
+#include "backend/loader.h"
+#include "io/safetensors.h"
+#include "native/harness.h"
+#include "native/test_files.h"
+
+namespace jcs {
+
+using Json = nlohmann::json;
+
+std::shared_ptr<Backend> cpuBackend() {
+  static const std::shared_ptr<Backend> backend = loadBackend("cpu");
+  return backend;
+}
+
+NetworkSpec fixtureSpec(const Json& json) {
+  NetworkSpec spec;
+  spec.network = json.at("network");
+  spec.variant = parseVariant(json.at("variant"));
+  spec.width = json.at("width");
+  spec.efm = json.value("efm", true);
+  spec.aff = json.value("aff", true);
+  spec.trunk = json.value("trunk", spec.trunk);
+  return spec;
+}
+
+NamedTensors fixtureTensors(const std::string& file) {
+  const SafetensorsFile content = SafetensorsFile::open(fixturePath(file));
+  NamedTensors tensors;
+  for (const SafetensorsEntry& entry : content.entries())
+    if (entry.dtype != "I64") tensors[entry.name] = content.load(entry.name);
+  return tensors;
+}
+
+std::vector<Json> fixturesIn(const std::string& folder) {
+  std::ifstream in(fixturePath("index.json"));
+  const Json index = Json::parse(in);
+  std::vector<Json> found;
+  for (const Json& fixture : index.at("fixtures"))
+    if (fixture.at("file").get<std::string>().starts_with(folder)) found.push_back(fixture);
+  return found;
+}
+
+CompiledGraph::CompiledGraph(const Graph& graph, const NamedTensors& states, DType activation, int threads)
+    : backend_(cpuBackend()),
+      states_(std::make_unique<StateStore>(backend_)),
+      program_(std::make_unique<Program>(graph, backend_,
+                                         CompileOptions{activation, std::min(threads, backend_->device().threads)})),
+      arena_(backend_, std::max<int64_t>(program_->arenaBytes(), 1)) {
+  for (const auto& [name, id] : graph.outputs()) outputs_.push_back(name);
+  addStates(graph, states);
+}
+
+void CompiledGraph::addStates(const Graph& graph, const NamedTensors& states) {
+  for (const ValueInfo& info : graph.values()) {
+    if (info.kind != ValueInfo::Kind::kState || states_->contains(info.name)) continue;
+    const auto given = states.find(info.name);
+    states_->set(info.name, given == states.end() ? Tensor::zeros(DType::kF32, info.type.shape) : given->second.to(DType::kF32));
+  }
+}
+
+NamedTensors CompiledGraph::run(const NamedTensors& inputs) {
+  Program::Bindings bindings;
+  NamedTensors results;
+  for (const auto& [name, tensor] : inputs) bindings.inputs[name] = tensor.data();
+  for (const std::string& name : outputs_) {
+    Tensor& result = results.emplace(name, Tensor(program_->outputType(name))).first->second;
+    bindings.outputs[name] = result.data();
+  }
+  program_->run(*states_, arena_.data(), bindings);
+  return results;
+}
+
+}  // namespace jcs

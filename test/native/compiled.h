@@ -1,0 +1,41 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "compiler/program.h"
+#include "native/reference_run.h"
+#include "networks/spec.h"
+
+namespace jcs {
+
+/// The backend under test, or a skipped test with the reason why there is none.
+std::shared_ptr<Backend> cpuBackend();
+
+NetworkSpec fixtureSpec(const nlohmann::json& json);
+NamedTensors fixtureTensors(const std::string& file);
+/// Fixtures of the index whose file starts with `folder`.
+std::vector<nlohmann::json> fixturesIn(const std::string& folder);
+
+/// A compiled graph with its states: what a model is to the engine, without a network around it.
+class CompiledGraph {
+ public:
+  /// States are taken from `states`; those that it lacks start at zero.
+  CompiledGraph(const Graph& graph, const NamedTensors& states, DType activation = DType::kF32, int threads = 2);
+
+  /// All outputs, float32.
+  NamedTensors run(const NamedTensors& inputs);
+  StateStore& states() { return *states_; }
+  Program& program() { return *program_; }
+
+ private:
+  void addStates(const Graph& graph, const NamedTensors& states);
+  std::shared_ptr<Backend> backend_;
+  std::unique_ptr<StateStore> states_;
+  std::unique_ptr<Program> program_;
+  std::vector<std::string> outputs_;
+  DeviceBuffer arena_;
+};
+
+}  // namespace jcs

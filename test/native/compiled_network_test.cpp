@@ -1,0 +1,153 @@
+#include <algorithm>
+#include <set>
+
+#include "compiler/passes.h"
+#include "graph/autodiff.h"
+#include "native/compiled.h"
+#include "native/harness.h"
+#include "native/test_files.h"
+#include "networks/registry.h"
+#include "nn/losses.h"
+#include "ops/elementwise.h"
+
+/// Whole networks as the CPU backend runs them, after all passes, against PyTorch's results in test/fixtures.
+
+using namespace jcs;
+using Json = nlohmann::json;
+
+namespace {
+
+constexpr double kFloat32 = 1e-4;  // on logits
+constexpr double kBFloat16 = 2e-2;  // on probabilities
+
+Tensor image() { return channelsLast(fixtureTensors("images.safetensors").at("images")); }
+
+/// Logits of every output: what `inferenceGraph` gives before softmax and sigmoid.
+std::unique_ptr<Graph> logitsGraph(const NetworkSpec& spec, const Shape& shape) {
+  auto graph = std::make_unique<Graph>();
+  const Value x = graph->input("image", {DType::kF32, shape});
+  if (networkInfo(spec.network).task == Task::kClassification) {
+    graph->output("logits", buildClassifier(Scope(*graph), x, spec).logits);
+  } else {
+    const auto sides = buildSegmenter(Scope(*graph), x, spec).sideLogits;
+    for (size_t i = 0; i < sides.size(); ++i) graph->output("side" + std::to_string(i + 1) + "_logits_every3", sides[i]);
+  }
+  return graph;
+}
+
+Tensor everyThird(const Tensor& map) {
+  const Shape& s = map.shape();
+  std::vector<float> picked;
+  for (int64_t n = 0; n < s[0]; ++n)
+    for (int64_t y = 0; y < s[1]; y += 3)
+      for (int64_t x = 0; x < s[2]; x += 3) picked.push_back(map.as<float>()[static_cast<size_t>((n * s[1] + y) * s[2] + x)]);
+  return Tensor::fromFloats({static_cast<int64_t>(picked.size())}, picked);
+}
+
+Tensor probabilities(const Tensor& logits) {
+  Tensor result = logits.clone();
+  for (float& value : result.as<float>()) value = 1 / (1 + std::exp(-value));
+  return result;
+}
+
+std::map<std::string, double> forwardErrors(const Json& fixture, DType activation, bool asProbabilities) {
+  const NetworkSpec spec = fixtureSpec(fixture.at("spec"));
+  const Tensor x = image();
+  CompiledGraph compiled(*logitsGraph(spec, x.shape()), fixtureTensors(fixture.at("weights")), activation);
+  NamedTensors inputs;
+  inputs["image"] = x.clone();
+  const NamedTensors outputs = compiled.run(inputs);
+  NamedTensors expected = fixtureTensors(fixture.at("file"));
+  std::map<std::string, double> errors;
+  for (const auto& [name, tensor] : outputs) {
+    const Tensor ours = name.ends_with("_every3") ? everyThird(tensor) : tensor.clone();
+    const Tensor& theirs = expected.at(name);
+    errors[name] = asProbabilities ? relativeError(probabilities(ours), probabilities(theirs)) : relativeError(ours, theirs);
+  }
+  return errors;
+}
+
+bool standsAlone(const Program::StepInfo& step) {
+  return step.op == "affine" || step.op == "batch_norm" ||
+         (step.op == "unary" && step.attributes.find("relu") != std::string::npos);
+}
+
+}  // namespace
+
+TEST("compiled networks give PyTorch's logits in float32") {
+  const auto fixtures = fixturesIn("forward/");
+  CHECK(fixtures.size() >= 8);
+  for (const Json& fixture : fixtures)
+    for (const auto& [output, error] : forwardErrors(fixture, DType::kF32, false)) {
+      if (!(error <= kFloat32))
+        test::reportFailure(__FILE__, __LINE__, fixture.at("file").get<std::string>() + " " + output + " " + std::to_string(error));
+    }
+}
+
+TEST("compiled networks give PyTorch's probabilities in bf16") {
+  for (const Json& fixture : fixturesIn("forward/"))
+    for (const auto& [output, error] : forwardErrors(fixture, DType::kBF16, true)) {
+      if (!(error <= kBFloat16))
+        test::reportFailure(__FILE__, __LINE__, fixture.at("file").get<std::string>() + " " + output + " " + std::to_string(error));
+    }
+}
+
+TEST("a compiled bf16 program has bf16 convolutions only, no norm or ReLU of its own, and few copies") {
+  for (const NetworkInfo& network : networks()) {
+    for (const Variant variant : {Variant::kPaper, Variant::kAuthors}) {
+      const NetworkSpec spec{.network = network.name, .variant = variant, .width = 0.25};
+      const auto graph = inferenceGraph(spec, 1, 96, 96, network.task == Task::kClassification);
+      CompiledGraph compiled(*graph, {}, DType::kBF16);
+      double moved = 0;
+      int convolutions = 0;
+      for (const Program::StepInfo& step : compiled.program().steps()) {
+        moved += step.bytes;
+        if (standsAlone(step)) test::reportFailure(__FILE__, __LINE__, network.name + ": " + step.op + " in " + step.scope);
+        if (step.op != "conv2d") continue;
+        ++convolutions;
+        if (step.inputs[0].dtype != DType::kBF16)
+          test::reportFailure(__FILE__, __LINE__, network.name + ": a float32 convolution in " + step.scope);
+        if (step.implementation.find("ref") != std::string::npos)
+          test::reportFailure(__FILE__, __LINE__, network.name + ": " + step.implementation + " in " + step.scope + " " + step.attributes);
+      }
+      CHECK(convolutions > 10);
+      // Of all bytes read and written, at most a twentieth may be spent on moving channels around.
+      const double share = 2 * static_cast<double>(compiled.program().copiedBytes()) / moved;
+      if (!(share <= 0.05)) test::reportFailure(__FILE__, __LINE__, network.name + ": copies are " + std::to_string(share) + " of the bytes");
+    }
+  }
+}
+
+TEST("compiling twice gives the same bits, whatever else the process has run") {
+  const Json fixture = fixturesIn("forward/jcs-segmentation-paper.").at(0);
+  const Tensor x = image();
+  const auto graph = logitsGraph(fixtureSpec(fixture.at("spec")), x.shape());
+  NamedTensors inputs;
+  inputs["image"] = x.clone();
+  const NamedTensors weights = fixtureTensors(fixture.at("weights"));
+  const NamedTensors first = CompiledGraph(*graph, weights).run(inputs), second = CompiledGraph(*graph, weights).run(inputs);
+  for (const auto& [name, tensor] : first)
+    CHECK(std::ranges::equal(tensor.as<float>(), second.at(name).as<float>()));
+}
+
+TEST("what is derived from weights follows when they change") {
+  const Json fixture = fixturesIn("forward/res2net50-v1b-paper.").at(0);
+  const Tensor x = image();
+  const NetworkSpec spec = fixtureSpec(fixture.at("spec"));
+  CompiledGraph compiled(*logitsGraph(spec, x.shape()), fixtureTensors(fixture.at("weights")));
+  NamedTensors inputs;
+  inputs["image"] = x.clone();
+  const Tensor before = compiled.run(inputs).at("logits").clone();
+  Tensor head = compiled.states().get("fc.weight");
+  for (float& value : head.as<float>()) value *= 2;
+  compiled.states().set("fc.weight", head);
+  Tensor stem = compiled.states().get("conv1.0.weight");
+  for (float& value : stem.as<float>()) value *= 1.5f;
+  compiled.states().set("conv1.0.weight", stem);
+  const Tensor after = compiled.run(inputs).at("logits").clone();
+  NamedTensors states;
+  for (const auto& [name, entry] : compiled.states().entries()) states[name] = compiled.states().get(name);
+  const Tensor fresh = CompiledGraph(*logitsGraph(spec, x.shape()), states).run(inputs).at("logits").clone();
+  CHECK(relativeError(after, before) > 1e-3);
+  CHECK_EQUAL(relativeError(after, fresh), 0.0);
+}
