@@ -27,7 +27,7 @@ struct Input {
   Shape shape;
   Fill fill = Fill::kSigned;
   bool differentiable = true;  ///< whether the gradient check asks for its gradient
-  DType dtype = DType::kF32;   ///< what the graph is built with; only rows of casts say bf16
+  DType dtype = DType::kF32;   ///< what the graph is built with
 };
 
 struct Case {
@@ -37,6 +37,8 @@ struct Case {
   std::function<std::vector<Value>(std::span<const Value> inputs)> build;
   /// Fused ops, updates, and ops whose rule says so have no gradient.
   bool differentiable = true;
+  /// Runs with the dtypes that its inputs say, and not once in each precision.
+  bool fixedTypes = false;
 };
 
 /// All rows, in the order of the files cases_*.cpp.

@@ -97,12 +97,14 @@ void addFused(std::vector<Case>& table) {
     Shape x;
     int64_t channels;
   };
-  const Fusion fusions[] = {{{.padding = 1}, 3, {2, 6, 7, 16}, 26},
-                            {{}, 1, {1, 7, 5, 24}, 40},
-                            {{}, 1, {2, 1, 1, 18}, 5},
-                            {{.padding = 4, .dilation = 4}, 3, {1, 9, 11, 16}, 16},
-                            {{.stride = 2, .padding = 3}, 7, {1, 12, 13, 3}, 16},
-                            {{.stride = 2, .padding = 1}, 3, {1, 8, 9, 26}, 26}};
+  std::vector<Fusion> fusions = {{{.padding = 1}, 3, {2, 6, 7, 16}, 26},
+                                 {{}, 1, {1, 7, 5, 24}, 40},
+                                 {{}, 1, {2, 1, 1, 18}, 5},
+                                 {{.padding = 4, .dilation = 4}, 3, {1, 9, 11, 16}, 16},
+                                 {{.stride = 2, .padding = 3}, 7, {1, 12, 13, 3}, 16},
+                                 {{.stride = 2, .padding = 1}, 3, {1, 8, 9, 26}, 26}};
+  for (int64_t dilation : {2, 3, 6, 9})
+    fusions.push_back({{.padding = dilation, .dilation = dilation}, 3, {1, 8, 7, 16}, 24});
   for (const Fusion& fusion : fusions)
     for (Activation activation : {Activation::kNone, Activation::kRelu, Activation::kSigmoid})
       for (bool bias : {false, true})
@@ -124,17 +126,25 @@ void addFused(std::vector<Case>& table) {
         }
 }
 
+/// Logits, and probabilities where the sigmoid was fused.
 void addFloat32Results(std::vector<Case>& table) {
   for (int64_t kernel : {1, 3})
     for (bool bias : {false, true}) {
       std::vector<Input> inputs{{{2, 6, 5, 16}}, {{3, 16, kernel, kernel}}};
       if (bias) inputs.push_back({{3}});
-      table.push_back({"conv2d " + std::to_string(kernel) + "x" + std::to_string(kernel) + " keeps float32 results" +
-                           (bias ? ", with bias" : ""),
-                       inputs, [kernel, bias](std::span<const Value> in) {
-                         return std::vector{conv2d(in[0], in[1], bias ? std::optional(in[2]) : std::nullopt,
-                                                   {.padding = kernel / 2}, true)};
-                       }});
+      const std::string text = std::to_string(kernel) + "x" + std::to_string(kernel) + " keeps float32 results" +
+                               (bias ? ", with bias" : "");
+      for (Activation activation : {Activation::kNone, Activation::kSigmoid})
+        table.push_back({activation == Activation::kNone ? "conv2d " + text : "fused conv2d sigmoid " + text, inputs,
+                         [=](std::span<const Value> in) {
+                           auto op = std::make_shared<Conv2d>();
+                           op->conv.padding = kernel / 2;
+                           op->bias = bias;
+                           op->activation = activation;
+                           op->float32Output = true;
+                           return addNodeWithOutputs(op, in);
+                         },
+                         activation == Activation::kNone});
     }
 }
 

@@ -121,7 +121,9 @@ void addCasts(std::vector<Case>& table) {
                      }});
     table.push_back({"cast bf16 to f32 " + shape.toString(),
                      {{shape, Fill::kSigned, true, DType::kBF16}},
-                     [](std::span<const Value> in) { return std::vector{cast(in[0], DType::kF32)}; }});
+                     [](std::span<const Value> in) { return std::vector{cast(in[0], DType::kF32)}; },
+                     true,
+                     true});
   }
 }
 
@@ -131,7 +133,8 @@ void addReductions(std::vector<Case>& table) {
         Pair{{2, 5, 7, 26}, {}}, Pair{{2, 5, 7, 26}, {2, 5, 7, 1}}, Pair{{1, 3, 3, 16}, {1, 3, 3, 1}},
         Pair{{2, 5, 7, 26}, {2, 1, 1, 1}}, Pair{{2, 5, 7, 1}, {2, 1, 1, 1}}, Pair{{2, 5, 7, 6}, {5, 1, 6}},
         Pair{{2, 5, 7, 6}, {1, 5, 7, 6}}, Pair{{6, 4, 3, 3}, {6, 1, 1, 1}}, Pair{{5, 3}, {5, 1}}, Pair{{5, 3}, {3}},
-        Pair{{5, 3}, {}}, Pair{{5, 1}, {}}, Pair{{26}, {}}, Pair{{2, 41, 43, 3}, {}}, Pair{{1, 41, 43, 8}, {8}}}) {
+        Pair{{5, 3}, {}}, Pair{{5, 1}, {}}, Pair{{26}, {}}, Pair{{2, 1, 1, 13}, {2, 1, 1, 13}},
+        Pair{{2, 41, 43, 3}, {}}, Pair{{1, 41, 43, 8}, {8}}}) {
     for (bool mean : {false, true})
       table.push_back({std::string(mean ? "mean " : "sum ") + from.toString() + " to " + to.toString(),
                        {{from, Fill::kPositive}},

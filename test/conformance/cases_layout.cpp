@@ -12,6 +12,7 @@ void addConcats(std::vector<Case>& table) {
   table.push_back({"concat of four", {{{1, 3, 5, 26}}, {{1, 3, 5, 26}}, {{1, 3, 5, 26}}, {{1, 3, 5, 26}}}, join});
   table.push_back({"concat of one", {{{1, 3, 5, 8}}}, join});
   table.push_back({"concat of vectors", {{{4, 3}}, {{4, 1}}, {{4, 6}}}, join});
+  table.push_back({"concat of rank 1", {{{3}}, {{1}}, {{5}}}, join});
   table.push_back({"concat of single channels", {{{2, 3, 3, 1}}, {{2, 3, 3, 1}}}, join});
   table.push_back({"concat of a value with itself", {{{2, 3, 4, 7}}}, [](std::span<const Value> in) {
                      return std::vector{concat({in[0], in[0]})};
@@ -49,6 +50,7 @@ const Box kBoxes[] = {
     {{7, 9}, {2, 0}, {3, 9}},
     {{7, 9}, {0, 4}, {7, 5}},
     {{11}, {3}, {5}},
+    {{5}, {0}, {5}},
 };
 
 void addBoxes(std::vector<Case>& table) {

@@ -41,14 +41,19 @@ void addPools(std::vector<Case>& table) {
     }
     // Ties have no derivative, but a rule: the first maximum takes all.
     const Shape pooled{w.x[0], w.pool.outputExtent(w.x[1]), w.pool.outputExtent(w.x[2]), w.x[3]};
-    table.push_back({"max pool gradient with ties " + w.x.toString() + " " + w.pool.toString(),
-                     {{pooled}, {w.x, Fill::kCoarse}},
-                     [pool = w.pool](std::span<const Value> in) {
-                       auto op = std::make_shared<MaxPool2dGradient>();
-                       op->pool = pool;
-                       return addNodeWithOutputs(op, in);
-                     },
-                     false});
+    const auto gradient = [pool = w.pool](std::span<const Value> in) {
+      auto op = std::make_shared<MaxPool2dGradient>();
+      op->pool = pool;
+      return addNodeWithOutputs(op, in);
+    };
+    const std::string text = w.x.toString() + " " + w.pool.toString();
+    table.push_back({"max pool gradient with ties " + text, {{pooled}, {w.x, Fill::kCoarse}}, gradient, false});
+    // Not of one shape, hence perhaps not of one dtype after the compiler lowered the precision.
+    table.push_back({"max pool gradient of float32 from bf16 " + text,
+                     {{pooled, Fill::kSigned, true, DType::kBF16}, {w.x}},
+                     gradient,
+                     false,
+                     true});
   }
 }
 

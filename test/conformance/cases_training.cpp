@@ -16,7 +16,7 @@ void addBatchNorm(std::vector<Case>& table) {
   };
   const Row rows[] = {{{2, 5, 7, 26}, Fill::kSigned, 1e-5f}, {{1, 4, 5, 64}, Fill::kSigned, 1e-5f},
                       {{3, 3, 2, 5}, Fill::kSigned, 1e-3f},  {{1, 9, 11, 13}, Fill::kOffset, 1e-5f},
-                      {{6, 10}, Fill::kSigned, 1e-5f},       {{2, 1, 1, 8}, Fill::kDistinct, 1e-5f},
+                      {{6, 10}, Fill::kSigned, 1e-5f},       {{5, 1, 1, 8}, Fill::kDistinct, 1e-5f},
                       {{2, 37, 33, 3}, Fill::kSigned, 1e-5f}};
   for (const Row& row : rows) {
     const Shape channels{row.x.channels()};
@@ -104,7 +104,7 @@ void addUpdates(std::vector<Case>& table) {
     for (const Sgd& sgd : {Sgd{0.9f, 0, false}, Sgd{0.9f, 1e-2f, false}, Sgd{0.9f, 1e-4f, true}, Sgd{0, 0, false}})
       table.push_back({"sgd update " + w.toString() + " momentum " + std::to_string(sgd.momentum) + " decay " +
                            std::to_string(sgd.weightDecay) + (sgd.nesterov ? " nesterov" : ""),
-                       {{w}, {w}, {w}, {{}, Fill::kUnit}},
+                       {{w}, {w}, {w}, {w.rank() == 1 ? Shape{1} : Shape{}, Fill::kUnit}},
                        [sgd](std::span<const Value> in) {
                          auto op = std::make_shared<SgdUpdate>();
                          op->momentum = sgd.momentum;

@@ -9,8 +9,8 @@
 #include "backend/loader.h"
 #include "backend/reference/reference.h"
 #include "conformance/case.h"
-#include "conformance/coverage.h"
 #include "conformance/gradient_check.h"
+#include "conformance/network_coverage.h"
 #include "conformance/node_check.h"
 #include "conformance/pytorch_check.h"
 #include "ops/op_names.h"
@@ -115,7 +115,7 @@ std::vector<Check> checksOf(const std::vector<NodeCase>& nodes, std::span<const 
   std::set<std::string> seen;
   for (DType activation : activations)
     for (size_t n = 0; n < nodes.size(); ++n) {
-      Check check{n, inputTypes(nodes[n], activation)};
+      Check check{n, inputTypes(*nodes[n].op, nodes[n].graphTypes, activation, nodes[n].fixedTypes)};
       // Without the case's name: op, attributes, shapes; and which operands are one value.
       std::string key = nodes[n].label.substr(nodes[n].label.find(": ")) + typesText(check.types);
       for (int id : nodes[n].inputIds) key += std::to_string(std::ranges::count(nodes[n].inputIds, id));
@@ -173,7 +173,13 @@ int run(const Options& options) {
       totals.count("gradient of " + row.name, checkGradient(*reference, row));
   }
   if (options.list) return 0;
-  if (options.filter.empty()) checkTable(totals);
+  if (options.filter.empty()) {
+    checkTable(totals);
+    const NetworkCoverage networks = checkNetworkCoverage();
+    totals.passed += networks.coveredKinds;
+    for (const auto& [key, where] : networks.uncovered)
+      totals.count("table: " + where, "no row of the table covers " + key);
+  }
 
   if (wantsReference)
     for (const PyTorchResult& result : checkAgainstPyTorch(*reference, options.filter))

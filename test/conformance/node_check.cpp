@@ -227,10 +227,10 @@ std::vector<NodeCase> nodesOf(Backend& reference, const Case& row) {
     // A projection is one number in which large terms cancel: it tells nothing of a kernel's accuracy.
     if (n >= built.caseNodes && n < built.forwardNodes) continue;
     const Node& node = graph.nodes()[n];
-    NodeCase one{"", node.op, node.inputs, {}, {}, {}};
+    NodeCase one{"", node.op, node.inputs, {}, row.fixedTypes, {}, {}};
     for (int id : node.inputs) {
       one.inputs.push_back(values[static_cast<size_t>(id)].clone());
-      one.graphTypes.push_back(graph.values()[static_cast<size_t>(id)].type.dtype);
+      one.graphTypes.push_back(graph.values()[static_cast<size_t>(id)].type);
     }
     for (int id : node.outputs) one.outputs.push_back(graph.values()[static_cast<size_t>(id)].type.shape);
     one.label = row.name + ": " + std::string(node.op->name()) + " {" + node.op->attributes() + "} " + shapesOf(one);
@@ -239,15 +239,14 @@ std::vector<NodeCase> nodesOf(Backend& reference, const Case& row) {
   return nodes;
 }
 
-std::vector<DType> inputTypes(const NodeCase& node, DType activation) {
-  if (node.op->name() == "cast" && activation != DType::kF64) return node.graphTypes;
+std::vector<DType> inputTypes(const Op& op, std::span<const TensorType> graphTypes, DType activation, bool fixedTypes) {
   std::vector<DType> types;
-  for (size_t i = 0; i < node.inputs.size(); ++i) {
-    const bool float32 = node.op->precision(static_cast<int>(i)) == Precision::kFloat32;
-    const bool broadcastOperand =
-        node.op->name() == "binary" && i == 1 && node.inputs[1].shape() != node.inputs[0].shape();
+  for (size_t i = 0; i < graphTypes.size(); ++i) {
+    const bool float32 = op.precision(static_cast<int>(i)) == Precision::kFloat32;
+    const bool broadcastOperand = op.name() == "binary" && i == 1 && graphTypes[1].shape != graphTypes[0].shape;
     const bool stays = activation == DType::kBF16 && (float32 || broadcastOperand);
-    types.push_back(stays ? DType::kF32 : activation);
+    const bool fixed = fixedTypes && activation != DType::kF64;
+    types.push_back(fixed ? graphTypes[i].dtype : stays ? DType::kF32 : activation);
   }
   return types;
 }

@@ -14,8 +14,9 @@ namespace jcs::conformance {
 struct NodeCase {
   std::string label;  ///< the case, the op and its attributes
   std::shared_ptr<const Op> op;
-  std::vector<int> inputIds;      ///< of each operand: equal ids are one tensor used twice
-  std::vector<DType> graphTypes;  ///< dtypes of the inputs in the graph as written
+  std::vector<int> inputIds;           ///< of each operand: equal ids are one tensor used twice
+  std::vector<TensorType> graphTypes;  ///< of the inputs in the graph as written
+  bool fixedTypes = false;             ///< operands have exactly those
   std::vector<Tensor> inputs;
   std::vector<Shape> outputs;
 };
@@ -23,8 +24,9 @@ struct NodeCase {
 /// The nodes of a case and of its gradient, but not of the projection to a loss between them.
 std::vector<NodeCase> nodesOf(Backend& reference, const Case& row);
 
-/// The dtypes that a program in `activation` precision gives the op's inputs (compiler/precision.cpp, for bf16).
-std::vector<DType> inputTypes(const NodeCase& node, DType activation);
+/// The dtypes of an op's inputs in a program of that precision: float32 where the op asks for it and for a broadcast
+/// operand, `activation` elsewhere.
+std::vector<DType> inputTypes(const Op& op, std::span<const TensorType> graphTypes, DType activation, bool fixedTypes);
 
 struct NodeReport {
   std::string failure;         ///< empty when the node conforms

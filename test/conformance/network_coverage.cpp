@@ -1,0 +1,101 @@
+#include "conformance/network_coverage.h"
+
+#include <set>
+
+#include "compiler/passes.h"
+#include "conformance/coverage.h"
+#include "networks/registry.h"
+#include "train/task_loss.h"
+
+namespace jcs::conformance {
+
+namespace {
+
+/// Channels are no part of a coverage key, so that narrow networks have the keys of wide ones.
+constexpr double kWidth = 0.125;
+
+class Walk {
+ public:
+  void inference(const NetworkSpec& spec, const std::string& label) {
+    struct Size {
+      int64_t n, height, width;
+    };
+    const bool classifier = networkInfo(spec.network).task == Task::kClassification;
+    for (const Size& size : {Size{2, 64, 64}, Size{1, 75, 109}, Size{1, 32, 32}})
+      for (bool withMap : {false, true})
+        if (classifier || !withMap)
+          visit(*inferenceGraph(spec, size.n, size.height, size.width, withMap), label + " inference");
+  }
+
+  void training(const NetworkSpec& spec, const std::string& label) {
+    TrainConfig config;
+    config.task = networkInfo(spec.network).task;
+    config.inputSize = 64;
+    for (BatchNormMode mode : {BatchNormMode::kBatch, BatchNormMode::kEval, BatchNormMode::kFrozen})
+      for (bool option : {false, true}) {  // of both, the one that the task has
+        config.batchNorm = mode;
+        config.activationLoss = config.trainTrunk = option;
+        const LossBuilder loss = taskLoss(untrained(spec), config);
+        const int64_t sides = sideOutputs(spec, config.inputSize);
+        const std::string where = label + " training";
+        visit(*stepGraph(loss, 2, {}), where);
+        visit(*accumulateGraph(loss, 2, sides), where);
+        visit(*accumulateGraph(loss, 1, sides), where);
+        if (sides > 0) visit(*statisticsGraph(loss, 2, sides), where);
+      }
+    const LossBuilder loss = taskLoss(untrained(spec), config);
+    OptimizerOptions nesterov, adam;
+    nesterov.nesterov = true;
+    adam.kind = OptimizerOptions::Kind::kAdam;
+    for (const OptimizerOptions& optimizer : {nesterov, adam})
+      visit(*updateGraph(loss, 2, optimizer), label + " update");
+  }
+
+  NetworkCoverage result() {
+    coverage_.coveredKinds = static_cast<int>(seen_.size() - coverage_.uncovered.size());
+    return std::move(coverage_);
+  }
+
+ private:
+  void visit(const Graph& graph, const std::string& where) {
+    for (DType activation : {DType::kF32, DType::kBF16}) {
+      const auto optimized = optimize(graph, activation);
+      for (const Node& node : optimized->nodes()) {
+        std::vector<TensorType> types;
+        for (int id : node.inputs) types.push_back(optimized->values()[static_cast<size_t>(id)].type);
+        const std::string key = coverageKey(*node.op, types);
+        if (seen_.insert(key).second && !coveredKeys().contains(key))
+          coverage_.uncovered.emplace(key, where + " " + nameOf(activation) + ", " + node.scope);
+      }
+    }
+  }
+
+  std::set<std::string> seen_;
+  NetworkCoverage coverage_;
+};
+
+}  // namespace
+
+NetworkCoverage checkNetworkCoverage() {
+  Walk walk;
+  for (const std::string& name : networkNames())
+    for (Variant variant : {Variant::kPaper, Variant::kAuthors}) {
+      NetworkSpec spec;
+      spec.network = name;
+      spec.variant = variant;
+      spec.width = kWidth;
+      const std::string label = name + " " + nameOf(variant);
+      walk.inference(spec, label);
+      walk.training(spec, label);
+      if (!networkInfo(name).hasAblations || variant != Variant::kPaper) continue;
+      for (const auto& [efm, aff] : {std::pair(false, true), std::pair(true, false), std::pair(false, false)}) {
+        spec.efm = efm;
+        spec.aff = aff;
+        walk.inference(spec, label + " without some modules");
+        walk.training(spec, label + " without some modules");
+      }
+    }
+  return walk.result();
+}
+
+}  // namespace jcs::conformance
