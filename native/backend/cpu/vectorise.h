@@ -8,14 +8,12 @@
 #include "core/dtype.h"
 #include "ops/activation.h"
 
-/// Compiles a function once per instruction set, with vectorised loops; the dynamic linker picks the processor's. What
-/// such a function calls in its loops must be inlined into it (JCS_INLINE), else it is compiled for the baseline.
+/// Compiles a function once per instruction set; the dynamic linker picks the processor's. What such a function calls
+/// in its loops must be inlined into it (JCS_INLINE), else it is compiled for the baseline. GCC vectorises the loops.
 /// The sanitizers cannot start before the linker's choice, so there is no choice under them.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
     !defined(__SANITIZE_THREAD__)
-#define JCS_VECTORISED                                                                    \
-  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"), \
-                 optimize("O3", "no-math-errno", "no-trapping-math", "fp-contract=fast")))
+#define JCS_VECTORISED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define JCS_VECTORISED
 #endif
