@@ -9,7 +9,8 @@
 namespace jcs {
 
 /// What is done to a training image and its mask. One affine warp carries all the geometry, so an image is sampled
-/// once; intensities change after it. Everything is drawn from Philox(seed, epoch, sample, kAugment).
+/// once; intensities change after it: x^gamma · gain + offset + noise, kept in [0, 1]. A value of 0 switches its part
+/// off. Everything is drawn from Philox(seed, epoch, sample, kAugment).
 struct AugmentationOptions {
   float horizontalFlip = 0;  ///< probability
   float verticalFlip = 0;    ///< probability
@@ -26,12 +27,16 @@ struct AugmentationOptions {
   float noise = 0;            ///< standard deviation of added Gaussian noise, drawn from U(0, noise)
 
   static AugmentationOptions none() { return {}; }
-  static AugmentationOptions paper();    ///< section V-B: horizontal flip, random crop
-  static AugmentationOptions authors();  ///< vertical flip, symmetric crop
-  static AugmentationOptions scratch();  ///< ours, for training without pretrained weights
+  /// Section V-B: horizontal flip and random crop. How far the crop goes is not published; ours takes up to an eighth
+  /// from every side.
+  static AugmentationOptions paper();
+  static AugmentationOptions authors();  ///< vertical flip and symmetric crop (divergences, rows 50 and 51)
+  /// Ours, for training without pretrained weights on few images: both flips, zoom, rotation, shift, intensities.
+  static AugmentationOptions scratch();
 };
 
 /// Warps `rgb` (height × width × 3, in [0, 1], bilinear) and `mask` (height × width, nearest; may be empty) in place.
+/// What comes from outside the image is black and no lesion. Noise is the same in the three channels.
 void augment(const AugmentationOptions& options, Philox& random, int64_t height, int64_t width, std::vector<float>& rgb,
              std::vector<float>& mask);
 

@@ -17,10 +17,12 @@ struct LoaderOptions {
   AugmentationOptions augmentation;
   uint64_t seed = 0;
   bool shuffle = true;
-  bool dropLast = true;   ///< of a partial last batch; kept whole when it is the only one
-  bool masks = false;     ///< segmentation: every sample needs one
-  bool targets = false;   ///< classification: every sample needs a label
-  double mixupAlpha = 0;  ///< image mixing (eq. 3): one λ ~ Beta(α, α) per batch and a partner j ≠ i; 0 is off
+  bool dropLast = true;  ///< of a partial last batch; kept whole when it is the only one
+  bool masks = false;    ///< segmentation: every sample needs one
+  bool targets = false;  ///< classification: every sample needs a label
+  /// Image mixing (eq. 3): one λ ~ Beta(α, α) per batch and a partner j ≠ i; 0 is off. Mixed samples are no use to the
+  /// activation loss, so where both are asked for, every batch is mixed with probability ½.
+  double mixupAlpha = 0;
   /// Size of the features for the activation loss (eq. 4); 0: no activation masks.
   int64_t featureHeight = 0, featureWidth = 0;
   int threads = 2;
