@@ -9,6 +9,7 @@
 #include "backend/loader.h"
 #include "backend/reference/reference.h"
 #include "conformance/case.h"
+#include "conformance/fault_injection.h"
 #include "conformance/gradient_check.h"
 #include "conformance/network_coverage.h"
 #include "conformance/node_check.h"
@@ -174,6 +175,8 @@ int run(const Options& options) {
   }
   if (options.list) return 0;
   if (options.filter.empty()) {
+    for (const FaultResult& result : checkFaultsAreFound(reference))
+      totals.count("node check finds " + result.name, result.failure);
     checkTable(totals);
     const NetworkCoverage networks = checkNetworkCoverage();
     totals.passed += networks.coveredKinds;

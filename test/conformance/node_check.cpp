@@ -28,20 +28,23 @@ Bound boundOf(DType dtype) {
   return {};
 }
 
-/// Operands that lie as slices, by value id and by output; in place: output k in the memory of its in-place input.
+/// Operands that lie as slices, by value id and by output. In place: outputs in the memory of their in-place inputs.
 struct Layout {
   std::string name;
   std::vector<int> slicedInputs;
   std::vector<bool> slicedOutputs;
   bool inPlace = false;
+  bool oneThread = false;
 };
 
 bool canBeSliced(const Shape& shape) { return shape.rank() >= 2 && shape.elements() > 0; }
 
-std::vector<Layout> layoutsOf(const Backend& backend, const NodeCase& node) {
+std::vector<Layout> layoutsOf(const Backend& backend, const NodeCase& node, int threads) {
   const std::vector<bool> none(node.outputs.size(), false);
-  std::vector<Layout> layouts{{"dense", {}, none, false}};
-  Layout all{"all operands sliced", {}, none, false};
+  std::vector<Layout> layouts{{"dense", {}, none}};
+  if (threads > 1) layouts.push_back({"dense, one thread", {}, none, false, true});
+  Layout all{"all operands sliced", {}, none};
+  int sliced = 0;
   std::map<int, bool> accepted;  // a value used twice is sliced only if every use accepts it
   for (size_t i = 0; i < node.inputIds.size(); ++i) {
     const bool accepts =
@@ -51,16 +54,18 @@ std::vector<Layout> layoutsOf(const Backend& backend, const NodeCase& node) {
   }
   for (const auto& [id, accepts] : accepted)
     if (accepts) {
-      layouts.push_back({"input value " + std::to_string(id) + " sliced", {id}, none, false});
+      layouts.push_back({"input value " + std::to_string(id) + " sliced", {id}, none});
+      ++sliced;
       all.slicedInputs.push_back(id);
     }
   for (size_t k = 0; k < node.outputs.size(); ++k)
     if (backend.acceptsRowStride(*node.op, true, static_cast<int>(k)) && canBeSliced(node.outputs[k])) {
-      Layout one{"output " + std::to_string(k) + " sliced", {}, none, false};
+      Layout one{"output " + std::to_string(k) + " sliced", {}, none};
+      ++sliced;
       one.slicedOutputs[k] = all.slicedOutputs[k] = true;
       layouts.push_back(one);
     }
-  if (layouts.size() > 2) layouts.push_back(all);
+  if (sliced > 1) layouts.push_back(all);
 
   for (size_t k = 0; k < node.outputs.size(); ++k) {
     const int input = node.op->inPlaceInput(static_cast<int>(k));
@@ -138,7 +143,8 @@ class Placement {
     scratch_->load(intact);
     if (!intact) failure = "wrote outside its scratch of " + std::to_string(kernel_->scratchBytes()) + " bytes";
     for (const auto& packed : packed_) {
-      if (packed) packed->load(intact);
+      if (!packed) continue;
+      packed->load(intact);
       if (!intact) failure = "packed past the end of packedBytes()";
     }
     return results;
@@ -270,7 +276,7 @@ NodeReport checkNode(const std::shared_ptr<Backend>& backend, Backend& reference
     coarsest = sizeOf(type.dtype) < sizeOf(coarsest) ? type.dtype : coarsest;
   for (const TensorType& type : outputTypes) coarsest = sizeOf(type.dtype) < sizeOf(coarsest) ? type.dtype : coarsest;
 
-  for (const Layout& layout : layoutsOf(*backend, node)) {
+  for (const Layout& layout : layoutsOf(*backend, node, threads)) {
     try {
       const std::string failure =
           checkLayout(backend, node, inputs, outputTypes, expected, boundOf(coarsest), layout, threads, report);
