@@ -1,0 +1,30 @@
+import { requireObject, requireWhole } from './check'
+import { JcsError } from './errors'
+import type { IntensityWindow } from './images'
+import type { RunOptions } from './run'
+
+export interface CommonOptions extends RunOptions {
+  /** Images per run of the network. More is faster until memory runs out; results do not depend on it. */
+  batchSize?: number | undefined
+}
+
+export interface ImageOptions {
+  /** For signed 16-bit pixels that bring no window of their own. */
+  window?: IntensityWindow | undefined
+  /** Images with more pixels are refused before they are decoded. Default 2^26. */
+  maxPixels?: number | undefined
+}
+
+/** Names of the options that every function on images has. */
+export const commonNames = ['signal', 'onProgress', 'batchSize', 'window', 'maxPixels'] as const
+
+export function checkCommonOptions(options: CommonOptions & ImageOptions): void {
+  const { batchSize, signal, onProgress, window, maxPixels } = options
+  if (batchSize !== undefined) requireWhole('batchSize', batchSize, 1, 4096)
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw new JcsError('INVALID_TYPE', 'signal must be an AbortSignal')
+  if (onProgress !== undefined && typeof onProgress !== 'function')
+    throw new JcsError('INVALID_TYPE', 'onProgress must be a function')
+  if (window !== undefined) requireObject('window', window)
+  if (maxPixels !== undefined) requireWhole('maxPixels', maxPixels, 1)
+}

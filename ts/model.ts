@@ -1,0 +1,304 @@
+import { fileURLToPath } from 'node:url'
+import { requireString, requireWhole } from './check'
+import { JcsError, toJcsError } from './errors'
+import { callNative, callNativeNow, type NativeModel, type ParameterInfo, type Tensor } from './native'
+import { checkOptions, type RuntimeOptions, takeRuntimeOptions } from './runtime'
+import { type ModelSpec, specToJson } from './spec'
+
+/** A .safetensors file: its path, its `file:` address or its bytes. */
+export type WeightsSource = string | URL | Uint8Array
+
+export interface CreateModelOptions extends RuntimeOptions {
+  /** The same seed gives the same weights on every machine. 0 (default) to 2^53 - 1. */
+  seed?: number | undefined
+  /**
+   * ImageNet weights for the trunk: torchvision's VGG-16-BN (`features.N.*`) or Res2Net's own names, converted to
+   * safetensors. Several for networks with several trunks.
+   */
+  backbone?: WeightsSource | readonly WeightsSource[] | undefined
+}
+
+export interface LoadModelOptions extends RuntimeOptions {
+  /** Needed for files that do not carry it, as the authors' converted state dicts. */
+  spec?: ModelSpec | undefined
+}
+
+export interface OnnxOptions {
+  /** Images per run; `dynamic` leaves it open. Default 1. */
+  batch?: number | 'dynamic' | undefined
+  /** Of the input, at least 32. Default: the model's `inputSize`. */
+  height?: number | undefined
+  width?: number | undefined
+}
+
+export interface ProfileOptions {
+  /** Default 1. */
+  batch?: number | undefined
+  /** Default: the model's `inputSize`. */
+  height?: number | undefined
+  width?: number | undefined
+}
+
+/** One step of a compiled program and what it took in a warm run. */
+export interface ProfileStep {
+  op: string
+  attributes: string
+  /** The layer that it belongs to. */
+  scope: string
+  /** Which kernel did it. */
+  implementation: string
+  /** Shape of its first output. */
+  output: string
+  dtype: string
+  flops: number
+  /** Read and written. */
+  bytes: number
+  seconds: number
+}
+
+export interface Profile {
+  steps: ProfileStep[]
+  /** Memory for intermediate values. */
+  arenaBytes: number
+  /** Memory for what is derived from parameters. */
+  persistentBytes: number
+  /** Moved without being computed on. */
+  copiedBytes: number
+}
+
+interface ModelDescription {
+  spec: Required<Omit<ModelSpec, 'trunkEpsilon' | 'classifierEpsilon'>> & ModelSpec
+  task: 'classification' | 'segmentation'
+  device: string
+  precision: string
+  threads: number
+  inputSize: number
+  mean: [number, number, number]
+  deviation: [number, number, number]
+  memoryBytes: number
+  disposed: boolean
+  provenance?: Record<string, unknown>
+}
+
+/** Set by the class, the only one that sees its private field. */
+let nativeModelOf: (model: unknown) => NativeModel | undefined
+
+/**
+ * A network's weights on a device. Made by `createModel`, `loadModel` and `train`; usable for several things at once.
+ * `dispose()` it, or declare it with `await using`: its memory is the device's, of which the garbage collector knows
+ * little.
+ */
+export class Model implements AsyncDisposable {
+  readonly #native: NativeModel
+
+  /** @internal */
+  constructor(native: NativeModel) {
+    this.#native = native
+  }
+
+  static {
+    nativeModelOf = (model) => (model instanceof Model ? model.#native : undefined)
+  }
+
+  get spec(): ModelSpec {
+    return this.#describe().spec
+  }
+
+  get task(): 'classification' | 'segmentation' {
+    return this.#describe().task
+  }
+
+  /** The device that is really used: `cpu`, `cuda:0`. */
+  get device(): string {
+    return this.#describe().device
+  }
+
+  /** The precision that is really used: `fp32`, `bf16`. */
+  get precision(): string {
+    return this.#describe().precision
+  }
+
+  /** Threads of the CPU backend. */
+  get threads(): number {
+    return this.#describe().threads
+  }
+
+  /** Height and width, in pixels, to which `classify` and `segment` bring an image. */
+  get inputSize(): number {
+    return this.#describe().inputSize
+  }
+
+  /** What `forward` expects to be done with RGB values in [0, 1]: `(value - mean) / deviation`. */
+  get normalization(): { mean: [number, number, number]; deviation: [number, number, number] } {
+    const { mean, deviation } = this.#describe()
+    return { mean, deviation }
+  }
+
+  /** The settings that it was trained with, if it was trained by this library. */
+  get provenance(): Record<string, unknown> | undefined {
+    return this.#describe().provenance
+  }
+
+  /** Device memory held, weights and compiled programs. */
+  get memoryBytes(): number {
+    return this.#describe().memoryBytes
+  }
+
+  get disposed(): boolean {
+    return this.#describe().disposed
+  }
+
+  /** Every parameter and running statistic, by the names that saved files have. */
+  parameters(): ParameterInfo[] {
+    return callNativeNow(() => this.#native.parameters())
+  }
+
+  /** @throws JcsError MISSING_PARAMETER */
+  async getParameter(name: string): Promise<Tensor> {
+    requireString('name', name)
+    return callNative(() => this.#native.getParameter(name))
+  }
+
+  /**
+   * Runs the network on normalised images, N×3×H×W with H and W at least 32, and gives its raw outputs by name. A
+   * classifier gives `logits` N×2 (uninfected, infected). A segmenter gives probabilities N×1×H×W at the input's size:
+   * `side1`, the final map, to `side5`; of `unet`, `side1` alone.
+   *
+   * @throws JcsError INVALID_TYPE, SHAPE_MISMATCH, INPUT_TOO_SMALL, NOT_FINITE, OUT_OF_MEMORY, DISPOSED
+   */
+  async forward(input: Tensor): Promise<Record<string, Tensor>> {
+    return callNative(() => this.#native.forward(input))
+  }
+
+  /**
+   * Writes the model with its spec and input size as safetensors. The file appears whole or not at all.
+   *
+   * @throws JcsError FILE_UNWRITABLE, DISK_FULL, DISPOSED
+   */
+  async save(path: string): Promise<void> {
+    requireString('path', path)
+    return callNative(() => this.#native.save(path))
+  }
+
+  /**
+   * Writes the inference network as ONNX (opset 17 or later): input `image`, outputs as of `forward`. Normalisation is
+   * not part of it.
+   *
+   * @throws JcsError INVALID_ARGUMENT, INPUT_TOO_SMALL, FILE_UNWRITABLE, DISK_FULL, DISPOSED
+   */
+  async exportOnnx(path: string, options: OnnxOptions = {}): Promise<void> {
+    requireString('path', path)
+    checkOptions('options', options, ['batch', 'height', 'width'])
+    const { batch = 1, height = this.inputSize, width = this.inputSize } = options
+    if (batch !== 'dynamic') requireWhole("batch, unless 'dynamic',", batch, 1, 4096)
+    checkSize(height, width)
+    const settings = { ...(batch === 'dynamic' ? { dynamicBatch: true } : { batch }), height, width }
+    return callNative(() => this.#native.exportOnnx(path, JSON.stringify(settings)))
+  }
+
+  /** Compiles the network for a size and times every step of it in a warm run. */
+  async profile(options: ProfileOptions = {}): Promise<Profile> {
+    checkOptions('options', options, ['batch', 'height', 'width'])
+    const { batch = 1, height = this.inputSize, width = this.inputSize } = options
+    requireWhole('batch', batch, 1, 4096)
+    checkSize(height, width)
+    return JSON.parse(await callNative(() => this.#native.profile(batch, height, width))) as Profile
+  }
+
+  /**
+   * Frees the device memory once running work is done. Whatever is asked for afterwards is DISPOSED; disposing twice
+   * does nothing.
+   */
+  async dispose(): Promise<void> {
+    return callNative(() => this.#native.dispose())
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose()
+  }
+
+  #describe(): ModelDescription {
+    return JSON.parse(callNativeNow(() => this.#native.describe())) as ModelDescription
+  }
+}
+
+/** What the addon knows a model by. @throws JcsError INVALID_TYPE for what is no model */
+export function nativeOf(model: Model, name = 'model'): NativeModel {
+  const native = nativeModelOf(model)
+  if (native) return native
+  throw new JcsError('INVALID_TYPE', `${name} must be a model made by createModel, loadModel or train`)
+}
+
+/** The same, for a model of one task that can still be used. */
+export function nativeFor(task: Model['task'], model: Model, name = 'model'): NativeModel {
+  const native = nativeOf(model, name)
+  if (model.disposed) throw new JcsError('DISPOSED', `${name} was disposed; create or load it again`)
+  if (model.task !== task) {
+    throw new JcsError(
+      'INVALID_ARGUMENT',
+      `${name} is '${model.spec.network}', made for ${model.task}; a network made for ${task} is needed`,
+    )
+  }
+  return native
+}
+
+/** A network with weights drawn from `seed`, and its trunk from `backbone` if given. */
+export async function createModel(spec: ModelSpec, options: CreateModelOptions = {}): Promise<Model> {
+  checkOptions('options', options, ['device', 'precision', 'threads', 'seed', 'backbone'])
+  const { seed = 0, backbone = [] } = options
+  requireWhole('seed', seed, 0)
+  const sources = (isWeightsSource(backbone) ? [backbone] : backbone).map((source) =>
+    takeWeights(source, 'backbone'),
+  )
+  const settings = JSON.stringify({ ...takeRuntimeOptions(options), seed })
+  const specJson = specToJson(spec)
+  const native = await callNative((native) => native.createModel(specJson, settings))
+  try {
+    for (const source of sources) await native.loadBackbone(source)
+  } catch (error) {
+    await native.dispose()
+    throw toJcsError(error)
+  }
+  return new Model(native)
+}
+
+/**
+ * Loads a .safetensors file: one of ours, which carries its spec, or a state dict converted from the authors'
+ * checkpoints, for which `spec` says what it is. Bytes are copied when the function is called.
+ *
+ * @throws JcsError FILE_NOT_FOUND, FILE_UNREADABLE, CORRUPT_FILE, WRONG_VARIANT, MISSING_PARAMETER,
+ * UNEXPECTED_PARAMETER, SHAPE_MISMATCH, DEVICE_UNAVAILABLE, OUT_OF_MEMORY
+ */
+export async function loadModel(source: WeightsSource, options: LoadModelOptions = {}): Promise<Model> {
+  checkOptions('options', options, ['device', 'precision', 'threads', 'spec'])
+  const weights = takeWeights(source, 'source')
+  const spec = options.spec === undefined ? undefined : specToJson(options.spec)
+  const settings = JSON.stringify(takeRuntimeOptions(options))
+  return new Model(await callNative((native) => native.loadModel(weights, spec, settings)))
+}
+
+function isWeightsSource(source: unknown): source is WeightsSource {
+  return typeof source === 'string' || source instanceof URL || source instanceof Uint8Array
+}
+
+function takeWeights(source: unknown, name: string): string | Uint8Array {
+  if (source instanceof Uint8Array) return source
+  if (source instanceof URL) {
+    if (source.protocol === 'file:') return fileURLToPath(source)
+    throw new JcsError('INVALID_ARGUMENT', `${name} is at ${source.protocol}; fetch it, or give a file`)
+  }
+  if (typeof source !== 'string') {
+    throw new JcsError(
+      'INVALID_TYPE',
+      `${name} must be a path, a file: address or the bytes of a .safetensors file`,
+    )
+  }
+  requireString(name, source)
+  return /^file:\/\//i.test(source) ? fileURLToPath(source) : source
+}
+
+function checkSize(height: unknown, width: unknown): void {
+  requireWhole('height', height, 1, 16384)
+  requireWhole('width', width, 1, 16384)
+}
+

@@ -1,0 +1,205 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { JcsError, toJcsError } from './errors'
+import type { DecodedImage } from './images'
+import type { Lesion } from './results'
+
+/** Values row by row; images and maps are NCHW. */
+export interface Tensor {
+  data: Float32Array
+  shape: number[]
+}
+
+export interface ParameterInfo {
+  name: string
+  shape: number[]
+  /** False for running statistics and for whatever is frozen by its network. */
+  trainable: boolean
+}
+
+/** Raised from JavaScript, looked at by the work between two steps of a program. */
+export interface NativeCancellation {
+  cancel(): void
+}
+
+/** Structured values that are not hot cross the border as JSON text. */
+type Json = string
+
+export interface NativeModel {
+  /** `ModelDescription` */
+  describe(): Json
+  parameters(): ParameterInfo[]
+  getParameter(name: string): Promise<Tensor>
+  forward(input: Tensor, cancellation?: NativeCancellation): Promise<Record<string, Tensor>>
+  classify(
+    images: readonly DecodedImage[],
+    options: { explain: boolean; batchSize: number },
+    cancellation?: NativeCancellation,
+  ): Promise<NativeClassification[]>
+  segment(
+    images: readonly DecodedImage[],
+    options: { threshold: number; probabilities: boolean; minAreaPixels: number; batchSize: number },
+    cancellation?: NativeCancellation,
+  ): Promise<NativeSegmentation[]>
+  /** Gives how many tensors were taken from the file, a path or its bytes. */
+  loadBackbone(source: string | Uint8Array): Promise<number>
+  copyTrunk(classifier: NativeModel): Promise<void>
+  /** `Profile` */
+  profile(batch: number, height: number, width: number, cancellation?: NativeCancellation): Promise<Json>
+  save(path: string): Promise<void>
+  exportOnnx(path: string, options: Json): Promise<void>
+  dispose(): Promise<void>
+}
+
+export interface NativeClassification {
+  probability: number
+  activationMap?: { data: Float32Array; width: number; height: number }
+}
+
+export interface NativeSegmentation {
+  width: number
+  height: number
+  mask: Uint8Array
+  probabilities?: Float32Array
+  lesions: Lesion[]
+  areaPixels: number
+  areaMm2?: number
+}
+
+export interface NativeSample {
+  image: DecodedImage
+  mask?: Uint8Array
+  label?: number
+  patient?: string
+}
+
+/** Decoded samples, packed into an unlinked file. Freed with the last of its uses. */
+export interface NativeDataset {
+  append(sample: NativeSample): Promise<void>
+  readonly size: number
+  readonly bytes: number
+}
+
+interface Addon {
+  Cancellation: new () => NativeCancellation
+  NativeDataset: new (directory?: string) => NativeDataset
+  createModel(spec: Json, options: Json): Promise<NativeModel>
+  loadModel(source: string | Uint8Array, spec: Json | undefined, options: Json): Promise<NativeModel>
+  train(
+    model: NativeModel,
+    train: NativeDataset,
+    validation: NativeDataset | undefined,
+    options: Json,
+    cancellation: NativeCancellation | undefined,
+    onEvent: (event: Json) => void,
+  ): Promise<Json>
+  /** JSON of every setting that `options`, given over a recipe, come to. Throws for an option that is unusable. */
+  trainSettings(task: string, options: Json): Json
+  evaluate(
+    model: NativeModel,
+    data: NativeDataset,
+    batchSize: number,
+    cancellation: NativeCancellation | undefined,
+    onEvent: (event: Json) => void,
+  ): Promise<Json>
+  segmentationMetrics(probabilities: Float32Array, truth: Uint8Array): Record<string, number>
+  classificationMetrics(
+    probabilities: Float32Array,
+    labels: Uint8Array,
+    threshold: number,
+  ): Record<string, number>
+  devices(): Json
+  networks(): Json
+}
+
+const root = join(__dirname, '..')
+let loaded: Addon | undefined
+
+/** The native addon, loaded when it is first needed. */
+export function addon(): Addon {
+  loaded ??= load()
+  return loaded
+}
+
+function load(): Addon {
+  try {
+    const loadFrom = require('node-gyp-build') as (directory: string) => Addon
+    return loadFrom(root)
+  } catch (error) {
+    throw new JcsError('NATIVE_LOAD_FAILED', explain(error as Error), { cause: error })
+  }
+}
+
+function explain({ message }: Error): string {
+  const here = `${process.platform}-${process.arch}`
+  const [reason = ''] = message.split('\n', 1)
+  const isCheckout = existsSync(join(root, 'CMakeLists.txt'))
+  const prebuilds = listDirectories(join(root, 'prebuilds'))
+  const isMissing = /no native build/i.test(message)
+  const found = isMissing
+    ? `there is no build for ${here} (Node ${process.versions.node}); found: ${prebuilds.join(', ') || 'none'}`
+    : `the build for ${here} (Node ${process.versions.node}, N-API ${process.versions.napi}; N-API 8 is required) does not load: ${reason}`
+  const remedy = isCheckout
+    ? 'run `npm run setup && npm run build` in the repository'
+    : 'run `npm install --force jcs-ct` with registry access, on a platform that the README lists'
+  return `the native addon of jcs-ct could not be loaded: ${found}; ${remedy}`
+}
+
+function listDirectories(path: string): string[] {
+  return existsSync(path) ? readdirSync(path) : []
+}
+
+/** Calls the addon, its errors turned into those of the library. */
+export async function callNative<T>(call: (native: Addon) => T | Promise<T>): Promise<T> {
+  try {
+    return await call(addon())
+  } catch (error) {
+    throw toJcsError(error)
+  }
+}
+
+/** The same for functions that do not wait. */
+export function callNativeNow<T>(call: (native: Addon) => T): T {
+  try {
+    return call(addon())
+  } catch (error) {
+    throw toJcsError(error)
+  }
+}
+
+/** Starts a native call that stops when the run of which it is part does. */
+export type StartNative = <T>(
+  call: (cancellation: NativeCancellation, native: Addon) => Promise<T>,
+) => Promise<T>
+
+/**
+ * Gives `use` a way to start native calls that are cancelled when `signal` aborts or `use` fails, and settles only once
+ * all of them have ended: nothing goes on in the background of a run that is over.
+ */
+export async function withNativeCalls<T>(
+  signal: AbortSignal,
+  use: (start: StartNative) => Promise<T>,
+): Promise<T> {
+  const cancellation = callNativeNow(({ Cancellation }) => new Cancellation())
+  const underway = new Set<Promise<unknown>>()
+  const cancel = () => cancellation.cancel()
+  signal.addEventListener('abort', cancel, { once: true })
+  if (signal.aborted) cancel()
+  try {
+    return await use((call) => {
+      const result = callNative((native) => call(cancellation, native))
+      const settled = () => {
+        underway.delete(result)
+      }
+      result.then(settled, settled)
+      underway.add(result)
+      return result
+    })
+  } catch (error) {
+    cancel()
+    throw error
+  } finally {
+    await Promise.allSettled(underway)
+    signal.removeEventListener('abort', cancel)
+  }
+}

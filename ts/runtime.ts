@@ -1,0 +1,42 @@
+import { requireKnown, requireObject, requireOneOf, requireWhole } from './check'
+import { JcsError } from './errors'
+
+/** `auto` takes a GPU where one is usable and says in `model.device` what it took; a device by name is that or an error. */
+export type DeviceName = 'auto' | 'cpu' | 'cuda' | `cuda:${number}`
+
+/** `auto` is the fastest that keeps the network's accuracy on the device; what is really used is `model.precision`. */
+export type Precision = 'auto' | 'fp32' | 'tf32' | 'bf16'
+
+export interface RuntimeOptions {
+  /** Default `auto`. */
+  device?: DeviceName | undefined
+  /** Default `auto`. One that the device lacks falls back to float32. */
+  precision?: Precision | undefined
+  /** Threads of the CPU backend. Default: as many as the process may use. */
+  threads?: number | undefined
+}
+
+const precisions: readonly Precision[] = ['auto', 'fp32', 'tf32', 'bf16']
+
+/** The runtime options among `options`, checked, without those that were not given. */
+export function takeRuntimeOptions(options: RuntimeOptions): RuntimeOptions {
+  const { device, precision, threads } = options
+  if (device !== undefined && !(typeof device === 'string' && /^(auto|cpu|cuda(:\d+)?)$/.test(device))) {
+    throw new JcsError(
+      typeof device === 'string' ? 'INVALID_ARGUMENT' : 'INVALID_TYPE',
+      `device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got ${JSON.stringify(device)}`,
+    )
+  }
+  if (precision !== undefined) requireOneOf('precision', precision, precisions)
+  if (threads !== undefined) requireWhole('threads', threads, 1, 1024)
+  return {
+    ...(device !== undefined && { device }),
+    ...(precision !== undefined && { precision }),
+    ...(threads !== undefined && { threads }),
+  }
+}
+
+export function checkOptions(name: string, options: unknown, known: readonly string[]): void {
+  requireObject(name, options)
+  requireKnown(name, options, known)
+}

@@ -1,0 +1,94 @@
+import { mapBatches, Rate } from './batches'
+import { requireBoolean, requireNumber, requireWhole } from './check'
+import { counted, withoutUndefined, withProgress } from './classify'
+import { type CommonOptions, checkCommonOptions, commonNames, type ImageOptions } from './common-options'
+import { type DecodedImage, decodeAll, type Images } from './images'
+import { type Model, nativeFor } from './model'
+import { type NativeModel, withNativeCalls } from './native'
+import type { Segmentation } from './results'
+import { Run, type RunContext } from './run'
+import { checkOptions } from './runtime'
+
+export interface SegmentOptions extends CommonOptions, ImageOptions {
+  /** A pixel is lesion when its probability, at the source's size, is above this. Default 0.5. */
+  threshold?: number | undefined
+  /** The probability of every pixel as well, 4 bytes each. Default false. */
+  probabilities?: boolean | undefined
+  /** Lesions of fewer pixels are left out, of the mask as well. Default 1: none is. */
+  minAreaPixels?: number | undefined
+  /** Default 4. */
+  batchSize?: number | undefined
+}
+
+export const segmentDefaults = {
+  batchSize: 4,
+  threshold: 0.5,
+  probabilities: false,
+  minAreaPixels: 1,
+} as const
+
+/**
+ * Segments the lesions of slices, in the coordinates of their sources; results are in the order of the slices and come
+ * with events of kind 'slice' as soon as they are there. Bytes and pixels given directly or in an array are copied when
+ * the function is called.
+ *
+ * @throws JcsError INVALID_ARGUMENT for a model that is no segmentation network, and whatever reading an image gives
+ */
+export function segment(model: Model, images: Images, options: SegmentOptions = {}): Run<Segmentation[]> {
+  return new Run(async (context) => {
+    checkOptions('options', options, [...commonNames, 'threshold', 'probabilities', 'minAreaPixels'])
+    checkCommonOptions(options)
+    const settings = { ...segmentDefaults, ...withoutUndefined(options) }
+    requireNumber('threshold', settings.threshold, 0, 1)
+    requireBoolean('probabilities', settings.probabilities)
+    requireWhole('minAreaPixels', settings.minAreaPixels, 1)
+    const native = nativeFor('segmentation', model)
+    let total: number | undefined
+    const slices = decodeAll(images, {
+      window: options.window,
+      maxPixels: options.maxPixels,
+      signal: context.signal,
+      onTotal: (count) => {
+        total = count
+      },
+    })
+    return segmentSlices(native, withProgress(slices, () => total, context.emit), settings, () => total, context)
+  }, options)
+}
+
+export interface SegmentSettings {
+  batchSize: number
+  threshold: number
+  probabilities: boolean
+  minAreaPixels: number
+}
+
+/** Segments what `slices` gives; shared with `diagnose`. */
+export function segmentSlices(
+  native: NativeModel,
+  slices: AsyncIterable<DecodedImage>,
+  { batchSize, threshold, probabilities, minAreaPixels }: SegmentSettings,
+  total: () => number | undefined,
+  { signal, emit }: RunContext,
+): Promise<Segmentation[]> {
+  const request = { threshold, probabilities, minAreaPixels, batchSize }
+  return withNativeCalls(signal, async (start) => {
+    const results: Segmentation[] = []
+    const rate = new Rate()
+    const batches = mapBatches(
+      slices,
+      batchSize,
+      (batch) => start((cancellation) => native.segment(batch, request, cancellation)),
+      signal,
+    )
+    for await (const batch of batches) {
+      for (const segmentation of batch) {
+        const index = results.push(segmentation) - 1
+        await emit({ phase: 'segment', kind: 'slice', index, segmentation, ...counted(index + 1, total()) })
+      }
+      const done = results.length
+      emit({ phase: 'segment', ...counted(done, total()), ...rate.of(done, total()) })
+    }
+    return results
+  })
+}
