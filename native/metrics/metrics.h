@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <span>
@@ -7,29 +8,64 @@
 
 namespace jcs {
 
-/// Name to value; names and definitions as in docs and in `metrics.*` of the TypeScript API.
+/// Name to value; the names are those of the TypeScript API.
 using Metrics = std::map<std::string, double>;
 
-/// One image: dice, iou (at > 0.5), iouAdaptive (at > 2·mean), eMeasure (adaptive), eMeasureMean, eMeasureMax, mae,
-/// sensitivity, specificity. Probabilities in [0, 1], truth nonzero = lesion, of equal length.
-/// INVALID_ARGUMENT when lengths differ or are 0, NOT_FINITE for NaN.
+/// Pixels or cases by prediction and truth.
+struct Confusion {
+  double truePositive = 0, falsePositive = 0, falseNegative = 0, trueNegative = 0;
+};
+
+/// E(t) for the thresholds t = 0/255 .. 255/255.
+using EnhancedAlignmentCurve = std::array<double, 256>;
+
+/// One image; probabilities in [0, 1], truth nonzero = lesion, of equal length, in any order of pixels.
+///
+/// | name | definition |
+/// |---|---|
+/// | dice, iou | 2TP/(2TP+FP+FN), TP/(TP+FP+FN) of p > 0.5; 1 where neither map nor truth has a lesion |
+/// | iouAdaptive | IoU of p > 2·mean(p), the rule of the JCS authors' evaluator |
+/// | eMeasure | enhanced alignment (Fan et al., IJCAI 2018) of p' >= min(2·mean(p'), 1) |
+/// | eMeasureMean, eMeasureMax | mean and maximum of E over the 256 maps floor(255·p') >= t |
+/// | mae | mean of abs(p − truth) |
+/// | sensitivity, specificity | TP/(TP+FN), TN/(TN+FP) of p > 0.5; NaN where the truth has no such pixel |
+///
+/// p' is p stretched to [0, 1] by its minimum and maximum, or p itself where it is constant. E divides by
+/// N − 1 + 2⁻⁵², as its authors' code and PySODMetrics do, so a perfect map of N pixels scores N/(N − 1).
+///
+/// INVALID_ARGUMENT when the lengths differ or are 0 or a value is no probability, NOT_FINITE for NaN and infinities.
 Metrics segmentationMetrics(std::span<const float> probabilities, std::span<const uint8_t> truth);
 
-/// A whole set: means over images of the above, and the MiniSeg protocol's pooled `mIoU`.
-/// Images with an empty truth: `dice` skips them, `diceEmptyAsOne` scores 1 for an empty prediction and else 0.
+/// A whole set of images: each of the above as the mean over the images where it is defined, except:
+///
+/// | name | definition |
+/// |---|---|
+/// | dice, iou, iouAdaptive | means over the images that have a lesion in the truth; NaN without any |
+/// | diceEmptyAsOne | mean over all images; without a lesion in the truth an empty map scores 1, any other 0 |
+/// | eMeasureMax | maximum over the thresholds of the mean curve, as PySODMetrics reports maxE |
+/// | mIoU | MiniSeg's: pixels of all images pooled, mean of the lesions' and the background's IoU at p > 0.5 |
+/// | images, emptyTruth | how many were added, and how many of them have no lesion in the truth |
 class SegmentationScores {
  public:
   void add(std::span<const float> probabilities, std::span<const uint8_t> truth);
-  /// Empty when nothing was added. Also `images`, `emptyTruth`.
+  /// Empty when nothing was added.
   Metrics result() const;
 
  private:
-  Metrics sums_;
-  int64_t images_ = 0, scored_ = 0;
-  double pooled_[4]{};  ///< TP, FP, FN, TN
+  struct Mean {
+    double sum = 0, count = 0;
+  };
+  void addTo(const char* name, double value);
+
+  std::map<std::string, Mean> means_;
+  EnhancedAlignmentCurve curveSum_{};
+  Confusion pooled_;
+  int64_t images_ = 0, emptyTruth_ = 0;
 };
 
-/// accuracy, sensitivity, specificity, f1, auc (ties by average rank) for labels 0/1; NaN where a class is missing.
+/// accuracy, sensitivity, specificity and f1 of score > threshold, and auc, the probability that a positive scores
+/// above a negative (ties count one half), for labels 0 and 1. NaN where a needed class is missing.
+/// INVALID_ARGUMENT when lengths differ or are 0 or a label is neither 0 nor 1, NOT_FINITE for NaN and infinities.
 Metrics classificationMetrics(std::span<const float> probabilities, std::span<const uint8_t> labels,
                               double threshold = 0.5);
 
