@@ -147,12 +147,13 @@ ModelObject::ModelObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
             "models are made by createModel and loadModel");
     model_ = *info[0].As<Napi::External<std::shared_ptr<Model>>>().Data();
   });
-  Napi::MemoryManagement::AdjustExternalMemory(info.Env(), model_->memoryBytes());
+  reportedBytes_ = model_->memoryBytes();
+  Napi::MemoryManagement::AdjustExternalMemory(info.Env(), reportedBytes_);
 }
 
 ModelObject::~ModelObject() {
   if (!model_) return;
-  Napi::MemoryManagement::AdjustExternalMemory(Env(), -model_->memoryBytes());
+  Napi::MemoryManagement::AdjustExternalMemory(Env(), -reportedBytes_);
   if (AddonData::of(Env()).closing) return;  // nothing runs any more: freed here and now
   // Freeing waits for running work, which the garbage collector must not.
   const std::shared_ptr<Engine> engine = model_->sharedEngine();

@@ -34,6 +34,7 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
   Napi::Value start(const Napi::CallbackInfo& info, const Napi::Value& cancellation, Work work);
 
   std::shared_ptr<Model> model_;
+  int64_t reportedBytes_ = 0;  ///< what V8 was told that this object holds outside its heap
 };
 
 /// createModel(specJson, optionsJson) and loadModel(pathOrBytes, specJson?, optionsJson): promises of a NativeModel.

@@ -164,11 +164,14 @@ Napi::Value evaluateModel(const Napi::CallbackInfo& info) {
 void defineTraining(Napi::Env env, Napi::Object exports) {
   exports.Set("train", Napi::Function::New(env, train));
   exports.Set("evaluate", Napi::Function::New(env, evaluateModel));
-  exports.Set("recipe", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
+  exports.Set("trainSettings", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&] {
-      const Task task =
-          toString(info[1], "task") == "classification" ? Task::kClassification : Task::kSegmentation;
-      const TrainConfig config = recipe(toString(info[0], "recipe"), task, toBoolean(info[2], "pretrained"));
+      const std::string task = toString(info[0], "task");
+      require(task == "classification" || task == "segmentation", errors::kInvalidArgument, [&] {
+        return "task must be 'classification' or 'segmentation', got '" + task + "'";
+      });
+      const TrainConfig config = trainConfigFromJson(
+          toString(info[1], "options"), task == "classification" ? Task::kClassification : Task::kSegmentation);
       return Napi::String::New(info.Env(), toJson(config));
     });
   }));

@@ -15,6 +15,7 @@ Json specJson(const NetworkSpec& spec) {
   Json json{{"network", spec.network}, {"variant", nameOf(spec.variant)}, {"width", spec.width},
             {"efm", spec.efm},         {"aff", spec.aff},                 {"trunk", spec.trunk}};
   if (spec.trunkEpsilon) json["trunkEpsilon"] = *spec.trunkEpsilon;
+  if (spec.classifierEpsilon) json["classifierEpsilon"] = *spec.classifierEpsilon;
   return json;
 }
 
@@ -27,6 +28,7 @@ NetworkSpec parseSpec(const Json& json) {
   spec.aff = json.value("aff", true);
   spec.trunk = json.value("trunk", spec.trunk);
   if (json.contains("trunkEpsilon")) spec.trunkEpsilon = json["trunkEpsilon"].get<float>();
+  if (json.contains("classifierEpsilon")) spec.classifierEpsilon = json["classifierEpsilon"].get<float>();
   validate(spec);
   return spec;
 }

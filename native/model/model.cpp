@@ -73,6 +73,7 @@ std::shared_ptr<Model> Model::load(const SafetensorsFile& file, const std::optio
   } else if (spec) {
     NetworkSpec stored = metadata->spec, given = *spec;
     stored.trunkEpsilon = given.trunkEpsilon = std::nullopt;
+    stored.classifierEpsilon = given.classifierEpsilon = std::nullopt;
     require(stored == given, errors::kWrongVariant, [&] {
       return file.source() + " holds " + specToJson(metadata->spec) + ", but `spec` asks for " + specToJson(*spec) +
              "; leave `spec` out or make it agree";
@@ -136,6 +137,15 @@ int Model::loadBackbone(const SafetensorsFile& file) {
     return file.source() + " has no weights for a backbone of '" + spec().network +
            "'; expected names as torchvision's vgg16_bn ('features.0.weight') or Res2Net's ('layer1.0.conv1.weight')";
   });
+  // A trunk is filled wholly or not at all: a file of another architecture may share some names and shapes.
+  for (const std::string& prefix : backbonePrefixes(spec())) {
+    const auto inTrunk = [&](const std::string& name) { return name.starts_with(prefix) && !name.starts_with("fc."); };
+    const bool touched = std::ranges::any_of(taken, [&](const auto& entry) { return inTrunk(entry.first); });
+    for (const ParameterInfo& parameter : parameters_)
+      require(!touched || !inTrunk(parameter.name) || taken.contains(parameter.name), errors::kMissingParameter,
+              [&] { return file.source() + " fills the trunk '" + prefix + "' only in part: it has nothing for '" +
+                           parameter.name + "'"; });
+  }
   for (const auto& [name, value] : taken) setParameter(name, value);
   return static_cast<int>(taken.size());
 }
@@ -152,7 +162,7 @@ void Model::copyTrunk(Model& classifier) {
   for (const ParameterInfo& parameter : parameters_)
     if (parameter.name.starts_with(kTrunk))
       setParameter(parameter.name, classifier.parameter(parameter.name.substr(kTrunk.size())));
-  metadata_.spec.trunkEpsilon = trunkEpsilon(classifier.spec());
+  metadata_.spec.classifierEpsilon = trunkEpsilon(classifier.spec());
 }
 
 std::shared_ptr<Program> Model::inferenceProgram(int64_t n, int64_t height, int64_t width, bool withActivationMap) {

@@ -1,5 +1,7 @@
 #include "ops/reduce.h"
 
+#include <cstdio>
+
 #include "ops/elementwise.h"
 
 namespace jcs {
@@ -36,7 +38,9 @@ std::vector<Value> Reduce::gradient(const GradientContext& c) const {
 }
 
 std::string Broadcast::attributes() const {
-  return "target=" + target.toString() + " scale=" + std::to_string(scale);
+  char text[24];
+  std::snprintf(text, sizeof text, "%.9g", static_cast<double>(scale));  // enough digits to tell any two floats apart
+  return "target=" + target.toString() + " scale=" + text;
 }
 
 std::vector<TensorType> Broadcast::infer(std::span<const TensorType> in) const {
