@@ -148,6 +148,40 @@ void addFloat32Results(std::vector<Case>& table) {
     }
 }
 
+/// Enough pixels and channels for kernels that work in blocks to have several, and a last one that is cut off. Central
+/// differences of these would take minutes; the gradients are rows of their own.
+void addLarge(std::vector<Case>& table) {
+  struct Sizes {
+    Shape x;
+    int64_t channels, dilation;
+  };
+  for (const Sizes& s :
+       {Sizes{{1, 20, 22, 64}, 64, 1}, Sizes{{1, 20, 22, 64}, 64, 3}, Sizes{{1, 13, 12, 136}, 104, 1}}) {
+    const Conv2dAttributes attributes{.padding = s.dilation, .dilation = s.dilation};
+    const Shape y{s.x[0], s.x[1], s.x[2], s.channels}, w{s.channels, s.x[3], 3, 3};
+    const std::string text = "3x3 in blocks " + s.x.toString() + " to " + std::to_string(s.channels) + ", dilation " +
+                             std::to_string(s.dilation);
+    table.push_back({"conv2d " + text,
+                     {{s.x}, {w}, {{s.channels}}},
+                     [=](std::span<const Value> in) { return std::vector{conv2d(in[0], in[1], in[2], attributes)}; },
+                     false});
+    table.push_back({"input gradient of conv2d " + text,
+                     {{y}, {w}},
+                     [=](std::span<const Value> in) { return std::vector{convTranspose2d(in[0], in[1], attributes)}; },
+                     false});
+    table.push_back({"weight gradient of conv2d " + text,
+                     {{s.x}, {y}},
+                     [=](std::span<const Value> in) {
+                       auto op = std::make_shared<Conv2dWeightGradient>();
+                       op->conv = attributes;
+                       op->kernelHeight = op->kernelWidth = 3;
+                       op->bias = true;
+                       return addNodeWithOutputs(op, in);
+                     },
+                     false});
+  }
+}
+
 /// Both gradients of a convolution are linear in each operand and have gradients themselves.
 void addSecondOrder(std::vector<Case>& table) {
   for (int64_t stride : {1, 2}) {
@@ -185,6 +219,7 @@ void addConvolutionCases(std::vector<Case>& table) {
   addTransposed(table);
   addFused(table);
   addFloat32Results(table);
+  addLarge(table);
   addSecondOrder(table);
   addReuse(table);
 }

@@ -146,8 +146,7 @@ void runBackend(const std::shared_ptr<Backend>& backend, Backend& reference, con
     totals.count(what, report.failure);
     if (options.verbose)
       std::printf("     %.2e %-28s %s\n", report.worstError, report.implementation.c_str(), what.c_str());
-    double& worstOfType =
-        worst[static_cast<size_t>(std::ranges::count(check.types, DType::kBF16) ? DType::kBF16 : check.types[0])];
+    double& worstOfType = worst[static_cast<size_t>(report.dtype)];
     worstOfType = std::max(worstOfType, report.worstError);
   }
   std::printf("%s: %zu ops with their operands, %d failures; worst normalised error", device.name.c_str(),

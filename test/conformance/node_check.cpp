@@ -271,15 +271,16 @@ NodeReport checkNode(const std::shared_ptr<Backend>& backend, Backend& reference
   outputTypes = node.op->infer(inputTensorTypes);
   const std::vector<Tensor> expected = evaluateOp(reference, *node.op, rounded, node.outputs);
 
-  DType coarsest = types[0];
-  for (const TensorType& type : inputTensorTypes)
-    coarsest = sizeOf(type.dtype) < sizeOf(coarsest) ? type.dtype : coarsest;
-  for (const TensorType& type : outputTypes) coarsest = sizeOf(type.dtype) < sizeOf(coarsest) ? type.dtype : coarsest;
+  report.dtype = types[0];
+  for (std::span<const TensorType> list :
+       {std::span<const TensorType>(inputTensorTypes), std::span<const TensorType>(outputTypes)})
+    for (const TensorType& type : list)
+      if (sizeOf(type.dtype) < sizeOf(report.dtype)) report.dtype = type.dtype;
 
   for (const Layout& layout : layoutsOf(*backend, node, threads)) {
     try {
       const std::string failure =
-          checkLayout(backend, node, inputs, outputTypes, expected, boundOf(coarsest), layout, threads, report);
+          checkLayout(backend, node, inputs, outputTypes, expected, boundOf(report.dtype), layout, threads, report);
       if (!failure.empty()) report.failure = layout.name + ": " + failure;
     } catch (const std::exception& error) {
       report.failure = layout.name + ": " + error.what();

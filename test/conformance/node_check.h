@@ -30,6 +30,7 @@ std::vector<DType> inputTypes(const Op& op, std::span<const TensorType> graphTyp
 
 struct NodeReport {
   std::string failure;         ///< empty when the node conforms
+  DType dtype = DType::kF64;   ///< the coarsest of all operands, whose bound holds
   double worstError = 0;       ///< largest normalised error among outputs and layouts
   std::string implementation;  ///< of the dense run
 };
