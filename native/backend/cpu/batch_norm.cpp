@@ -47,18 +47,20 @@ JCS_VECTORISED void addGradientSums(int64_t rows, int64_t channels, const G* dy,
     }
 }
 
-/// dx = a·((dy − b) − c·(x − mean)), coefficients per channel: mean(dy) and the slope of dy over x are taken out.
+/// dx = a·((dy − b) − c·(x − mean)), coefficients per channel: mean(dy) and the slope of dy over x are taken out. With
+/// few rows next to nothing is left, hence float64; the loop is bound by memory all the same.
 template <typename G, typename X>
 JCS_VECTORISED void gradientRows(int64_t rows, int64_t channels, const G* dy, int64_t dyStride, const X* x,
                                  int64_t xStride, X* dx, int64_t dxStride, const float* __restrict mean,
-                                 const float* __restrict coefficients) {
-  const float* __restrict a = coefficients;
-  const float* __restrict b = coefficients + channels;
-  const float* __restrict slope = coefficients + 2 * channels;
+                                 const double* __restrict coefficients) {
+  const double* __restrict a = coefficients;
+  const double* __restrict b = coefficients + channels;
+  const double* __restrict slope = coefficients + 2 * channels;
   for (int64_t row = 0; row < rows; ++row, dy += dyStride, x += xStride, dx += dxStride) {
 #pragma GCC ivdep
     for (int64_t c = 0; c < channels; ++c)
-      store(dx + c, a[c] * ((load(dy + c) - b[c]) - slope[c] * (load(x + c) - mean[c])));
+      store(dx + c, static_cast<float>(
+                        a[c] * ((load(dy + c) - b[c]) - slope[c] * (static_cast<double>(load(x + c)) - mean[c]))));
   }
 }
 
@@ -108,8 +110,8 @@ class BatchNormKernel : public Kernel {
             }
           });
       pool_.parallelFor(threads_, rows_, rowGrain(channels_), [&](int64_t begin, int64_t end, int) {
-        affineRows(end - begin, channels_, y + begin * yStride_, yStride_, x + begin * x_.rowStride, x_.rowStride, scale,
-                   shift, epilogue_);
+        affineRows(end - begin, channels_, y + begin * yStride_, yStride_, x + begin * x_.rowStride, x_.rowStride,
+                   scale, shift, epilogue_);
       });
     });
   }
@@ -138,15 +140,14 @@ class BatchNormGradientKernel : public Kernel {
         channels_(x_.type.shape.channels()),
         sums_(1, rows_, channels_, 2) {}
 
-  int64_t scratchBytes() const override { return sums_.scratchBytes(threads_) + 3 * channels_ * 4; }
+  int64_t scratchBytes() const override { return sums_.scratchBytes(threads_) + 3 * channels_ * 8; }
 
   void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte* scratch) override {
     withElement(dy_.type.dtype, [&]<typename G>(G*) {
       withElement(x_.type.dtype, [&]<typename X>(X*) {
-        run(reinterpret_cast<const G*>(in[0]), reinterpret_cast<const X*>(in[1]),
-            reinterpret_cast<const float*>(in[2]), reinterpret_cast<const float*>(in[3]),
-            reinterpret_cast<const float*>(in[4]), reinterpret_cast<X*>(out[0]), reinterpret_cast<float*>(out[1]),
-            reinterpret_cast<float*>(out[2]), scratch);
+        run(reinterpret_cast<const G*>(in[0]), reinterpret_cast<const X*>(in[1]), reinterpret_cast<const float*>(in[2]),
+            reinterpret_cast<const float*>(in[3]), reinterpret_cast<const float*>(in[4]), reinterpret_cast<X*>(out[0]),
+            reinterpret_cast<float*>(out[1]), reinterpret_cast<float*>(out[2]), scratch);
       });
     });
   }
@@ -155,7 +156,7 @@ class BatchNormGradientKernel : public Kernel {
   template <typename G, typename X>
   void run(const G* dy, const X* x, const float* gamma, const float* mean, const float* variance, X* dx, float* dGamma,
            float* dBeta, std::byte* scratch) {
-    float* coefficients = reinterpret_cast<float*>(scratch + sums_.scratchBytes(threads_));
+    double* coefficients = reinterpret_cast<double*>(scratch + sums_.scratchBytes(threads_));
     sums_.run(
         pool_, threads_, scratch,
         [&](int64_t row, int64_t rows, float* sums) {
@@ -168,9 +169,9 @@ class BatchNormGradientKernel : public Kernel {
             const double inverse = 1 / std::sqrt(static_cast<double>(variance[c]) + epsilon_);
             dGamma[c] = static_cast<float>(totals[channels_ + c] * inverse);
             dBeta[c] = static_cast<float>(totals[c]);
-            coefficients[c] = static_cast<float>(gamma[c] * inverse);
-            coefficients[channels_ + c] = static_cast<float>(totals[c] / count);
-            coefficients[2 * channels_ + c] = static_cast<float>(totals[channels_ + c] * inverse * inverse / count);
+            coefficients[c] = gamma[c] * inverse;
+            coefficients[channels_ + c] = totals[c] / count;
+            coefficients[2 * channels_ + c] = totals[channels_ + c] * inverse * inverse / count;
           }
         });
     pool_.parallelFor(threads_, rows_, rowGrain(channels_), [&](int64_t begin, int64_t end, int) {
@@ -211,10 +212,12 @@ class BatchNormScaleShiftKernel : public Kernel {
 }  // namespace
 
 void registerBatchNorm(Registry& registry) {
-  registry.add("batch_norm", [](const Prepare& p) { return std::make_unique<BatchNormKernel>(p); },
-               [](const Op&, bool, int index) { return index == 0; });
-  registry.add("batch_norm_gradient", [](const Prepare& p) { return std::make_unique<BatchNormGradientKernel>(p); },
-               [](const Op&, bool isOutput, int index) { return index == 0 || (!isOutput && index == 1); });
+  registry.add(
+      "batch_norm", [](const Prepare& p) { return std::make_unique<BatchNormKernel>(p); },
+      [](const Op&, bool, int index) { return index == 0; });
+  registry.add(
+      "batch_norm_gradient", [](const Prepare& p) { return std::make_unique<BatchNormGradientKernel>(p); },
+      [](const Op&, bool isOutput, int index) { return index == 0 || (!isOutput && index == 1); });
   registry.add("batch_norm_scale_shift",
                [](const Prepare& p) { return std::make_unique<BatchNormScaleShiftKernel>(p); });
 }

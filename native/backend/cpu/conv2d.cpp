@@ -33,7 +33,10 @@ class OnednnConv2d : public Kernel {
           descs.weights, bias, descs.y, descs.strides, descs.dilations, descs.padding, descs.padding, attributes);
     });
     biased_ = op.bias;
-    convolution_ = {p.device, p.threads, description, [](const auto& d) { return dnnl::convolution_forward(d); },
+    convolution_ = {p.device,
+                    p.threads,
+                    description,
+                    [](const auto& d) { return dnnl::convolution_forward(d); },
                     {{DNNL_ARG_SRC, descs.x},
                      {DNNL_ARG_WEIGHTS, description.weights_desc()},
                      {DNNL_ARG_BIAS, bias},
@@ -70,7 +73,7 @@ class GemmConv2d : public Kernel {
       : biased_(p.as<Conv2d>().bias),
         residual_(p.as<Conv2d>().residualInput()),
         weights_(p.inputs[1].type),
-        gemm_(p.device, p.threads, problemOf(p)) {}
+        gemm_(p.device, p.threads, convolutionOf(p)) {}
 
   void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte* scratch) override {
     gemm_.run(in[0], in[1], biased_ ? reinterpret_cast<const float*>(in[2]) : nullptr,
@@ -85,7 +88,7 @@ class GemmConv2d : public Kernel {
   std::string implementation() const override { return "brgemm:implicit"; }
 
  private:
-  static GemmConvolution problemOf(const Prepare& p) {
+  static GemmConvolution convolutionOf(const Prepare& p) {
     const auto& op = p.as<Conv2d>();
     const Operand &x = p.inputs[0], &y = p.outputs[0];
     const Shape &xs = x.type.shape, &ws = p.inputs[1].type.shape, &ys = y.type.shape;
@@ -117,7 +120,7 @@ std::unique_ptr<Kernel> prepareConv2d(const Prepare& p) {
 }  // namespace
 
 void registerConv2d(Registry& registry) {
-  const bool gemm = ImplicitGemm::available(DType::kF32);
+  const bool gemm = ImplicitGemm::available();
   registry.add("conv2d", prepareConv2d, [gemm](const Op& op, bool isOutput, int index) {
     const auto& conv = static_cast<const Conv2d&>(op);
     return gemm && conv.conv.groups == 1 && (isOutput || index == 0 || index == conv.residualInput());

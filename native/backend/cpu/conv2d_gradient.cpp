@@ -1,6 +1,7 @@
 #include <optional>
 
 #include "backend/cpu/convolution.h"
+#include "backend/cpu/implicit_gemm.h"
 #include "backend/cpu/row_sums.h"
 
 namespace jcs::cpu {
@@ -27,10 +28,12 @@ class OnednnInputGradient : public Kernel {
           p.device.engine(), dnnl::algorithm::convolution_direct, descs.x, descs.weights, descs.y, descs.strides,
           descs.dilations, descs.padding, descs.padding, forwardHint(p, descs), userScratchpad());
     });
-    gradient_ = {p.device, p.threads, description, [](const auto& d) { return dnnl::convolution_backward_data(d); },
-                 {{DNNL_ARG_DIFF_DST, descs.y},
-                  {DNNL_ARG_WEIGHTS, description.weights_desc()},
-                  {DNNL_ARG_DIFF_SRC, descs.x}}};
+    gradient_ = {
+        p.device,
+        p.threads,
+        description,
+        [](const auto& d) { return dnnl::convolution_backward_data(d); },
+        {{DNNL_ARG_DIFF_DST, descs.y}, {DNNL_ARG_WEIGHTS, description.weights_desc()}, {DNNL_ARG_DIFF_SRC, descs.x}}};
     packing_ = WeightPacking(p, p.inputs[1], op.conv.groups, description.weights_desc());
   }
 
@@ -47,10 +50,50 @@ class OnednnInputGradient : public Kernel {
   WeightPacking packing_;
 };
 
+/// With stride 1 the input gradient is a convolution itself: of dy with the flipped kernel, outputs and inputs swapped.
+class GemmInputGradient : public Kernel {
+ public:
+  explicit GemmInputGradient(const Prepare& p)
+      : weights_(p.inputs[1].type), gemm_(p.device, p.threads, convolutionOf(p)) {}
+
+  void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte* scratch) override {
+    gemm_.run(in[0], in[1], nullptr, nullptr, out[0], scratch);
+  }
+  int64_t scratchBytes() const override { return gemm_.scratchBytes(); }
+  int64_t packedBytes(int input) const override { return input == 1 ? gemm_.packedBytes() : 0; }
+  void pack(int, const std::byte* source, std::byte* packed) override {
+    const Shape& w = weights_.shape;
+    const int64_t taps = w[2] * w[3];
+    gemm_.pack(weights_.dtype, source, {taps - 1, taps, w[1] * taps, -w[3], -1}, packed);
+  }
+  std::string implementation() const override { return "brgemm:implicit"; }
+
+ private:
+  static GemmConvolution convolutionOf(const Prepare& p) {
+    const Conv2dAttributes& conv = p.as<Conv2dInputGradient>().conv;
+    const Shape &w = p.inputs[1].type.shape, &dy = p.inputs[0].type.shape, &dx = p.outputs[0].type.shape;
+    GemmConvolution c;
+    c.batch = dy[0], c.height = dy[1], c.width = dy[2], c.channels = dy[3], c.pixelStride = p.inputs[0].rowStride;
+    c.outHeight = dx[1], c.outWidth = dx[2], c.outChannels = dx[3], c.outPixelStride = p.outputs[0].rowStride;
+    c.kernelHeight = w[2], c.kernelWidth = w[3], c.dilation = conv.dilation;
+    c.padTop = conv.dilation * (w[2] - 1) - conv.padding;
+    c.padLeft = conv.dilation * (w[3] - 1) - conv.padding;
+    c.dtype = p.inputs[0].type.dtype, c.outDtype = p.outputs[0].type.dtype;
+    return c;
+  }
+
+  TensorType weights_;
+  ImplicitGemm gemm_;
+};
+
+std::unique_ptr<Kernel> prepareInputGradient(const Prepare& p) {
+  if (p.inputs[0].isDense() && p.outputs[0].isDense()) return std::make_unique<OnednnInputGradient>(p);
+  return std::make_unique<GemmInputGradient>(p);
+}
+
 class OnednnWeightGradient : public Kernel {
  public:
-  explicit OnednnWeightGradient(const Prepare& p)
-      : pool_(p.device.pool()), threads_(p.threads), dy_(p.inputs[1]) {
+  explicit OnednnWeightGradient(const Prepare& p) : pool_(p.device.pool()), threads_(p.threads), dy_(p.inputs[1]) {
     const auto& op = p.as<Conv2dWeightGradient>();
     const OnednnConcurrency concurrency(p.threads);
     ConvolutionDescs descs(op.conv, p.inputs[0], p.outputs[0], p.inputs[1]);
@@ -64,7 +107,9 @@ class OnednnWeightGradient : public Kernel {
           descs.dilations, descs.padding, descs.padding, hint, userScratchpad());
     });
     const auto blocked = description.diff_weights_desc();
-    gradient_ = {p.device, p.threads, description,
+    gradient_ = {p.device,
+                 p.threads,
+                 description,
                  [](const auto& d) { return dnnl::convolution_backward_weights(d); },
                  {{DNNL_ARG_SRC, descs.x}, {DNNL_ARG_DIFF_DST, descs.y}, {DNNL_ARG_DIFF_WEIGHTS, blocked}}};
     if (blocked != plain) {
@@ -118,10 +163,12 @@ class OnednnWeightGradient : public Kernel {
 }  // namespace
 
 void registerConv2dGradient(Registry& registry) {
-  registry.add("conv2d_input_gradient",
-               [](const Prepare& p) { return std::make_unique<OnednnInputGradient>(p); });
-  registry.add("conv2d_weight_gradient",
-               [](const Prepare& p) { return std::make_unique<OnednnWeightGradient>(p); });
+  const bool gemm = ImplicitGemm::available();
+  registry.add("conv2d_input_gradient", prepareInputGradient, [gemm](const Op& op, bool isOutput, int index) {
+    const auto& conv = static_cast<const Conv2dInputGradient&>(op).conv;
+    return gemm && conv.groups == 1 && conv.stride == 1 && (isOutput || index == 0);
+  });
+  registry.add("conv2d_weight_gradient", [](const Prepare& p) { return std::make_unique<OnednnWeightGradient>(p); });
 }
 
 }  // namespace jcs::cpu

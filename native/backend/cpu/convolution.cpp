@@ -20,10 +20,9 @@ ConvolutionDescs::ConvolutionDescs(const Conv2dAttributes& conv, const Operand& 
                                onednnType(xOperand.type.dtype), dnnl::memory::format_tag::any);
 }
 
-WeightPacking::WeightPacking(const Prepare& p, const Operand& weights, int64_t groups,
-                             const dnnl::memory::desc& packed)
-    : reorder_(makeReorder(p.device, p.threads, plainWeightsDesc(weights.type.shape, weights.type.dtype, groups),
-                           packed)),
+WeightPacking::WeightPacking(const Prepare& p, const Operand& weights, int64_t groups, const dnnl::memory::desc& packed)
+    : reorder_(
+          makeReorder(p.device, p.threads, plainWeightsDesc(weights.type.shape, weights.type.dtype, groups), packed)),
       bytes_(static_cast<int64_t>(packed.get_size())),
       scratch_(reorder_.scratchBytes()) {}
 

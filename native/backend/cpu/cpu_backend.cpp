@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "backend/cpu/cpu_device.h"
+#include "backend/cpu/onednn.h"
 #include "backend/cpu/processor.h"
 
 namespace jcs::cpu {
@@ -28,23 +28,6 @@ std::string isaName(dnnl::cpu_isa isa) {
     case dnnl::cpu_isa::avx512_core_amx_fp16: return "AVX-512 AMX FP16";
     default: return "baseline";
   }
-}
-
-/// Whether convolutions in bf16 are faster than in float32: the processor multiplies bf16 pairs itself.
-bool multipliesBf16(dnnl::cpu_isa isa) {
-  switch (isa) {
-    case dnnl::cpu_isa::avx512_core_bf16:
-    case dnnl::cpu_isa::avx512_core_amx:
-    case dnnl::cpu_isa::avx512_core_fp16:
-    case dnnl::cpu_isa::avx512_core_amx_fp16: return true;
-    default: return false;
-  }
-}
-
-/// Whether oneDNN has bf16 convolutions at all, natively or by conversion.
-bool computesBf16(dnnl::cpu_isa isa) {
-  return multipliesBf16(isa) || isa == dnnl::cpu_isa::avx512_core || isa == dnnl::cpu_isa::avx512_core_vnni ||
-         isa == dnnl::cpu_isa::avx2_vnni_2;
 }
 
 std::string gibibytes(int64_t bytes) {
@@ -74,13 +57,13 @@ class CpuBackend : public Backend {
     DeviceInfo info;
     info.name = info.kind = "cpu";
     info.description = processorName();
-    info.isa = isaName(isa_);
+    info.isa = isaName(dnnl::get_effective_cpu_isa());
     info.library = "oneDNN " + std::to_string(version->major) + "." + std::to_string(version->minor) + "." +
                    std::to_string(version->patch);
     info.available = true;
     info.memoryBytes = totalMemoryBytes();
     info.threads = device_.threads();
-    info.bf16 = multipliesBf16(isa_);
+    info.bf16 = multipliesBf16();
     return info;
   }
 
@@ -89,7 +72,7 @@ class CpuBackend : public Backend {
     return registry_.acceptsRowStride(op, isOutput, index);
   }
   bool supports(DType dtype) const override {
-    return dtype == DType::kF32 || (dtype == DType::kBF16 && computesBf16(isa_));
+    return dtype == DType::kF32 || (dtype == DType::kBF16 && multipliesBf16());
   }
   std::unique_ptr<Kernel> prepare(const Op& op, std::span<const Operand> inputs, std::span<const Operand> outputs,
                                   int threads) override {
@@ -127,7 +110,6 @@ class CpuBackend : public Backend {
   int64_t freeBytes() const override { return availableMemoryBytes(); }
 
  private:
-  const dnnl::cpu_isa isa_ = dnnl::get_effective_cpu_isa();
   CpuDevice device_;
   Registry registry_;
 };
@@ -142,9 +124,8 @@ JCS_EXPORT int jcsBackendAbi() { return jcs::kBackendAbi; }
 
 JCS_EXPORT jcs::Backend* jcsCreateBackend(int index, int threads) {
   const int available = jcs::cpu::availableThreads();
-  jcs::require(index == 0, jcs::errors::kDeviceUnavailable, [&] {
-    return "there is one CPU device, 'cpu', and no number " + std::to_string(index);
-  });
+  jcs::require(index == 0, jcs::errors::kDeviceUnavailable,
+               [&] { return "there is one CPU device, 'cpu', and no number " + std::to_string(index); });
   jcs::require(threads >= 0, jcs::errors::kInvalidArgument, [&] {
     return "threads must be at least 1, or 0 for as many as there are, got " + std::to_string(threads);
   });

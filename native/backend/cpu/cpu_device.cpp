@@ -29,8 +29,7 @@ struct CpuDevice::Lane {
 };
 
 CpuDevice::CpuDevice(int threads)
-    : pool_(threads),
-      engine_(onednnCall("engine", [] { return dnnl::engine(dnnl::engine::kind::cpu, 0); })) {}
+    : pool_(threads), engine_(onednnCall("engine", [] { return dnnl::engine(dnnl::engine::kind::cpu, 0); })) {}
 
 CpuDevice::~CpuDevice() = default;
 
@@ -39,9 +38,8 @@ dnnl::stream& CpuDevice::stream(int threads) {
   std::unique_ptr<Lane>& lane = lanes_[threads];
   if (!lane) {
     lane = std::make_unique<Lane>(Lane{Threads(pool_, threads), {}});
-    lane->stream = onednnCall("threadpool_interop::make_stream", [&] {
-      return dnnl::threadpool_interop::make_stream(engine_, &lane->threads);
-    });
+    lane->stream = onednnCall("threadpool_interop::make_stream",
+                              [&] { return dnnl::threadpool_interop::make_stream(engine_, &lane->threads); });
   }
   return lane->stream;
 }

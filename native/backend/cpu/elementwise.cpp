@@ -49,12 +49,13 @@ struct Divide {
 
 template <typename F, typename Y, typename X>
 JCS_VECTORISED void mapBlocks(const StridedLoop<2>& loop, int64_t begin, int64_t end, Y* y, const X* x) {
-  loop.forEachBlock(begin, end, [&](const auto& at, int64_t length) __attribute__((always_inline)) {
-    Y* to = y + at[0];
-    const X* from = x + at[1];
+  loop.forEachBlock(
+      begin, end, [&](const auto& at, int64_t length) __attribute__((always_inline)) {
+        Y* to = y + at[0];
+        const X* from = x + at[1];
 #pragma GCC ivdep
-    for (int64_t i = 0; i < length; ++i) store(to + i, F()(load(from + i)));
-  });
+        for (int64_t i = 0; i < length; ++i) store(to + i, F()(load(from + i)));
+      });
 }
 
 template <typename F, typename A, typename B>
@@ -79,14 +80,15 @@ template <typename F, typename A, typename B>
 JCS_VECTORISED void combineBlocks(const StridedLoop<3>& loop, int64_t begin, int64_t end, A* y, const A* a, const B* b,
                                   Epilogue epilogue) {
   const bool constant = loop.lineStride(2) == 0;
-  loop.forEachBlock(begin, end, [&](const auto& at, int64_t length) __attribute__((always_inline)) {
-    A* to = y + at[0];
-    combineLine<F>(to, a + at[1], b + at[2], length, constant, epilogue.low);
-    if (epilogue.sigmoid) {
+  loop.forEachBlock(
+      begin, end, [&](const auto& at, int64_t length) __attribute__((always_inline)) {
+        A* to = y + at[0];
+        combineLine<F>(to, a + at[1], b + at[2], length, constant, epilogue.low);
+        if (epilogue.sigmoid) {
 #pragma GCC ivdep
-      for (int64_t i = 0; i < length; ++i) store(to + i, sigmoidOf(load(to + i)));
-    }
-  });
+          for (int64_t i = 0; i < length; ++i) store(to + i, sigmoidOf(load(to + i)));
+        }
+      });
 }
 
 /// A loop whose body knows the types; runs it over all blocks.
@@ -123,11 +125,10 @@ template <typename F>
 std::unique_ptr<Kernel> mapKernel(const Prepare& p) {
   return withElement(p.outputs[0].type.dtype, [&]<typename Y>(Y*) {
     return withElement(p.inputs[0].type.dtype, [&]<typename X>(X*) -> std::unique_ptr<Kernel> {
-      return std::make_unique<LoopKernel<2>>(
-          p, [](const StridedLoop<2>& loop, int64_t begin, int64_t end, std::byte* y, const std::byte* x,
-                const std::byte*) {
-            mapBlocks<F>(loop, begin, end, reinterpret_cast<Y*>(y), reinterpret_cast<const X*>(x));
-          });
+      return std::make_unique<LoopKernel<2>>(p, [](const StridedLoop<2>& loop, int64_t begin, int64_t end, std::byte* y,
+                                                   const std::byte* x, const std::byte*) {
+        mapBlocks<F>(loop, begin, end, reinterpret_cast<Y*>(y), reinterpret_cast<const X*>(x));
+      });
     });
   });
 }
@@ -216,8 +217,9 @@ void registerElementwise(Registry& registry) {
   registry.add("unary", prepareUnary, anyOperand);
   registry.add("unary_gradient", prepareUnaryGradient, anyOperand);
   registry.add("binary", prepareBinary, anyOperand);
-  registry.add("affine", [](const Prepare& p) { return std::make_unique<AffineKernel>(p); },
-               [](const Op&, bool isOutput, int index) { return isOutput || index == 0; });
+  registry.add(
+      "affine", [](const Prepare& p) { return std::make_unique<AffineKernel>(p); },
+      [](const Op&, bool isOutput, int index) { return isOutput || index == 0; });
   registry.add("cast", mapKernel<Identity>, anyOperand);
 }
 

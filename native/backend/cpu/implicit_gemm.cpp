@@ -12,9 +12,9 @@ namespace {
 
 using dnnl::ukernel::brgemm;
 
-constexpr int64_t kMaxOutputs = 64;        // four AVX-512 registers of sums a pixel
-constexpr int64_t kMaxPixels = 192;        // sums of one product stay in the first-level cache
-constexpr int64_t kOwnRowPixels = 48;      // from here on a product does not run across rows
+constexpr int64_t kMaxOutputs = 64;          // four AVX-512 registers of sums a pixel
+constexpr int64_t kMaxPixels = 192;          // sums of one product stay in the first-level cache
+constexpr int64_t kOwnRowPixels = 48;        // from here on a product does not run across rows
 constexpr int64_t kBufferBytes = 320 << 10;  // of a 1 to 2 MiB second-level cache, which weights share
 
 int64_t roundUp(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
@@ -97,22 +97,21 @@ struct ImplicitGemm::Run {
   std::byte *y, *scratch;
 };
 
-bool ImplicitGemm::available(DType dtype) {
-  try {
+bool ImplicitGemm::available() {
+  const auto has = [](DType dtype, dnnl::ukernel::pack_type packing) {
     const brgemm kernel = makeKernel(32, 32, 32, 2, 32, 32, 32, dtype);
-    if (!kernel) return false;
-    const auto wanted = dtype == DType::kBF16 ? dnnl::ukernel::pack_type::pack32 : dnnl::ukernel::pack_type::no_trans;
-    return kernel.get_B_pack_type() == wanted;
+    return kernel && kernel.get_B_pack_type() == packing;
+  };
+  try {
+    return has(DType::kF32, dnnl::ukernel::pack_type::no_trans) &&
+           (!multipliesBf16() || has(DType::kBF16, dnnl::ukernel::pack_type::pack32));
   } catch (const dnnl::error&) {
     return false;
   }
 }
 
 ImplicitGemm::ImplicitGemm(CpuDevice& device, int threads, const GemmConvolution& convolution)
-    : device_(device),
-      threads_(threads),
-      conv_(convolution),
-      noBias_(static_cast<size_t>(convolution.outChannels)) {
+    : device_(device), threads_(threads), conv_(convolution), noBias_(static_cast<size_t>(convolution.outChannels)) {
   chooseBlocks();
   listTaps();
   onednnCall("brgemm", [&] { makeKernels(); });
@@ -253,17 +252,16 @@ void ImplicitGemm::storeChunk(const Run& run, float* sums, const Chunk& chunk, i
         const int64_t row = at / pitch, column = at % pitch;
         const int64_t end = std::min(chunk.first + chunk.count, row * pitch + width);
         if (at < end) {
-          const int64_t pixel =
-              direct_ ? at : (image * conv_.outHeight + firstRow + row) * conv_.outWidth + column;
-          const R* residual = run.residual ? reinterpret_cast<const R*>(run.residual) +
-                                                 pixel * conv_.residualPixelStride + firstOutput
-                                           : nullptr;
+          const int64_t pixel = direct_ ? at : (image * conv_.outHeight + firstRow + row) * conv_.outWidth + column;
+          const R* residual =
+              run.residual ? reinterpret_cast<const R*>(run.residual) + pixel * conv_.residualPixelStride + firstOutput
+                           : nullptr;
           float* const from = sums + (at - chunk.first) * outputsPerBlock_;
           if (residual && epilogue.sigmoid)
             addResidual(end - at, outputs, from, outputsPerBlock_, residual, conv_.residualPixelStride);
-          storePixels(end - at, outputs, from, outputsPerBlock_, run.bias + firstOutput, residual,
-                      conv_.residualPixelStride, reinterpret_cast<Y*>(run.y) + pixel * conv_.outPixelStride + firstOutput, conv_.outPixelStride,
-                      epilogue);
+          storePixels(
+              end - at, outputs, from, outputsPerBlock_, run.bias + firstOutput, residual, conv_.residualPixelStride,
+              reinterpret_cast<Y*>(run.y) + pixel * conv_.outPixelStride + firstOutput, conv_.outPixelStride, epilogue);
         }
         at = (row + 1) * pitch;
       }
@@ -339,9 +337,8 @@ void ImplicitGemm::run(const std::byte* x, const std::byte* weights, const float
   onednnCall("brgemm::execute", [&] {
     if (direct_) {
       const int64_t units = divideUp(conv_.batch * conv_.outHeight * conv_.outWidth, kMaxPixels);
-      device_.pool().parallelFor(threads_, units, 1, [&](int64_t begin, int64_t end, int thread) {
-        runPixels(pointers, begin, end, thread);
-      });
+      device_.pool().parallelFor(
+          threads_, units, 1, [&](int64_t begin, int64_t end, int thread) { runPixels(pointers, begin, end, thread); });
       return;
     }
     const int64_t units = conv_.batch * blocksPerImage_;

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "backend/cpu/cpu_device.h"
-#include "ops/activation.h"
 #include "oneapi/dnnl/dnnl_ukernel.hpp"
+#include "ops/activation.h"
 
 namespace jcs::cpu {
 
@@ -33,8 +33,8 @@ struct WeightStrides {
 /// any distance apart, unlike oneDNN's convolutions. A 1×1 convolution needs no copy and reads x itself.
 class ImplicitGemm {
  public:
-  /// Whether this processor has ukernels for the dtype in the weight layout packed here.
-  static bool available(DType dtype);
+  /// Whether this processor has ukernels, for bf16 too if it is one that multiplies bf16.
+  static bool available();
 
   ImplicitGemm(CpuDevice& device, int threads, const GemmConvolution& convolution);
 
@@ -71,20 +71,20 @@ class ImplicitGemm {
   CpuDevice& device_;
   int threads_;
   GemmConvolution conv_;
-  std::vector<float> noBias_;  ///< zeros
-  bool direct_ = false;          ///< 1×1 on x itself
-  bool mergesColumns_ = false;   ///< the taps of a kernel row are one product: their pixels are neighbours
-  int64_t paddedChannels_ = 0;   ///< channels in the buffer: even for bf16, whose products take pairs
-  int64_t pitch_ = 0;            ///< buffer pixels from row to row
-  int64_t rowsPerBlock_ = 0;     ///< output rows that one filling of the buffer serves
-  int64_t planeRows_ = 0;        ///< buffer rows of one plane
+  std::vector<float> noBias_;   ///< zeros
+  bool direct_ = false;         ///< 1×1 on x itself
+  bool mergesColumns_ = false;  ///< the taps of a kernel row are one product: their pixels are neighbours
+  int64_t paddedChannels_ = 0;  ///< channels in the buffer: even for bf16, whose products take pairs
+  int64_t pitch_ = 0;           ///< buffer pixels from row to row
+  int64_t rowsPerBlock_ = 0;    ///< output rows that one filling of the buffer serves
+  int64_t planeRows_ = 0;       ///< buffer rows of one plane
   int64_t blocksPerImage_ = 0;
   int64_t outputBlocks_ = 0, outputsPerBlock_ = 0;
-  int64_t depth_ = 0;            ///< channels times merged taps: the inner extent of one product
+  int64_t depth_ = 0;  ///< channels times merged taps: the inner extent of one product
   int64_t blockWeightBytes_ = 0;
   int64_t bufferBytes_ = 0, threadBytes_ = 0;
   std::vector<std::pair<dnnl::memory::dim, dnnl::memory::dim>> taps_;  ///< byte offsets into buffer and weights
-  std::vector<Chunk> chunks_, lastChunks_;                            ///< of a full block of rows, of the last one
+  std::vector<Chunk> chunks_, lastChunks_;                             ///< of a full block of rows, of the last one
   std::map<std::pair<int64_t, int64_t>, dnnl::ukernel::brgemm> kernels_;
 };
 

@@ -12,36 +12,38 @@ namespace {
 template <typename Y, typename X>
 JCS_VECTORISED void convertBlocks(const StridedLoop<2>& loop, int64_t begin, int64_t end, Y* y, const X* x) {
   const bool constant = loop.lineStride(1) == 0;
-  loop.forEachBlock(begin, end, [&](const auto& at, int64_t length) __attribute__((always_inline)) {
-    Y* to = y + at[0];
-    const X* from = x + at[1];
-    if (constant) {
-      const float value = load(from);
-      for (int64_t i = 0; i < length; ++i) store(to + i, value);
-    } else {
+  loop.forEachBlock(
+      begin, end, [&](const auto& at, int64_t length) __attribute__((always_inline)) {
+        Y* to = y + at[0];
+        const X* from = x + at[1];
+        if (constant) {
+          const float value = load(from);
+          for (int64_t i = 0; i < length; ++i) store(to + i, value);
+        } else {
 #pragma GCC ivdep
-      for (int64_t i = 0; i < length; ++i) store(to + i, load(from + i));
-    }
-  });
+          for (int64_t i = 0; i < length; ++i) store(to + i, load(from + i));
+        }
+      });
 }
 
 template <typename T>
 JCS_VECTORISED void copyBlocks(const StridedLoop<2>& loop, int64_t begin, int64_t end, T* y, const T* x) {
-  loop.forEachBlock(begin, end, [&](const auto& at, int64_t length) __attribute__((always_inline)) {
-    T* __restrict to = y + at[0];
-    const T* __restrict from = x + at[1];
-    if (length * static_cast<int64_t>(sizeof(T)) >= 512) {
-      std::memcpy(to, from, static_cast<size_t>(length) * sizeof(T));
-    } else {
-      for (int64_t i = 0; i < length; ++i) to[i] = from[i];
-    }
-  });
+  loop.forEachBlock(
+      begin, end, [&](const auto& at, int64_t length) __attribute__((always_inline)) {
+        T* __restrict to = y + at[0];
+        const T* __restrict from = x + at[1];
+        if (length * static_cast<int64_t>(sizeof(T)) >= 512) {
+          std::memcpy(to, from, static_cast<size_t>(length) * sizeof(T));
+        } else {
+          for (int64_t i = 0; i < length; ++i) to[i] = from[i];
+        }
+      });
 }
 
 /// A box copied from one tensor into another of the same extent.
 struct BoxCopy {
   StridedLoop<2> loop;
-  size_t from, to;             ///< which input, which output
+  size_t from, to;               ///< which input, which output
   int64_t fromOffset, toOffset;  ///< elements
   DType fromDtype, toDtype;
 };

@@ -84,8 +84,7 @@ void softmaxLine(const float* logits, float* p, int64_t classes) {
   const float top = *std::max_element(logits, logits + classes);
   double sum = 0;
   for (int64_t k = 0; k < classes; ++k) sum += std::exp(static_cast<double>(logits[k]) - top);
-  for (int64_t k = 0; k < classes; ++k)
-    p[k] = static_cast<float>(std::exp(static_cast<double>(logits[k]) - top) / sum);
+  for (int64_t k = 0; k < classes; ++k) p[k] = static_cast<float>(std::exp(static_cast<double>(logits[k]) - top) / sum);
 }
 
 void crossEntropyLine(const float* logits, const float* target, float* loss, int64_t classes) {

@@ -21,9 +21,9 @@ class MatmulKernel : public Kernel {
     const auto a = matrixDesc(p.inputs[0], op.transposeA), b = matrixDesc(p.inputs[1], op.transposeB);
     const auto y = matrixDesc(p.outputs[0], false);
     const dnnl::memory::desc bias =
-        biased_ ? dnnl::memory::desc({1, y.get_dims()[1]}, onednnType(p.inputs[2].type.dtype),
-                                     dnnl::memory::format_tag::ab)
-                : dnnl::memory::desc();
+        biased_
+            ? dnnl::memory::desc({1, y.get_dims()[1]}, onednnType(p.inputs[2].type.dtype), dnnl::memory::format_tag::ab)
+            : dnnl::memory::desc();
     dnnl::primitive_attr attributes = userScratchpad();
     dnnl::post_ops postOps;
     if (op.activation == Activation::kRelu) postOps.append_eltwise(dnnl::algorithm::eltwise_relu, 0, 0);
@@ -33,7 +33,10 @@ class MatmulKernel : public Kernel {
       return biased_ ? dnnl::matmul::primitive_desc(p.device.engine(), a, b, bias, y, attributes)
                      : dnnl::matmul::primitive_desc(p.device.engine(), a, b, y, attributes);
     });
-    product_ = {p.device, p.threads, description, [](const auto& d) { return dnnl::matmul(d); },
+    product_ = {p.device,
+                p.threads,
+                description,
+                [](const auto& d) { return dnnl::matmul(d); },
                 {{DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, b}, {DNNL_ARG_BIAS, bias}, {DNNL_ARG_DST, y}}};
   }
 

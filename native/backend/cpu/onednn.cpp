@@ -18,6 +18,16 @@ OnednnConcurrency::OnednnConcurrency(int threads) {
 
 OnednnConcurrency::~OnednnConcurrency() { dnnl_threadpool_interop_set_max_concurrency(previous_); }
 
+bool multipliesBf16() {
+  switch (dnnl::get_effective_cpu_isa()) {
+    case dnnl::cpu_isa::avx512_core_bf16:
+    case dnnl::cpu_isa::avx512_core_amx:
+    case dnnl::cpu_isa::avx512_core_fp16:
+    case dnnl::cpu_isa::avx512_core_amx_fp16: return true;
+    default: return false;
+  }
+}
+
 dnnl::memory::data_type onednnType(DType dtype) {
   invariant(dtype == DType::kF32 || dtype == DType::kBF16, "the CPU backend computes in float32 and bf16 only");
   return dtype == DType::kF32 ? dnnl::memory::data_type::f32 : dnnl::memory::data_type::bf16;
@@ -31,10 +41,6 @@ dnnl::memory::desc channelsLastDesc(const Operand& operand) {
 
 dnnl::memory::desc vectorDesc(const Operand& operand) {
   return {{operand.type.elements()}, onednnType(operand.type.dtype), dnnl::memory::format_tag::a};
-}
-
-bool isReferenceImplementation(const std::string& name) {
-  return name.find("ref") != std::string::npos || name.find("simple") != std::string::npos;
 }
 
 dnnl::primitive_attr userScratchpad() {
@@ -52,8 +58,7 @@ BoundPrimitive::BoundPrimitive(CpuDevice& device, int threads, dnnl::primitive p
   onednnCall("memory", [&] {
     for (const auto& [argument, description] : arguments)
       if (description.get_size() > 0) arguments_.emplace(argument, dnnl::memory(description, device.engine(), nullptr));
-    if (scratchBytes_ > 0)
-      arguments_.emplace(DNNL_ARG_SCRATCHPAD, dnnl::memory(scratchpad, device.engine(), nullptr));
+    if (scratchBytes_ > 0) arguments_.emplace(DNNL_ARG_SCRATCHPAD, dnnl::memory(scratchpad, device.engine(), nullptr));
   });
 }
 
@@ -70,7 +75,10 @@ BoundPrimitive makeReorder(CpuDevice& device, int threads, const dnnl::memory::d
   const auto description = onednnCall("reorder::primitive_desc", [&] {
     return dnnl::reorder::primitive_desc(device.engine(), from, device.engine(), to, userScratchpad());
   });
-  return {device, threads, description, [](const auto& d) { return dnnl::reorder(d); },
+  return {device,
+          threads,
+          description,
+          [](const auto& d) { return dnnl::reorder(d); },
           {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}}};
 }
 

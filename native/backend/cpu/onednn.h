@@ -32,14 +32,14 @@ class OnednnConcurrency {
   int previous_ = 0;
 };
 
+/// Whether the processor multiplies bf16 pairs itself. Where it does not, float32 is faster, and bf16 not supported.
+bool multipliesBf16();
+
 dnnl::memory::data_type onednnType(DType dtype);
 /// An N×H×W×C operand as oneDNN sees it, dimensions N, C, H, W; rows may be strided.
 dnnl::memory::desc channelsLastDesc(const Operand& operand);
 /// A vector.
 dnnl::memory::desc vectorDesc(const Operand& operand);
-
-/// Whether that name, from impl_info_str, is a plain loop rather than a generated or blocked kernel.
-bool isReferenceImplementation(const std::string& name);
 
 /// The attributes that all our primitives start from: scratch memory is ours.
 dnnl::primitive_attr userScratchpad();

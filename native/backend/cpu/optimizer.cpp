@@ -38,8 +38,8 @@ JCS_VECTORISED void adam(int64_t begin, int64_t end, const float* w, const float
 /// Runs a loop over all elements of input 0; every operand of its size is float32.
 class UpdateKernel : public Kernel {
  public:
-  using Body = std::function<void(int64_t begin, int64_t end, std::span<const float* const> in,
-                                  std::span<float* const> out)>;
+  using Body =
+      std::function<void(int64_t begin, int64_t end, std::span<const float* const> in, std::span<float* const> out)>;
   UpdateKernel(const Prepare& p, Body body)
       : pool_(p.device.pool()), threads_(p.threads), elements_(p.inputs[0].type.elements()), body_(std::move(body)) {}
 

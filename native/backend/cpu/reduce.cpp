@@ -28,8 +28,8 @@ JCS_VECTORISED double sumLine(const T* x, int64_t length) {
 
 /// Every reduction of ours keeps leading axes, sums consecutive ones and keeps, or sums, the channels.
 struct Plan {
-  int64_t groups = 1;        ///< extents kept in front
-  int64_t rows = 1;          ///< rows summed in each group
+  int64_t groups = 1;  ///< extents kept in front
+  int64_t rows = 1;    ///< rows summed in each group
   bool keepsChannels = true;
 };
 
@@ -84,8 +84,7 @@ class ReduceKernel : public Kernel {
             addRows(rows, channels_, x + row * x_.rowStride, x_.rowStride, sums);
           },
           [&](int64_t group, const double* totals) {
-            for (int64_t c = 0; c < channels_; ++c)
-              y[group * channels_ + c] = static_cast<float>(totals[c] * scale_);
+            for (int64_t c = 0; c < channels_; ++c) y[group * channels_ + c] = static_cast<float>(totals[c] * scale_);
           });
     });
   }
@@ -156,17 +155,18 @@ template <typename Y, typename X>
 JCS_VECTORISED void broadcastBlocks(const StridedLoop<2>& loop, int64_t begin, int64_t end, Y* y, const X* x,
                                     float scale) {
   const bool constant = loop.lineStride(1) == 0;
-  loop.forEachBlock(begin, end, [&](const auto& at, int64_t length) __attribute__((always_inline)) {
-    Y* __restrict to = y + at[0];
-    const X* __restrict from = x + at[1];
-    if (constant) {
-      Y value;
-      store(&value, load(from) * scale);
-      for (int64_t i = 0; i < length; ++i) to[i] = value;
-    } else {
-      for (int64_t i = 0; i < length; ++i) store(to + i, load(from + i) * scale);
-    }
-  });
+  loop.forEachBlock(
+      begin, end, [&](const auto& at, int64_t length) __attribute__((always_inline)) {
+        Y* __restrict to = y + at[0];
+        const X* __restrict from = x + at[1];
+        if (constant) {
+          Y value;
+          store(&value, load(from) * scale);
+          for (int64_t i = 0; i < length; ++i) to[i] = value;
+        } else {
+          for (int64_t i = 0; i < length; ++i) store(to + i, load(from + i) * scale);
+        }
+      });
 }
 
 class BroadcastKernel : public Kernel {
@@ -174,8 +174,8 @@ class BroadcastKernel : public Kernel {
   explicit BroadcastKernel(const Prepare& p)
       : pool_(p.device.pool()),
         threads_(p.threads),
-        loop_(p.outputs[0].type.shape, {axisStrides(p.outputs[0], p.outputs[0].type.shape),
-                                        axisStrides(p.inputs[0], p.outputs[0].type.shape)}),
+        loop_(p.outputs[0].type.shape,
+              {axisStrides(p.outputs[0], p.outputs[0].type.shape), axisStrides(p.inputs[0], p.outputs[0].type.shape)}),
         from_(p.inputs[0].type.dtype),
         to_(p.outputs[0].type.dtype),
         scale_(p.as<Broadcast>().scale) {}
@@ -203,9 +203,11 @@ bool anyOperand(const Op&, bool, int) { return true; }
 }  // namespace
 
 void registerReduce(Registry& registry) {
-  registry.add("reduce", [](const Prepare& p) { return std::make_unique<ReduceKernel>(p); },
-               [](const Op&, bool isOutput, int) { return !isOutput; });
-  registry.add("broadcast", [](const Prepare& p) { return std::make_unique<BroadcastKernel>(p); }, anyOperand);
+  registry.add(
+      "reduce", [](const Prepare& p) { return std::make_unique<ReduceKernel>(p); },
+      [](const Op&, bool isOutput, int) { return !isOutput; });
+  registry.add(
+      "broadcast", [](const Prepare& p) { return std::make_unique<BroadcastKernel>(p); }, anyOperand);
 }
 
 }  // namespace jcs::cpu

@@ -138,8 +138,9 @@ class ResizeKernel : public Kernel {
           const T* x = reinterpret_cast<const T*>(in[0]) + i / to[1] * from[1] * width * in_.rowStride;
           T* y = reinterpret_cast<T*>(out[0]) + i * outWidth * out_.rowStride;
           if (gradient_) {
-            resizeGradientRow(vertical_.entries.data() + vertical_.begin[r], vertical_.begin[r + 1] - vertical_.begin[r],
-                              horizontal_, outWidth, width, channels, x, in_.rowStride, y, out_.rowStride, row);
+            resizeGradientRow(vertical_.entries.data() + vertical_.begin[r],
+                              vertical_.begin[r + 1] - vertical_.begin[r], horizontal_, outWidth, width, channels, x,
+                              in_.rowStride, y, out_.rowStride, row);
           } else {
             resizeRow(verticalTaps_[r], horizontalTaps_.data(), width, outWidth, channels, x, in_.rowStride, y,
                       out_.rowStride, row);
@@ -166,8 +167,7 @@ bool anyOperand(const Op&, bool, int) { return true; }
 
 void registerResize(Registry& registry) {
   registry.add(
-      "resize",
-      [](const Prepare& p) { return std::make_unique<ResizeKernel>(p, p.as<Resize>().alignCorners, false); },
+      "resize", [](const Prepare& p) { return std::make_unique<ResizeKernel>(p, p.as<Resize>().alignCorners, false); },
       anyOperand);
   registry.add(
       "resize_gradient",

@@ -28,7 +28,9 @@ class RowSums {
   static constexpr int64_t kBlockRows = 64;
 
   /// The chunks' totals, and one block's sums for each thread.
-  int64_t scratchBytes(int threads) const { return (groups_ * chunks_ * 8 + threads * 4) * sums_ * channels_; }
+  int64_t scratchBytes(int threads) const {
+    return ((groups_ * chunks_ * 8 + threads * 4) * sums_ * channels_ + 63) / 64 * 64;
+  }
 
   /// `addBlock(firstRow, rows, sums)` adds that many rows to `sums`, K·channels floats; then `finish(group, totals)`
   /// gets each group's totals, K·channels doubles.

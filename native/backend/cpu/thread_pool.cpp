@@ -90,8 +90,7 @@ void ThreadPool::run(int count, const std::function<void(int)>& body) {
   insideLoopFlag = true;
   execute(0);
   insideLoopFlag = false;
-  for (int left = running_.load(std::memory_order_acquire); left != 0;
-       left = running_.load(std::memory_order_acquire))
+  for (int left = running_.load(std::memory_order_acquire); left != 0; left = running_.load(std::memory_order_acquire))
     awaitChange(running_, left);
   body_ = nullptr;
   if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
