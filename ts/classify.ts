@@ -25,11 +25,7 @@ export const classifyDefaults = { batchSize: 16, explain: false, threshold: 0.5 
  *
  * @throws JcsError INVALID_ARGUMENT for a model that is no classifier, and whatever reading an image gives
  */
-export function classify(
-  model: Model,
-  images: Images,
-  options: ClassifyOptions = {},
-): Run<Classification[]> {
+export function classify(model: Model, images: Images, options: ClassifyOptions = {}): Run<Classification[]> {
   return new Run(async (context) => {
     checkOptions('options', options, [...commonNames, 'explain', 'threshold'])
     checkCommonOptions(options)
@@ -76,7 +72,13 @@ export function classifySlices(
           ...(activationMap && { activationMap }),
         }
         const index = results.push(classification) - 1
-        await emit({ phase: 'classify', kind: 'slice', index, classification, ...counted(index + 1, total()) })
+        await emit({
+          phase: 'classify',
+          kind: 'slice',
+          index,
+          classification,
+          ...counted(index + 1, total()),
+        })
       }
       const done = results.length
       emit({ phase: 'classify', ...counted(done, total()), ...rate.of(done, total()) })

@@ -301,4 +301,3 @@ function checkSize(height: unknown, width: unknown): void {
   requireWhole('height', height, 1, 16384)
   requireWhole('width', width, 1, 16384)
 }
-

@@ -52,7 +52,13 @@ export function segment(model: Model, images: Images, options: SegmentOptions = 
         total = count
       },
     })
-    return segmentSlices(native, withProgress(slices, () => total, context.emit), settings, () => total, context)
+    return segmentSlices(
+      native,
+      withProgress(slices, () => total, context.emit),
+      settings,
+      () => total,
+      context,
+    )
   }, options)
 }
 

@@ -1,4 +1,11 @@
-import { requireBoolean, requireKnown, requireNumber, requireObject, requireOneOf, requireString } from './check'
+import {
+  requireBoolean,
+  requireKnown,
+  requireNumber,
+  requireObject,
+  requireOneOf,
+  requireString,
+} from './check'
 
 /** Classifiers with two classes and activation maps. */
 export type ClassifierNetwork = 'res2net50-v1b' | 'res2net101-v1b'

@@ -1,0 +1,97 @@
+import { requireNumber, requireWhole } from './check'
+import { JcsError } from './errors'
+import { callNativeNow } from './native'
+
+/**
+ * Of one map of N pixels against its truth: TP, FP, FN, TN count pixels at probability > 0.5.
+ * Published means are means over images of these.
+ */
+export interface SegmentationMetrics {
+  /** 2 TP / (2 TP + FP + FN); 1 when nothing is predicted and nothing is there. */
+  dice: number
+  /** TP / (TP + FP + FN) */
+  iou: number
+  /** IoU at probability > 2 · mean, without a cap: the authors' evaluator. */
+  iouAdaptive: number
+  /** E-measure (Fan et al., IJCAI 2018) at min(2 · mean, 1): PySODMetrics' adaptive E. Denominator N - 1 + eps. */
+  eMeasure: number
+  /** Mean over 256 thresholds: PySODMetrics' meanE, for one image. */
+  eMeasureMean: number
+  /** Maximum over 256 thresholds, of this image. */
+  eMeasureMax: number
+  /** Mean of |probability - truth|. */
+  mae: number
+  /** TP / (TP + FN) */
+  sensitivity: number
+  /** TN / (TN + FP) */
+  specificity: number
+}
+
+/** NaN where a class is missing. Positive = infected; TP, FP, FN, TN count samples. */
+export interface ClassificationMetrics {
+  /** (TP + TN) / all */
+  accuracy: number
+  /** TP / (TP + FN) */
+  sensitivity: number
+  /** TN / (TN + FP) */
+  specificity: number
+  /** 2 TP / (2 TP + FP + FN) */
+  f1: number
+  /** Area under the ROC curve: the chance that an infected sample scores above an uninfected one; ties count half. */
+  auc: number
+}
+
+/**
+ * Scores one lesion map.
+ *
+ * @param probabilities `height * width` values in [0, 1], row by row
+ * @param truth as many; nonzero = lesion
+ * @throws JcsError INVALID_TYPE, SHAPE_MISMATCH, INVALID_ARGUMENT, NOT_FINITE
+ */
+function segmentation(
+  probabilities: Float32Array,
+  truth: Uint8Array,
+  width: number,
+  height: number,
+): SegmentationMetrics {
+  requireWhole('width', width, 1)
+  requireWhole('height', height, 1)
+  requireLength('probabilities', probabilities, Float32Array, width * height)
+  requireLength('truth', truth, Uint8Array, width * height)
+  return callNativeNow((native) =>
+    native.segmentationMetrics(probabilities, truth),
+  ) as unknown as SegmentationMetrics
+}
+
+/**
+ * Scores probabilities of infection against labels, 0 uninfected and 1 infected; positive when above `threshold`.
+ *
+ * @throws JcsError INVALID_TYPE, SHAPE_MISMATCH, INVALID_ARGUMENT, NOT_FINITE
+ */
+function classification(
+  probabilities: Float32Array,
+  labels: Uint8Array,
+  options: { threshold?: number | undefined } = {},
+): ClassificationMetrics {
+  const { threshold = 0.5 } = options
+  requireNumber('threshold', threshold, 0, 1)
+  requireLength('probabilities', probabilities, Float32Array, undefined)
+  requireLength('labels', labels, Uint8Array, probabilities.length)
+  return callNativeNow((native) =>
+    native.classificationMetrics(probabilities, labels, threshold),
+  ) as unknown as ClassificationMetrics
+}
+
+function requireLength(
+  name: string,
+  array: unknown,
+  type: typeof Float32Array | typeof Uint8Array,
+  length: number | undefined,
+): void {
+  if (!(array instanceof type)) throw new JcsError('INVALID_TYPE', `${name} must be a ${type.name}`)
+  if (length !== undefined && array.length !== length)
+    throw new JcsError('SHAPE_MISMATCH', `${name} has ${array.length} values, ${length} are needed`)
+}
+
+/** The functions that `evaluate` uses, one image or one list of scores at a time. */
+export const metrics = { segmentation, classification }

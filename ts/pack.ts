@@ -1,0 +1,69 @@
+import { type BadSample, type DatasetSample, decodeSamples } from './datasets'
+import { JcsError } from './errors'
+import type { ImageOptions } from './common-options'
+import { callNative, callNativeNow, type NativeDataset } from './native'
+import type { RunContext } from './run'
+
+export interface PackOptions extends ImageOptions {
+  onBadSample?: 'error' | 'skip' | undefined
+}
+
+/** Datasets given one after the other, decoded into the form that the native side reads. */
+export interface Packed {
+  data: NativeDataset
+  /** What is in `data`, in its order. */
+  samples: DatasetSample[]
+  skipped: BadSample[]
+}
+
+/**
+ * Decodes datasets and packs them, reporting progress over all of them. Samples are decoded ahead, and appended one by
+ * one: the order in the pack, on which the order of training depends, is that of the dataset.
+ */
+export async function packAll(
+  datasets: readonly (readonly DatasetSample[])[],
+  options: PackOptions,
+  { signal, emit }: RunContext,
+): Promise<Packed[]> {
+  const total = datasets.reduce((sum, samples) => sum + samples.length, 0)
+  const packed: Packed[] = []
+  let done = 0
+  for (const samples of datasets) {
+    const into: Packed = {
+      data: callNativeNow(({ NativeDataset }) => new NativeDataset()),
+      samples: [],
+      skipped: [],
+    }
+    const onSkip = (bad: BadSample) => {
+      into.skipped.push(bad)
+      emit({ phase: 'decode', done: ++done, total })
+    }
+    const decoded = decodeSamples(samples, {
+      window: options.window,
+      maxPixels: options.maxPixels,
+      signal,
+      ...(options.onBadSample === 'skip' && { onSkip }),
+    })
+    for await (const { sample, image, mask } of decoded) {
+      const { label, patient } = sample
+      const native = {
+        image,
+        ...(mask && { mask: mask.data }),
+        ...(label !== undefined && { label }),
+        ...(patient !== undefined && { patient }),
+      }
+      await callNative(() => into.data.append(native))
+      into.samples.push(sample)
+      emit({ phase: 'decode', done: ++done, total })
+    }
+    if (into.samples.length === 0) {
+      const [first] = into.skipped
+      throw new JcsError(
+        'EMPTY_DATASET',
+        `no sample is left: all were skipped${first ? `, the first: ${first.message}` : ''}`,
+      )
+    }
+    packed.push(into)
+  }
+  return packed
+}

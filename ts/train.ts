@@ -1,0 +1,175 @@
+import { mkdir, open, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type BadSample, type Dataset, findOverlap, readDataset, splitByPatient } from './datasets'
+import { JcsError, writeError } from './errors'
+import { History } from './history'
+import { createModel, loadModel, type Model, nativeFor, nativeOf } from './model'
+import { callNative, withNativeCalls } from './native'
+import { packAll } from './pack'
+import type { ProgressEvent } from './progress'
+import { Run } from './run'
+import { takeRuntimeOptions } from './runtime'
+import type { ClassifierNetwork } from './spec'
+import { checkTrainOptions, resolveSettings, type TrainOptions } from './train-options'
+
+export interface TrainResult {
+  model: Model
+  /** Every event of a short run, evenly thinned ones of a long run; decoding is left out. */
+  history: ProgressEvent[]
+  /** Of the last validation; empty without validation data. A metric that is not defined on the data is NaN. */
+  metrics: Record<string, number>
+  /** Path of the last checkpoint. */
+  checkpoint?: string
+  iterations: number
+  /** Samples per pass: the batch, or the part of it that fits into memory. */
+  microBatch: number
+  /** Every setting that was used, the recipe's included. */
+  settings: Record<string, unknown>
+  /** What did not stop the run and should be seen, as full sentences. */
+  warnings: string[]
+  /** What `onBadSample: 'skip'` left out. */
+  skipped: BadSample[]
+}
+
+/**
+ * Trains a network. All samples are checked, then decoded, before the first step; progress streams from the start. The
+ * defaults are the paper's recipe (section V-B) for the task; docs/training.md has every option.
+ *
+ * Cancelling stops within a step. A new model is then disposed of; checkpoints that were written stay.
+ *
+ * @throws JcsError BAD_SAMPLE, EMPTY_DATASET, INVALID_ARGUMENT, FILE_UNWRITABLE, DISK_FULL, OUT_OF_MEMORY, DIVERGED,
+ * RESUME_MISMATCH, CANCELLED, DISPOSED
+ */
+export function train(options: TrainOptions): Run<TrainResult> {
+  return new Run(async (context) => {
+    checkTrainOptions(options)
+    const { signal } = context
+    const reading = readAll(options, signal)
+    reading.catch(() => {}) // awaited below, after what is cheaper to check
+    const { json, settings } = resolveSettings(options)
+    if (options.checkpoint) await requireWritable(options.checkpoint.directory)
+    const { train: trainSet, validation: validationSet, warnings } = await reading
+
+    const model = options.model ?? (await prepareModel(options))
+    try {
+      const native = nativeFor(options.task, model)
+      const datasets = [trainSet, ...(validationSet ? [validationSet] : [])]
+      const packed = await packAll(
+        datasets.map(({ samples }) => samples),
+        options,
+        context,
+      )
+      const history = new History()
+      const onEvent = (event: ProgressEvent) => {
+        history.push(event)
+        context.emit(event)
+      }
+      const outcome = await withNativeCalls(signal, (start) =>
+        start((cancellation, addon) =>
+          addon.train(native, packed[0]!.data, packed[1]?.data, json, cancellation, (text) =>
+            onEvent(withNaN(JSON.parse(text))),
+          ),
+        ),
+      )
+      context.throwIfCancelled()
+      const { metrics, checkpoint, iterations, microBatch, warnings: nativeWarnings } = JSON.parse(outcome)
+      return {
+        model,
+        history: history.events(),
+        metrics: undefinedAsNaN(metrics),
+        ...(checkpoint && { checkpoint }),
+        iterations,
+        microBatch,
+        settings,
+        warnings: [...warnings, ...nativeWarnings],
+        skipped: [...datasets.flatMap(({ skipped }) => skipped), ...packed.flatMap(({ skipped }) => skipped)],
+      }
+    } catch (error) {
+      if (!options.model) await model.dispose()
+      throw error
+    }
+  }, options)
+}
+
+interface Data {
+  train: Dataset
+  validation: Dataset | undefined
+  warnings: string[]
+}
+
+async function readAll(options: TrainOptions, signal: AbortSignal): Promise<Data> {
+  const { task, data, onBadSample, window, maxPixels, seed = 0 } = options
+  const readOptions = { task, onBadSample, window, maxPixels, signal }
+  // Both start before anything is awaited: samples in memory are copied when the function is called.
+  const reading = [data.train, ...(data.validation === undefined ? [] : [data.validation])].map((source) =>
+    readDataset(source, readOptions),
+  )
+  const [train, validation] = await Promise.all(reading)
+  if (!train) throw new JcsError('INTERNAL', 'no dataset was read')
+  if (validation) {
+    const overlap = await findOverlap(train.samples, validation.samples)
+    // What is measured on such a validation set says nothing: too important for the result alone.
+    for (const warning of overlap) process.emitWarning(warning, { type: 'JcsDataWarning' })
+    return { train, validation, warnings: [...train.warnings, ...validation.warnings, ...overlap] }
+  }
+  const { validationFraction } = data
+  if (validationFraction === undefined) return { train, validation, warnings: train.warnings }
+  const split = splitByPatient(train.samples, { validationFraction, seed })
+  return {
+    train: { ...train, samples: split.train },
+    validation: { samples: split.validation, warnings: [], skipped: [] },
+    warnings: [...train.warnings, ...split.warnings],
+  }
+}
+
+async function prepareModel(options: TrainOptions): Promise<Model> {
+  const { spec, classifier, backbone, seed } = options
+  const runtime = takeRuntimeOptions(options)
+  if (!spec) throw new JcsError('INVALID_ARGUMENT', 'spec is missing')
+  if (classifier !== undefined && spec.network !== 'jcs-joint') {
+    throw new JcsError(
+      'INVALID_ARGUMENT',
+      `classifier is the companion of 'jcs-joint'; the network is '${spec.network}'`,
+    )
+  }
+  if (classifier === undefined) return createModel(spec, { ...runtime, seed, backbone })
+
+  const companion = typeof classifier === 'string' ? await loadModel(classifier, runtime) : classifier
+  try {
+    const native = nativeFor('classification', companion, 'classifier')
+    const trunk = spec.trunk ?? (companion.spec.network as ClassifierNetwork)
+    const model = await createModel({ ...spec, trunk }, { ...runtime, seed, backbone })
+    try {
+      await callNative(() => nativeOf(model).copyTrunk(native))
+      return model
+    } catch (error) {
+      await model.dispose()
+      throw error
+    }
+  } finally {
+    if (companion !== classifier) await companion.dispose()
+  }
+}
+
+/** A directory that cannot be written is found out now rather than after an epoch. */
+async function requireWritable(directory: string): Promise<void> {
+  const probe = join(directory, `.jcs-write-test-${process.pid}`)
+  try {
+    await mkdir(directory, { recursive: true })
+    const file = await open(probe, 'w')
+    await file.close()
+  } catch (error) {
+    throw writeError(error, directory)
+  } finally {
+    await rm(probe, { force: true }).catch(() => {})
+  }
+}
+
+/** JSON has no NaN: a metric that is not defined on the data arrives as null. */
+export function undefinedAsNaN(metrics: Record<string, number | null>): Record<string, number> {
+  return Object.fromEntries(Object.entries(metrics).map(([name, value]) => [name, value ?? Number.NaN]))
+}
+
+function withNaN(event: ProgressEvent): ProgressEvent {
+  return 'metrics' in event && event.metrics ? { ...event, metrics: undefinedAsNaN(event.metrics) } : event
+}
