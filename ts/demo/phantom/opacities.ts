@@ -74,8 +74,8 @@ function findCentre(
 }
 
 function drawOpacity({ x, y, z }: { x: number; y: number; z: number }, random: Random): Opacity[] {
-  const along = random.uniform(20, 42)
-  const across = random.uniform(15, 26)
+  const along = random.uniform(23, 44)
+  const across = random.uniform(17, 28)
   const glass: Opacity = {
     kind: 'ground-glass',
     x,
@@ -86,7 +86,7 @@ function drawOpacity({ x, y, z }: { x: number; y: number; z: number }, random: R
     height: random.uniform(18, 34),
     // The long axis lies along the chest wall.
     angle: Math.atan2(y, x) + Math.PI / 2 + random.uniform(-0.3, 0.3),
-    hu: random.uniform(230, 400),
+    hu: random.uniform(260, 420),
     softness: random.uniform(0.16, 0.34),
     texture: random.uniform(0.3, 0.9),
   }

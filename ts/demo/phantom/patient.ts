@@ -56,12 +56,12 @@ export function drawPatient(seed: number): Patient {
     fat: random.uniform(5, 26),
     heartScale: random.uniform(0.85, 1.15),
     tilt: random.uniform(-0.06, 0.06),
-    lungHu: random.uniform(-905, -745),
+    lungHu: random.uniform(-920, -700),
     dependentHu: random.uniform(10, 130),
     ...(random.chance(0.35) && {
       dependentBand: { hu: random.uniform(60, 170), depth: random.uniform(5, 11) },
     }),
-    vesselDensity: random.uniform(0.6, 1.6),
+    vesselDensity: random.uniform(0.5, 1.7),
     emphysema: random.chance(0.25) ? random.uniform(0.3, 1) : 0,
     zone: { from: zoneFrom, to: zoneFrom + zoneLength },
   }
@@ -74,7 +74,7 @@ export function drawAcquisition(patient: Patient): Acquisition {
     fieldOfView: bodyWidth * random.uniform(0.94, 1.2),
     offset: { x: random.uniform(-8, 8), y: random.uniform(-8, 8) },
     sliceThickness: random.uniform(3, 6),
-    window: { level: random.uniform(-680, -520), width: random.uniform(1200, 1700) },
+    window: { level: random.uniform(-710, -500), width: random.uniform(1150, 1750) },
     noiseHu: random.uniform(12, 55),
     blur: random.uniform(0.5, 1.5),
     motion: random.chance(0.4) ? random.uniform(1.5, 5.5) : 0,
