@@ -41,6 +41,10 @@ class SafetensorsFile {
   /// The tensor as float32, from F64, F32, F16 or BF16. MISSING_PARAMETER when there is none of that name,
   /// UNSUPPORTED_FORMAT for other dtypes, SHAPE_MISMATCH for more than four dimensions.
   Tensor load(const std::string& name) const;
+  /// An entry's data as it is in the file.
+  std::span<const std::byte> bytes(const SafetensorsEntry& entry) const {
+    return {data_.data() + entry.offset, entry.bytes};
+  }
   const std::string& source() const { return source_; }
 
  private:

@@ -10,9 +10,11 @@
 
 #include "data/loader.h"
 #include "data/sample_transform.h"
+#include "io/safetensors.h"
 #include "native/error_code.h"
 #include "native/harness.h"
 #include "native/temporary_directory.h"
+#include "native/test_files.h"
 
 using namespace jcs;
 
@@ -93,6 +95,26 @@ TEST("pixels: antialiased resizing agrees with torch") {
   for (size_t i = 0; i < 12; ++i)
     for (size_t c = 0; c < 3; ++c) CHECK(std::abs(down[3 * i + c] - smaller[i]) < 1e-6f);
   for (size_t i = 0; i < 48; ++i) CHECK(std::abs(up[3 * i] - larger[i]) < 1e-6f);
+}
+
+TEST("pixels: antialiased resizing agrees with torch and Pillow on the fixtures") {
+  const auto file = SafetensorsFile::open(fixturePath("resizing.safetensors"));
+  const Tensor real = file.load("real"), gray = file.load("gray");
+  const int64_t height = real.shape()[0], width = real.shape()[1];
+  const Pixels floats = floatImage(width, height, {real.as<float>().begin(), real.as<float>().end()});
+  const Pixels bytes = grayImage(width, height, [&](int64_t x, int64_t y) {
+    return static_cast<int>(gray.as<float>()[static_cast<size_t>(y * width + x)]);
+  });
+  for (const std::string name : {"down", "up", "mixed"}) {
+    const Tensor torch = file.load("antialias_" + name), pillow = file.load("pillow_gray_" + name);
+    const auto fromFloats = resized(floats, torch.shape()[0], torch.shape()[1]);
+    const auto fromBytes = resized(bytes, torch.shape()[0], torch.shape()[1]);
+    for (size_t i = 0; i < static_cast<size_t>(torch.elements()); ++i) {
+      CHECK_NEAR(fromFloats[3 * i], torch.as<float>()[i], 2e-6);
+      // Pillow rounds to whole bytes, after each of the two axes.
+      CHECK_NEAR(255 * fromBytes[3 * i], pillow.as<float>()[i], 1.01);
+    }
+  }
 }
 
 TEST("pixels: the same size is the same image, in every format") {
@@ -345,6 +367,14 @@ TEST("averageCells: fractions of pixels count by their area") {
   std::vector<float> all(1);
   averageCells(mask, 2, 3, 1, 1, all);
   CHECK(all[0] == 0.5f);
+}
+
+TEST("averageCells: agrees with numpy's area average on the fixture") {
+  const auto file = SafetensorsFile::open(fixturePath("resizing.safetensors"));
+  const Tensor real = file.load("real"), expected = file.load("area_average");
+  std::vector<float> cells(static_cast<size_t>(expected.elements()));
+  averageCells(real.as<float>(), real.shape()[0], real.shape()[1], expected.shape()[0], expected.shape()[1], cells);
+  for (size_t i = 0; i < cells.size(); ++i) CHECK_NEAR(cells[i], expected.as<float>()[i], 1e-6);
 }
 
 TEST("transform: the mask follows its image to another size") {

@@ -1,11 +1,15 @@
 #include "diagnosis/lesions.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstring>
 #include <string>
 
+#include "io/safetensors.h"
 #include "native/error_code.h"
 #include "native/harness.h"
+#include "native/test_files.h"
 
 using namespace jcs;
 
@@ -116,7 +120,29 @@ TEST("lesions: the same components as a flood fill on random masks") {
   }
 }
 
-TEST("lesions: a spiral and a comb over 16 million pixels take linear time") {
+TEST("lesions: the fixture's components, found by another program") {
+  const auto file = SafetensorsFile::open(fixturePath("lesions.safetensors"));
+  std::vector<uint8_t> mask;
+  const Tensor truth = file.load("mask");
+  for (const float value : truth.as<float>()) mask.push_back(value != 0);
+  const SafetensorsEntry& entry = *file.find("boxes");
+  std::vector<std::array<int64_t, 5>> boxes(static_cast<size_t>(entry.shape[0]));  // area, min x, min y, width, height
+  std::memcpy(boxes.data(), file.bytes(entry).data(), entry.bytes);
+  std::ranges::stable_sort(boxes, std::ranges::greater{}, [](const auto& box) { return box[0]; });
+
+  const auto lesions = findLesions(mask, truth.shape()[1], truth.shape()[0]);
+  CHECK_EQUAL(lesions.size(), boxes.size());
+  for (size_t i = 0; i < boxes.size() && i < lesions.size(); ++i) {
+    const auto& [area, x, y, width, height] = boxes[i];
+    CHECK_EQUAL(lesions[i].areaPixels, area);
+    CHECK_EQUAL(lesions[i].width, width);
+    CHECK_EQUAL(lesions[i].height, height);
+    CHECK_EQUAL(lesions[i].x0, static_cast<double>(2 * x + width - 1) / 2);
+    CHECK_EQUAL(lesions[i].y0, static_cast<double>(2 * y + height - 1) / 2);
+  }
+}
+
+TEST("lesions: 2048 stripes, and a comb, over 16 million pixels take linear time") {
   const int64_t side = 4096;
   std::vector<uint8_t> mask(static_cast<size_t>(side * side), 0);
   for (int64_t y = 0; y < side; ++y)
@@ -148,4 +174,20 @@ TEST("resizeMap: agrees with torch's bilinear interpolate") {
   CHECK(resizeMap(map, 4, 3, 4, 3) == map);
   CHECK(codeOf([&] { resizeMap(map, 4, 4, 7, 5); }) == errors::kShapeMismatch);
   CHECK(codeOf([&] { resizeMap(map, 4, 3, 0, 5); }) == errors::kShapeMismatch);
+}
+
+TEST("resizeMap: agrees with torch on the fixtures") {
+  const auto file = SafetensorsFile::open(fixturePath("resizing.safetensors"));
+  const Tensor maps = file.load("small");
+  const int64_t height = maps.shape()[2], width = maps.shape()[3], pixels = height * width;
+  for (const std::string name : {"up", "down", "one", "mixed"}) {
+    const Tensor expected = file.load("bilinear_" + name);
+    const int64_t targetHeight = expected.shape()[2], targetWidth = expected.shape()[3];
+    for (int64_t channel = 0; channel < 2; ++channel) {
+      const auto map = maps.as<float>().subspan(static_cast<size_t>(channel * pixels), static_cast<size_t>(pixels));
+      const auto result = resizeMap(map, width, height, targetWidth, targetHeight);
+      const float* wanted = expected.as<float>().data() + channel * targetHeight * targetWidth;
+      for (size_t i = 0; i < result.size(); ++i) CHECK_NEAR(result[i], wanted[i], 1e-6);
+    }
+  }
 }
