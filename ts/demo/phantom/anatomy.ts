@@ -108,11 +108,7 @@ export class Anatomy {
     distance = smoothUnion(distance, ellipse(x, y - this.#spineY, 27, 24), 12)
     // The descending aorta runs beside the spine; above the carina it turns into the arch.
     const arch = smoothstep(0.2, 0.3, t)
-    distance = smoothUnion(
-      distance,
-      ellipse(x - 22, y - this.#spineY + 24, 12.5, 12.5) + 14 * (1 - arch),
-      7,
-    )
+    distance = smoothUnion(distance, ellipse(x - 22, y - this.#spineY + 24, 12.5, 12.5) + 14 * (1 - arch), 7)
     for (const side of [-1, 1]) {
       const hilum = ellipse(x - 34 * side, y - 4, 13, 15) + Math.abs(z - hilumLevel * lungHeight) * 0.35
       distance = smoothUnion(distance, hilum, 8)

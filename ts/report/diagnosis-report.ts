@@ -1,0 +1,222 @@
+import type { DiagnosedSlice, Diagnosis } from '../diagnose'
+import { JcsError } from '../errors'
+import { decodeAll, type Images } from '../images'
+import { heatColor } from './colormap'
+import { diagnosisScript, diagnosisStyle } from './diagnosis-page'
+import { type Html, html } from './html'
+import { factTable, notes, page } from './page'
+import { type SlicePictures, slicePictures } from './slice-pictures'
+
+export interface DiagnosisReportOptions {
+  /** Names the case. Do not put a patient's name here: reports are passed on. */
+  title?: string | undefined
+  createdAt?: Date | undefined
+  /** Slices are shown with at most this many pixels a side. Default 512. */
+  side?: number | undefined
+}
+
+const imageLeftNotice = 'Left is the image’s left, not the patient’s.'
+
+/**
+ * A self-contained HTML page: the verdict, the probability of every slice, the slices with lesions and activation maps
+ * to look through, and the table of lesions.
+ *
+ * @param slices the images that were diagnosed, in the same order
+ * @throws JcsError SHAPE_MISMATCH when they are not as many as the diagnosis has, and what decoding throws
+ */
+export async function diagnosisReport(
+  diagnosis: Diagnosis,
+  slices: Images,
+  options: DiagnosisReportOptions = {},
+): Promise<string> {
+  const { title = 'Diagnosis of a case', createdAt, side = 512 } = options
+  const pictures: SlicePictures[] = []
+  for await (const image of decodeAll(slices)) {
+    const slice = diagnosis.slices[pictures.length]
+    if (!slice) throw differentCount(diagnosis, 'more')
+    pictures.push(await slicePictures(image, slice, side))
+  }
+  if (pictures.length < diagnosis.slices.length) throw differentCount(diagnosis, `${pictures.length}`)
+  const content = html`
+${verdictCard(diagnosis)}
+${probabilityCard(diagnosis)}
+${viewerCard(diagnosis, pictures)}
+${lesionCard(diagnosis)}
+${notes(diagnosis.warnings)}
+${timingCard(diagnosis)}`
+  return page(
+    { title, subtitle: `${diagnosis.totalSlices} slices`, createdAt },
+    content,
+    diagnosisStyle,
+    diagnosisScript,
+  )
+}
+
+function differentCount(diagnosis: Diagnosis, given: string): JcsError {
+  return new JcsError(
+    'SHAPE_MISMATCH',
+    `the diagnosis has ${diagnosis.slices.length} slices and ${given} were given; give the images that were diagnosed`,
+  )
+}
+
+function verdictCard({ positive, positiveSlices, totalSlices, sliceThreshold, slices }: Diagnosis): Html {
+  const lesions = slices.flatMap(({ segmentation }) => segmentation?.lesions ?? [])
+  const position = (count: number) => `${((100 * count) / totalSlices).toFixed(2)}%`
+  const mm2 = slices.every(({ segmentation }) => !segmentation || segmentation.areaMm2 !== undefined)
+  const largest = slices.reduce((most, { segmentation }) => Math.max(most, segmentation?.areaPixels ?? 0), 0)
+  const largestMm2 = slices.reduce((most, { segmentation }) => Math.max(most, segmentation?.areaMm2 ?? 0), 0)
+  return html`
+<section class="card verdict ${positive ? 'is-positive' : 'is-negative'}">
+  <div>
+    <p class="word">${positive ? 'Positive' : 'Negative'}</p>
+    <p class="reason">${positiveSlices} of ${totalSlices} slices are positive; a case is positive with more than ${sliceThreshold}.</p>
+    <div class="gauge" role="img" aria-label="${positiveSlices} positive slices against a threshold of ${sliceThreshold}">
+      <span class="fill" style="width:${position(positiveSlices)}"></span>
+      ${sliceThreshold < totalSlices && html`<span class="mark" style="left:${position(sliceThreshold)}"></span>`}
+    </div>
+  </div>
+  <dl class="tiles">
+    <div class="tile"><dt>positive slices</dt><dd>${positiveSlices}</dd></div>
+    <div class="tile"><dt>slice threshold</dt><dd>${sliceThreshold}</dd></div>
+    ${
+      positive &&
+      html`<div class="tile"><dt>lesions, all slices</dt><dd>${lesions.length}</dd></div>
+    <div class="tile"><dt>largest lesion area in a slice</dt><dd>${mm2 ? `${Math.round(largestMm2)} mm²` : `${largest} px`}</dd></div>`
+    }
+  </dl>
+</section>`
+}
+
+/** One bar a slice. Positive and negative differ in colour and, for whoever does not see it, in a dot below the axis. */
+function probabilityCard({ slices }: Diagnosis): Html {
+  const plot = { left: 34, right: 1000, top: 8, bottom: 168, height: 204 }
+  const step = (plot.right - plot.left) / slices.length
+  const toX = (index: number) => plot.left + index * step
+  const toY = (probability: number) => plot.bottom - probability * (plot.bottom - plot.top)
+  const levels = [0, 0.5, 1].map(
+    (at) => html`<line class="level" x1="${plot.left}" x2="${plot.right}" y1="${toY(at)}" y2="${toY(at)}"/>
+    <text x="${plot.left - 8}" y="${toY(at) + 4}" text-anchor="end">${at}</text>`,
+  )
+  const labels = slices
+    .filter((_, i) => i === 0 || (i + 1) % labelStep(slices.length) === 0)
+    .map(
+      ({ index }) =>
+        html`<text x="${fixed(toX(index + 0.5))}" y="${plot.height - 4}" text-anchor="middle">${index + 1}</text>`,
+    )
+  const bars = slices.map(({ index, classification: { probability, positive } }) => {
+    const sort = positive ? 'positive' : 'negative'
+    // A probability of zero is still a bar that can be seen.
+    const top = toY(Math.max(probability, 0.006))
+    return html`<a href="#slice-${index + 1}" data-slice="${index}" class="bar ${sort}"><title>slice ${index + 1}: ${percent(probability)}, ${sort}</title>
+      <rect class="reach" x="${fixed(toX(index))}" y="0" width="${fixed(step)}" height="${plot.height}"/>
+      <rect class="value" x="${fixed(toX(index + 0.12))}" y="${fixed(top)}" width="${fixed(0.76 * step)}" height="${fixed(plot.bottom - top)}"/>
+      ${positive && html`<circle cx="${fixed(toX(index + 0.5))}" cy="${plot.bottom + 9}" r="${fixed(Math.min(4, 0.35 * step))}"/>`}</a>`
+  })
+  return html`
+<section class="card">
+  <h2>Probability of infection, slice by slice</h2>
+  <svg viewBox="0 0 ${plot.right} ${plot.height}" class="bar-chart" role="group" aria-label="one bar for each slice">
+    ${levels}${labels}${bars}
+  </svg>
+  <p class="hint"><span class="key positive"></span> positive, with a dot below <span class="key negative"></span> negative. Choose a bar to see its slice.</p>
+</section>`
+}
+
+function fixed(value: number): string {
+  return value.toFixed(2)
+}
+
+function labelStep(count: number): number {
+  return [1, 2, 5, 10, 20, 50, 100].find((step) => count / step <= 20) ?? 200
+}
+
+function viewerCard({ slices, positive }: Diagnosis, pictures: readonly SlicePictures[]): Html {
+  const mostInfected = slices.reduce(
+    (best, slice) => (weight(slice) > weight(best) ? slice : best),
+    slices[0] as DiagnosedSlice,
+  )
+  const hasMaps = pictures.some(({ activation }) => activation)
+  const stops = [0, 0.25, 0.5, 0.75, 1].map((at) => `rgb(${heatColor(at).join(' ')}) ${100 * at}%`).join(', ')
+  return html`
+<section class="card" id="viewer" data-start="${mostInfected.index}">
+  <h2>Slices</h2>
+  <div class="controls">
+    <button type="button" id="previous" aria-label="previous slice">‹</button>
+    <input type="range" id="position" min="1" max="${slices.length}" value="${mostInfected.index + 1}" aria-label="slice">
+    <button type="button" id="next" aria-label="next slice">›</button>
+    <output id="caption"></output>
+    ${positive && html`<label><input type="checkbox" id="show-lesions" checked> show lesions</label>`}
+  </div>
+  <div class="stage">
+    <figure><div class="stack" id="stage-lesions"></div><figcaption>${positive ? html`<span class="key lesion"></span> lesions found by segmentation` : 'slice'}</figcaption></figure>
+    ${hasMaps && html`<figure><div class="stack" id="stage-activation"></div><figcaption>activation map: what speaks for infection, none <span class="ramp" style="background:linear-gradient(90deg, ${stops})"></span> most</figcaption></figure>`}
+  </div>
+  <ol class="strip">
+    ${slices.map((slice, i) => thumbnail(slice, pictures[i] as SlicePictures))}
+  </ol>
+  <p class="hint">${imageLeftNotice} Arrow keys go from slice to slice.</p>
+</section>`
+}
+
+/** By lesion area, and by probability where nothing was segmented. */
+function weight({ segmentation, classification }: DiagnosedSlice): number {
+  return (segmentation?.areaPixels ?? 0) + classification.probability
+}
+
+function thumbnail(
+  { index, classification }: DiagnosedSlice,
+  { slice, lesions, activation }: SlicePictures,
+): Html {
+  const { probability, positive } = classification
+  const sort = positive ? 'positive' : 'negative'
+  return html`<li><a id="slice-${index + 1}" href="#viewer" class="thumb ${sort}" data-slice="${index}" data-caption="slice ${index + 1} · ${percent(probability)} · ${sort}">
+    <span class="stack"><img class="base" alt="slice ${index + 1}" src="${slice}">${lesions && html`<img class="lesions" alt="" src="${lesions}">`}${activation && html`<img class="activation" alt="" src="${activation}">`}</span>
+    <span class="label">${index + 1}<span>${percent(probability)}</span></span></a></li>`
+}
+
+/** The fields of figure 6 of the paper. */
+function lesionCard({ positive, slices }: Diagnosis): Html {
+  if (!positive) {
+    return html`<section class="card"><h2>Lesions</h2><p>The case is negative, so its lesions were not segmented.</p></section>`
+  }
+  const rows = slices.flatMap(({ index, segmentation }) =>
+    [...(segmentation?.lesions ?? [])]
+      .sort((a, b) => b.areaPixels - a.areaPixels)
+      .map(
+        (
+          lesion,
+          i,
+        ) => html`<tr><td>${i === 0 && html`<a href="#viewer" data-slice="${index}">${index + 1}</a>`}</td>
+<td class="number">${lesion.areaPixels}</td><td class="number">${lesion.areaMm2 === undefined ? '–' : lesion.areaMm2.toFixed(0)}</td>
+<td>${lesion.position.x}, ${lesion.position.y}</td><td class="number">${lesion.width} × ${lesion.height}</td>
+<td class="number">${shortCoordinate(lesion.x0)}, ${shortCoordinate(lesion.y0)}</td></tr>`,
+      ),
+  )
+  return html`
+<section class="card">
+  <h2>Lesions</h2>
+  <div class="scroll lesion-list"><table>
+    <thead><tr><th>slice</th><th class="number">area, px</th><th class="number">area, mm²</th><th>position</th><th class="number">box, px</th><th class="number">centre x, y</th></tr></thead>
+    <tbody>${rows}</tbody>
+  </table></div>
+  <p class="hint">${rows.length} lesions: parts of a slice's lesion mask that hang together. ${imageLeftNotice} mm² need the pixel spacing of the source.</p>
+</section>`
+}
+
+function timingCard({ timing }: Diagnosis): Html {
+  const ms = (value: number) => (value < 1000 ? `${value.toFixed(0)} ms` : `${(value / 1000).toFixed(2)} s`)
+  return html`<section class="card"><h2>Time</h2>${factTable([
+    ['decoding', ms(timing.decodeMs)],
+    ['classification', ms(timing.classifyMs)],
+    ['segmentation', ms(timing.segmentMs)],
+    ['whole case', ms(timing.totalMs)],
+  ])}</section>`
+}
+
+function percent(probability: number): string {
+  return `${(100 * probability).toFixed(probability > 0.0995 && probability < 0.9995 ? 0 : 1)} %`
+}
+
+function shortCoordinate(value: number): string {
+  return String(Math.round(10 * value) / 10)
+}

@@ -1,0 +1,166 @@
+import { JcsError } from '../errors'
+import type { TrainProgress, ValidateProgress } from '../progress'
+import type { TrainResult } from '../train'
+import { lineChart, type Series, shortNumber } from './chart'
+import { type Html, html } from './html'
+import { factTable, notes, page } from './page'
+
+/** What the report shows of a training run; a TrainResult is one. */
+export type ReportedTraining = Pick<
+  TrainResult,
+  'history' | 'metrics' | 'settings' | 'warnings' | 'iterations'
+> & {
+  model: Pick<TrainResult['model'], 'spec' | 'device' | 'precision'>
+}
+
+export interface TrainingReportOptions {
+  title?: string | undefined
+  createdAt?: Date | undefined
+}
+
+/**
+ * A self-contained HTML page: curves of the loss and its terms, of the learning rate and of the validation metrics, and
+ * every setting of the run.
+ *
+ * @throws JcsError INVALID_ARGUMENT when the history holds no training step
+ */
+export function trainingReport(result: ReportedTraining, options: TrainingReportOptions = {}): string {
+  const steps = result.history.filter((event): event is TrainProgress => event.phase === 'train')
+  const validations = result.history.filter((event): event is ValidateProgress => event.phase === 'validate')
+  const lastStep = steps.at(-1)
+  if (!lastStep)
+    throw new JcsError('INVALID_ARGUMENT', 'the training history holds no step: nothing to report')
+  const { spec, device, precision } = result.model
+  const { title = `Training of ${spec.network}`, createdAt } = options
+  const content = html`
+<section class="card">
+  <h2>Result</h2>
+  <dl class="tiles">
+    ${Object.entries(result.metrics).map(([name, value]) => tile(metricName(name), metricText(value)))}
+    ${tile('last loss', shortNumber(lastStep.loss))}
+    ${tile('epochs', String(lastStep.epoch))}
+    ${tile('iterations', String(result.iterations))}
+  </dl>
+  ${Object.keys(result.metrics).length === 0 && html`<p class="hint">There was no validation data: how well the network does on data it has not seen is unknown.</p>`}
+</section>
+${notes(result.warnings)}
+<section class="card charts">
+  ${lossChart(steps)}
+  ${metricsChart(validations)}
+  ${lineChart(
+    [{ name: 'learning rate', points: steps.map((step) => ({ x: step.iteration, y: step.learningRate })) }],
+    {
+      title: 'Learning rate',
+      xLabel: 'iteration',
+    },
+  )}
+  ${throughputChart(steps)}
+</section>
+<section class="card">
+  <h2>Network and settings</h2>
+  <div class="scroll">${factTable([
+    ...facts(spec as unknown as Record<string, unknown>),
+    ['device', device],
+    ['precision', precision],
+    ...facts(result.settings),
+  ])}</div>
+</section>`
+  const subtitle = `${spec.network}, ${spec.variant ?? 'paper'} variant, width ${spec.width ?? 1}`
+  return page({ title, subtitle, createdAt }, content, trainingStyle)
+}
+
+function tile(name: string, value: string): Html {
+  return html`<div class="tile"><dt>${name}</dt><dd>${value}</dd></div>`
+}
+
+function lossChart(steps: readonly TrainProgress[]): Html {
+  const names = [...new Set(steps.flatMap(({ losses }) => Object.keys(losses)))]
+  const of = (name: string, value: (step: TrainProgress) => number | undefined): Series => ({
+    name,
+    smooth: true,
+    points: steps.map((step) => ({ x: step.iteration, y: value(step) ?? Number.NaN })),
+  })
+  const terms =
+    names.length > 1 ? names.map((name) => of(metricName(name), ({ losses }) => losses[name])) : []
+  return lineChart([of('loss', ({ loss }) => loss), ...terms], {
+    title: 'Loss and its terms',
+    xLabel: 'iteration',
+  })
+}
+
+/** Metrics that are shares, together on one scale from 0 to 1; the rest stay in the tiles. */
+function metricsChart(validations: readonly ValidateProgress[]): Html {
+  const scored = validations.flatMap(({ iteration, metrics }) => (metrics ? [{ iteration, metrics }] : []))
+  const names = [...new Set(scored.flatMap(({ metrics }) => Object.keys(metrics)))].filter((name) =>
+    scored.every(({ metrics }) => !(metrics[name]! > 1 || metrics[name]! < 0)),
+  )
+  const series = names.slice(0, 6).map((name) => ({
+    name: metricName(name),
+    points: scored.map(({ iteration, metrics }) => ({ x: iteration, y: metrics[name] ?? Number.NaN })),
+  }))
+  return lineChart(series, {
+    title: 'Validation',
+    xLabel: 'iteration',
+    range: [0, 1],
+    format: (value) => value.toFixed(2),
+  })
+}
+
+function throughputChart(steps: readonly TrainProgress[]): Html | undefined {
+  const points = steps.flatMap(({ iteration, samplesPerSecond }) =>
+    samplesPerSecond === undefined ? [] : [{ x: iteration, y: samplesPerSecond }],
+  )
+  if (points.length === 0) return undefined
+  return lineChart([{ name: 'samples per second', points }], { title: 'Throughput', xLabel: 'iteration' })
+}
+
+/** Nested settings, flattened: `schedule.learningRate`. */
+function facts(value: Record<string, unknown>, prefix = ''): [string, string][] {
+  return Object.entries(value).flatMap(([name, inner]): [string, string][] => {
+    const path = prefix + name
+    if (inner === undefined) return []
+    if (typeof inner !== 'object' || inner === null || Array.isArray(inner))
+      return [[path, settingText(inner)]]
+    return facts(inner as Record<string, unknown>, `${path}.`)
+  })
+}
+
+function settingText(value: unknown): string {
+  if (typeof value === 'boolean') return value ? 'yes' : 'no'
+  if (Array.isArray(value)) return value.map(settingText).join(', ')
+  return value === null ? 'none' : String(value)
+}
+
+/** 'meanAbsoluteError' reads 'mean absolute error'; what is all capitals or short stays. */
+function metricName(name: string): string {
+  const known: Record<string, string> = {
+    auc: 'AUC',
+    iou: 'IoU',
+    mae: 'MAE',
+    dice: 'Dice',
+    f1: 'F1',
+    bce: 'BCE',
+  }
+  return (
+    known[name] ?? name.replace(/([a-z])([A-Z])/g, (_, before, after) => `${before} ${after.toLowerCase()}`)
+  )
+}
+
+function metricText(value: number): string {
+  return Number.isFinite(value) ? value.toFixed(3) : 'undefined'
+}
+
+const trainingStyle = `
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); gap: 28px; }
+.chart { margin: 0; min-width: 0; position: relative; }
+.chart figcaption { font-weight: 650; }
+.chart svg { width: 100%; height: auto; display: block; font-size: 12px; }
+.chart text { fill: var(--soft); font-variant-numeric: tabular-nums; }
+.grid line { stroke: var(--line); }
+.line { fill: none; stroke-width: 2; stroke-linejoin: round; vector-effect: non-scaling-stroke; }
+.faint { stroke-width: 1; opacity: 0.28; }
+.legend { list-style: none; display: flex; flex-wrap: wrap; gap: 2px 16px; padding: 0; margin: 4px 0 6px; font-size: 0.88rem; color: var(--soft); }
+.legend .value { color: var(--ink); font-variant-numeric: tabular-nums; }
+.swatch { display: inline-block; width: 14px; height: 3px; vertical-align: middle; margin-right: 4px; border-radius: 2px; }
+${[0, 1, 2, 3, 4, 5].map((i) => `path.series-${i} { stroke: var(--s${i}); } circle.series-${i}, .swatch.series-${i} { fill: var(--s${i}); background: var(--s${i}); }`).join('\n')}
+`
