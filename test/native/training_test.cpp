@@ -87,6 +87,9 @@ std::string checkFinalParameters(CompiledGraph& compiled, const NamedTensors& ex
   std::string text;
   for (const auto& [name, summary] : expected) {
     if (!name.starts_with("final/") || name.ends_with("num_batches_tracked")) continue;
+    // A bias in front of batch statistics has no effect: its gradient is rounding, which Adam blows up to steps of the
+    // learning rate in either direction.
+    if (name.starts_with("final/vgg16.") && name.ends_with(".conv.bias")) continue;
     const Tensor value = compiled.states().get(name.substr(6));
     double norm = 0;
     for (const float v : value.as<float>()) norm += static_cast<double>(v) * static_cast<double>(v);
@@ -125,7 +128,7 @@ TEST("ten SGD steps of the classifier follow PyTorch's losses") {
   CHECK_EQUAL(checkFinalParameters(step, expected), "");
 }
 
-TEST("ten Adam steps of the segmenter follow PyTorch's losses, whole or in micro-batches") {
+TEST("ten Adam steps of the segmenter follow PyTorch's losses") {
   const Json fixture = fixturesIn("curves/jcs-segmentation").at(0);
   const TrainConfig config = curveConfig(fixture, Task::kSegmentation);
   const NetworkSpec spec = fixtureSpec(fixture.at("spec"));

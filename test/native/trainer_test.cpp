@@ -1,0 +1,120 @@
+#include "train/trainer.h"
+
+#include <algorithm>
+
+#include "core/philox.h"
+#include "native/harness.h"
+#include "native/reference_run.h"
+
+/// The training loop itself, on a few random images.
+
+using namespace jcs;
+
+namespace {
+
+std::shared_ptr<PackedDataset> randomDataset(size_t samples) {
+  auto dataset = std::make_shared<PackedDataset>();
+  for (uint32_t i = 0; i < samples; ++i) {
+    Philox random(7, 0, i, RandomPurpose::kSplit);
+    Sample sample;
+    sample.image = {std::vector<std::byte>(48 * 40), PixelFormat::kU8, 40, 48, 1};
+    for (std::byte& pixel : sample.image.data) pixel = static_cast<std::byte>(random.below(256));
+    sample.mask.assign(48 * 40, 0);
+    for (size_t p = 0; p < 300 + 50 * i; ++p) sample.mask[p] = 1;
+    sample.label = static_cast<int>(i % 2);
+    dataset->append(sample);
+  }
+  return dataset;
+}
+
+TrainConfig smallConfig(Task task) {
+  TrainConfig config = recipe("scratch", task, false);
+  config.inputSize = 32;
+  config.batchSize = 5;
+  config.iterations = 3;
+  config.batchNorm = BatchNormMode::kEval;  // statistics of the batch would differ between micro-batches
+  config.augmentation = AugmentationOptions::none();
+  return config;
+}
+
+std::shared_ptr<Model> smallModel(const std::string& network) {
+  return Model::create({.network = network, .width = 0.05}, {.device = "cpu", .precision = "fp32"}, 3);
+}
+
+std::shared_ptr<Model> trained(const std::string& network, const TrainConfig& config, TrainOutcome* outcome = nullptr) {
+  auto model = smallModel(network);
+  Trainer trainer(model, config, randomDataset(5), nullptr);
+  const TrainOutcome result = trainer.run([](const TrainEvent&) {}, nullptr);
+  if (outcome != nullptr) *outcome = result;
+  return model;
+}
+
+/// The largest relative difference over all parameters.
+double difference(Model& a, Model& b) {
+  double worst = 0;
+  for (const ParameterInfo& parameter : a.parameters())
+    worst = std::max(worst, relativeError(a.parameter(parameter.name), b.parameter(parameter.name)));
+  return worst;
+}
+
+}  // namespace
+
+TEST("a batch in parts trains as the whole batch does") {
+  for (const auto& [network, task] : {std::pair{"jcs-segmentation", Task::kSegmentation}, std::pair{"res2net50-v1b", Task::kClassification}}) {
+    TrainConfig config = smallConfig(task);
+    config.optimizer.kind = OptimizerOptions::Kind::kSgd;  // Adam's normalisation would hide a wrong scale
+    config.schedule.warmupIterations = 0;
+    config.schedule.learningRate = 0.01;
+    const auto whole = trained(network, config);
+    TrainOutcome outcome;
+    config.microBatch = 2;  // 2 + 2 + 1
+    const auto parts = trained(network, config, &outcome);
+    CHECK_EQUAL(outcome.microBatch, int64_t{2});
+    CHECK(difference(*smallModel(network), *whole) > 1e-4);
+    const double error = difference(*whole, *parts);
+    if (!(error < 1e-4)) test::reportFailure(__FILE__, __LINE__, std::string(network) + " differs by " + std::to_string(error));
+  }
+}
+
+TEST("training is the same, bit for bit, whatever the number of loader threads") {
+  TrainConfig config = smallConfig(Task::kClassification);
+  config.augmentation = AugmentationOptions::scratch();
+  config.loaderThreads = 1;
+  const auto one = trained("res2net50-v1b", config);
+  config.loaderThreads = 4;
+  const auto four = trained("res2net50-v1b", config);
+  CHECK_EQUAL(difference(*one, *four), 0.0);
+}
+
+TEST("a loss that is no longer finite stops the run with DIVERGED") {
+  TrainConfig config = smallConfig(Task::kSegmentation);
+  config.optimizer.kind = OptimizerOptions::Kind::kSgd;
+  config.schedule = {.kind = Schedule::Kind::kConstant, .learningRate = 1e30};
+  config.iterations = 20;
+  CHECK_ERROR([&] { trained("jcs-segmentation", config); }, "DIVERGED", "learning rate");
+}
+
+TEST("a cancelled run stops between steps and leaves no training state behind") {
+  auto model = smallModel("jcs-segmentation");
+  const size_t states = model->states().entries().size();
+  TrainConfig config = smallConfig(Task::kSegmentation);
+  config.iterations = 1000;
+  Trainer trainer(model, config, randomDataset(5), nullptr);
+  std::atomic<bool> cancelled{false};
+  int64_t steps = 0;
+  const auto cancelAtThird = [&](const TrainEvent& event) {
+    if (event.phase == TrainEvent::Phase::kTrain && ++steps == 3) cancelled = true;
+  };
+  CHECK_ERROR([&] { trainer.run(cancelAtThird, &cancelled); }, "CANCELLED");
+  CHECK_EQUAL(steps, int64_t{3});
+  CHECK_EQUAL(model->states().entries().size(), states);
+  CHECK_EQUAL(model->forward(Tensor::zeros(DType::kF32, {1, 32, 32, 3}), false).size(), size_t{5});
+}
+
+TEST("what does not fit is refused before anything is allocated") {
+  auto model = smallModel("unet");
+  const int64_t arena = model->engine().arenaBytes();
+  CHECK_ERROR([&] { model->profile(4096, 4096, 4096); }, "OUT_OF_MEMORY", "free");
+  CHECK_EQUAL(model->engine().arenaBytes(), arena);
+  CHECK_EQUAL(model->forward(Tensor::zeros(DType::kF32, {1, 32, 32, 3}), false).size(), size_t{1});
+}
