@@ -32,8 +32,8 @@ export {
 export { type DeviceInfo, devices } from './devices'
 export {
   type DiagnosedSlice,
-  type Diagnosis,
   type DiagnoseOptions,
+  type Diagnosis,
   defaultSliceThreshold,
   diagnose,
   disclaimer,

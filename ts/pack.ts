@@ -1,6 +1,6 @@
+import type { ImageOptions } from './common-options'
 import { type BadSample, type DatasetSample, decodeSamples } from './datasets'
 import { JcsError } from './errors'
-import type { ImageOptions } from './common-options'
 import { callNative, callNativeNow, type NativeDataset } from './native'
 import type { RunContext } from './run'
 

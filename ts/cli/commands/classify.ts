@@ -1,0 +1,77 @@
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { classify } from '../../classify'
+import { disclaimer } from '../../diagnose'
+import { loadModel } from '../../model'
+import { overlayPng, writeFileAtomically } from '../../report'
+import {
+  addOutputOptions,
+  addRuntimeOptions,
+  number,
+  type RuntimeFlags,
+  runtimeOf,
+  wholeNumber,
+} from '../options'
+import { makeDirectory, type Session } from '../session'
+import { expandPaths, fileNameFor, forEachSlice, nameSlices } from '../slices'
+import { decimal, table } from '../table'
+
+interface Flags extends RuntimeFlags {
+  model: string
+  threshold?: number
+  batchSize?: number
+  explain?: boolean
+  out?: string
+}
+
+export function addClassify(program: Command, sessionFor: (flags: Flags) => Session): void {
+  const command = program
+    .command('classify')
+    .description('classify slices as infected or not')
+    .argument('<images...>', 'PNG, JPEG or TIFF files, or directories of them')
+    .requiredOption('-m, --model <file>', 'a trained classifier, .safetensors')
+    .option('--threshold <p>', 'a slice is positive above this probability', number, 0.5)
+    .option('--batch-size <n>', 'slices per run of the network', wholeNumber)
+    .option('--explain', 'activation maps as well; they are written to --out')
+    .option('-o, --out <directory>', 'write classification.json, and with --explain a picture of every slice')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  jcs classify slice.png --model classifier.safetensors
+  jcs classify case/ --model classifier.safetensors --explain --out result/
+  jcs classify case/ --model classifier.safetensors --json | jq '.[] | select(.positive)'`,
+    )
+  addOutputOptions(addRuntimeOptions(command)).action(async (paths: string[], flags: Flags) => {
+    const session = sessionFor(flags)
+    const { threshold, batchSize, out, explain = false } = flags
+    const files = await expandPaths(paths)
+    await using model = await loadModel(flags.model, runtimeOf(flags))
+    if (out) await makeDirectory(out)
+    const results = await session.follow((controls) =>
+      classify(model, files, { threshold, batchSize, explain: explain && out !== undefined, ...controls }),
+    )
+    const names = nameSlices(files, results.length)
+    const document = results.map(({ probability, positive }, index) => ({
+      image: names[index]!,
+      probability,
+      positive,
+    }))
+    if (out) {
+      if (explain) {
+        await forEachSlice(files, session.signal, async (slice, index) => {
+          const { activationMap } = results[index]!
+          const picture = await overlayPng(slice, { ...(activationMap && { activationMap }) })
+          await writeFileAtomically(join(out, fileNameFor(names[index]!, index, '_activation.png')), picture)
+        })
+      }
+      await writeFileAtomically(join(out, 'classification.json'), session.toJson(document))
+    }
+    const rows = document.map(({ image, probability, positive }) => [
+      image,
+      decimal(probability),
+      positive ? 'positive' : 'negative',
+    ])
+    session.finish(document, `${table(['slice', 'probability', 'result'], rows)}\n\n${disclaimer}.`)
+  })
+}

@@ -1,0 +1,86 @@
+import type { Command } from 'commander'
+import { disclaimer } from '../../diagnose'
+import { evaluate, type Metrics } from '../../evaluate'
+import { loadModel } from '../../model'
+import {
+  addOutputOptions,
+  addRuntimeOptions,
+  datasetOf,
+  list,
+  number,
+  type RuntimeFlags,
+  runtimeOf,
+  wholeNumber,
+  wholeNumbers,
+} from '../options'
+import type { Session } from '../session'
+import { decimal, table } from '../table'
+
+interface Flags extends RuntimeFlags {
+  model: string
+  folds?: string[]
+  threshold?: number
+  sliceThresholds?: number[]
+  batchSize?: number
+  skipBadSamples?: boolean
+}
+
+export function addEvaluate(program: Command, sessionFor: (flags: Flags) => Session): void {
+  const command = program
+    .command('evaluate')
+    .description('score a model on a dataset')
+    .argument('<dataset>', 'a list file, a CSV file, or folders; see docs/formats.md')
+    .requiredOption('-m, --model <file>', 'a trained model, .safetensors')
+    .option('--folds <names>', 'only these folds of a CSV with a column `fold`, separated by commas', list)
+    .option('--threshold <p>', 'classification: positive above this probability', number, 0.5)
+    .option('--slice-thresholds <n,n>', 'classification with patients: thresholds to try', wholeNumbers)
+    .option('--batch-size <n>', 'images per run of the network', wholeNumber)
+    .option('--skip-bad-samples', 'leave out samples that cannot be used, and report them')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  jcs evaluate folds.csv --folds 5 --model segmenter.safetensors
+  jcs evaluate val.csv --model classifier.safetensors --slice-thresholds 0,1,2 --json`,
+    )
+  addOutputOptions(addRuntimeOptions(command)).action(async (path: string, flags: Flags) => {
+    const session = sessionFor(flags)
+    const { folds, threshold, sliceThresholds, batchSize, skipBadSamples = false } = flags
+    await using model = await loadModel(flags.model, runtimeOf(flags))
+    const result = await session.follow((controls) =>
+      evaluate(model, datasetOf(path, folds), {
+        ...(model.task === 'classification' && { threshold, sliceThresholds }),
+        batchSize,
+        onBadSample: skipBadSamples ? 'skip' : 'error',
+        ...controls,
+      }),
+    )
+    session.warn([...result.warnings, ...result.skipped.map(({ message }) => `skipped ${message}`)])
+    session.finish(result, `${describe(result)}\n\n${disclaimer}.`)
+  })
+}
+
+function describe(result: Metrics): string {
+  const scores = Object.entries(result).filter(
+    (entry): entry is [string, number] => typeof entry[1] === 'number' && entry[0] !== 'samples',
+  )
+  const counts = new Set(['images', 'emptyTruth'])
+  const rows = scores.map(([name, value]) => [name, counts.has(name) ? value : decimal(value)])
+  const parts = [`${result.samples} samples`, table(['metric', 'value'], rows)]
+  if (result.task === 'classification' && result.patients) {
+    const { infected, uninfected, thresholds } = result.patients
+    parts.push(
+      `\n${infected} infected and ${uninfected} uninfected cases; positive with more positive slices than the threshold`,
+      table(
+        ['threshold', 'sensitivity', 'specificity', 'accuracy'],
+        thresholds.map(({ sliceThreshold, sensitivity, specificity, accuracy }) => [
+          sliceThreshold,
+          decimal(sensitivity),
+          decimal(specificity),
+          decimal(accuracy),
+        ]),
+      ),
+    )
+  }
+  return parts.join('\n')
+}

@@ -1,0 +1,114 @@
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import sharp from 'sharp'
+import { disclaimer } from '../../diagnose'
+import { loadModel } from '../../model'
+import { overlayPng, writeFileAtomically } from '../../report'
+import type { Segmentation } from '../../results'
+import { segment } from '../../segment'
+import {
+  addOutputOptions,
+  addRuntimeOptions,
+  number,
+  type RuntimeFlags,
+  runtimeOf,
+  wholeNumber,
+} from '../options'
+import { makeDirectory, type Session } from '../session'
+import { expandPaths, fileNameFor, forEachSlice, nameSlices } from '../slices'
+import { table } from '../table'
+
+interface Flags extends RuntimeFlags {
+  model: string
+  threshold?: number
+  minArea?: number
+  batchSize?: number
+  out?: string
+}
+
+export function addSegment(program: Command, sessionFor: (flags: Flags) => Session): void {
+  const command = program
+    .command('segment')
+    .description('segment the lesions of slices')
+    .argument('<images...>', 'PNG, JPEG or TIFF files, or directories of them')
+    .requiredOption('-m, --model <file>', 'a trained segmentation network, .safetensors')
+    .option('--threshold <p>', 'a pixel is lesion above this probability', number, 0.5)
+    .option('--min-area <pixels>', 'leave smaller lesions out', wholeNumber)
+    .option('--batch-size <n>', 'slices per run of the network', wholeNumber)
+    .option('-o, --out <directory>', 'write masks, overlays and segmentation.json')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  jcs segment slice.png --model segmenter.safetensors
+  jcs segment case/ --model segmenter.safetensors --out result/
+
+'left' is the image's left, not the patient's.`,
+    )
+  addOutputOptions(addRuntimeOptions(command)).action(async (paths: string[], flags: Flags) => {
+    const session = sessionFor(flags)
+    const { threshold, minArea: minAreaPixels, batchSize, out } = flags
+    const files = await expandPaths(paths)
+    await using model = await loadModel(flags.model, runtimeOf(flags))
+    if (out) await makeDirectory(out)
+    const results = await session.follow((controls) =>
+      segment(model, files, { threshold, minAreaPixels, batchSize, ...controls }),
+    )
+    const names = nameSlices(files, results.length)
+    const document = results.map(({ width, height, areaPixels, areaMm2, lesions }, index) => ({
+      image: names[index]!,
+      width,
+      height,
+      areaPixels,
+      ...(areaMm2 !== undefined && { areaMm2 }),
+      lesions,
+    }))
+    if (out) {
+      await forEachSlice(files, session.signal, async (slice, index) => {
+        const result = results[index]!
+        const overlay = await overlayPng(slice, { lesions: maskOf(result) })
+        await writeFileAtomically(join(out, fileNameFor(names[index]!, index, '_overlay.png')), overlay)
+        await writeFileAtomically(
+          join(out, fileNameFor(names[index]!, index, '_mask.png')),
+          await maskPng(result),
+        )
+      })
+      await writeFileAtomically(join(out, 'segmentation.json'), session.toJson(document))
+    }
+    session.finish(document, `${describe(document)}\n\n${disclaimer}.`)
+  })
+}
+
+export function maskOf({ mask, width, height }: Segmentation) {
+  return { data: mask, width, height }
+}
+
+/** Black and white, so that any viewer shows it. */
+function maskPng({ mask, width, height }: Segmentation): Promise<Buffer> {
+  const visible = mask.map((value) => value * 255)
+  return sharp(visible, { raw: { width, height, channels: 1 } })
+    .toColourspace('b-w')
+    .png()
+    .toBuffer()
+}
+
+function describe(
+  slices: readonly {
+    image: string
+    areaPixels: number
+    areaMm2?: number
+    lesions: Segmentation['lesions']
+  }[],
+): string {
+  const rows = slices.map(({ image, areaPixels, areaMm2, lesions }) => [
+    image,
+    lesions.length,
+    areaPixels,
+    areaMm2 === undefined ? '–' : areaMm2.toFixed(1),
+    lesions
+      .slice(0, 3)
+      .map(({ x0, y0, position }) => `(${x0}, ${y0}) ${position.x} ${position.y}`)
+      .join('; '),
+  ])
+  return table(['slice', 'lesions', 'area px', 'area mm²', 'largest: centre, half of the image'], rows)
+}

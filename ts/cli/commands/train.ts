@@ -1,0 +1,243 @@
+import { join } from 'node:path'
+import { type Command, Option } from 'commander'
+import type { Task } from '../../datasets'
+import { disclaimer } from '../../diagnose'
+import { JcsError } from '../../errors'
+import { readWhole } from '../../files'
+import { trainingReport, writeFileAtomically } from '../../report'
+import type { ModelSpec } from '../../spec'
+import { type TrainResult, train } from '../../train'
+import type { TrainOptions, TrainSettings } from '../../train-options'
+import {
+  addOutputOptions,
+  addRuntimeOptions,
+  datasetOf,
+  list,
+  number,
+  type RuntimeFlags,
+  runtimeOf,
+  wholeNumber,
+} from '../options'
+import { formatDuration } from '../progress'
+import { makeDirectory, type Session } from '../session'
+import { decimal, table } from '../table'
+
+interface Flags extends RuntimeFlags {
+  data: string
+  folds?: string[]
+  validation?: string
+  validationFolds?: string[]
+  validationFraction?: number
+  network: ModelSpec['network']
+  variant?: ModelSpec['variant']
+  width?: number
+  efm: boolean
+  aff: boolean
+  trunk?: ModelSpec['trunk']
+  classifier?: string
+  backbone?: string[]
+  config?: string
+  recipe?: TrainSettings['recipe']
+  epochs?: number
+  iterations?: number
+  batchSize?: number
+  microBatch?: number
+  inputSize?: number
+  optimizer?: 'sgd' | 'adam'
+  weightDecay?: number
+  schedule?: 'constant' | 'step' | 'poly' | 'cosine'
+  learningRate?: number
+  warmup?: number
+  augmentation: boolean
+  mixup?: number
+  activationLoss: boolean
+  batchNorm?: TrainSettings['batchNorm']
+  trainTrunk?: boolean
+  seed?: number
+  loaderThreads?: number
+  validateEvery?: number
+  checkpointEvery?: number
+  resume?: string
+  skipBadSamples?: boolean
+  out: string
+}
+
+export function addTrain(program: Command, sessionFor: (flags: Flags) => Session): void {
+  const command = program
+    .command('train')
+    .description('train a classifier or a segmentation network')
+    .argument('<task>', "'classification' or 'segmentation'")
+    .requiredOption('-d, --data <path>', 'a list file, a CSV file, or folders; see docs/formats.md')
+    .requiredOption(
+      '-o, --out <directory>',
+      'gets model.safetensors, report.html, metrics.json and the checkpoint',
+    )
+    .optionsGroup('Data:')
+    .option(
+      '--folds <names>',
+      'train on these folds of a CSV with a column `fold`, separated by commas',
+      list,
+    )
+    .option('--validation <path>', 'a dataset to validate on')
+    .option('--validation-folds <names>', 'validate on these folds of --validation, or of --data', list)
+    .option(
+      '--validation-fraction <share>',
+      'set this share of --data aside, whole patients at a time',
+      number,
+    )
+    .option('--skip-bad-samples', 'leave out samples that cannot be used, and report them')
+    .optionsGroup('Network:')
+    .requiredOption(
+      '-n, --network <name>',
+      'res2net50-v1b, res2net101-v1b, jcs-segmentation, jcs-joint, unet',
+    )
+    .addOption(new Option('--variant <name>').choices(['paper', 'authors']))
+    .option('--width <factor>', 'multiplies every channel count', number)
+    .option('--no-efm', 'without the enhanced feature module')
+    .option('--no-aff', 'without attentive feature fusion')
+    .option('--trunk <network>', 'jcs-joint: the classifier whose features are combined')
+    .option('--classifier <file>', 'jcs-joint: a trained classifier to start its trunk from')
+    .option('--backbone <file...>', 'ImageNet weights of the trunk, .safetensors')
+    .optionsGroup('Training (what is not given is the recipe’s):')
+    .addOption(new Option('--recipe <name>').choices(['paper', 'authors', 'scratch']))
+    .option('--config <file>', 'JSON with settings as of the API; options on the command line override it')
+    .option('--epochs <n>', 'how often every sample is seen', wholeNumber)
+    .option('--iterations <n>', 'instead of --epochs', wholeNumber)
+    .option('--batch-size <n>', 'samples per step', wholeNumber)
+    .option(
+      '--micro-batch <n>',
+      'samples per pass; default: the batch, or what fits into memory',
+      wholeNumber,
+    )
+    .option('--input-size <pixels>', 'height and width that images are brought to', wholeNumber)
+    .addOption(new Option('--optimizer <name>').choices(['sgd', 'adam']))
+    .option('--weight-decay <value>', 'share of every weight that is added to its gradient', number)
+    .addOption(new Option('--schedule <name>').choices(['constant', 'step', 'poly', 'cosine']))
+    .option('--learning-rate <value>', 'of the schedule, before warm-up and decay', number)
+    .option('--warmup <iterations>', 'over which the learning rate rises', wholeNumber)
+    .option('--no-augmentation', 'images as they are')
+    .option('--mixup <alpha>', 'classification: image mixing; 0 turns it off', number)
+    .option('--no-activation-loss', 'classification: without the loss on activation maps')
+    .addOption(new Option('--batch-norm <mode>').choices(['batch', 'eval', 'frozen']))
+    .option('--train-trunk', 'jcs-joint: train the trunk as well')
+    .option('--seed <n>', 'of weights, order and augmentation', wholeNumber)
+    .option('--loader-threads <n>', 'threads that augment ahead', wholeNumber)
+    .option('--validate-every <epochs>', 'default 1', wholeNumber)
+    .option('--checkpoint-every <epochs>', 'default 1', wholeNumber)
+    .option('--resume <file>', 'continue from a checkpoint; all other options as in its run')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  jcs train segmentation --data folds.csv --folds 1,2,3,4 --validation-folds 5 --network jcs-segmentation --out run/
+  jcs train classification --data train.csv --validation val.csv --network res2net50-v1b --recipe scratch --out run/
+  jcs train segmentation --data folds.csv --network jcs-segmentation --out run/ --resume run/checkpoint.safetensors
+
+Ctrl-C stops after the current step; the last checkpoint stays. The default recipe is the paper's, which takes days
+on a CPU: --recipe scratch and a smaller --width learn something in minutes.`,
+    )
+  addOutputOptions(addRuntimeOptions(command)).action(async (task: Task, flags: Flags) => {
+    const session = sessionFor(flags)
+    const { out } = flags
+    await makeDirectory(out)
+    const options = await toTrainOptions(task, flags)
+    const startMs = performance.now()
+    const result = await session.follow((controls) => train({ ...options, ...controls }))
+    await using model = result.model
+    const durationMs = performance.now() - startMs
+    await model.save(join(out, 'model.safetensors'))
+    await writeFileAtomically(join(out, 'report.html'), trainingReport(result))
+    const { metrics, settings, iterations, warnings, skipped } = result
+    const document = {
+      model: join(out, 'model.safetensors'),
+      spec: model.spec,
+      device: model.device,
+      precision: model.precision,
+      metrics,
+      iterations,
+      durationMs,
+      settings,
+      warnings,
+      skipped,
+    }
+    await writeFileAtomically(join(out, 'metrics.json'), session.toJson(document))
+    session.warn([...warnings, ...skipped.map(({ message }) => `skipped ${message}`)])
+    session.finish(document, describe(result, out, durationMs))
+  })
+}
+
+async function toTrainOptions(task: Task, flags: Flags): Promise<TrainOptions> {
+  const { data, folds, validation, validationFolds, validationFraction } = flags
+  const { network, variant, width, efm, aff, trunk } = flags
+  const config = flags.config === undefined ? {} : await readConfig(flags.config)
+  const isValidated = validation !== undefined || validationFolds !== undefined
+  return {
+    ...config,
+    ...settingsOf(task, flags, config),
+    ...runtimeOf(flags),
+    task,
+    data: {
+      train: datasetOf(data, folds),
+      ...(isValidated && { validation: datasetOf(validation ?? data, validationFolds) }),
+      validationFraction,
+    },
+    spec: { network, variant, width, trunk, ...(!efm && { efm }), ...(!aff && { aff }) },
+    classifier: flags.classifier,
+    backbone: flags.backbone,
+    checkpoint: { directory: flags.out, ...(flags.checkpointEvery && { every: flags.checkpointEvery }) },
+    resume: flags.resume,
+    onBadSample: flags.skipBadSamples ? 'skip' : 'error',
+  }
+}
+
+function settingsOf(task: Task, flags: Flags, config: TrainSettings): TrainSettings {
+  const { optimizer, weightDecay, schedule, learningRate, warmup, mixup } = flags
+  const given: TrainSettings = {
+    recipe: flags.recipe,
+    epochs: flags.epochs,
+    iterations: flags.iterations,
+    batchSize: flags.batchSize,
+    microBatch: flags.microBatch,
+    inputSize: flags.inputSize,
+    batchNorm: flags.batchNorm,
+    trainTrunk: flags.trainTrunk,
+    seed: flags.seed,
+    loaderThreads: flags.loaderThreads,
+    validateEvery: flags.validateEvery,
+    optimizer: merge(config.optimizer, { name: optimizer, weightDecay }),
+    schedule: merge(config.schedule, { name: schedule, learningRate, warmupIterations: warmup }),
+    augmentation: flags.augmentation ? undefined : false,
+    mixup: mixup === undefined ? undefined : { alpha: mixup },
+    activationLoss: flags.activationLoss || task !== 'classification' ? undefined : false,
+  }
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+}
+
+function merge<T extends object>(base: T | undefined, over: T): T | undefined {
+  const given = Object.entries(over).filter(([, value]) => value !== undefined)
+  return given.length === 0 ? undefined : ({ ...base, ...Object.fromEntries(given) } as T)
+}
+
+async function readConfig(path: string): Promise<TrainSettings> {
+  const text = Buffer.from(await readWhole(path, 2 ** 20)).toString('utf8')
+  try {
+    return JSON.parse(text) as TrainSettings
+  } catch (error) {
+    throw new JcsError('CORRUPT_FILE', `'${path}' is not JSON: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+function describe({ metrics, iterations }: TrainResult, out: string, durationMs: number): string {
+  const rows = Object.entries(metrics).map(([name, value]) => [
+    name,
+    Number.isInteger(value) && value > 1 ? value : decimal(value),
+  ])
+  return [
+    `trained ${iterations} iterations in ${formatDuration(durationMs)}`,
+    ...(rows.length > 0 ? [table(['validation', 'value'], rows)] : ['there was no validation data']),
+    `model:  ${join(out, 'model.safetensors')}`,
+    `report: ${join(out, 'report.html')}`,
+    '',
+    `${disclaimer}.`,
+  ].join('\n')
+}

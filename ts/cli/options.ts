@@ -1,0 +1,72 @@
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { DatasetSource } from '../datasets'
+import type { IntensityWindow } from '../images'
+import type { DeviceName, Precision, RuntimeOptions } from '../runtime'
+import type { SessionOptions } from './session'
+
+export function wholeNumber(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isInteger(value))
+    throw new InvalidArgumentError('expected a whole number.')
+  return value
+}
+
+export function number(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('expected a number.')
+  return value
+}
+
+export function list(text: string): string[] {
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+}
+
+export function wholeNumbers(text: string): number[] {
+  return list(text).map(wholeNumber)
+}
+
+/** `center,width` in the units of the source. */
+export function intensityWindow(text: string): IntensityWindow {
+  const [center, width, ...rest] = list(text).map(number)
+  if (center === undefined || width === undefined || rest.length > 0)
+    throw new InvalidArgumentError('expected center,width, for example -600,1500.')
+  return { center, width }
+}
+
+export interface RuntimeFlags extends SessionOptions {
+  device?: DeviceName
+  precision?: Precision
+  threads?: number
+}
+
+/** Options that every command has which computes something. */
+export function addRuntimeOptions(command: Command): Command {
+  return command
+    .optionsGroup('Device:')
+    .option('--device <name>', "'auto', 'cpu', 'cuda' or 'cuda:N'; `jcs devices` lists them")
+    .addOption(new Option('--precision <name>').choices(['auto', 'fp32', 'tf32', 'bf16']))
+    .option('--threads <n>', 'threads of the CPU backend', wholeNumber)
+}
+
+export function addOutputOptions(command: Command): Command {
+  return command
+    .optionsGroup('Output:')
+    .option('--json', 'print the result as one JSON document on stdout')
+    .addOption(
+      new Option('--progress <style>', 'on stderr; json: a line per event on stdout')
+        .choices(['auto', 'bar', 'lines', 'json', 'none'])
+        .default('auto'),
+    )
+}
+
+export function runtimeOf({ device, precision, threads }: RuntimeFlags): RuntimeOptions {
+  return { device, precision, threads }
+}
+
+/** A dataset's path, with the folds to take if any were named. */
+export function datasetOf(path: string, folds: readonly string[] | undefined): DatasetSource {
+  return folds ? { path, folds } : path
+}

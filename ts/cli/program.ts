@@ -1,0 +1,53 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { disclaimer } from '../diagnose'
+import { addClassify } from './commands/classify'
+import { addDemo } from './commands/demo'
+import { addDevices } from './commands/devices'
+import { addDiagnose } from './commands/diagnose'
+import { addEvaluate } from './commands/evaluate'
+import { addExport } from './commands/export'
+import { addProfile } from './commands/profile'
+import { addSegment } from './commands/segment'
+import { addTrain } from './commands/train'
+import { exitCodesHelp } from './exit-codes'
+import type { Session, SessionOptions } from './session'
+
+/** `sessionFor` makes the session of the command that runs, so that a signal can cancel it. */
+export function createProgram(sessionFor: (options: SessionOptions) => Session): Command {
+  const { version } = JSON.parse(readFileSync(join(__dirname, '..', '..', 'package.json'), 'utf8')) as {
+    version: string
+  }
+  const program = new Command('jcs')
+    .description(
+      'Joint classification and segmentation of chest CT: trains, classifies, segments, diagnoses.',
+    )
+    .version(version)
+    .showHelpAfterError('(jcs --help, or jcs help <command>, explains)')
+    .exitOverride()
+    .addHelpText(
+      'after',
+      `
+Start here:
+  jcs demo                     trains two small networks on synthetic scans and diagnoses cases they did not see
+  jcs help train               every option, with examples
+${exitCodesHelp}
+
+${disclaimer}.`,
+    )
+  addTrain(program, sessionFor)
+  addClassify(program, sessionFor)
+  addSegment(program, sessionFor)
+  addDiagnose(program, sessionFor)
+  addEvaluate(program, sessionFor)
+  addExport(program)
+  addProfile(program)
+  addDevices(program)
+  addDemo(program, sessionFor)
+  for (const command of program.commands) {
+    command.exitOverride().showHelpAfterError(`(jcs help ${command.name()} explains)`)
+    command.addHelpText('after', `${exitCodesHelp}\n\n${disclaimer}.`)
+  }
+  return program
+}
