@@ -68,7 +68,8 @@ LoaderOptions classification(int64_t batchSize) {
 }
 
 bool sameBytes(const Tensor& a, const Tensor& b) {
-  return a.type() == b.type() && std::memcmp(a.data(), b.data(), static_cast<size_t>(a.bytes())) == 0;
+  return a.type() == b.type() &&
+         (a.bytes() == 0 || std::memcmp(a.data(), b.data(), static_cast<size_t>(a.bytes())) == 0);
 }
 
 bool sameBatch(const Batch& a, const Batch& b) {
