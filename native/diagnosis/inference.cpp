@@ -43,6 +43,15 @@ Tensor prepare(const Model& model, std::span<const Slice> slices, int64_t batch)
   return images;
 }
 
+/// Weights and pixels are finite when they enter, but a network may overflow on its way.
+void requireFiniteOutput(const Model& model, std::span<const float> values) {
+  for (const float value : values)
+    require(std::isfinite(value), errors::kNotFinite, [&] {
+      return "network '" + model.spec().network + "' gave a value that is not finite; its weights are unusable, train "
+             "with a lower learning rate or load another file";
+    });
+}
+
 std::span<const float> sample(const Tensor& tensor, size_t index) {
   const auto count = static_cast<size_t>(tensor.elements() / tensor.shape()[0]);
   return tensor.as<float>().subspan(index * count, count);
@@ -104,6 +113,7 @@ std::vector<SliceClassification> classifySlices(Model& model, std::span<const Sl
   std::vector<SliceClassification> results(slices.size());
   for (size_t i = 0; i < slices.size(); ++i) {
     const auto pair = sample(logits, i);
+    requireFiniteOutput(model, pair);
     results[i].probability = 1 / (1 + std::exp(pair[0] - pair[1]));
     if (!explain) continue;
     const Tensor& maps = outputs.at("activationMap");
@@ -122,6 +132,7 @@ std::vector<SliceSegmentation> segmentSlices(Model& model, std::span<const Slice
   const Tensor& finest = outputs.at("side1");
   std::vector<SliceSegmentation> results(slices.size());
   for (size_t i = 0; i < slices.size(); ++i) {
+    requireFiniteOutput(model, sample(finest, i));
     const Pixels& source = slices[i].pixels;
     SliceSegmentation& result = results[i];
     std::vector<float> probabilities =

@@ -45,6 +45,7 @@ void requireWritableDirectory(const std::string& directory) {
 std::string writeCheckpoint(Model& model, const TrainConfig& config, TrainPosition position) {
   std::vector<std::pair<std::string, Tensor>> values;
   model.engine().runAndWait([&] {
+    model.requireAlive();
     for (const auto& [name, entry] : model.states().entries())
       if (!name.starts_with(kGradientPrefix)) values.emplace_back(name, model.states().get(name));
   });

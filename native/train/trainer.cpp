@@ -121,7 +121,13 @@ void Trainer::compile() {
 
 std::map<std::string, double> Trainer::step(const Batch& batch, double learningRate, int64_t iteration,
                                             const std::atomic<bool>* cancelled) {
-  Engine& engine = model_->engine();
+  const auto run = [&](const std::shared_ptr<Program>& program, const Program::Bindings& bindings,
+                       const std::atomic<bool>* stop = nullptr) {
+    model_->engine().runAndWait([&] {
+      model_->requireAlive();  // here, where disposing happens, it cannot change before the program is through
+      model_->engine().run(*program, model_->states(), bindings, stop);
+    });
+  };
   const std::vector<float> hyper = hyperParameters(config_.optimizer, learningRate, iteration + 1);
   std::map<std::string, double> totals;
   std::map<std::string, float> read{{"loss", 0.0f}};
@@ -157,7 +163,7 @@ std::map<std::string, double> Trainer::step(const Batch& batch, double learningR
     Program::Bindings bindings = bind(0);
     bindHyper(bindings);
     readLosses(bindings);
-    engine.runAndWait([&] { engine.run(*step_->whole, model_->states(), bindings, cancelled); });
+    run(step_->whole, bindings, cancelled);
     for (const auto& [name, value] : read) totals[name] = static_cast<double>(value);
     return totals;
   }
@@ -188,9 +194,7 @@ std::map<std::string, double> Trainer::step(const Batch& batch, double learningR
     Program::Bindings bindings = bindPart(part, share, zeros, zeros);
     bindings.outputs["intersections"] = reinterpret_cast<std::byte*>(part.intersections.data());
     bindings.outputs["sums"] = reinterpret_cast<std::byte*>(part.sums.data());
-    engine.runAndWait([&] {
-      engine.run(*step_->parts.at(part.count).statistics, model_->states(), bindings, cancelled);
-    });
+    run(step_->parts.at(part.count).statistics, bindings, cancelled);
     add(allIntersections, part.intersections);
     add(allSums, part.sums);
   }
@@ -203,7 +207,7 @@ std::map<std::string, double> Trainer::step(const Batch& batch, double learningR
     add(sums, part.sums, -1);
     Program::Bindings bindings = bindPart(part, share, intersections, sums);
     readLosses(bindings);
-    engine.runAndWait([&] { engine.run(*step_->parts.at(part.count).accumulate, model_->states(), bindings); });
+    run(step_->parts.at(part.count).accumulate, bindings);
     // Dice is the whole batch's in every part; everything else is the part's share.
     for (const auto& [name, value] : read) {
       if (name == "dice") totals[name] = static_cast<double>(value);
@@ -213,7 +217,7 @@ std::map<std::string, double> Trainer::step(const Batch& batch, double learningR
   if (totals.contains("dice")) totals["loss"] = totals["bce"] + totals["dice"];
   Program::Bindings bindings;
   bindHyper(bindings);
-  engine.runAndWait([&] { engine.run(*step_->update, model_->states(), bindings); });
+  run(step_->update, bindings);
   return totals;
 }
 
