@@ -113,10 +113,12 @@ std::string OnnxExporter::reduction(const Node& node) {
     axes.push_back(axisOf(input, axis));
     kept[axis] = 1;
   }
-  const std::string source = name(input);
-  const std::string reduced = axes.empty() ? source
-                                           : onnx(op.mean ? "ReduceMean" : "ReduceSum", {source, model_.integers(axes)},
-                                                  {{"keepdims", int64_t{1}}});
+  std::string reduced = name(input);
+  if (op.mean && hasChannelsFirst(input) && axes == Extents{2, 3}) {
+    reduced = onnx("GlobalAveragePool", {reduced});  // runtimes keep their blocked layouts through it
+  } else if (!axes.empty()) {
+    reduced = onnx(op.mean ? "ReduceMean" : "ReduceSum", {reduced, model_.integers(axes)}, {{"keepdims", int64_t{1}}});
+  }
   return lead == 0 ? reduced : reshaped(reduced, kept, op.target, isData(input));
 }
 
