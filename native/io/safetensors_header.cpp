@@ -126,14 +126,10 @@ class HeaderParser : public nlohmann::json_sax<Json> {
   }
   std::string where() const {
     switch (place_) {
-      case Place::kOutside:
-        return "its header ";
-      case Place::kTop:
-        return "the entry " + quote(key_) + " ";
-      case Place::kMetadata:
-        return "the metadata key " + quote(key_) + " ";
-      default:
-        return "tensor " + quote(header.entries.back().name) + " ";
+      case Place::kOutside: return "its header ";
+      case Place::kTop: return "the entry " + quote(key_) + " ";
+      case Place::kMetadata: return "the metadata key " + quote(key_) + " ";
+      default: return "tensor " + quote(header.entries.back().name) + " ";
     }
   }
 
