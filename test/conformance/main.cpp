@@ -105,24 +105,21 @@ void checkTable(Totals& totals) {
       totals.count("table: op '" + name + "'", "it is not in ops/op_names.h");
 }
 
-/// A node and the dtypes of its inputs; each distinct one is checked once, however many cases contain it.
+/// A node and the dtypes of its inputs.
 struct Check {
   size_t node;
   std::vector<DType> types;
+  auto operator<=>(const Check&) const = default;
 };
 
+/// Every node in every precision, but once where it has the same dtypes in both. Nodes of one op, attributes and shapes
+/// in several cases are all checked: they differ in their values, such as ties or large logits.
 std::vector<Check> checksOf(const std::vector<NodeCase>& nodes, std::span<const DType> activations) {
-  std::vector<Check> checks;
-  std::set<std::string> seen;
-  for (DType activation : activations)
-    for (size_t n = 0; n < nodes.size(); ++n) {
-      Check check{n, inputTypes(*nodes[n].op, nodes[n].graphTypes, activation, nodes[n].fixedTypes)};
-      // Without the case's name: op, attributes, shapes; and which operands are one value.
-      std::string key = nodes[n].label.substr(nodes[n].label.find(": ")) + typesText(check.types);
-      for (int id : nodes[n].inputIds) key += std::to_string(std::ranges::count(nodes[n].inputIds, id));
-      if (seen.insert(key).second) checks.push_back(std::move(check));
-    }
-  return checks;
+  std::set<Check> checks;
+  for (size_t n = 0; n < nodes.size(); ++n)
+    for (DType activation : activations)
+      checks.insert({n, inputTypes(*nodes[n].op, nodes[n].graphTypes, activation, nodes[n].fixedTypes)});
+  return {checks.begin(), checks.end()};
 }
 
 void runBackend(const std::shared_ptr<Backend>& backend, Backend& reference, const std::vector<NodeCase>& nodes,
