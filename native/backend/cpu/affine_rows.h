@@ -8,18 +8,16 @@ namespace jcs::cpu {
 template <typename T>
 JCS_VECTORISED void affineRows(int64_t rows, int64_t channels, T* y, int64_t yStride, const T* x, int64_t xStride,
                                const float* scale, const float* shift, Epilogue epilogue) {
-  for (int64_t row = 0; row < rows; ++row) {
-    T* to = y + row * yStride;
-    const T* from = x + row * xStride;
+  for (int64_t row = 0; row < rows; ++row, y += yStride, x += xStride) {
+    const auto value = [&]<typename N>(As<N>, int64_t c)
+                           JCS_INLINE_LAMBDA -> N { return load<N>(x + c) * load<N>(scale + c) + load<N>(shift + c); };
     if (epilogue.sigmoid) {
-#pragma GCC ivdep
-      for (int64_t c = 0; c < channels; ++c) store(to + c, sigmoidOf(load(from + c) * scale[c] + shift[c]));
+      mapLine(y, channels,
+              [&]<typename N>(As<N> as, int64_t c) JCS_INLINE_LAMBDA -> N { return sigmoidOf(value(as, c)); });
     } else {
-#pragma GCC ivdep
-      for (int64_t c = 0; c < channels; ++c) {
-        const float value = load(from + c) * scale[c] + shift[c];
-        store(to + c, value < epilogue.low ? epilogue.low : value);
-      }
+      mapLine(y, channels, [&]<typename N>(As<N> as, int64_t c) JCS_INLINE_LAMBDA -> N {
+        return atLeast(value(as, c), epilogue.low);
+      });
     }
   }
 }

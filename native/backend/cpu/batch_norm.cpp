@@ -8,60 +8,71 @@ namespace jcs::cpu {
 
 namespace {
 
+using Doubles [[gnu::vector_size(128)]] = double;  // as many as Floats
+
+template <typename D>
+JCS_INLINE D loadDoubles(const double* p) {
+  D x;
+  std::memcpy(&x, p, sizeof x);
+  return x;
+}
+
 /// A rough mean per channel, of rows spread over the whole. Moments about it neither cancel, when the mean is large
 /// against the deviation, nor drift.
 template <typename T>
-JCS_VECTORISED void findPivot(int64_t rows, int64_t channels, const T* x, int64_t stride, float* __restrict pivot) {
+JCS_VECTORISED void findPivot(int64_t rows, int64_t channels, const T* x, int64_t stride, float* pivot) {
   const int64_t samples = rows < 256 ? rows : 256;
   const float weight = 1.0f / static_cast<float>(samples);
-  for (int64_t c = 0; c < channels; ++c) pivot[c] = 0;
+  std::fill_n(pivot, channels, 0.0f);
   for (int64_t i = 0; i < samples; ++i) {
     const T* from = x + rows * i / samples * stride;
-    for (int64_t c = 0; c < channels; ++c) pivot[c] += weight * load(from + c);
+    mapLine(pivot, channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA -> N {
+      return load<N>(pivot + c) + weight * load<N>(from + c);
+    });
   }
 }
 
 /// Σ(x − pivot) and Σ(x − pivot)² per channel.
 template <typename T>
-JCS_VECTORISED void addMoments(int64_t rows, int64_t channels, const T* x, int64_t stride,
-                               const float* __restrict pivot, float* __restrict sums) {
-  float* __restrict squares = sums + channels;
-  for (int64_t row = 0; row < rows; ++row, x += stride)
-    for (int64_t c = 0; c < channels; ++c) {
-      const float d = load(x + c) - pivot[c];
-      sums[c] += d;
-      squares[c] += d * d;
-    }
+JCS_VECTORISED void addMoments(int64_t rows, int64_t channels, const T* x, int64_t stride, const float* pivot,
+                               float* sums) {
+  const auto offset = [&]<typename N>(As<N>, int64_t row, int64_t c)
+                          JCS_INLINE_LAMBDA -> N { return load<N>(x + row * stride + c) - load<N>(pivot + c); };
+  addTerms(rows, channels, sums, offset);
+  addTerms(rows, channels, sums + channels, [&]<typename N>(As<N> as, int64_t row, int64_t c) JCS_INLINE_LAMBDA -> N {
+    const N d = offset(as, row, c);
+    return d * d;
+  });
 }
 
 /// Σdy and Σdy·(x − mean) per channel.
 template <typename G, typename X>
 JCS_VECTORISED void addGradientSums(int64_t rows, int64_t channels, const G* dy, int64_t dyStride, const X* x,
-                                    int64_t xStride, const float* __restrict mean, float* __restrict sums) {
-  float* __restrict products = sums + channels;
-  for (int64_t row = 0; row < rows; ++row, dy += dyStride, x += xStride)
-    for (int64_t c = 0; c < channels; ++c) {
-      const float g = load(dy + c);
-      sums[c] += g;
-      products[c] += g * (load(x + c) - mean[c]);
-    }
+                                    int64_t xStride, const float* mean, float* sums) {
+  addRows(rows, channels, dy, dyStride, sums);
+  addTerms(rows, channels, sums + channels, [&]<typename N>(As<N>, int64_t row, int64_t c) JCS_INLINE_LAMBDA -> N {
+    return load<N>(dy + row * dyStride + c) * (load<N>(x + row * xStride + c) - load<N>(mean + c));
+  });
 }
 
-/// dx = a·((dy − b) − c·(x − mean)), coefficients per channel: mean(dy) and the slope of dy over x are taken out. With
-/// few rows next to nothing is left, hence float64; the loop is bound by memory all the same.
+JCS_INLINE double inDouble(float x) { return x; }
+JCS_INLINE Doubles inDouble(const Floats& x) { return __builtin_convertvector(x, Doubles); }
+JCS_INLINE float inFloat(double x) { return static_cast<float>(x); }
+JCS_INLINE Floats inFloat(const Doubles& x) { return __builtin_convertvector(x, Floats); }
+
+/// dx = a·((dy − b) − slope·(x − mean)), coefficients per channel: mean(dy) and the slope of dy over x are taken out.
+/// With few rows next to nothing is left, hence float64; the loop is bound by memory all the same.
 template <typename G, typename X>
 JCS_VECTORISED void gradientRows(int64_t rows, int64_t channels, const G* dy, int64_t dyStride, const X* x,
-                                 int64_t xStride, X* dx, int64_t dxStride, const float* __restrict mean,
-                                 const double* __restrict coefficients) {
-  const double* __restrict a = coefficients;
-  const double* __restrict b = coefficients + channels;
-  const double* __restrict slope = coefficients + 2 * channels;
-  for (int64_t row = 0; row < rows; ++row, dy += dyStride, x += xStride, dx += dxStride) {
-#pragma GCC ivdep
-    for (int64_t c = 0; c < channels; ++c)
-      store(dx + c, static_cast<float>(
-                        a[c] * ((load(dy + c) - b[c]) - slope[c] * (static_cast<double>(load(x + c)) - mean[c]))));
-  }
+                                 int64_t xStride, X* dx, int64_t dxStride, const float* mean, const double* a,
+                                 const double* b, const double* slope) {
+  for (int64_t row = 0; row < rows; ++row, dy += dyStride, x += xStride, dx += dxStride)
+    mapLine(dx, channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA -> N {
+      using D = std::conditional_t<std::is_same_v<N, float>, double, Doubles>;
+      return inFloat(loadDoubles<D>(a + c) *
+                     ((inDouble(load<N>(dy + c)) - loadDoubles<D>(b + c)) -
+                      loadDoubles<D>(slope + c) * (inDouble(load<N>(x + c)) - inDouble(load<N>(mean + c)))));
+    });
 }
 
 int64_t rowGrain(int64_t channels) { return 1 + 16384 / std::max<int64_t>(channels, 1); }
@@ -176,7 +187,8 @@ class BatchNormGradientKernel : public Kernel {
         });
     pool_.parallelFor(threads_, rows_, rowGrain(channels_), [&](int64_t begin, int64_t end, int) {
       gradientRows(end - begin, channels_, dy + begin * dy_.rowStride, dy_.rowStride, x + begin * x_.rowStride,
-                   x_.rowStride, dx + begin * dxStride_, dxStride_, mean, coefficients);
+                   x_.rowStride, dx + begin * dxStride_, dxStride_, mean, coefficients, coefficients + channels_,
+                   coefficients + 2 * channels_);
     });
   }
 

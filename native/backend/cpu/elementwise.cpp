@@ -7,88 +7,123 @@ namespace jcs::cpu {
 
 namespace {
 
-// Results may lie where the first input lies (inPlaceInput), hence `ivdep` and not __restrict: element i depends on
-// element i alone.
-
 struct Identity {
-  JCS_INLINE float operator()(float x) const { return x; }
+  template <typename N>
+  JCS_INLINE N operator()(const N& x) const {
+    return x;
+  }
 };
 struct Relu {
-  JCS_INLINE float operator()(float x) const { return x < 0.0f ? 0.0f : x; }
+  template <typename N>
+  JCS_INLINE N operator()(const N& x) const {
+    return atLeast(x, 0.0f);
+  }
 };
 struct Sigmoid {
-  JCS_INLINE float operator()(float x) const { return sigmoidOf(x); }
+  template <typename N>
+  JCS_INLINE N operator()(const N& x) const {
+    return sigmoidOf(x);
+  }
 };
 struct Sqrt {
   JCS_INLINE float operator()(float x) const { return std::sqrt(x); }
+  JCS_INLINE Floats operator()(const Floats& x) const {
+    Floats y;
+    for (int64_t lane = 0; lane < kLanes; ++lane) y[lane] = std::sqrt(x[lane]);
+    return y;
+  }
 };
 
 // f'(x) · dy from y = f(x).
 struct ReluGradient {
-  JCS_INLINE float operator()(float dy, float y) const { return y > 0.0f ? dy : 0.0f; }
+  template <typename N>
+  JCS_INLINE N operator()(const N& dy, const N& y) const {
+    return keepWhere(y > 0.0f, dy);
+  }
 };
 struct SigmoidGradient {
-  JCS_INLINE float operator()(float dy, float y) const { return dy * y * (1.0f - y); }
+  template <typename N>
+  JCS_INLINE N operator()(const N& dy, const N& y) const {
+    return dy * y * (1.0f - y);
+  }
 };
 struct SqrtGradient {
-  JCS_INLINE float operator()(float dy, float y) const { return dy * 0.5f / y; }
+  template <typename N>
+  JCS_INLINE N operator()(const N& dy, const N& y) const {
+    return dy * 0.5f / y;
+  }
 };
 
 struct Add {
-  JCS_INLINE float operator()(float a, float b) const { return a + b; }
+  template <typename N>
+  JCS_INLINE N operator()(const N& a, const N& b) const {
+    return a + b;
+  }
 };
 struct Subtract {
-  JCS_INLINE float operator()(float a, float b) const { return a - b; }
+  template <typename N>
+  JCS_INLINE N operator()(const N& a, const N& b) const {
+    return a - b;
+  }
 };
 struct Multiply {
-  JCS_INLINE float operator()(float a, float b) const { return a * b; }
+  template <typename N>
+  JCS_INLINE N operator()(const N& a, const N& b) const {
+    return a * b;
+  }
 };
 struct Divide {
-  JCS_INLINE float operator()(float a, float b) const { return a / b; }
+  template <typename N>
+  JCS_INLINE N operator()(const N& a, const N& b) const {
+    return a / b;
+  }
 };
+
+// Results may lie where the first input lies (inPlaceInput).
 
 template <typename F, typename Y, typename X>
 JCS_VECTORISED void mapBlocks(const StridedLoop<2>& loop, int64_t begin, int64_t end, Y* y, const X* x) {
-  loop.forEachBlock(
-      begin, end, [&](const auto& at, int64_t length) __attribute__((always_inline)) {
-        Y* to = y + at[0];
-        const X* from = x + at[1];
-#pragma GCC ivdep
-        for (int64_t i = 0; i < length; ++i) store(to + i, F()(load(from + i)));
-      });
+  loop.forEachBlock(begin, end, [&](const auto& at, int64_t length) JCS_INLINE_LAMBDA {
+    const X* from = x + at[1];
+    mapLine(y + at[0], length,
+            [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA -> N { return F()(load<N>(from + i)); });
+  });
 }
 
-template <typename F, typename A, typename B>
-JCS_INLINE void combineLine(A* y, const A* a, const B* b, int64_t length, bool constant, float low) {
-  if (constant) {
-    const float right = load(b);
-#pragma GCC ivdep
-    for (int64_t i = 0; i < length; ++i) {
-      const float value = F()(load(a + i), right);
-      store(y + i, value < low ? low : value);
-    }
-  } else {
-#pragma GCC ivdep
-    for (int64_t i = 0; i < length; ++i) {
-      const float value = F()(load(a + i), load(b + i));
-      store(y + i, value < low ? low : value);
-    }
-  }
+template <typename F, typename G, typename Y>
+JCS_VECTORISED void gradientBlocks(const StridedLoop<3>& loop, int64_t begin, int64_t end, G* dx, const G* dy,
+                                   const Y* y) {
+  loop.forEachBlock(begin, end, [&](const auto& at, int64_t length) JCS_INLINE_LAMBDA {
+    const G* gradient = dy + at[1];
+    const Y* result = y + at[2];
+    mapLine(dx + at[0], length, [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA -> N {
+      return F()(load<N>(gradient + i), load<N>(result + i));
+    });
+  });
 }
 
 template <typename F, typename A, typename B>
 JCS_VECTORISED void combineBlocks(const StridedLoop<3>& loop, int64_t begin, int64_t end, A* y, const A* a, const B* b,
                                   Epilogue epilogue) {
   const bool constant = loop.lineStride(2) == 0;
-  loop.forEachBlock(
-      begin, end, [&](const auto& at, int64_t length) __attribute__((always_inline)) {
-        A* to = y + at[0];
-        combineLine<F>(to, a + at[1], b + at[2], length, constant, epilogue.low);
-        if (epilogue.sigmoid) {
-#pragma GCC ivdep
-          for (int64_t i = 0; i < length; ++i) store(to + i, sigmoidOf(load(to + i)));
-        }
+  loop.forEachBlock(begin, end, [&](const auto& at, int64_t length) JCS_INLINE_LAMBDA {
+    A* to = y + at[0];
+    const A* left = a + at[1];
+    const B* right = b + at[2];
+    if (constant) {
+      const float value = load(right);
+      mapLine(to, length, [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA -> N {
+        return atLeast(F()(load<N>(left + i), N{} + value), epilogue.low);
       });
+    } else {
+      mapLine(to, length, [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA -> N {
+        return atLeast(F()(load<N>(left + i), load<N>(right + i)), epilogue.low);
+      });
+    }
+    if (epilogue.sigmoid)
+      mapLine(to, length,
+              [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA -> N { return sigmoidOf(load<N>(to + i)); });
+  });
 }
 
 /// A loop whose body knows the types; runs it over all blocks.
@@ -133,18 +168,36 @@ std::unique_ptr<Kernel> mapKernel(const Prepare& p) {
   });
 }
 
+/// A kernel of two operands, of any two dtypes; `makeBody` is told them by null pointers.
+template <typename MakeBody>
+std::unique_ptr<Kernel> pairKernel(const Prepare& p, MakeBody&& makeBody) {
+  invariant(p.outputs[0].type.dtype == p.inputs[0].type.dtype, "the result has the first operand's dtype");
+  return withElement(p.inputs[0].type.dtype, [&]<typename A>(A* a) {
+    return withElement(p.inputs[1].type.dtype, [&]<typename B>(B* b) -> std::unique_ptr<Kernel> {
+      return std::make_unique<LoopKernel<3>>(p, makeBody(a, b));
+    });
+  });
+}
+
+template <typename F>
+std::unique_ptr<Kernel> gradientKernel(const Prepare& p) {
+  return pairKernel(p, []<typename G, typename Y>(G*, Y*) {
+    return [](const StridedLoop<3>& loop, int64_t begin, int64_t end, std::byte* dx, const std::byte* dy,
+              const std::byte* y) {
+      gradientBlocks<F>(loop, begin, end, reinterpret_cast<G*>(dx), reinterpret_cast<const G*>(dy),
+                        reinterpret_cast<const Y*>(y));
+    };
+  });
+}
+
 template <typename F>
 std::unique_ptr<Kernel> combineKernel(const Prepare& p, Activation activation) {
-  invariant(p.outputs[0].type.dtype == p.inputs[0].type.dtype, "the result has the first operand's dtype");
-  return withElement(p.inputs[0].type.dtype, [&]<typename A>(A*) {
-    return withElement(p.inputs[1].type.dtype, [&]<typename B>(B*) -> std::unique_ptr<Kernel> {
-      return std::make_unique<LoopKernel<3>>(
-          p, [epilogue = Epilogue(activation)](const StridedLoop<3>& loop, int64_t begin, int64_t end, std::byte* y,
-                                               const std::byte* a, const std::byte* b) {
-            combineBlocks<F>(loop, begin, end, reinterpret_cast<A*>(y), reinterpret_cast<const A*>(a),
-                             reinterpret_cast<const B*>(b), epilogue);
-          });
-    });
+  return pairKernel(p, [epilogue = Epilogue(activation)]<typename A, typename B>(A*, B*) {
+    return [epilogue](const StridedLoop<3>& loop, int64_t begin, int64_t end, std::byte* y, const std::byte* a,
+                      const std::byte* b) {
+      combineBlocks<F>(loop, begin, end, reinterpret_cast<A*>(y), reinterpret_cast<const A*>(a),
+                       reinterpret_cast<const B*>(b), epilogue);
+    };
   });
 }
 
@@ -159,9 +212,9 @@ std::unique_ptr<Kernel> prepareUnary(const Prepare& p) {
 
 std::unique_ptr<Kernel> prepareUnaryGradient(const Prepare& p) {
   switch (p.as<UnaryGradient>().kind) {
-    case Unary::Kind::kRelu: return combineKernel<ReluGradient>(p, Activation::kNone);
-    case Unary::Kind::kSigmoid: return combineKernel<SigmoidGradient>(p, Activation::kNone);
-    case Unary::Kind::kSqrt: return combineKernel<SqrtGradient>(p, Activation::kNone);
+    case Unary::Kind::kRelu: return gradientKernel<ReluGradient>(p);
+    case Unary::Kind::kSigmoid: return gradientKernel<SigmoidGradient>(p);
+    case Unary::Kind::kSqrt: return gradientKernel<SqrtGradient>(p);
   }
   fail(errors::kInternal, "unary_gradient: unknown kind");
 }

@@ -34,43 +34,44 @@ brgemm makeKernel(int64_t pixels, int64_t outputs, int64_t depth, int64_t batch,
 }
 
 template <typename T>
-JCS_VECTORISED void copyPixels(int64_t pixels, int64_t channels, T* __restrict to, int64_t toStride,
-                               const T* __restrict from, int64_t fromStride) {
+JCS_VECTORISED void copyPixels(int64_t pixels, int64_t channels, T* to, int64_t toStride, const T* from,
+                               int64_t fromStride) {
   for (int64_t i = 0; i < pixels; ++i, to += toStride, from += fromStride) {
-    for (int64_t c = 0; c < channels; ++c) to[c] = from[c];
+    copyLine(to, from, channels);
     for (int64_t c = channels; c < toStride; ++c) to[c] = T{};
   }
 }
 
-/// y = act(sums + bias + residual), pixel by pixel.
+/// y = act(sums + bias + residual), pixel by pixel; with a sigmoid the residual has been added before.
 template <typename Y, typename R>
-JCS_VECTORISED void storePixels(int64_t pixels, int64_t outputs, const float* __restrict sums, int64_t sumsStride,
-                                const float* __restrict bias, const R* __restrict residual, int64_t residualStride,
-                                Y* __restrict y, int64_t yStride, Epilogue epilogue) {
+JCS_VECTORISED void storePixels(int64_t pixels, int64_t outputs, const float* sums, int64_t sumsStride,
+                                const float* bias, const R* residual, int64_t residualStride, Y* y, int64_t yStride,
+                                Epilogue epilogue) {
   for (int64_t i = 0; i < pixels; ++i, sums += sumsStride, y += yStride) {
+    const auto sum = [&]<typename N>(As<N>, int64_t o)
+                         JCS_INLINE_LAMBDA -> N { return load<N>(sums + o) + load<N>(bias + o); };
     if (epilogue.sigmoid) {
-      for (int64_t o = 0; o < outputs; ++o) store(y + o, sigmoidOf(sums[o] + bias[o]));
+      forEachBlock(outputs,
+                   [&]<typename N>(As<N> as, int64_t o) JCS_INLINE_LAMBDA { store(y + o, sigmoidOf(sum(as, o))); });
     } else if (residual) {
-      for (int64_t o = 0; o < outputs; ++o) {
-        const float value = sums[o] + bias[o] + load(residual + o);
-        store(y + o, value < epilogue.low ? epilogue.low : value);
-      }
+      forEachBlock(outputs, [&]<typename N>(As<N> as, int64_t o) JCS_INLINE_LAMBDA {
+        store(y + o, atLeast(N(sum(as, o) + load<N>(residual + o)), epilogue.low));
+      });
       residual += residualStride;
     } else {
-      for (int64_t o = 0; o < outputs; ++o) {
-        const float value = sums[o] + bias[o];
-        store(y + o, value < epilogue.low ? epilogue.low : value);
-      }
+      forEachBlock(outputs, [&]<typename N>(As<N> as, int64_t o)
+                                JCS_INLINE_LAMBDA { store(y + o, atLeast(sum(as, o), epilogue.low)); });
     }
   }
 }
 
-/// Adds the residual where a sigmoid, which storePixels applies without one, follows.
 template <typename R>
-JCS_VECTORISED void addResidual(int64_t pixels, int64_t outputs, float* __restrict sums, int64_t sumsStride,
-                                const R* __restrict residual, int64_t residualStride) {
+JCS_VECTORISED void addResidual(int64_t pixels, int64_t outputs, float* sums, int64_t sumsStride, const R* residual,
+                                int64_t residualStride) {
   for (int64_t i = 0; i < pixels; ++i, sums += sumsStride, residual += residualStride)
-    for (int64_t o = 0; o < outputs; ++o) sums[o] += load(residual + o);
+    mapLine(sums, outputs, [&]<typename N>(As<N>, int64_t o) JCS_INLINE_LAMBDA -> N {
+      return load<N>(sums + o) + load<N>(residual + o);
+    });
 }
 
 template <typename P, typename S>

@@ -10,34 +10,16 @@ namespace jcs::cpu {
 namespace {
 
 template <typename Y, typename X>
-JCS_VECTORISED void convertBlocks(const StridedLoop<2>& loop, int64_t begin, int64_t end, Y* y, const X* x) {
-  const bool constant = loop.lineStride(1) == 0;
-  loop.forEachBlock(
-      begin, end, [&](const auto& at, int64_t length) __attribute__((always_inline)) {
-        Y* to = y + at[0];
-        const X* from = x + at[1];
-        if (constant) {
-          const float value = load(from);
-          for (int64_t i = 0; i < length; ++i) store(to + i, value);
-        } else {
-#pragma GCC ivdep
-          for (int64_t i = 0; i < length; ++i) store(to + i, load(from + i));
-        }
-      });
-}
-
-template <typename T>
-JCS_VECTORISED void copyBlocks(const StridedLoop<2>& loop, int64_t begin, int64_t end, T* y, const T* x) {
-  loop.forEachBlock(
-      begin, end, [&](const auto& at, int64_t length) __attribute__((always_inline)) {
-        T* __restrict to = y + at[0];
-        const T* __restrict from = x + at[1];
-        if (length * static_cast<int64_t>(sizeof(T)) >= 512) {
-          std::memcpy(to, from, static_cast<size_t>(length) * sizeof(T));
-        } else {
-          for (int64_t i = 0; i < length; ++i) to[i] = from[i];
-        }
-      });
+JCS_VECTORISED void copyBlocks(const StridedLoop<2>& loop, int64_t begin, int64_t end, Y* y, const X* x) {
+  loop.forEachBlock(begin, end, [&](const auto& at, int64_t length) JCS_INLINE_LAMBDA {
+    const X* from = x + at[1];
+    if constexpr (std::is_same_v<X, Y>) {
+      copyLine(y + at[0], from, length);
+    } else {
+      mapLine(y + at[0], length,
+              [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA -> N { return load<N>(from + i); });
+    }
+  });
 }
 
 /// A box copied from one tensor into another of the same extent.
@@ -82,13 +64,8 @@ class CopyKernel : public Kernel {
       withElement(copy.fromDtype, [&]<typename X>(X*) {
         const X* x = reinterpret_cast<const X*>(from) + copy.fromOffset;
         Y* y = reinterpret_cast<Y*>(to) + copy.toOffset;
-        pool_.parallelFor(threads_, copy.loop.blocks(), copy.loop.grain(), [&](int64_t begin, int64_t end, int) {
-          if constexpr (std::is_same_v<X, Y>) {
-            copyBlocks(copy.loop, begin, end, y, x);
-          } else {
-            convertBlocks(copy.loop, begin, end, y, x);
-          }
-        });
+        pool_.parallelFor(threads_, copy.loop.blocks(), copy.loop.grain(),
+                          [&](int64_t begin, int64_t end, int) { copyBlocks(copy.loop, begin, end, y, x); });
       });
     });
   }

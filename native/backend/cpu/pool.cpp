@@ -33,15 +33,12 @@ JCS_INLINE Window windowsOver(int64_t h, const PoolAttributes& pool, int64_t out
           std::min((h + pool.padding) / pool.stride + 1, outExtent)};
 }
 
-/// What average pooling divides by: the pixels inside the image, or inside the padded image when padding counts (a
-/// window that ceilMode lets hang out further does not count that part).
-JCS_INLINE float divisorOf(int64_t p, int64_t q, const Geometry& g) {
-  const auto extent = [&](int64_t i, int64_t size) __attribute__((always_inline)) {
-    const int64_t start = i * g.pool.stride - g.pool.padding;
-    if (g.pool.countIncludePad) return std::min(start + g.pool.kernel, size + g.pool.padding) - start;
-    return std::min(start + g.pool.kernel, size) - std::max<int64_t>(start, 0);
-  };
-  return static_cast<float>(extent(p, g.height) * extent(q, g.width));
+/// 1 / pixels that window `p` counts along one axis: those inside the image, or inside the padded image when padding
+/// counts (a window that ceilMode lets hang out further does not count that part).
+float shareOf(int64_t p, const PoolAttributes& pool, int64_t extent) {
+  const int64_t start = p * pool.stride - pool.padding;
+  const int64_t end = std::min(start + pool.kernel, extent + (pool.countIncludePad ? pool.padding : 0));
+  return 1.0f / static_cast<float>(end - (pool.countIncludePad ? start : std::max<int64_t>(start, 0)));
 }
 
 template <typename T>
@@ -49,90 +46,78 @@ JCS_VECTORISED void maxPoolRow(const Geometry& g, int64_t p, const T* x, T* y) {
   const Window rows = windowOf(p, g.pool, g.height);
   for (int64_t q = 0; q < g.outWidth; ++q) {
     const Window columns = windowOf(q, g.pool, g.width);
-    T* __restrict to = y + q * g.yStride;
-    const T* first = x + (rows.begin * g.width + columns.begin) * g.xStride;
-    for (int64_t c = 0; c < g.channels; ++c) to[c] = first[c];
-    for (int64_t h = rows.begin; h < rows.end; ++h)
-      for (int64_t w = columns.begin; w < columns.end; ++w) {
-        const T* __restrict from = x + (h * g.width + w) * g.xStride;
-        // A NaN wins: it is not less than or equal to the maximum.
-        for (int64_t c = 0; c < g.channels; ++c) {
-          const float value = load(from + c), maximum = load(to + c);
-          store(to + c, value <= maximum || maximum != maximum ? maximum : value);
+    forEachBlock(g.channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA {
+      N maximum = load<N>(x + (rows.begin * g.width + columns.begin) * g.xStride + c);
+      for (int64_t h = rows.begin; h < rows.end; ++h)
+        for (int64_t w = columns.begin; w < columns.end; ++w) {
+          const N value = load<N>(x + (h * g.width + w) * g.xStride + c);
+          maximum = (value <= maximum) | (maximum != maximum) ? maximum : value;  // a NaN wins
         }
-      }
+      store(y + q * g.yStride + c, maximum);
+    });
   }
 }
 
-/// One row of dx. For every window over it, finds the first maximum again and adds dy where that lies in this row.
-/// `sums` has width · channels floats, `best` and `where` channels each.
+/// One row of dx. A pixel gets the gradient of every window of which it is the first maximum: greater than those before
+/// it, not less than those after it.
 template <typename T, typename X>
-JCS_VECTORISED void maxPoolGradientRow(const Geometry& g, int64_t dxStride, int64_t h, const T* dy, const X* x, X* dx,
-                                       float* sums, float* best, float* where) {
-  std::fill_n(sums, g.width * g.channels, 0.0f);
-  const Window windows = windowsOver(h, g.pool, g.outHeight);
-  for (int64_t p = windows.begin; p < windows.end; ++p) {
-    const Window rows = windowOf(p, g.pool, g.height);
-    for (int64_t q = 0; q < g.outWidth; ++q) {
-      const Window columns = windowOf(q, g.pool, g.width);
-      for (int64_t c = 0; c < g.channels; ++c) best[c] = -std::numeric_limits<float>::infinity();
-      for (int64_t c = 0; c < g.channels; ++c) where[c] = 0;
-      float position = 0;
-      for (int64_t i = rows.begin; i < rows.end; ++i)
-        for (int64_t j = columns.begin; j < columns.end; ++j, ++position) {
-          const X* __restrict from = x + (i * g.width + j) * g.xStride;
-          float* __restrict maximum = best;
-          float* __restrict at = where;
-          for (int64_t c = 0; c < g.channels; ++c) {
-            const float value = load(from + c);
-            const bool better = !(value <= maximum[c] || maximum[c] != maximum[c]);
-            maximum[c] = better ? value : maximum[c];
-            at[c] = better ? position : at[c];
-          }
+JCS_VECTORISED void maxPoolGradientRow(const Geometry& g, int64_t dxStride, int64_t h, const T* dy, const X* x, X* dx) {
+  const Window windowRows = windowsOver(h, g.pool, g.outHeight);
+  for (int64_t w = 0; w < g.width; ++w) {
+    const Window windowColumns = windowsOver(w, g.pool, g.outWidth);
+    forEachBlock(g.channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA {
+      const N own = load<N>(x + (h * g.width + w) * g.xStride + c);
+      N sum{};
+      for (int64_t p = windowRows.begin; p < windowRows.end; ++p)
+        for (int64_t q = windowColumns.begin; q < windowColumns.end; ++q) {
+          const Window rows = windowOf(p, g.pool, g.height), columns = windowOf(q, g.pool, g.width);
+          N share = load<N>(dy + (p * g.outWidth + q) * g.yStride + c);
+          for (int64_t i = rows.begin; i < rows.end; ++i)
+            for (int64_t j = columns.begin; j < columns.end; ++j) {
+              const N other = load<N>(x + (i * g.width + j) * g.xStride + c);
+              const bool before = i < h || (i == h && j < w);
+              if (before) {
+                share = keepWhere(other < own, share);
+              } else {
+                share = keepWhere(other <= own, share);
+              }
+            }
+          sum += share;
         }
-      const T* __restrict gradient = dy + (p * g.outWidth + q) * g.yStride;
-      float inRow = static_cast<float>((h - rows.begin) * (columns.end - columns.begin));
-      for (int64_t j = columns.begin; j < columns.end; ++j, ++inRow) {
-        float* __restrict sum = sums + j * g.channels;
-        for (int64_t c = 0; c < g.channels; ++c) sum[c] += where[c] == inRow ? load(gradient + c) : 0.0f;
-      }
-    }
+      store(dx + w * dxStride + c, sum);
+    });
   }
-  for (int64_t w = 0; w < g.width; ++w)
-    for (int64_t c = 0; c < g.channels; ++c) store(dx + w * dxStride + c, sums[w * g.channels + c]);
 }
 
 template <typename T>
-JCS_VECTORISED void averagePoolRow(const Geometry& g, int64_t p, const T* x, T* y, float* sum) {
+JCS_VECTORISED void averagePoolRow(const Geometry& g, int64_t p, const float* rowShares, const float* columnShares,
+                                   const T* x, T* y) {
   const Window rows = windowOf(p, g.pool, g.height);
   for (int64_t q = 0; q < g.outWidth; ++q) {
     const Window columns = windowOf(q, g.pool, g.width);
-    float* __restrict total = sum;
-    for (int64_t c = 0; c < g.channels; ++c) total[c] = 0;
-    for (int64_t h = rows.begin; h < rows.end; ++h)
-      for (int64_t w = columns.begin; w < columns.end; ++w) {
-        const T* __restrict from = x + (h * g.width + w) * g.xStride;
-        for (int64_t c = 0; c < g.channels; ++c) total[c] += load(from + c);
-      }
-    const float scale = 1.0f / divisorOf(p, q, g);
-    for (int64_t c = 0; c < g.channels; ++c) store(y + q * g.yStride + c, total[c] * scale);
+    const float share = rowShares[p] * columnShares[q];
+    forEachBlock(g.channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA {
+      N sum{};
+      for (int64_t h = rows.begin; h < rows.end; ++h)
+        for (int64_t w = columns.begin; w < columns.end; ++w) sum += load<N>(x + (h * g.width + w) * g.xStride + c);
+      store(y + q * g.yStride + c, sum * share);
+    });
   }
 }
 
 template <typename T>
-JCS_VECTORISED void averagePoolGradientRow(const Geometry& g, int64_t h, const T* dy, T* dx, float* sum) {
+JCS_VECTORISED void averagePoolGradientRow(const Geometry& g, int64_t h, const float* rowShares,
+                                           const float* columnShares, const T* dy, T* dx) {
   const Window rows = windowsOver(h, g.pool, g.outHeight);
   for (int64_t w = 0; w < g.width; ++w) {
     const Window columns = windowsOver(w, g.pool, g.outWidth);
-    float* __restrict total = sum;
-    for (int64_t c = 0; c < g.channels; ++c) total[c] = 0;
-    for (int64_t p = rows.begin; p < rows.end; ++p)
-      for (int64_t q = columns.begin; q < columns.end; ++q) {
-        const T* __restrict from = dy + (p * g.outWidth + q) * g.yStride;
-        const float scale = 1.0f / divisorOf(p, q, g);
-        for (int64_t c = 0; c < g.channels; ++c) total[c] += scale * load(from + c);
-      }
-    for (int64_t c = 0; c < g.channels; ++c) store(dx + w * g.xStride + c, total[c]);
+    forEachBlock(g.channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA {
+      N sum{};
+      for (int64_t p = rows.begin; p < rows.end; ++p)
+        for (int64_t q = columns.begin; q < columns.end; ++q)
+          sum += rowShares[p] * columnShares[q] * load<N>(dy + (p * g.outWidth + q) * g.yStride + c);
+      store(dx + w * g.xStride + c, sum);
+    });
   }
 }
 
@@ -140,77 +125,70 @@ enum class Kind { kMax, kMaxGradient, kAverage, kAverageGradient };
 
 class PoolKernel : public Kernel {
  public:
-  PoolKernel(const Prepare& p, Kind kind, const PoolAttributes& pool) : pool_(p.device.pool()), threads_(p.threads) {
-    kind_ = kind;
-    const bool gradient = kind == Kind::kMaxGradient || kind == Kind::kAverageGradient;
+  PoolKernel(const Prepare& p, Kind kind, const PoolAttributes& pool)
+      : pool_(p.device.pool()),
+        threads_(p.threads),
+        kind_(kind),
+        dtype_(p.outputs[0].type.dtype),
+        dyDtype_(p.inputs[0].type.dtype) {
     // y is what is pooled to, whichever of x and y is the result.
-    const Operand& x = gradient ? p.outputs[0] : p.inputs[0];
-    const Operand& y = gradient ? p.inputs[0] : p.outputs[0];
+    const Operand& x = isGradient() ? p.outputs[0] : p.inputs[0];
+    const Operand& y = isGradient() ? p.inputs[0] : p.outputs[0];
     const Shape &xs = x.type.shape, &ys = y.type.shape;
-    geometry_ = {pool, xs[1], xs[2], xs[3], ys[1], ys[2], x.rowStride, y.rowStride};
     batch_ = xs[0];
-    dtype_ = p.outputs[0].type.dtype;
-    dyDtype_ = p.inputs[0].type.dtype;
+    geometry_ = {pool, xs[1], xs[2], xs[3], ys[1], ys[2], x.rowStride, y.rowStride};
     if (kind == Kind::kMaxGradient) {
-      source_ = geometry_;
-      source_.xStride = p.inputs[1].rowStride;
+      dxStride_ = x.rowStride;
+      geometry_.xStride = p.inputs[1].rowStride;
     }
+    for (int64_t i = 0; i < ys[1]; ++i) rowShares_.push_back(shareOf(i, pool, xs[1]));
+    for (int64_t i = 0; i < ys[2]; ++i) columnShares_.push_back(shareOf(i, pool, xs[2]));
   }
 
-  int64_t scratchBytes() const override { return threads_ * scratchFloats() * 4; }
-
-  void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte* scratch) override {
-    const bool gradient = kind_ == Kind::kMaxGradient || kind_ == Kind::kAverageGradient;
-    const int64_t resultRows = gradient ? geometry_.height : geometry_.outHeight;
+  void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte*) override {
+    const int64_t resultRows = isGradient() ? geometry_.height : geometry_.outHeight;
     const int64_t work = std::max<int64_t>(1, geometry_.outWidth * geometry_.channels * geometry_.pool.kernel);
     withElement(dtype_, [&]<typename T>(T*) {
-      pool_.parallelFor(threads_, batch_ * resultRows, 1 + 8192 / work, [&](int64_t begin, int64_t end, int thread) {
-        float* own = reinterpret_cast<float*>(scratch) + thread * scratchFloats();
-        for (int64_t i = begin; i < end; ++i)
-          row<T>(i / resultRows, i % resultRows, in, reinterpret_cast<T*>(out[0]), own);
+      withElement(dyDtype_, [&]<typename G>(G*) {
+        pool_.parallelFor(threads_, batch_ * resultRows, 1 + 8192 / work, [&](int64_t begin, int64_t end, int) {
+          for (int64_t i = begin; i < end; ++i) row<T, G>(i / resultRows, i % resultRows, in, out[0]);
+        });
       });
     });
   }
 
  private:
-  int64_t scratchFloats() const {
-    const int64_t channels = (geometry_.channels + 15) / 16 * 16;
-    return kind_ == Kind::kMaxGradient ? (geometry_.width + 2) * channels : channels;
-  }
+  bool isGradient() const { return kind_ == Kind::kMaxGradient || kind_ == Kind::kAverageGradient; }
 
   /// Row `r` of image `n` of the result.
-  template <typename T>
-  void row(int64_t n, int64_t r, std::span<const std::byte* const> in, T* out, float* own) {
+  template <typename T, typename G>
+  void row(int64_t n, int64_t r, std::span<const std::byte* const> in, std::byte* out) {
     const Geometry& g = geometry_;
     const int64_t xImage = n * g.height * g.width * g.xStride, yImage = n * g.outHeight * g.outWidth * g.yStride;
-    T* const xRow = out + xImage + r * g.width * g.xStride;
-    T* const yRow = out + yImage + r * g.outWidth * g.yStride;
-    const T* const from = reinterpret_cast<const T*>(in[0]);
+    const T* from = reinterpret_cast<const T*>(in[0]);
+    T* to = reinterpret_cast<T*>(out);
     switch (kind_) {
-      case Kind::kMax: return maxPoolRow(g, r, from + xImage, yRow);
-      case Kind::kAverage: return averagePoolRow(g, r, from + xImage, yRow, own);
-      case Kind::kAverageGradient: return averagePoolGradientRow(g, r, from + yImage, xRow, own);
-      case Kind::kMaxGradient: return maxGradientRow(n, r, in, out, own);
+      case Kind::kMax: return maxPoolRow(g, r, from + xImage, to + yImage + r * g.outWidth * g.yStride);
+      case Kind::kAverage:
+        return averagePoolRow(g, r, rowShares_.data(), columnShares_.data(), from + xImage,
+                              to + yImage + r * g.outWidth * g.yStride);
+      case Kind::kAverageGradient:
+        return averagePoolGradientRow(g, r, rowShares_.data(), columnShares_.data(), from + yImage,
+                                      to + xImage + r * g.width * g.xStride);
+      case Kind::kMaxGradient:
+        return maxPoolGradientRow(g, dxStride_, r, reinterpret_cast<const G*>(in[0]) + yImage,
+                                  reinterpret_cast<const T*>(in[1]) + xImage,
+                                  to + (n * g.height + r) * g.width * dxStride_);
     }
-  }
-
-  template <typename X>
-  void maxGradientRow(int64_t n, int64_t r, std::span<const std::byte* const> in, X* dx, float* own) {
-    const int64_t channels = (geometry_.channels + 15) / 16 * 16;
-    const X* x = reinterpret_cast<const X*>(in[1]) + n * source_.height * source_.width * source_.xStride;
-    X* row = dx + (n * geometry_.height + r) * geometry_.width * geometry_.xStride;
-    withElement(dyDtype_, [&]<typename T>(T*) {
-      const T* dy = reinterpret_cast<const T*>(in[0]) + n * source_.outHeight * source_.outWidth * source_.yStride;
-      maxPoolGradientRow(source_, geometry_.xStride, r, dy, x, row, own + 2 * channels, own, own + channels);
-    });
   }
 
   ThreadPool& pool_;
   int threads_;
   Kind kind_;
-  Geometry geometry_{}, source_{};
-  int64_t batch_ = 0;
   DType dtype_, dyDtype_;
+  Geometry geometry_{};
+  int64_t batch_ = 0, dxStride_ = 0;
+  std::vector<float> rowShares_, columnShares_;  ///< of average pooling
 };
 
 bool anyOperand(const Op&, bool, int) { return true; }

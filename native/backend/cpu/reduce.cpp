@@ -9,17 +9,18 @@ namespace jcs::cpu {
 
 namespace {
 
-/// Σ of a line, in as many running sums as make the loop vectorise.
+/// Σ of a line.
 template <typename T>
 JCS_VECTORISED double sumLine(const T* x, int64_t length) {
-  constexpr int64_t kLanes = 64, kBlock = kLanes * RowSums::kBlockRows;
+  constexpr int64_t kSums = 4, kStep = kSums * kLanes, kBlock = kStep * RowSums::kBlockRows;
   double total = 0;
   int64_t i = 0;
-  while (i + kLanes <= length) {
-    float lanes[kLanes] = {};
-    for (const int64_t end = std::min(length - kLanes + 1, i + kBlock); i < end; i += kLanes)
-      for (int64_t lane = 0; lane < kLanes; ++lane) lanes[lane] += load(x + i + lane);
-    for (float lane : lanes) total += lane;
+  while (i + kStep <= length) {
+    Floats sums[kSums] = {};
+    for (const int64_t end = std::min(length - kStep + 1, i + kBlock); i < end; i += kStep)
+      for (int64_t k = 0; k < kSums; ++k) sums[k] += load<Floats>(x + i + k * kLanes);
+    const Floats sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    for (int64_t lane = 0; lane < kLanes; ++lane) total += sum[lane];
   }
   float rest = 0;
   for (; i < length; ++i) rest += load(x + i);
@@ -155,18 +156,13 @@ template <typename Y, typename X>
 JCS_VECTORISED void broadcastBlocks(const StridedLoop<2>& loop, int64_t begin, int64_t end, Y* y, const X* x,
                                     float scale) {
   const bool constant = loop.lineStride(1) == 0;
-  loop.forEachBlock(
-      begin, end, [&](const auto& at, int64_t length) __attribute__((always_inline)) {
-        Y* __restrict to = y + at[0];
-        const X* __restrict from = x + at[1];
-        if (constant) {
-          Y value;
-          store(&value, load(from) * scale);
-          for (int64_t i = 0; i < length; ++i) to[i] = value;
-        } else {
-          for (int64_t i = 0; i < length; ++i) store(to + i, load(from + i) * scale);
-        }
-      });
+  loop.forEachBlock(begin, end, [&](const auto& at, int64_t length) JCS_INLINE_LAMBDA {
+    const X* from = x + at[1];
+    const float value = load(from) * scale;
+    mapLine(y + at[0], length, [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA -> N {
+      return constant ? N{} + value : load<N>(from + i) * scale;
+    });
+  });
 }
 
 class BroadcastKernel : public Kernel {

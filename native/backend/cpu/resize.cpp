@@ -51,41 +51,46 @@ Transposed transpose(const std::vector<Tap>& taps, int64_t input) {
   return result;
 }
 
-/// row[i] += weight · x[i] over a row of pixels that lie `stride` apart, or = when `first`.
+/// row = low · x + high · z over a row of pixels that lie `stride` apart.
 template <typename T>
-JCS_INLINE void addRow(float* __restrict row, const T* __restrict x, int64_t pixels, int64_t channels, int64_t stride,
-                       float weight, bool first) {
+JCS_INLINE void mixRows(float* row, const T* x, float low, const T* z, float high, int64_t pixels, int64_t channels,
+                        int64_t stride) {
   if (stride == channels) {
     channels *= pixels;
     pixels = 1;
   }
-  for (int64_t w = 0; w < pixels; ++w, row += channels, x += stride) {
-    if (first) {
-      for (int64_t c = 0; c < channels; ++c) row[c] = weight * load(x + c);
-    } else {
-      for (int64_t c = 0; c < channels; ++c) row[c] += weight * load(x + c);
-    }
+  for (int64_t w = 0; w < pixels; ++w, row += channels, x += stride, z += stride)
+    mapLine(row, channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA -> N {
+      return low * load<N>(x + c) + high * load<N>(z + c);
+    });
+}
+
+/// row += weight · x.
+template <typename T>
+JCS_INLINE void addRow(float* row, const T* x, float weight, int64_t pixels, int64_t channels, int64_t stride) {
+  if (stride == channels) {
+    channels *= pixels;
+    pixels = 1;
   }
+  for (int64_t w = 0; w < pixels; ++w, row += channels, x += stride)
+    mapLine(row, channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA -> N {
+      return load<N>(row + c) + weight * load<N>(x + c);
+    });
 }
 
 /// One row of the result: mixes two rows of x into `row`, then neighbours of that.
 template <typename T>
 JCS_VECTORISED void resizeRow(const Tap& vertical, const Tap* taps, int64_t width, int64_t outWidth, int64_t channels,
                               const T* x, int64_t xStride, T* y, int64_t yStride, float* row) {
-  addRow(row, x + vertical.low * width * xStride, width, channels, xStride, vertical.lowWeight, true);
-  if (vertical.highWeight != 0)
-    addRow(row, x + vertical.high * width * xStride, width, channels, xStride, vertical.highWeight, false);
-  if (channels == 1 && yStride == 1) {
-    for (int64_t q = 0; q < outWidth; ++q)
-      store(y + q, taps[q].lowWeight * row[taps[q].low] + taps[q].highWeight * row[taps[q].high]);
-    return;
-  }
+  mixRows(row, x + vertical.low * width * xStride, vertical.lowWeight, x + vertical.high * width * xStride,
+          vertical.highWeight, width, channels, xStride);
   for (int64_t q = 0; q < outWidth; ++q) {
     const float a = taps[q].lowWeight, b = taps[q].highWeight;
-    const float* __restrict low = row + taps[q].low * channels;
-    const float* __restrict high = row + taps[q].high * channels;
-    T* __restrict to = y + q * yStride;
-    for (int64_t c = 0; c < channels; ++c) store(to + c, a * low[c] + b * high[c]);
+    const float* low = row + taps[q].low * channels;
+    const float* high = row + taps[q].high * channels;
+    T* to = y + q * yStride;
+    forEachBlock(channels, [&]<typename N>(As<N>, int64_t c)
+                               JCS_INLINE_LAMBDA { store(to + c, a * load<N>(low + c) + b * load<N>(high + c)); });
   }
 }
 
@@ -94,18 +99,18 @@ template <typename T>
 JCS_VECTORISED void resizeGradientRow(const Contribution* vertical, int64_t verticals, const Transposed& horizontal,
                                       int64_t width, int64_t dyWidth, int64_t channels, const T* dy, int64_t dyStride,
                                       T* dx, int64_t dxStride, float* row) {
-  float* __restrict pixel = row + dyWidth * channels;
-  if (verticals == 0) std::fill_n(row, dyWidth * channels, 0.0f);
+  std::fill_n(row, dyWidth * channels, 0.0f);
   for (int64_t v = 0; v < verticals; ++v)
-    addRow(row, dy + vertical[v].from * dyWidth * dyStride, dyWidth, channels, dyStride, vertical[v].weight, v == 0);
+    addRow(row, dy + vertical[v].from * dyWidth * dyStride, vertical[v].weight, dyWidth, channels, dyStride);
   for (int64_t w = 0; w < width; ++w) {
-    for (int64_t c = 0; c < channels; ++c) pixel[c] = 0;
-    for (int64_t i = horizontal.begin[static_cast<size_t>(w)]; i < horizontal.begin[static_cast<size_t>(w) + 1]; ++i) {
-      const Contribution& entry = horizontal.entries[static_cast<size_t>(i)];
-      const float* __restrict from = row + entry.from * channels;
-      for (int64_t c = 0; c < channels; ++c) pixel[c] += entry.weight * from[c];
-    }
-    for (int64_t c = 0; c < channels; ++c) store(dx + w * dxStride + c, pixel[c]);
+    const Contribution* begin = horizontal.entries.data() + horizontal.begin[static_cast<size_t>(w)];
+    const Contribution* end = horizontal.entries.data() + horizontal.begin[static_cast<size_t>(w) + 1];
+    forEachBlock(channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA {
+      N sum{};
+      for (const Contribution* entry = begin; entry != end; ++entry)
+        sum += entry->weight * load<N>(row + entry->from * channels + c);
+      store(dx + w * dxStride + c, sum);
+    });
   }
 }
 
@@ -151,7 +156,7 @@ class ResizeKernel : public Kernel {
   }
 
  private:
-  int64_t rowFloats() const { return ((in_.type.shape[2] + 1) * in_.type.shape[3] + 15) / 16 * 16; }
+  int64_t rowFloats() const { return (in_.type.shape[2] * in_.type.shape[3] + 15) / 16 * 16; }
 
   ThreadPool& pool_;
   int threads_;
