@@ -24,6 +24,11 @@ const tools = [
   { name: 'ninja-build', why: 'runs the native build', present: () => findProgram('ninja') },
   { name: 'g++', why: 'compiles the engine', present: () => findProgram(process.env.CXX ?? 'g++') },
   {
+    name: 'nlohmann-json3-dev',
+    why: 'reads JSON in the engine',
+    present: () => existsSync('/usr/include/nlohmann/json.hpp'),
+  },
+  {
     name: 'dpkg-dev',
     why: 'unpacks the oneDNN source',
     present: () => onednnIsBuilt() || findProgram('dpkg-source'),

@@ -1,6 +1,7 @@
 import { requireBoolean, requireNumber, requireWhole } from './check'
 import { classifyDefaults, classifySlices, withoutUndefined } from './classify'
 import { type CommonOptions, checkCommonOptions, commonNames, type ImageOptions } from './common-options'
+import { disclaimer } from './disclaimer'
 import { JcsError } from './errors'
 import { type DecodedImage, decodeAll, type Images } from './images'
 import { type Model, nativeFor } from './model'
@@ -8,11 +9,6 @@ import type { Classification, Segmentation } from './results'
 import { Run } from './run'
 import { checkOptions } from './runtime'
 import { segmentDefaults, segmentSlices } from './segment'
-
-/** Stands wherever a result is shown. */
-export const disclaimer =
-  'Research use, not a medical device; does not separate community-acquired pneumonia from COVID-19; ' +
-  'a negative result does not exclude disease'
 
 /** Table IV of the paper. */
 export const defaultSliceThreshold = 25

@@ -36,8 +36,8 @@ export {
   type Diagnosis,
   defaultSliceThreshold,
   diagnose,
-  disclaimer,
 } from './diagnose'
+export { disclaimer } from './disclaimer'
 export { JcsError, type JcsErrorCode } from './errors'
 export {
   type ClassificationEvaluation,

@@ -16,7 +16,6 @@ namespace jcs {
 
 namespace {
 
-constexpr const char* kBadSample = "BAD_SAMPLE";
 constexpr auto kCancellationPoll = std::chrono::milliseconds(20);
 
 /// A uniformly random permutation of 0..count−1 (Fisher and Yates).
@@ -232,7 +231,7 @@ Loader::Loader(std::shared_ptr<const PackedDataset> dataset, LoaderOptions optio
     const auto problem = state_->options.masks && !info.hasMask      ? "no mask, which segmentation needs"
                          : state_->options.targets && info.label < 0 ? "no label, which classification needs"
                                                                      : nullptr;
-    require(problem == nullptr, kBadSample, [&] { return "sample " + std::to_string(i) + " has " + problem; });
+    require(problem == nullptr, errors::kBadSample, [&] { return "sample " + std::to_string(i) + " has " + problem; });
     state_->annotated |= info.hasMask && !info.maskIsEmpty;
   }
 }

@@ -1,4 +1,4 @@
-import { disclaimer } from '../diagnose'
+import { disclaimer } from '../disclaimer'
 import { Html, html } from './html'
 
 export interface PageOptions {

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { type DemoResult, runDemo } from '../../demo/run-demo'
-import { disclaimer } from '../../diagnose'
+import { disclaimer } from '../../disclaimer'
 import { addOutputOptions, wholeNumber } from '../options'
 import type { Session, SessionOptions } from '../session'
 import { decimal, table } from '../table'

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { type Command, Option } from 'commander'
 import type { Task } from '../../datasets'
-import { disclaimer } from '../../diagnose'
+import { disclaimer } from '../../disclaimer'
 import { JcsError } from '../../errors'
 import { readWhole } from '../../files'
 import { trainingReport, writeFileAtomically } from '../../report'
