@@ -44,39 +44,48 @@ function contrast(slice: PhantomSlice, healthy: PhantomSlice): number {
   return sum / count(slice.lesionMask)
 }
 
-t.test('masks are exact: opacities lie in the lungs, are labelled, and keep their share at any size', async (t) => {
-  for (const size of [64, 150, 256]) {
-    const { slices } = generateCase(31, { infected: true, slices: 5, size })
-    for (const { pixels, lesionMask, lungMask, infected } of slices) {
-      t.match(pixels, { width: size, height: size, channels: 1 })
-      t.equal(pixels.data.length, size * size)
-      t.equal(infected, count(lesionMask) > 0)
-      t.notOk(lesionMask.some((inside, i) => inside > lungMask[i]!))
-      const lungShare = count(lungMask) / (size * size)
-      t.ok(lungShare > 0.03 && lungShare < 0.45, `lungs cover ${lungShare}`)
+t.test(
+  'masks are exact: opacities lie in the lungs, are labelled, and keep their share at any size',
+  async (t) => {
+    for (const size of [64, 150, 256]) {
+      const { slices } = generateCase(31, { infected: true, slices: 5, size })
+      for (const { pixels, lesionMask, lungMask, infected } of slices) {
+        t.match(pixels, { width: size, height: size, channels: 1 })
+        t.equal(pixels.data.length, size * size)
+        t.equal(infected, count(lesionMask) > 0)
+        t.notOk(lesionMask.some((inside, i) => inside > lungMask[i]!))
+        const lungShare = count(lungMask) / (size * size)
+        t.ok(lungShare > 0.03 && lungShare < 0.45, `lungs cover ${lungShare}`)
+      }
+      const shares = slices.map(({ lesionMask }) => count(lesionMask) / (size * size))
+      const reference = generateCase(31, { infected: true, slices: 5, size: 128 }).slices
+      for (const [i, share] of shares.entries()) {
+        t.ok(
+          Math.abs(share - count(reference[i]!.lesionMask) / 128 ** 2) < 0.004,
+          `slice ${i} at ${size}: ${share}`,
+        )
+      }
+      const widthMm = slices[0]!.pixels.spacing[1] * size
+      t.ok(widthMm > 250 && widthMm < 500, `a field of view of ${widthMm} mm`)
     }
-    const shares = slices.map(({ lesionMask }) => count(lesionMask) / (size * size))
-    const reference = generateCase(31, { infected: true, slices: 5, size: 128 }).slices
-    for (const [i, share] of shares.entries()) {
-      t.ok(Math.abs(share - count(reference[i]!.lesionMask) / 128 ** 2) < 0.004, `slice ${i} at ${size}: ${share}`)
-    }
-    const widthMm = slices[0]!.pixels.spacing[1] * size
-    t.ok(widthMm > 250 && widthMm < 500, `a field of view of ${widthMm} mm`)
-  }
-})
+  },
+)
 
-t.test('a dataset is balanced, its lesions cover 0.4 to 12 % of the image, patients keep their slices', async (t) => {
-  const samples = generateDataset(41, { cases: 40, slicesPerCase: 3, size: 64 })
-  t.equal(samples.length, 120)
-  t.equal(new Set(samples.map(({ patient }) => patient)).size, 40)
-  const positive = samples.filter(({ label }) => label === 1)
-  t.ok(positive.length > 45 && positive.length < 75, `${positive.length} of 120 are infected`)
-  for (const { image, mask, label } of samples) {
-    const share = mask.data.filter((value) => value > 0).length / image.data.length
-    t.equal(label, share > 0 ? 1 : 0)
-    if (label) t.ok(share >= 0.004 && share < 0.12, `a lesion share of ${share}`)
-  }
-})
+t.test(
+  'a dataset is balanced, its lesions cover 0.4 to 12 % of the image, patients keep their slices',
+  async (t) => {
+    const samples = generateDataset(41, { cases: 40, slicesPerCase: 3, size: 64 })
+    t.equal(samples.length, 120)
+    t.equal(new Set(samples.map(({ patient }) => patient)).size, 40)
+    const positive = samples.filter(({ label }) => label === 1)
+    t.ok(positive.length > 45 && positive.length < 75, `${positive.length} of 120 are infected`)
+    for (const { image, mask, label } of samples) {
+      const share = mask.data.filter((value) => value > 0).length / image.data.length
+      t.equal(label, share > 0 ? 1 : 0)
+      if (label) t.ok(share >= 0.004 && share < 0.12, `a lesion share of ${share}`)
+    }
+  },
+)
 
 for (const seed of [1, 2, 3]) {
   t.test(`confounders hold a classifier by mean intensity to 65 %, seed ${seed}`, async (t) => {

@@ -44,7 +44,7 @@ export function drawOpacities(anatomy: Anatomy): Opacity[] {
   const levels = Math.max(3, Math.round((to - from) / 26))
   for (let level = 0; level < levels; level++) {
     const z = lerp(from, to, (level + random.uniform(0.3, 0.7)) / levels)
-    const count = random.chance(0.45) ? 2 : 1
+    const count = random.chance(0.65) ? 2 : 1
     const firstSide = random.chance(0.5) ? -1 : 1
     for (let i = 0; i < count; i++) {
       const centre = findCentre(anatomy, random, i === 0 ? firstSide : -firstSide, z)
@@ -74,8 +74,8 @@ function findCentre(
 }
 
 function drawOpacity({ x, y, z }: { x: number; y: number; z: number }, random: Random): Opacity[] {
-  const along = random.uniform(23, 44)
-  const across = random.uniform(17, 28)
+  const along = random.uniform(25, 44)
+  const across = random.uniform(18, 29)
   const glass: Opacity = {
     kind: 'ground-glass',
     x,
@@ -86,7 +86,7 @@ function drawOpacity({ x, y, z }: { x: number; y: number; z: number }, random: R
     height: random.uniform(18, 34),
     // The long axis lies along the chest wall.
     angle: Math.atan2(y, x) + Math.PI / 2 + random.uniform(-0.3, 0.3),
-    hu: random.uniform(260, 420),
+    hu: random.uniform(320, 480),
     softness: random.uniform(0.16, 0.34),
     texture: random.uniform(0.3, 0.9),
   }

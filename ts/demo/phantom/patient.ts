@@ -56,10 +56,10 @@ export function drawPatient(seed: number): Patient {
     fat: random.uniform(5, 26),
     heartScale: random.uniform(0.85, 1.15),
     tilt: random.uniform(-0.06, 0.06),
-    lungHu: random.uniform(-920, -700),
+    lungHu: random.uniform(-940, -650),
     dependentHu: random.uniform(10, 130),
-    ...(random.chance(0.35) && {
-      dependentBand: { hu: random.uniform(60, 170), depth: random.uniform(5, 11) },
+    ...(random.chance(0.25) && {
+      dependentBand: { hu: random.uniform(60, 130), depth: random.uniform(4, 9) },
     }),
     vesselDensity: random.uniform(0.5, 1.7),
     emphysema: random.chance(0.25) ? random.uniform(0.3, 1) : 0,
@@ -71,13 +71,13 @@ export function drawAcquisition(patient: Patient): Acquisition {
   const random = new Random(patient.seed, 'acquisition')
   const bodyWidth = 2 * (patient.cavity.a + 24 + patient.fat)
   return {
-    fieldOfView: bodyWidth * random.uniform(0.94, 1.2),
+    fieldOfView: bodyWidth * random.uniform(0.9, 1.08),
     offset: { x: random.uniform(-8, 8), y: random.uniform(-8, 8) },
     sliceThickness: random.uniform(3, 6),
-    window: { level: random.uniform(-710, -500), width: random.uniform(1150, 1750) },
-    noiseHu: random.uniform(12, 55),
-    blur: random.uniform(0.5, 1.5),
-    motion: random.chance(0.4) ? random.uniform(1.5, 5.5) : 0,
+    window: { level: random.uniform(-720, -480), width: random.uniform(1100, 1750) },
+    noiseHu: random.uniform(10, 42),
+    blur: random.uniform(0.5, 1.3),
+    motion: random.chance(0.35) ? random.uniform(1.5, 4.5) : 0,
     motionAngle: random.uniform(0, Math.PI),
     ...(random.chance(0.7) && { table: random.uniform(6, 20) }),
     armsDown: random.chance(0.2),

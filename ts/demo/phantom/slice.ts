@@ -14,7 +14,7 @@ const bloodHu = 50
 const liverHu = 60
 
 /** A lesion that would cover less of the image than this is not drawn in that slice: nobody could label it. */
-const smallestLesionShare = 0.004
+const smallestLesionShare = 0.006
 
 /** One rendered slice; all arrays row by row. */
 export interface RenderedSlice {
@@ -79,7 +79,7 @@ export class PhantomScan {
       this.#opacities.at(x, y, z, sample)
       if (sample.strength === 0) return
       // Vessels stay visible through ground glass and vanish in a consolidation.
-      const glass = Math.min(-250, healthy + sample.glassHu)
+      const glass = Math.min(-230, healthy + sample.glassHu)
       lungHu[index] = lerp(lerp(Math.max(glass, healthy), bloodHu, vessel), sample.solidHu, sample.solid)
       lesion[index] = sample.strength
       if (sample.strength >= 0.5 && share >= 0.5) lesionArea++
