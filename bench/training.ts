@@ -91,7 +91,7 @@ function noiseSamples(task: TrainingCase['task'], count: number, size: number): 
   const radius = size / 8
   return Array.from({ length: Math.max(count, 2) }, (_, index): Sample => {
     const image = { data: Uint8Array.from({ length: size * size }, () => random() * 256), width: size, height: size }
-    if (task === 'classification') return { image, label: index % 2 === 1 ? 'infected' : 'uninfected' }
+    if (task === 'classification') return { image, label: index % 2 === 1 ? 1 : 0 }
     const mask = Uint8Array.from({ length: size * size }, (_, pixel) => {
       const [x, y] = [(pixel % size) - size / 2, Math.floor(pixel / size) - size / 2]
       return x * x + y * y < radius * radius ? 255 : 0
