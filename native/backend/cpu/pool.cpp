@@ -48,12 +48,14 @@ JCS_VECTORISED void maxPoolRow(const Geometry& g, int64_t p, const T* x, T* y) {
     const Window columns = windowOf(q, g.pool, g.width);
     forEachBlock(g.channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA {
       N maximum = load<N>(x + (rows.begin * g.width + columns.begin) * g.xStride + c);
+      N nan{};  // 0, or a NaN of the window: kept apart, for GCC makes scalar code of two conditions in one selection
       for (int64_t h = rows.begin; h < rows.end; ++h)
         for (int64_t w = columns.begin; w < columns.end; ++w) {
           const N value = load<N>(x + (h * g.width + w) * g.xStride + c);
-          maximum = (value <= maximum) | (maximum != maximum) ? maximum : value;  // a NaN wins
+          maximum = value < maximum ? maximum : value;
+          nan = value == value ? nan : value;
         }
-      store(y + q * g.yStride + c, maximum);
+      store(y + q * g.yStride + c, N(maximum + nan));
     });
   }
 }

@@ -23,18 +23,29 @@ class StridedLoop {
   /// Calls `body(offsets, length)` for the blocks [begin, end).
   template <typename Body>
   [[gnu::always_inline]] void forEachBlock(int64_t begin, int64_t end, Body&& body) const {
+    if (begin >= end) return;
+    // Where the first block lies; from there on, counting replaces divisions, which short lines would notice.
+    int64_t line = begin / blocksPerLine_, blockOfLine = begin - line * blocksPerLine_;
+    std::array<int64_t, 3> index{};
+    std::array<int64_t, kOperands> offsets{};
+    for (int axis = 2; axis >= 0; --axis) {
+      index[axis] = line % outer_[axis];
+      line /= outer_[axis];
+      for (int k = 0; k < kOperands; ++k) offsets[k] += index[axis] * outerStrides_[axis][k];
+    }
     for (int64_t block = begin; block < end; ++block) {
-      const int64_t line = block / blocksPerLine_, start = (block - line * blocksPerLine_) * kBlock;
-      std::array<int64_t, kOperands> offsets;
-      int64_t rest = line;
-      for (int k = 0; k < kOperands; ++k) offsets[k] = start * lineStrides_[k];
+      const int64_t start = blockOfLine * kBlock;
+      std::array<int64_t, kOperands> at;
+      for (int k = 0; k < kOperands; ++k) at[k] = offsets[k] + start * lineStrides_[k];
+      body(at, start + kBlock < length_ ? kBlock : length_ - start);
+      if (++blockOfLine < blocksPerLine_) continue;
+      blockOfLine = 0;
       for (int axis = 2; axis >= 0; --axis) {
-        if (outer_[axis] == 1) continue;
-        const int64_t next = rest / outer_[axis], index = rest - next * outer_[axis];
-        for (int k = 0; k < kOperands; ++k) offsets[k] += index * outerStrides_[axis][k];
-        rest = next;
+        for (int k = 0; k < kOperands; ++k) offsets[k] += outerStrides_[axis][k];
+        if (++index[axis] < outer_[axis]) break;
+        for (int k = 0; k < kOperands; ++k) offsets[k] -= index[axis] * outerStrides_[axis][k];
+        index[axis] = 0;
       }
-      body(offsets, start + kBlock < length_ ? kBlock : length_ - start);
     }
   }
 
