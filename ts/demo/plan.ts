@@ -13,7 +13,7 @@ const classifier: Training = {
   recipe: 'scratch',
   inputSize: 96,
   batchSize: 16,
-  iterations: 1600,
+  iterations: 1200,
   optimizer: { name: 'adam', weightDecay: 1e-4 },
   schedule: { name: 'cosine', learningRate: 2e-3, warmupIterations: 30 },
   augmentation: { horizontalFlip: 0.5, translation: 0.05, scale: 0.1 },

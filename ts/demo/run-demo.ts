@@ -1,100 +1,123 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Sample } from '../datasets'
 import { type Diagnosis, diagnose } from '../diagnose'
 import { writeError } from '../errors'
-import { evaluate } from '../evaluate'
 import type { Model } from '../model'
 import type { ProgressEvent } from '../progress'
 import { diagnosisReport, trainingReport, writeFileAtomically } from '../report'
 import type { Run } from '../run'
+import type { RuntimeOptions } from '../runtime'
 import { type TrainResult, train } from '../train'
-import { generateCase, type PhantomCase } from './phantom'
+import { generateCase, generateDataset, type PhantomCase, type PhantomSample } from './phantom'
+import { Random } from './phantom/random'
+import { demoPlan } from './plan'
 
-/** A case with a single positive slice may be a false alarm; opacities of phantoms span several. */
-const sliceThreshold = 3
-const side = 96
-const slicesPerCase = 24
-
-export interface DemoOptions {
+export interface DemoOptions extends RuntimeOptions {
   /** Decides every phantom, all weights and the order of training. Default 0. */
-  seed?: number
+  seed?: number | undefined
+  /** Where models and reports go; made when missing. */
   directory: string
   /** Follows a run and gives its result. */
   follow<T>(
     start: (controls: { signal: AbortSignal; onProgress(event: ProgressEvent): void }) => Run<T>,
   ): Promise<T>
+  /** Told what comes next, as a sentence for people. */
   say(text: string): void
 }
 
+/** One held-out case and what became of it. */
 export interface DemoCase {
-  seed: number
+  name: string
   infected: boolean
-  diagnosis: Diagnosis
+  positive: boolean
+  correct: boolean
+  positiveSlices: number
+  totalSlices: number
+  /** Over all pixels of the case; only of infected cases that were found positive. */
+  lesionDice?: number
+  timeMs: number
+  /** Path of its report. */
+  report: string
 }
 
 export interface DemoResult {
+  seed: number
+  /** Whether every held-out case came out right. */
+  passed: boolean
+  sliceThreshold: number
   cases: DemoCase[]
-  /** Of cases that were not trained on. */
-  correctCases: number
-  sliceAccuracy: number
-  auc: number
-  dice: number
+  /** Of the classifier, on slices of patients that it was not trained on. */
+  classification: Record<string, number>
+  /** Of the segmenter, likewise. */
+  segmentation: Record<string, number>
+  timing: {
+    phantomsMs: number
+    classifierMs: number
+    segmenterMs: number
+    diagnosisMs: number
+    totalMs: number
+  }
+  /** Paths of the reports of the two trainings. */
   reports: string[]
 }
 
-/** Trains two narrow networks on synthetic scans and diagnoses others. Everything in it is synthetic. */
-export async function runDemo({ seed = 0, directory, follow, say }: DemoOptions): Promise<DemoResult> {
-  try {
-    await mkdir(directory, { recursive: true })
-  } catch (error) {
-    throw writeError(error, directory)
-  }
-  say('Generating synthetic chest-CT phantoms: no patient is involved, and no clinical claim follows.')
-  const base = 1000 * (seed + 1)
-  const trainingCases = generateCases(base, 14)
-  const unseenCases = generateCases(base + 500, 4)
-  const samples = trainingCases.flatMap(toSamples)
-  const unseen = unseenCases.flatMap(toSamples)
+/**
+ * Trains a narrow classifier and a narrow segmenter on synthetic phantoms and diagnoses phantoms that they have not
+ * seen. Nothing here says anything about real patients.
+ */
+export async function runDemo(options: DemoOptions): Promise<DemoResult> {
+  const { seed = 0, directory, follow, say, device, precision, threads } = options
+  const runtime = { device, precision, threads }
+  await makeDirectory(directory)
+  const clock = new Stopwatch()
 
-  say(`\nTraining a narrow classifier on ${samples.length} slices`)
+  const patients = demoPlan.trainCases + demoPlan.validationCases
+  say(`Drawing slices of ${patients} synthetic patients: no real data, and no clinical claim follows.`)
+  const trainSet = await drawDataset(seed, 'train', demoPlan.trainCases)
+  const validationSet = await drawDataset(seed, 'validation', demoPlan.validationCases)
+  const phantomsMs = clock.lap()
+
+  say(`\nTraining a classifier, ${describe(demoPlan.classifier.spec)}, on ${trainSet.length} slices`)
   const classifier = await follow((controls) =>
     train({
-      task: 'classification',
-      spec: { network: 'res2net50-v1b', width: 0.125 },
-      recipe: 'scratch',
-      data: { train: samples },
-      inputSize: side,
-      epochs: 12,
+      ...demoPlan.classifier,
+      ...runtime,
       seed,
+      data: { train: trainSet, validation: validationSet },
       ...controls,
     }),
   )
-  await using classifierModel = classifier.model
-  await save(classifier, 'classifier', directory)
+  await using classifierModel: Model = classifier.model
+  const classifierMs = clock.lap()
 
-  const infected = samples.filter(({ label }) => label === 1)
-  say(`\nTraining a narrow segmentation network on ${infected.length} infected slices`)
+  const lesions = trainSet.filter(({ label }) => label === 1)
+  say(
+    `\nTraining a segmenter, ${describe(demoPlan.segmenter.spec)}, on ${lesions.length} slices with opacities`,
+  )
   const segmenter = await follow((controls) =>
     train({
-      task: 'segmentation',
-      spec: { network: 'jcs-segmentation', width: 0.125 },
-      recipe: 'scratch',
-      data: { train: infected },
-      inputSize: side,
-      epochs: 12,
+      ...demoPlan.segmenter,
+      ...runtime,
       seed,
+      data: { train: lesions, validation: validationSet.filter(({ label }) => label === 1) },
       ...controls,
     }),
   )
-  await using segmenterModel = segmenter.model
-  await save(segmenter, 'segmenter', directory)
+  await using segmenterModel: Model = segmenter.model
+  const segmenterMs = clock.lap()
+  const reports = [
+    await saveTraining(classifier, 'classifier', directory),
+    await saveTraining(segmenter, 'segmenter', directory),
+  ]
 
-  say(`\nDiagnosing ${unseenCases.length} cases that neither network has seen`)
-  const { sliceAccuracy, auc, dice } = await score(classifierModel, segmenterModel, unseen, follow)
+  const { caseCount, slicesPerCase, sliceThreshold } = demoPlan
+  say(
+    `\nDiagnosing ${caseCount} cases of ${slicesPerCase} slices that neither network has seen; ` +
+      `a case is positive when more than ${sliceThreshold} of its slices are`,
+  )
   const cases: DemoCase[] = []
-  const reports = ['classifier.html', 'segmenter.html'].map((name) => join(directory, name))
-  for (const phantom of unseenCases) {
+  for (let index = 0; index < caseCount; index++) {
+    const phantom = drawCase(seed, index)
     const slices = phantom.slices.map(({ pixels }) => pixels)
     const diagnosis = await follow((controls) =>
       diagnose({ classifier: classifierModel, segmenter: segmenterModel }, slices, {
@@ -103,43 +126,104 @@ export async function runDemo({ seed = 0, directory, follow, say }: DemoOptions)
         ...controls,
       }),
     )
-    const path = join(directory, `case-${phantom.seed}-${phantom.infected ? 'infected' : 'uninfected'}.html`)
-    const title = `Synthetic case ${phantom.seed}, ${phantom.infected ? 'infected' : 'uninfected'}`
-    await writeFileAtomically(path, await diagnosisReport(diagnosis, slices, { title }))
-    reports.push(path)
-    cases.push({ seed: phantom.seed, infected: phantom.infected, diagnosis })
+    const report = join(directory, `case-${index + 1}.html`)
+    const title = `Case ${index + 1}, a synthetic phantom`
+    await writeFileAtomically(report, await diagnosisReport(diagnosis, slices, { title }))
+    cases.push({ name: `case ${index + 1}`, ...judge(phantom, diagnosis), report })
   }
-  const correctCases = cases.filter((entry) => entry.infected === entry.diagnosis.positive).length
-  return { cases, correctCases, sliceAccuracy, auc, dice, reports }
+  return {
+    seed,
+    passed: cases.every(({ correct }) => correct),
+    sliceThreshold,
+    cases,
+    classification: classifier.metrics,
+    segmentation: segmenter.metrics,
+    timing: { phantomsMs, classifierMs, segmenterMs, diagnosisMs: clock.lap(), totalMs: clock.total() },
+    reports,
+  }
 }
 
-/** An infected and an uninfected case by turns, each of its own anatomy. */
-function generateCases(firstSeed: number, count: number): PhantomCase[] {
-  return Array.from({ length: count }, (_, index) =>
-    generateCase(firstSeed + index, { infected: index % 2 === 0, slices: slicesPerCase, size: side }),
-  )
+/** In parts, so that an interrupt is heard: drawing holds the event loop. */
+async function drawDataset(seed: number, purpose: string, cases: number): Promise<PhantomSample[]> {
+  const random = new Random(seed, 'demo', purpose)
+  const samples: PhantomSample[] = []
+  for (let drawn = 0; drawn < cases; drawn += casesAtATime) {
+    await new Promise(setImmediate)
+    const part = Math.min(casesAtATime, cases - drawn)
+    samples.push(...generateDataset(random.uint32(), { cases: part, size: demoPlan.trainingSize }))
+  }
+  return samples
 }
 
-function toSamples(phantom: PhantomCase): Sample[] {
-  return phantom.slices.map(({ pixels, lesionMask, infected }) => ({
-    image: pixels,
-    label: infected ? 1 : 0,
-    mask: { data: lesionMask, width: pixels.width, height: pixels.height },
-    patient: String(phantom.seed),
-  }))
+const casesAtATime = 10
+
+/** Infected and uninfected in turn; seeds of their own, so that no patient was seen in training. */
+function drawCase(seed: number, index: number): PhantomCase {
+  const caseSeed = new Random(seed, 'demo', 'case', index).uint32()
+  const { slicesPerCase: slices, caseSize: size } = demoPlan
+  return generateCase(caseSeed, { infected: index % 2 === 0, slices, size })
 }
 
-async function save(result: TrainResult, name: string, directory: string): Promise<void> {
+function judge(phantom: PhantomCase, diagnosis: Diagnosis): Omit<DemoCase, 'name' | 'report'> {
+  const { positive, positiveSlices, totalSlices, timing } = diagnosis
+  return {
+    infected: phantom.infected,
+    positive,
+    correct: positive === phantom.infected,
+    positiveSlices,
+    totalSlices,
+    ...(positive && phantom.infected && { lesionDice: caseDice(phantom, diagnosis) }),
+    timeMs: timing.totalMs,
+  }
+}
+
+/** 2 |A ∩ B| / (|A| + |B|) over all pixels of all slices. */
+function caseDice(phantom: PhantomCase, diagnosis: Diagnosis): number {
+  let both = 0
+  let sum = 0
+  for (const { index, segmentation } of diagnosis.slices) {
+    const truth = phantom.slices[index]!.lesionMask
+    segmentation?.mask.forEach((found, i) => {
+      both += found & truth[i]!
+      sum += found + truth[i]!
+    })
+  }
+  return sum === 0 ? 1 : (2 * both) / sum
+}
+
+/** Returns the path of the report. */
+async function saveTraining(result: TrainResult, name: string, directory: string): Promise<string> {
   await result.model.save(join(directory, `${name}.safetensors`))
-  const title = `Demo: training of the ${name} on synthetic phantoms`
-  await writeFileAtomically(join(directory, `${name}.html`), trainingReport(result, { title }))
+  const report = join(directory, `training-${name}.html`)
+  const title = `Training of the demo’s ${name} on synthetic phantoms`
+  await writeFileAtomically(report, trainingReport(result, { title }))
+  return report
 }
 
-async function score(classifier: Model, segmenter: Model, samples: Sample[], follow: DemoOptions['follow']) {
-  const classified = await follow((controls) => evaluate(classifier, samples, controls))
-  const infected = samples.filter(({ label }) => label === 1)
-  const segmented = await follow((controls) => evaluate(segmenter, infected, controls))
-  if (classified.task !== 'classification' || segmented.task !== 'segmentation')
-    throw new Error('unreachable')
-  return { sliceAccuracy: classified.accuracy, auc: classified.auc, dice: segmented.dice }
+function describe({ network, width }: { network: string; width: number }): string {
+  return `${network} at ${width} of its width`
+}
+
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true })
+  } catch (error) {
+    throw writeError(error, path)
+  }
+}
+
+class Stopwatch {
+  readonly #startMs = performance.now()
+  #lapMs = this.#startMs
+
+  lap(): number {
+    const nowMs = performance.now()
+    const elapsedMs = nowMs - this.#lapMs
+    this.#lapMs = nowMs
+    return elapsedMs
+  }
+
+  total(): number {
+    return performance.now() - this.#startMs
+  }
 }

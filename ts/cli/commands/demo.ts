@@ -2,7 +2,9 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { type DemoResult, runDemo } from '../../demo/run-demo'
 import { disclaimer } from '../../disclaimer'
+import { exitCodes } from '../exit-codes'
 import { addOutputOptions, wholeNumber } from '../options'
+import { formatDuration } from '../progress'
 import type { Session, SessionOptions } from '../session'
 import { decimal, table } from '../table'
 
@@ -26,27 +28,32 @@ export function addDemo(program: Command, sessionFor: (flags: Flags) => Session)
       say: (text) => session.say(text),
     })
     session.finish(result, describe(result))
+    if (!result.passed) process.exitCode = exitCodes.failed
   })
 }
 
-function describe({ cases, correctCases, sliceAccuracy, auc, dice, reports }: DemoResult): string {
-  const rows = cases.map(({ seed, infected, diagnosis }) => [
-    seed,
-    infected ? 'infected' : 'uninfected',
-    diagnosis.positive ? 'positive' : 'negative',
-    `${diagnosis.positiveSlices} of ${diagnosis.totalSlices}`,
-    diagnosis.slices.reduce((sum, { segmentation }) => sum + (segmentation?.lesions.length ?? 0), 0),
-    infected === diagnosis.positive ? 'right' : 'WRONG',
+function describe(result: DemoResult): string {
+  const rows = result.cases.map((entry) => [
+    entry.name,
+    entry.infected ? 'infected' : 'uninfected',
+    entry.positive ? 'positive' : 'negative',
+    `${entry.positiveSlices} of ${entry.totalSlices}`,
+    decimal(entry.lesionDice),
+    formatDuration(entry.timeMs),
+    entry.correct ? 'right' : 'WRONG',
   ])
+  const { accuracy, auc } = result.classification
+  const correct = result.cases.filter((entry) => entry.correct).length
   return [
     '',
-    table(['synthetic case', 'truth', 'diagnosis', 'positive slices', 'lesions', ''], rows),
+    table(['synthetic case', 'truth', 'verdict', 'positive slices', 'lesion Dice', 'time', ''], rows),
     '',
-    `${correctCases} of ${cases.length} unseen cases right; slices: accuracy ${decimal(sliceAccuracy)}, AUC ${decimal(auc)}; lesions: Dice ${decimal(dice)}`,
+    `${correct} of ${rows.length} unseen cases right in ${formatDuration(result.timing.totalMs)}; a case is positive with more than ${result.sliceThreshold} positive slices`,
+    `Single unseen slices: accuracy ${decimal(accuracy)}, AUC ${decimal(auc)}; lesions: Dice ${decimal(result.segmentation.dice)}`,
     'The scans are synthetic: these figures say that the software works, nothing about patients.',
     '',
     'Reports to open in a browser:',
-    ...reports.map((path) => `  ${resolve(path)}`),
+    ...[...result.cases.map(({ report }) => report), ...result.reports].map((path) => `  ${resolve(path)}`),
     '',
     `${disclaimer}.`,
   ].join('\n')
