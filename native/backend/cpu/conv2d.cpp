@@ -20,10 +20,12 @@ class OnednnConv2d : public Kernel {
     const ConvolutionDescs descs(op.conv, p.inputs[0], p.inputs[1], p.outputs[0]);
     const dnnl::memory::desc bias = op.bias ? vectorDesc(p.inputs[2]) : dnnl::memory::desc();
     residual_ = op.residualInput();
+    const dnnl::memory::desc residual =
+        op.residual ? channelsLastDesc(p.inputs[static_cast<size_t>(residual_)]) : dnnl::memory::desc();
 
     dnnl::primitive_attr attributes = userScratchpad();
     dnnl::post_ops postOps;
-    if (op.residual) postOps.append_binary(dnnl::algorithm::binary_add, descs.y);
+    if (op.residual) postOps.append_binary(dnnl::algorithm::binary_add, residual);
     if (op.activation != Activation::kNone) postOps.append_eltwise(eltwiseOf(op.activation), 0, 0);
     attributes.set_post_ops(postOps);
 
@@ -40,7 +42,7 @@ class OnednnConv2d : public Kernel {
                     {{DNNL_ARG_SRC, descs.x},
                      {DNNL_ARG_WEIGHTS, description.weights_desc()},
                      {DNNL_ARG_BIAS, bias},
-                     {DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, descs.y},
+                     {DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, residual},
                      {DNNL_ARG_DST, descs.y}}};
     packing_ = WeightPacking(p, p.inputs[1], op.conv.groups, description.weights_desc());
   }
@@ -95,7 +97,11 @@ class GemmConv2d : public Kernel {
     GemmConvolution c;
     c.batch = xs[0], c.height = xs[1], c.width = xs[2], c.channels = xs[3], c.pixelStride = x.rowStride;
     c.outHeight = ys[1], c.outWidth = ys[2], c.outChannels = ys[3], c.outPixelStride = y.rowStride;
-    if (op.residual) c.residualPixelStride = p.inputs[static_cast<size_t>(op.residualInput())].rowStride;
+    if (op.residual) {
+      const Operand& residual = p.inputs[static_cast<size_t>(op.residualInput())];
+      c.residualPixelStride = residual.rowStride;
+      c.residualDtype = residual.type.dtype;
+    }
     c.kernelHeight = ws[2], c.kernelWidth = ws[3], c.stride = op.conv.stride, c.dilation = op.conv.dilation;
     c.padTop = c.padLeft = op.conv.padding;
     c.dtype = x.type.dtype, c.outDtype = y.type.dtype, c.activation = op.activation;

@@ -248,7 +248,7 @@ void ImplicitGemm::storeChunk(const Run& run, float* sums, const Chunk& chunk, i
   const int64_t pitch = direct_ ? chunk.first + chunk.count : pitch_;
   const int64_t width = direct_ ? pitch : conv_.outWidth;
   withElement(conv_.outDtype, [&]<typename Y>(Y*) {
-    withElement(conv_.dtype, [&]<typename R>(R*) {
+    withElement(conv_.residualDtype, [&]<typename R>(R*) {
       for (int64_t at = chunk.first; at < chunk.first + chunk.count;) {
         const int64_t row = at / pitch, column = at % pitch;
         const int64_t end = std::min(chunk.first + chunk.count, row * pitch + width);

@@ -16,7 +16,7 @@ struct GemmConvolution {
   int64_t residualPixelStride = 0;
   int64_t kernelHeight = 1, kernelWidth = 1, stride = 1, dilation = 1;
   int64_t padTop = 0, padLeft = 0;  ///< zeros before the first row and column; negative: what is cut off
-  DType dtype = DType::kF32, outDtype = DType::kF32;
+  DType dtype = DType::kF32, outDtype = DType::kF32, residualDtype = DType::kF32;
   Activation activation = Activation::kNone;
 };
 
@@ -43,7 +43,7 @@ class ImplicitGemm {
   void pack(DType dtype, const std::byte* source, const WeightStrides& strides, std::byte* packed) const;
 
   int64_t scratchBytes() const { return threads_ * threadBytes_; }
-  /// `bias` and `residual` may be null; `bias` is float32, the residual of x's dtype.
+  /// `bias` and `residual` may be null; `bias` is float32.
   void run(const std::byte* x, const std::byte* weights, const float* bias, const std::byte* residual, std::byte* y,
            std::byte* scratch) const;
 

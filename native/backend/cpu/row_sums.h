@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <vector>
 
 #include "backend/cpu/thread_pool.h"
 #include "backend/cpu/vectorise.h"

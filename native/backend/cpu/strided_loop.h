@@ -7,8 +7,7 @@
 
 namespace jcs::cpu {
 
-/// How operand elements correspond in an elementwise loop over `target`: the element strides of one operand along the
-/// four (leading padded) axes, 0 where it repeats.
+/// How many elements an operand advances for a step along each axis of `target`: 0 where it repeats or has extent 1.
 using AxisStrides = std::array<int64_t, Shape::kMaxRank>;
 AxisStrides axisStrides(const Operand& operand, const Shape& target);
 

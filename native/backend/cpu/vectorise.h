@@ -41,7 +41,7 @@ JCS_INLINE Words bitsOf(const Floats& x) { return reinterpret_cast<Words>(x); }
 JCS_INLINE float floatOf(uint32_t bits) { return std::bit_cast<float>(bits); }
 JCS_INLINE Floats floatOf(const Words& bits) { return reinterpret_cast<Floats>(bits); }
 
-/// x where `condition` holds, else 0. By bits: GCC 12 breaks down over `condition ? x : Floats{}`.
+/// x where `condition` holds, else 0.
 JCS_INLINE float keepWhere(bool condition, float x) { return condition ? x : 0.0f; }
 JCS_INLINE Floats keepWhere(const Flags& condition, const Floats& x) {
   return reinterpret_cast<Floats>(condition & reinterpret_cast<Flags>(x));
