@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { classify } from '../../classify'
-import { disclaimer } from '../../diagnose'
+import { disclaimer } from '../../disclaimer'
 import { loadModel } from '../../model'
 import { overlayPng, writeFileAtomically } from '../../report'
 import {
