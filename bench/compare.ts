@@ -1,7 +1,7 @@
 // npx tsx bench/compare.ts OLD.json NEW.json     two result files side by side; ends with 1 when something got slower
 // npx tsx bench/compare.ts --markdown FILE.json  the table of the README
 import { parseArgs } from 'node:util'
-import { type EngineResult, markdownTable, nameOf, type ResultFile, readResults } from './results'
+import { type EngineResult, nameOf, type ResultFile, readResults, tableForReadme } from './results'
 
 /** Differences of less than this share are never called one. */
 const leastChange = 0.05
@@ -19,7 +19,8 @@ export function verdictOf(before: EngineResult, after: EngineResult): Verdict {
 function compare(before: ResultFile, after: ResultFile): number {
   for (const key of ['cpu', 'isa', 'threads'] as const) {
     const [old, current] = [before.environment[key], after.environment[key]]
-    if (old !== current) console.log(`${key} differs: ${old}, ${current}. Times do not compare; ratios to peers may.`)
+    if (old !== current)
+      console.log(`${key} differs: ${old}, ${current}. Times do not compare; ratios to peers may.`)
   }
   console.log(`${before.environment.commit} -> ${after.environment.commit}`)
   let slower = 0
@@ -50,7 +51,7 @@ function main(): void {
   })
   const [first, second] = positionals
   if (values.markdown && first !== undefined && second === undefined) {
-    console.log(markdownTable(readResults(first)))
+    console.log(tableForReadme(readResults(first)))
   } else if (!values.markdown && first !== undefined && second !== undefined) {
     process.exitCode = compare(readResults(first), readResults(second)) > 0 ? 1 : 0
   } else {

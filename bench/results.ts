@@ -71,8 +71,14 @@ export function plainTable({ measurements }: ResultFile): string {
   return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ')).join('\n')
 }
 
-/** For the README: one row a measurement, one column an engine. */
-export function markdownTable({ measurements }: ResultFile): string {
+/** For the README: one row a measurement, one column an engine, and the machine. */
+export function tableForReadme({ environment, measurements }: ResultFile): string {
+  const { cpu, isa, threads, versions, commit, date, loadAverage } = environment
+  const libraries = Object.entries(versions)
+    .filter(([name]) => name !== 'jcs-ct')
+    .map(([name, version]) => (name === 'library' ? version : `${name} ${version}`))
+  const machine = `${cpu}, ${isa}, ${threads} threads; ${libraries.join(', ')}; commit ${commit}, ${date}`
+  const company = loadAverage > 0.5 ? `, measured beside other work (load average ${loadAverage})` : ''
   const engines = [...new Set(measurements.flatMap(({ results }) => results.map(nameOf)))]
   const rows = measurements.map((measurement) => {
     const { kind, network, batch, size, results } = measurement
@@ -84,9 +90,10 @@ export function markdownTable({ measurements }: ResultFile): string {
     return [work, ...times]
   })
   const header = ['ms, median', ...engines]
-  return [header, header.map((_, column) => (column === 0 ? '---' : '--:')), ...rows]
+  const table = [header, header.map((_, column) => (column === 0 ? '---' : '--:')), ...rows]
     .map((cells) => `| ${cells.join(' | ')} |`)
     .join('\n')
+  return `${table}\n\n${machine}${company}.`
 }
 
 const formatMs = (ms: number): string => (ms < 100 ? ms.toFixed(1) : ms.toFixed(0))

@@ -91,10 +91,16 @@ async function main(): Promise<void> {
   }
   const { cpu, isa, threads, loadAverage } = results.environment
   console.log(`${cpu}, ${isa}, ${threads} threads`)
-  if (loadAverage > 0.5) console.log(`The load average is ${loadAverage}: others are at work, times will be too long.`)
+  if (loadAverage > 0.5)
+    console.log(`The load average is ${loadAverage}: others are at work, times will be too long.`)
   for (const [index, { name, measure }] of selected.entries()) {
     console.log(`${index + 1}/${selected.length} ${name}`)
-    results.measurements.push(await measure())
+    try {
+      results.measurements.push(await measure())
+    } catch (error) {
+      console.error(`  failed: ${error instanceof Error ? error.message : error}`)
+      process.exitCode = 1
+    }
   }
   console.log(`\n${plainTable(results)}`)
   const path = outputPath(options, results)

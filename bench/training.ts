@@ -23,7 +23,8 @@ export interface TrainingOptions {
   python?: string | undefined
 }
 
-export const trainingName = ({ network, batch, size }: TrainingCase): string => `training/${network}/${batch}x${size}`
+export const trainingName = ({ network, batch, size }: TrainingCase): string =>
+  `training/${network}/${batch}x${size}`
 
 /**
  * A whole optimiser step: forward, loss, backward, update, batch norm by the batch's statistics. Augmentation, mixing
@@ -40,7 +41,8 @@ export async function measureTraining(
     const measured = await timeSteps(benchmark, precision, threads, options)
     if (measured.precision === precision) results.push({ engine: 'jcs-ct', ...measured })
   }
-  if (options.python) results.push(...(await measurePeer(benchmark, threads, { ...options, python: options.python })))
+  if (options.python)
+    results.push(...(await measurePeer(benchmark, threads, { ...options, python: options.python })))
   return { name: trainingName(benchmark), kind: 'training', network, batch, size, results }
 }
 
@@ -90,7 +92,11 @@ function noiseSamples(task: TrainingCase['task'], count: number, size: number): 
   }
   const radius = size / 8
   return Array.from({ length: Math.max(count, 2) }, (_, index): Sample => {
-    const image = { data: Uint8Array.from({ length: size * size }, () => random() * 256), width: size, height: size }
+    const image = {
+      data: Uint8Array.from({ length: size * size }, () => random() * 256),
+      width: size,
+      height: size,
+    }
     if (task === 'classification') return { image, label: index % 2 === 1 ? 1 : 0 }
     const mask = Uint8Array.from({ length: size * size }, (_, pixel) => {
       const [x, y] = [(pixel % size) - size / 2, Math.floor(pixel / size) - size / 2]
@@ -112,7 +118,12 @@ async function measurePeer(
     return [...timings].map(([precision, timing]) => ({
       engine: 'pytorch',
       precision,
-      settings: { mode: 'eager', autocast: precision === 'bf16', memoryFormat: 'channels_last', version: peer.version },
+      settings: {
+        mode: 'eager',
+        autocast: precision === 'bf16',
+        memoryFormat: 'channels_last',
+        version: peer.version,
+      },
       ...timing,
     }))
   } finally {
