@@ -72,6 +72,7 @@ export interface PhantomSample {
   image: PhantomPixels
   label: 0 | 1
   mask: PhantomPixels
+  lung: PhantomPixels
   /** Samples of one synthetic patient carry the same name. */
   patient: string
 }
@@ -123,13 +124,20 @@ function toSlice({ gray, lungMask, lesionMask, lesionArea }: RenderedSlice, scan
   return { pixels: toPixels(gray, scan.size, scan.pixelMm), lesionMask, lungMask, infected: lesionArea > 0 }
 }
 
-function toSample({ pixels, lesionMask, infected }: PhantomSlice, patient: string): PhantomSample {
-  const mask = toPixels(
-    lesionMask.map((value) => value * 255),
-    pixels.width,
-    pixels.spacing[0],
-  )
-  return { image: pixels, label: infected ? 1 : 0, mask, patient }
+function toSample({ pixels, lesionMask, lungMask, infected }: PhantomSlice, patient: string): PhantomSample {
+  const maskPixels = (mask: Uint8Array) =>
+    toPixels(
+      mask.map((value) => value * 255),
+      pixels.width,
+      pixels.spacing[0],
+    )
+  return {
+    image: pixels,
+    label: infected ? 1 : 0,
+    mask: maskPixels(lesionMask),
+    lung: maskPixels(lungMask),
+    patient,
+  }
 }
 
 function toPixels(data: Uint8Array, size: number, pixelMm: number): PhantomPixels {

@@ -56,7 +56,7 @@ export function drawPatient(seed: number): Patient {
     fat: random.uniform(5, 26),
     heartScale: random.uniform(0.85, 1.15),
     tilt: random.uniform(-0.06, 0.06),
-    lungHu: random.uniform(-940, -650),
+    lungHu: random.uniform(-945, -635),
     dependentHu: random.uniform(10, 130),
     ...(random.chance(0.25) && {
       dependentBand: { hu: random.uniform(60, 130), depth: random.uniform(4, 9) },
@@ -74,7 +74,7 @@ export function drawAcquisition(patient: Patient): Acquisition {
     fieldOfView: bodyWidth * random.uniform(0.9, 1.08),
     offset: { x: random.uniform(-8, 8), y: random.uniform(-8, 8) },
     sliceThickness: random.uniform(3, 6),
-    window: { level: random.uniform(-720, -480), width: random.uniform(1100, 1750) },
+    window: { level: random.uniform(-735, -465), width: random.uniform(1100, 1750) },
     noiseHu: random.uniform(10, 42),
     blur: random.uniform(0.5, 1.3),
     motion: random.chance(0.35) ? random.uniform(1.5, 4.5) : 0,
