@@ -1,0 +1,51 @@
+import { train } from 'jcs-ct'
+import { normals } from './numpy-random'
+
+/**
+ * Child process of resume.test.ts: trains on seeded noise with augmentation, mixing and four loader threads.
+ * Arguments: checkpoint directory, iterations, checkpoint to resume or '-', iteration after which the process is killed
+ * the hard way or 0.
+ */
+const [directory = '', iterations = '', resume = '-', killAfter = '0'] = process.argv.slice(2)
+
+const size = 40
+const samples = Array.from({ length: 10 }, (_, i) => {
+  const data = Uint8Array.from(normals(i + 1, size * size), (v) => 128 + 40 * Math.max(-3, Math.min(3, v)))
+  const mask = new Uint8Array(size * size)
+  if (i % 2 === 1) mask.fill(1, 300, 500 + 20 * i)
+  return {
+    image: { data, width: size, height: size },
+    label: (i % 2) as 0 | 1,
+    ...(i % 2 === 1 && { mask: { data: mask, width: size, height: size } }),
+  }
+})
+
+const run = train({
+  task: 'classification',
+  spec: { network: 'res2net50-v1b', width: 0.05 },
+  data: { train: samples },
+  device: 'cpu',
+  recipe: 'scratch',
+  iterations: Number(iterations),
+  // The schedule must not depend on the length of the run, which is shorter the first time.
+  schedule: { name: 'constant', learningRate: 0.01, warmupIterations: 0 },
+  batchSize: 4,
+  inputSize: 40,
+  mixup: { alpha: 0.5 },
+  activationLoss: true,
+  loaderThreads: 4,
+  seed: 11,
+  checkpoint: { directory, everyIterations: 10 },
+  ...(resume !== '-' && { resume }),
+})
+
+const watch = async () => {
+  for await (const event of run) {
+    if (event.phase === 'checkpoint' && event.iteration === Number(killAfter))
+      process.kill(process.pid, 'SIGKILL')
+  }
+}
+watch().catch((error) => {
+  console.error(error)
+  process.exitCode = 1
+})
