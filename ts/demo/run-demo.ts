@@ -66,7 +66,7 @@ export interface DemoResult {
  * seen. Nothing here says anything about real patients.
  */
 export async function runDemo(options: DemoOptions): Promise<DemoResult> {
-  const { seed = 0, directory, follow, say, device, precision, threads } = options
+  const { seed = 0, directory, follow, say, device, precision = demoPlan.precision, threads } = options
   const runtime = { device, precision, threads }
   await makeDirectory(directory)
   const clock = new Stopwatch()
