@@ -29,6 +29,6 @@ function describe(found: readonly DeviceInfo[]): string {
   const unavailable = found.filter(({ available }) => !available)
   return [
     table(['device', 'hardware', 'instructions', 'library', 'memory', 'threads', 'bf16'], rows),
-    ...unavailable.map(({ name, reason = 'no reason is known' }) => `\n${reason}`),
+    ...unavailable.map(({ reason = 'no reason is known' }) => `\n${reason}`),
   ].join('\n')
 }
