@@ -147,7 +147,7 @@ export class PhantomScan {
   #softTissueAndBone(x: number, y: number, z: number, cavity: number): number {
     const anatomy = this.#anatomy
     const px = this.pixelMm
-    const body = coverage(anatomy.body(x, y, z), px)
+    const body = cavity < 0 ? 1 : coverage(anatomy.body(x, y, z), px)
     const around = this.#surroundings(x, y)
     if (body === 0) return around
     const inCavity = coverage(cavity, px)
