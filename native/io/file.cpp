@@ -26,7 +26,7 @@ std::string directoryOf(const std::string& path) {
 }  // namespace
 
 void failWriting(const std::string& path, int systemError) {
-  if (systemError == ENOSPC || systemError == EDQUOT)
+  if (systemError == ENOSPC || systemError == EDQUOT || systemError == EFBIG)
     fail(errors::kDiskFull,
          "'" + path + "' cannot be written: the disk or its quota is full; free space or choose another place");
   std::string advice = "; check the path and its permissions";
