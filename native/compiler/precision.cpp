@@ -15,11 +15,11 @@ std::unique_ptr<Graph> lowerPrecision(const Graph& graph, DType activation) {
         case Precision::kFloat32: value = cast(value, DType::kF32); break;
         case Precision::kActivation: value = cast(value, activation); break;
         case Precision::kFollow:
-          // Operands of one shape share the first one's dtype; a broadcast operand is float32.
+          // Operands share the first one's dtype, but for what an elementwise op broadcasts: that is float32.
           if (i > 0)
-            value = cast(value, value.shape() == inputs[0].shape() || node.op->name() == "concat"
-                                    ? inputs[0].type().dtype
-                                    : DType::kF32);
+            value = cast(value, node.op->name() == "binary" && value.shape() != inputs[0].shape()
+                                    ? DType::kF32
+                                    : inputs[0].type().dtype);
           break;
       }
       inputs.push_back(value);

@@ -64,7 +64,8 @@ TEST("a batch in parts trains as the whole batch does") {
     TrainConfig config = smallConfig(task);
     config.optimizer.kind = OptimizerOptions::Kind::kSgd;  // Adam's normalisation would hide a wrong scale
     config.schedule.warmupIterations = 0;
-    config.schedule.learningRate = 0.01;
+    // Without batch statistics an untrained Res2Net's activations grow from block to block, and its gradients with them.
+    config.schedule.learningRate = task == Task::kSegmentation ? 0.01 : 1e-5;
     const auto whole = trained(network, config);
     TrainOutcome outcome;
     config.microBatch = 2;  // 2 + 2 + 1
