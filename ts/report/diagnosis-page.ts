@@ -4,6 +4,7 @@ export const diagnosisStyle = `
 .verdict { display: grid; grid-template-columns: minmax(0, 1.1fr) minmax(0, 1fr); gap: 24px; align-items: center; border-left-width: 8px; }
 .verdict.is-positive { border-left-color: var(--positive); background: var(--positive-back); }
 .verdict.is-negative { border-left-color: var(--negative); background: var(--negative-back); }
+.verdict .tiles { grid-template-columns: 1fr 1fr; }
 .verdict .tile { background: var(--card); }
 .word { font-size: 2.1rem; font-weight: 750; line-height: 1.1; margin: 0; }
 .is-positive .word { color: var(--positive); }

@@ -81,7 +81,7 @@ function verdictCard({ positive, positiveSlices, totalSlices, sliceThreshold, sl
     ${
       positive &&
       html`<div class="tile"><dt>lesions, all slices</dt><dd>${lesions.length}</dd></div>
-    <div class="tile"><dt>largest lesion area in a slice</dt><dd>${mm2 ? `${Math.round(largestMm2)} mm²` : `${largest} px`}</dd></div>`
+    <div class="tile"><dt>largest lesion area in a slice</dt><dd>${mm2 ? `${Math.round(largestMm2)}\u00a0mm²` : `${largest} px`}</dd></div>`
     }
   </dl>
 </section>`

@@ -76,7 +76,7 @@ header.top { display: flex; justify-content: space-between; align-items: baselin
 h1 { font-size: 1.65rem; line-height: 1.2; margin: 0; letter-spacing: -0.01em; overflow-wrap: anywhere; }
 h2 { font-size: 1.05rem; margin: 0 0 12px; }
 .subtitle { margin: 4px 0 0; color: var(--soft); overflow-wrap: anywhere; }
-.brand { margin: 0; color: var(--soft); font-weight: 600; letter-spacing: 0.06em; }
+.brand { margin: 0; white-space: nowrap; color: var(--soft); font-weight: 600; letter-spacing: 0.06em; }
 main { padding-top: 20px; display: grid; gap: 18px; }
 .card, .notes { background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 20px; min-width: 0; }
 .notes { border-left: 4px solid var(--s4); }
