@@ -27,7 +27,7 @@ export interface DiagnoseOptions extends CommonOptions, ImageOptions {
   segmentationThreshold?: number | undefined
   /** The lesion probability of every pixel as well. Default false. */
   probabilities?: boolean | undefined
-  /** Lesions of fewer pixels are left out. Default 1: none is. */
+  /** Lesions of fewer pixels are left out of `lesions`; the mask keeps them. Default 1: none is. */
   minAreaPixels?: number | undefined
   /** Of both networks. Default 16 for the classifier, 4 for the segmenter. */
   batchSize?: number | undefined

@@ -14,7 +14,7 @@ export interface SegmentOptions extends CommonOptions, ImageOptions {
   threshold?: number | undefined
   /** The probability of every pixel as well, 4 bytes each. Default false. */
   probabilities?: boolean | undefined
-  /** Lesions of fewer pixels are left out, of the mask as well. Default 1: none is. */
+  /** Lesions of fewer pixels are left out of `lesions`; the mask keeps them. Default 1: none is. */
   minAreaPixels?: number | undefined
   /** Default 4. */
   batchSize?: number | undefined
