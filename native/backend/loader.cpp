@@ -26,7 +26,8 @@ fs::path libraryPath(const std::string& kind) {
 template <typename Function>
 Function symbol(void* library, const char* name, const std::string& device) {
   void* address = dlsym(library, name);
-  if (address == nullptr) unavailable(device, std::string("its library does not export ") + name + "; reinstall jcs-ct");
+  if (address == nullptr)
+    unavailable(device, std::string("its library does not export ") + name + "; reinstall jcs-ct");
   return reinterpret_cast<Function>(address);
 }
 
@@ -41,7 +42,8 @@ std::shared_ptr<Backend> loadBackend(const std::string& device, int threads) {
     const std::string digits = device.substr(colon + 1);
     const bool number = kind == "cuda" && !digits.empty() && digits.size() < 4 &&
                         digits.find_first_not_of("0123456789") == std::string::npos;
-    require(number, errors::kInvalidArgument, "device '" + device + "' is unknown; use 'auto', 'cpu', 'cuda' or 'cuda:N'");
+    require(number, errors::kInvalidArgument,
+            "device '" + device + "' is unknown; use 'auto', 'cpu', 'cuda' or 'cuda:N'");
     index = std::stoi(digits);
   }
   require(known, errors::kInvalidArgument, "device '" + device + "' is unknown; use 'auto', 'cpu', 'cuda' or 'cuda:N'");

@@ -21,8 +21,12 @@ Napi::Value devices(const Napi::CallbackInfo& info) {
       nlohmann::json entry{{"name", device.name}, {"kind", device.kind}, {"available", device.available}};
       if (!device.reason.empty()) entry["reason"] = device.reason;
       if (device.available)
-        entry.update({{"description", device.description}, {"isa", device.isa}, {"library", device.library},
-                      {"memoryBytes", device.memoryBytes}, {"threads", device.threads}, {"bf16", device.bf16}});
+        entry.update({{"description", device.description},
+                      {"isa", device.isa},
+                      {"library", device.library},
+                      {"memoryBytes", device.memoryBytes},
+                      {"threads", device.threads},
+                      {"bf16", device.bf16}});
       json.push_back(entry);
     }
     return Napi::String::New(info.Env(), json.dump());

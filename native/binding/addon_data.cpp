@@ -30,8 +30,7 @@ AddonData::AddonData(Napi::Env env) : thread(JsThread::create(env)), pool(Worker
   });
 }
 
-Napi::Promise AddonData::run(Napi::Env env, CancelFlag flag,
-                             std::function<Deferred::Convert(const CancelFlag&)> work) {
+Napi::Promise AddonData::run(Napi::Env env, CancelFlag flag, std::function<Deferred::Convert(const CancelFlag&)> work) {
   const auto deferred = Deferred::create(env, thread);
   auto token = std::make_shared<PendingWork::Token>(pending, std::move(flag));
   pool->submit([deferred, token = std::move(token), work = std::move(work)]() mutable {

@@ -16,8 +16,8 @@ Napi::Value CancellationObject::cancel(const Napi::CallbackInfo& info) {
 
 CancelFlag toCancelFlag(const Napi::Value& value) {
   if (value.IsUndefined()) return std::make_shared<std::atomic<bool>>(false);
-  const bool known = value.IsObject() && value.As<Napi::Object>().InstanceOf(
-                                             AddonData::of(value.Env()).cancellationConstructor.Value());
+  const bool known = value.IsObject() &&
+                     value.As<Napi::Object>().InstanceOf(AddonData::of(value.Env()).cancellationConstructor.Value());
   require(known, errors::kInvalidType, "a cancellation must be made by `new Cancellation()`");
   return CancellationObject::Unwrap(value.As<Napi::Object>())->flag_;
 }

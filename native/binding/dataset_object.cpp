@@ -34,10 +34,10 @@ Sample toSample(const Napi::Value& value) {
 }  // namespace
 
 void DatasetObject::define(Napi::Env env, Napi::Object exports) {
-  const Napi::Function constructor = DefineClass(env, "NativeDataset",
-                                                 {InstanceMethod("append", &DatasetObject::append),
-                                                  InstanceAccessor("size", &DatasetObject::size, nullptr),
-                                                  InstanceAccessor("bytes", &DatasetObject::bytes, nullptr)});
+  const Napi::Function constructor = DefineClass(
+      env, "NativeDataset",
+      {InstanceMethod("append", &DatasetObject::append), InstanceAccessor("size", &DatasetObject::size, nullptr),
+       InstanceAccessor("bytes", &DatasetObject::bytes, nullptr)});
   AddonData::of(env).datasetConstructor = Napi::Persistent(constructor);
   exports.Set("NativeDataset", constructor);
 }
@@ -49,8 +49,8 @@ DatasetObject::DatasetObject(const Napi::CallbackInfo& info) : ObjectWrap(info) 
 }
 
 std::shared_ptr<PackedDataset> DatasetObject::unwrap(const Napi::Value& value) {
-  const bool known = value.IsObject() && value.As<Napi::Object>().InstanceOf(
-                                             AddonData::of(value.Env()).datasetConstructor.Value());
+  const bool known =
+      value.IsObject() && value.As<Napi::Object>().InstanceOf(AddonData::of(value.Env()).datasetConstructor.Value());
   require(known, errors::kInvalidType, "expected a NativeDataset");
   return DatasetObject::Unwrap(value.As<Napi::Object>())->dataset_;
 }

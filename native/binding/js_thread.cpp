@@ -7,8 +7,8 @@ namespace jcs {
 
 std::shared_ptr<JsThread> JsThread::create(Napi::Env env) {
   std::shared_ptr<JsThread> thread(new JsThread(env));
-  thread->function_ = Napi::ThreadSafeFunction::New(
-      env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}), "jcs", 0, 1);
+  thread->function_ =
+      Napi::ThreadSafeFunction::New(env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}), "jcs", 0, 1);
   thread->function_.Unref(env);
   return thread;
 }

@@ -32,18 +32,18 @@ Napi::Value fromMetrics(Napi::Env env, const Metrics& metrics) {
 
 void defineMetrics(Napi::Env env, Napi::Object exports) {
   exports.Set("segmentationMetrics", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
-    return guarded(info.Env(), [&] {
-      return fromMetrics(info.Env(),
-                         segmentationMetrics(toFloats(info[0], "probabilities"), toBytes(info[1], "truth")));
-    });
-  }));
+                return guarded(info.Env(), [&] {
+                  return fromMetrics(
+                      info.Env(), segmentationMetrics(toFloats(info[0], "probabilities"), toBytes(info[1], "truth")));
+                });
+              }));
   exports.Set("classificationMetrics", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
-    return guarded(info.Env(), [&] {
-      return fromMetrics(info.Env(),
-                         classificationMetrics(toFloats(info[0], "probabilities"), toBytes(info[1], "labels"),
-                                               toNumber(info[2], "threshold")));
-    });
-  }));
+                return guarded(info.Env(), [&] {
+                  return fromMetrics(
+                      info.Env(), classificationMetrics(toFloats(info[0], "probabilities"), toBytes(info[1], "labels"),
+                                                        toNumber(info[2], "threshold")));
+                });
+              }));
 }
 
 }  // namespace jcs

@@ -105,9 +105,14 @@ std::function<SafetensorsFile()> toFileSource(const Napi::Value& value) {
 std::string profileJson(const Profile& profile) {
   Json steps = Json::array();
   for (const Program::StepInfo& step : profile.steps)
-    steps.push_back({{"op", step.op}, {"attributes", step.attributes}, {"scope", step.scope},
-                     {"implementation", step.implementation}, {"output", step.outputs[0].shape.toString()},
-                     {"dtype", nameOf(step.outputs[0].dtype)}, {"flops", step.flops}, {"bytes", step.bytes},
+    steps.push_back({{"op", step.op},
+                     {"attributes", step.attributes},
+                     {"scope", step.scope},
+                     {"implementation", step.implementation},
+                     {"output", step.outputs[0].shape.toString()},
+                     {"dtype", nameOf(step.outputs[0].dtype)},
+                     {"flops", step.flops},
+                     {"bytes", step.bytes},
                      {"seconds", step.seconds}});
   return Json{{"steps", steps},
               {"arenaBytes", profile.arenaBytes},
@@ -123,20 +128,14 @@ Deferred::Convert wrapModel(std::shared_ptr<Model> model) {
 }  // namespace
 
 void ModelObject::define(Napi::Env env, Napi::Object exports) {
-  const Napi::Function constructor =
-      DefineClass(env, "NativeModel",
-                  {InstanceMethod("describe", &ModelObject::describe),
-                   InstanceMethod("parameters", &ModelObject::parameters),
-                   InstanceMethod("getParameter", &ModelObject::getParameter),
-                   InstanceMethod("forward", &ModelObject::forward),
-                   InstanceMethod("classify", &ModelObject::classify),
-                   InstanceMethod("segment", &ModelObject::segment),
-                   InstanceMethod("loadBackbone", &ModelObject::loadBackbone),
-                   InstanceMethod("copyTrunk", &ModelObject::copyTrunk),
-                   InstanceMethod("profile", &ModelObject::profile),
-                   InstanceMethod("save", &ModelObject::save),
-                   InstanceMethod("exportOnnx", &ModelObject::exportOnnx),
-                   InstanceMethod("dispose", &ModelObject::dispose)});
+  const Napi::Function constructor = DefineClass(
+      env, "NativeModel",
+      {InstanceMethod("describe", &ModelObject::describe), InstanceMethod("parameters", &ModelObject::parameters),
+       InstanceMethod("getParameter", &ModelObject::getParameter), InstanceMethod("forward", &ModelObject::forward),
+       InstanceMethod("classify", &ModelObject::classify), InstanceMethod("segment", &ModelObject::segment),
+       InstanceMethod("loadBackbone", &ModelObject::loadBackbone), InstanceMethod("copyTrunk", &ModelObject::copyTrunk),
+       InstanceMethod("profile", &ModelObject::profile), InstanceMethod("save", &ModelObject::save),
+       InstanceMethod("exportOnnx", &ModelObject::exportOnnx), InstanceMethod("dispose", &ModelObject::dispose)});
   AddonData::of(env).modelConstructor = Napi::Persistent(constructor);
   exports.Set("NativeModel", constructor);
 }
@@ -169,8 +168,8 @@ Napi::Value ModelObject::wrap(Napi::Env env, std::shared_ptr<Model> model) {
 }
 
 std::shared_ptr<Model> ModelObject::unwrap(const Napi::Value& value) {
-  const bool known = value.IsObject() &&
-                     value.As<Napi::Object>().InstanceOf(AddonData::of(value.Env()).modelConstructor.Value());
+  const bool known =
+      value.IsObject() && value.As<Napi::Object>().InstanceOf(AddonData::of(value.Env()).modelConstructor.Value());
   require(known, errors::kInvalidType, "expected a model made by createModel or loadModel");
   return ModelObject::Unwrap(value.As<Napi::Object>())->model_;
 }
@@ -178,10 +177,11 @@ std::shared_ptr<Model> ModelObject::unwrap(const Napi::Value& value) {
 template <typename Work>
 Napi::Value ModelObject::start(const Napi::CallbackInfo& info, const Napi::Value& cancellation, Work work) {
   model_->requireAlive();
-  return AddonData::of(info.Env()).run(info.Env(), toCancelFlag(cancellation),
-                                       [model = model_, work = std::move(work)](const CancelFlag& flag) mutable {
-                                         return work(*model, flag.get());
-                                       });
+  return AddonData::of(info.Env())
+      .run(info.Env(), toCancelFlag(cancellation),
+           [model = model_, work = std::move(work)](const CancelFlag& flag) mutable {
+             return work(*model, flag.get());
+           });
 }
 
 Napi::Value ModelObject::describe(const Napi::CallbackInfo& info) {
@@ -231,9 +231,8 @@ Napi::Value ModelObject::getParameter(const Napi::CallbackInfo& info) {
 Napi::Value ModelObject::forward(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const Tensor input = toTensor(info[0], "input");
-    require(input.shape().rank() == 4 && input.shape()[1] == 3 && input.elements() > 0, errors::kShapeMismatch, [&] {
-      return "forward takes a non-empty N×3×H×W tensor, got " + input.shape().toString();
-    });
+    require(input.shape().rank() == 4 && input.shape()[1] == 3 && input.elements() > 0, errors::kShapeMismatch,
+            [&] { return "forward takes a non-empty N×3×H×W tensor, got " + input.shape().toString(); });
     for (const float value : input.as<float>())
       require(std::isfinite(value), errors::kNotFinite, "the input of forward holds a value that is not finite");
     auto images = std::make_shared<Tensor>(channelsLast(input));
@@ -259,8 +258,7 @@ Napi::Value ModelObject::classify(const Napi::CallbackInfo& info) {
     return start(info, info[2], [=](Model& model, const std::atomic<bool>* cancelled) {
       auto results = std::make_shared<std::vector<SliceClassification>>(
           classifySlices(model, *slices, batchSize, explain, cancelled));
-      return Deferred::Convert(
-          [=](Napi::Env env) { return fromClassifications(env, *results, *slices, explain); });
+      return Deferred::Convert([=](Napi::Env env) { return fromClassifications(env, *results, *slices, explain); });
     });
   });
 }
@@ -308,7 +306,9 @@ Napi::Value ModelObject::profile(const Napi::CallbackInfo& info) {
     const auto width = static_cast<int64_t>(toNumber(info[2], "width"));
     require(n >= 1 && n <= 4096, errors::kInvalidArgument, "batch must be between 1 and 4096");
     return start(info, info[3], [=](Model& model, const std::atomic<bool>* cancelled) {
-      return Deferred::Convert([text = profileJson(model.profile(n, height, width, cancelled))](Napi::Env env) { return Napi::String::New(env, text); });
+      return Deferred::Convert([text = profileJson(model.profile(n, height, width, cancelled))](Napi::Env env) {
+        return Napi::String::New(env, text);
+      });
     });
   });
 }
@@ -332,7 +332,8 @@ Napi::Value ModelObject::exportOnnx(const Napi::CallbackInfo& info) {
       const auto graph =
           inferenceGraph(model.spec(), batch, options.value("height", size), options.value("width", size));
       const OnnxOptions onnx{.graphName = model.spec().network, .dynamicBatch = dynamic};
-      jcs::exportOnnx(*graph, [&](const std::string& name) { return model.parameter(name); }, onnx, path);
+      jcs::exportOnnx(
+          *graph, [&](const std::string& name) { return model.parameter(name); }, onnx, path);
       return Deferred::Convert([](Napi::Env env) { return env.Undefined(); });
     });
   });
@@ -348,26 +349,27 @@ Napi::Value ModelObject::dispose(const Napi::CallbackInfo& info) {
 }
 
 void defineModelFunctions(Napi::Env env, Napi::Object exports) {
-  exports.Set("createModel", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
-    return guarded(info.Env(), [&] {
-      const NetworkSpec spec = specFromJson(toString(info[0], "spec"));
-      const Json options = parseJson(info[1], "options");
-      return AddonData::of(info.Env()).run(info.Env(), nullptr, [=](const CancelFlag&) {
-        return wrapModel(Model::create(spec, toRuntimeOptions(options), options.value("seed", uint64_t{0})));
-      });
-    });
-  }));
+  exports.Set(
+      "createModel", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
+        return guarded(info.Env(), [&] {
+          const NetworkSpec spec = specFromJson(toString(info[0], "spec"));
+          const Json options = parseJson(info[1], "options");
+          return AddonData::of(info.Env()).run(info.Env(), nullptr, [=](const CancelFlag&) {
+            return wrapModel(Model::create(spec, toRuntimeOptions(options), options.value("seed", uint64_t{0})));
+          });
+        });
+      }));
   exports.Set("loadModel", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
-    return guarded(info.Env(), [&] {
-      auto open = toFileSource(info[0]);
-      std::optional<NetworkSpec> spec;
-      if (!info[1].IsUndefined()) spec = specFromJson(toString(info[1], "spec"));
-      const Json options = parseJson(info[2], "options");
-      return AddonData::of(info.Env()).run(info.Env(), nullptr, [=](const CancelFlag&) {
-        return wrapModel(Model::load(open(), spec, toRuntimeOptions(options)));
-      });
-    });
-  }));
+                return guarded(info.Env(), [&] {
+                  auto open = toFileSource(info[0]);
+                  std::optional<NetworkSpec> spec;
+                  if (!info[1].IsUndefined()) spec = specFromJson(toString(info[1], "spec"));
+                  const Json options = parseJson(info[2], "options");
+                  return AddonData::of(info.Env()).run(info.Env(), nullptr, [=](const CancelFlag&) {
+                    return wrapModel(Model::load(open(), spec, toRuntimeOptions(options)));
+                  });
+                });
+              }));
 }
 
 }  // namespace jcs

@@ -65,23 +65,29 @@ Json metricsJson(const Metrics& metrics) {
 }
 
 Json toJson(const TrainEvent& event) {
-  Json json{{"epoch", event.epoch}, {"epochs", event.epochs}, {"iteration", event.iteration},
+  Json json{{"epoch", event.epoch},
+            {"epochs", event.epochs},
+            {"iteration", event.iteration},
             {"iterations", event.iterations}};
   switch (event.phase) {
-    case TrainEvent::Phase::kCompile:
-      return {{"phase", "compile"}, {"done", 0}, {"total", 1}};
+    case TrainEvent::Phase::kCompile: return {{"phase", "compile"}, {"done", 0}, {"total", 1}};
     case TrainEvent::Phase::kTrain:
-      json.update({{"phase", "train"}, {"done", event.iteration}, {"total", event.iterations}, {"loss", event.loss},
-                   {"losses", event.losses}, {"learningRate", event.learningRate},
-                   {"samplesPerSecond", event.samplesPerSecond}, {"etaMs", event.etaMs}});
+      json.update({{"phase", "train"},
+                   {"done", event.iteration},
+                   {"total", event.iterations},
+                   {"loss", event.loss},
+                   {"losses", event.losses},
+                   {"learningRate", event.learningRate},
+                   {"samplesPerSecond", event.samplesPerSecond},
+                   {"etaMs", event.etaMs}});
       break;
     case TrainEvent::Phase::kValidate:
       json.update({{"phase", "validate"}, {"done", event.done}, {"total", event.total}});
       if (!event.metrics.empty()) json["metrics"] = metricsJson(event.metrics);
       break;
     case TrainEvent::Phase::kCheckpoint:
-      json.update({{"phase", "checkpoint"}, {"done", event.iteration}, {"total", event.iterations},
-                   {"path", event.path}});
+      json.update(
+          {{"phase", "checkpoint"}, {"done", event.iteration}, {"total", event.iterations}, {"path", event.path}});
       break;
   }
   return json;
@@ -122,8 +128,10 @@ Napi::Value train(const Napi::CallbackInfo& info) {
         Trainer trainer(model, std::move(config), dataset, validation);
         const TrainOutcome outcome = trainer.run(
             [&](const TrainEvent& event) { events->emit(toJson(event), keeps(event)); }, token->flag().get());
-        const Json json{{"metrics", metricsJson(outcome.metrics)}, {"checkpoint", outcome.checkpoint},
-                        {"iterations", outcome.iterations}, {"microBatch", outcome.microBatch},
+        const Json json{{"metrics", metricsJson(outcome.metrics)},
+                        {"checkpoint", outcome.checkpoint},
+                        {"iterations", outcome.iterations},
+                        {"microBatch", outcome.microBatch},
                         {"warnings", outcome.warnings}};
         return text(json.dump(), events);
       });
@@ -165,16 +173,16 @@ void defineTraining(Napi::Env env, Napi::Object exports) {
   exports.Set("train", Napi::Function::New(env, train));
   exports.Set("evaluate", Napi::Function::New(env, evaluateModel));
   exports.Set("trainSettings", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
-    return guarded(info.Env(), [&] {
-      const std::string task = toString(info[0], "task");
-      require(task == "classification" || task == "segmentation", errors::kInvalidArgument, [&] {
-        return "task must be 'classification' or 'segmentation', got '" + task + "'";
-      });
-      const TrainConfig config = trainConfigFromJson(
-          toString(info[1], "options"), task == "classification" ? Task::kClassification : Task::kSegmentation);
-      return Napi::String::New(info.Env(), toJson(config));
-    });
-  }));
+                return guarded(info.Env(), [&] {
+                  const std::string task = toString(info[0], "task");
+                  require(task == "classification" || task == "segmentation", errors::kInvalidArgument,
+                          [&] { return "task must be 'classification' or 'segmentation', got '" + task + "'"; });
+                  const TrainConfig config =
+                      trainConfigFromJson(toString(info[1], "options"),
+                                          task == "classification" ? Task::kClassification : Task::kSegmentation);
+                  return Napi::String::New(info.Env(), toJson(config));
+                });
+              }));
 }
 
 }  // namespace jcs

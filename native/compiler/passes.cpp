@@ -74,7 +74,8 @@ Replacement activateParts(Rewriter& rewriter, const Node& node) {
   const Node* producer = soleProducer(rewriter, node, 0);
   if (as<Concat>(producer) == nullptr) return std::nullopt;
   std::vector<Value> parts;
-  for (const Value& part : mapped(rewriter, *producer)) parts.push_back(rewriter.target().add(node.op, std::span(&part, 1))[0]);
+  for (const Value& part : mapped(rewriter, *producer))
+    parts.push_back(rewriter.target().add(node.op, std::span(&part, 1))[0]);
   return std::vector{concat(parts)};
 }
 
@@ -132,7 +133,8 @@ Replacement absorbBroadcast(Rewriter& rewriter, const Node& node) {
     const Node* producer = rewriter.producer(node.inputs[side]);
     const auto* broadcast = as<Broadcast>(producer);
     if (broadcast == nullptr || as<Broadcast>(rewriter.producer(node.inputs[1 - side])) != nullptr) continue;
-    if (rewriter.source().values()[static_cast<size_t>(node.inputs[1 - side])].type.shape != broadcast->target) continue;
+    if (rewriter.source().values()[static_cast<size_t>(node.inputs[1 - side])].type.shape != broadcast->target)
+      continue;
     Value small = rewriter(producer->inputs[0]);
     if (broadcast->scale != 1) small = multiply(small, broadcast->scale);
     const Value inputs[] = {rewriter(node.inputs[1 - side]), small};
@@ -154,13 +156,13 @@ std::unique_ptr<Graph> foldBatchNorm(const Graph& graph) {
     const Node* producer = soleProducer(rewriter, node, 0);
     const auto* conv = as<Conv2d>(producer);
     if (conv == nullptr || conv->residual || conv->activation != Activation::kNone) return std::nullopt;
-    if (!isDerived(node.inputs[1]) || !isDerived(node.inputs[2]) || !isDerived(producer->inputs[1])) return std::nullopt;
+    if (!isDerived(node.inputs[1]) || !isDerived(node.inputs[2]) || !isDerived(producer->inputs[1]))
+      return std::nullopt;
 
     const Value scale = rewriter(node.inputs[1]), shift = rewriter(node.inputs[2]);
     const Value weight = multiply(rewriter(producer->inputs[1]), vectorAlongOutputs(scale));
     const Value bias = conv->bias ? add(multiply(rewriter(producer->inputs[2]), scale), shift) : shift;
-    return std::vector{
-        conv2d(rewriter(producer->inputs[0]), weight, bias, conv->conv, conv->float32Output)};
+    return std::vector{conv2d(rewriter(producer->inputs[0]), weight, bias, conv->conv, conv->float32Output)};
   });
 }
 

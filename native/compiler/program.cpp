@@ -64,8 +64,7 @@ void Program::refreshDerived() {
   for (const auto& [step, packing] : cachedPackings_) pack(steps_[step], packing);
 }
 
-void Program::run(StateStore& states, std::byte* arena, const Bindings& bindings,
-                  const std::atomic<bool>* cancelled) {
+void Program::run(StateStore& states, std::byte* arena, const Bindings& bindings, const std::atomic<bool>* cancelled) {
   arena_ = arena;
   bindStates(states);
   for (const auto& [name, named] : inputs_) {
@@ -83,8 +82,7 @@ void Program::run(StateStore& states, std::byte* arena, const Bindings& bindings
     for (size_t p = 0; p < step.packings.size(); ++p)
       if (step.packings[p].packed.where == Location::Where::kArena) pack(step, p);
     execute(step);
-    if (profiling_)
-      infos_[i].seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    if (profiling_) infos_[i].seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
   for (const Copy& copy : finalCopies_) backend_->copy(address(copy.to), address(copy.from), copy.bytes);
   for (size_t i = 0; i < stateNames_.size(); ++i)

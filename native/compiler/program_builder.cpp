@@ -107,7 +107,8 @@ class ProgramBuilder {
         if (input < 0) continue;
         const int source = node.inputs[at(input)], result = node.outputs[k];
         const int root = rootOf(source);
-        if (!ownsDenseMemory(result) || !coversRoot(source, root) || info(root).type.bytes() != info(result).type.bytes())
+        if (!ownsDenseMemory(result) || !coversRoot(source, root) ||
+            info(root).type.bytes() != info(result).type.bytes())
           continue;
         const bool soleReader = std::ranges::count_if(node.inputs, [&](int id) { return rootOf(id) == root; }) == 1;
         if (!soleReader || last_[at(root)] > n) continue;
@@ -251,7 +252,8 @@ class ProgramBuilder {
     std::vector<int> bufferOf(graph_.values().size(), -1);
     for (size_t id = 0; id < graph_.values().size(); ++id) {
       const int value = static_cast<int>(id);
-      if (storage_.placements[id].root != value || reused_[id] >= 0 || !isArena(value) || last_[id] < first_[id]) continue;
+      if (storage_.placements[id].root != value || reused_[id] >= 0 || !isArena(value) || last_[id] < first_[id])
+        continue;
       bufferOf[id] = static_cast<int>(buffers.size());
       buffers.push_back({info(value).type.bytes(), first_[id], last_[id]});
     }

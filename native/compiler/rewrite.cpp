@@ -73,7 +73,8 @@ std::unique_ptr<Graph> prune(const Graph& graph, const std::vector<std::string>*
   auto result = std::make_unique<Graph>();
   std::vector<Value> map(graph.values().size());
   for (size_t id = 0; id < map.size(); ++id)
-    if (needed[id] || graph.values()[id].kind == ValueInfo::Kind::kInput) map[id] = copyLeaf(*result, graph.values()[id]);
+    if (needed[id] || graph.values()[id].kind == ValueInfo::Kind::kInput)
+      map[id] = copyLeaf(*result, graph.values()[id]);
   for (const Node& node : graph.nodes()) {
     if (std::ranges::none_of(node.outputs, isNeeded)) continue;
     result->scope = node.scope;

@@ -110,10 +110,10 @@ class Planner {
     if (plan_.placements[at(source)].root != source || plan_.isView[at(value.producer)]) return false;
     const Node& producer = graph_.nodes()[at(value.producer)];
     const auto output = std::ranges::find(producer.outputs, source) - producer.outputs.begin();
-    if (producer.op->name() != "concat" &&
-        !backend_.acceptsRowStride(*producer.op, true, static_cast<int>(output)))
+    if (producer.op->name() != "concat" && !backend_.acceptsRowStride(*producer.op, true, static_cast<int>(output)))
       return false;
-    const auto timesHere = std::ranges::count_if(readers_[at(source)], [&](const auto& r) { return r.first == concat; });
+    const auto timesHere =
+        std::ranges::count_if(readers_[at(source)], [&](const auto& r) { return r.first == concat; });
     return timesHere == 1 && readersTakeRowStride(source, concat);
   }
 

@@ -11,9 +11,7 @@ namespace jcs {
 enum class DType : uint8_t { kF32, kBF16, kF64 };
 
 inline int64_t sizeOf(DType dtype) { return dtype == DType::kF32 ? 4 : dtype == DType::kBF16 ? 2 : 8; }
-inline const char* nameOf(DType dtype) {
-  return dtype == DType::kF32 ? "f32" : dtype == DType::kBF16 ? "bf16" : "f64";
-}
+inline const char* nameOf(DType dtype) { return dtype == DType::kF32 ? "f32" : dtype == DType::kBF16 ? "bf16" : "f64"; }
 
 /// The upper half of a float32.
 struct BFloat16 {

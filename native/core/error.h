@@ -52,7 +52,8 @@ inline constexpr const char* kInternal = "INTERNAL";
 /// The message is built only on failure when passed as a callable.
 template <typename Message>
 inline void require(bool condition, const char* code, Message&& message) {
-  if (condition) [[likely]] return;
+  if (condition) [[likely]]
+    return;
   if constexpr (std::is_invocable_v<Message>) {
     fail(code, message());
   } else {

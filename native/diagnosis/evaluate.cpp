@@ -40,11 +40,12 @@ void overBatches(const PackedDataset& dataset, int64_t batchSize, const Evaluati
 std::vector<float> infectionProbabilities(Model& model, const PackedDataset& dataset, int64_t batchSize,
                                           const EvaluationProgress& progress, const std::atomic<bool>* cancelled) {
   std::vector<float> probabilities;
-  overBatches(dataset, batchSize, progress, [](const PackedDataset::Info&) { return true; },
-              [&](const ScoredBatch& batch) {
-                for (const auto& result : classifySlices(model, batch.slices, batchSize, false, cancelled))
-                  probabilities.push_back(result.probability);
-              });
+  overBatches(
+      dataset, batchSize, progress, [](const PackedDataset::Info&) { return true; },
+      [&](const ScoredBatch& batch) {
+        for (const auto& result : classifySlices(model, batch.slices, batchSize, false, cancelled))
+          probabilities.push_back(result.probability);
+      });
   return probabilities;
 }
 
@@ -65,11 +66,12 @@ Metrics evaluate(Model& model, const PackedDataset& dataset, int64_t batchSize, 
   SegmentationScores scores;
   SegmentationRequest request;
   request.probabilities = true;
-  overBatches(dataset, batchSize, progress, [](const PackedDataset::Info& info) { return info.hasMask; },
-              [&](const ScoredBatch& batch) {
-                const auto results = segmentSlices(model, batch.slices, batchSize, request, cancelled);
-                for (size_t i = 0; i < results.size(); ++i) scores.add(results[i].probabilities, batch.samples[i].mask);
-              });
+  overBatches(
+      dataset, batchSize, progress, [](const PackedDataset::Info& info) { return info.hasMask; },
+      [&](const ScoredBatch& batch) {
+        const auto results = segmentSlices(model, batch.slices, batchSize, request, cancelled);
+        for (size_t i = 0; i < results.size(); ++i) scores.add(results[i].probabilities, batch.samples[i].mask);
+      });
   const Metrics metrics = scores.result();
   require(!metrics.empty(), errors::kEmptyDataset, "no sample of the dataset has a mask to evaluate against");
   return metrics;

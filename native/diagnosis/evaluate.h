@@ -12,8 +12,8 @@ namespace jcs {
 using EvaluationProgress = std::function<void(size_t done, size_t total)>;
 
 /// Runs the model over every sample and scores it at the source's resolution. Classifiers: the scores of
-/// classificationMetrics over the labelled samples; segmenters: those of SegmentationScores over the samples with masks.
-/// EMPTY_DATASET when there are none.
+/// classificationMetrics over the labelled samples; segmenters: those of SegmentationScores over the samples with
+/// masks. EMPTY_DATASET when there are none.
 Metrics evaluate(Model& model, const PackedDataset& dataset, int64_t batchSize, const EvaluationProgress& progress,
                  const std::atomic<bool>* cancelled);
 

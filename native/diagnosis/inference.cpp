@@ -28,7 +28,8 @@ Tensor prepare(const Model& model, std::span<const Slice> slices, int64_t batch)
   const Normalization normalization{metadata.mean, metadata.deviation};
   for (size_t i = 0; i < slices.size(); ++i) {
     const Pixels& pixels = slices[i].pixels;
-    const auto target = images.as<float>().subspan(i * static_cast<size_t>(size * size * 3), static_cast<size_t>(size * size * 3));
+    const auto target =
+        images.as<float>().subspan(i * static_cast<size_t>(size * size * 3), static_cast<size_t>(size * size * 3));
     const InputGeometry g = inputGeometry(model, pixels.height, pixels.width);
     if (g.height == size && g.width == size) {
       resizeToRgb(pixels, size, size, target);
@@ -47,7 +48,8 @@ Tensor prepare(const Model& model, std::span<const Slice> slices, int64_t batch)
 void requireFiniteOutput(const Model& model, std::span<const float> values) {
   for (const float value : values)
     require(std::isfinite(value), errors::kNotFinite, [&] {
-      return "network '" + model.spec().network + "' gave a value that is not finite; its weights are unusable, train "
+      return "network '" + model.spec().network +
+             "' gave a value that is not finite; its weights are unusable, train "
              "with a lower learning rate or load another file";
     });
 }
@@ -72,8 +74,9 @@ std::vector<float> mapToSource(const Model& model, std::vector<float> map, int64
   const InputGeometry g = inputGeometry(model, source.height, source.width);
   const int64_t size = model.metadata().inputSize;
   const auto toSource = [](int64_t position, int64_t resized, int64_t extent) {
-    return std::clamp<int64_t>(std::lround(static_cast<double>(position) * static_cast<double>(extent) /
-                                           static_cast<double>(resized)), 0, extent);
+    return std::clamp<int64_t>(
+        std::lround(static_cast<double>(position) * static_cast<double>(extent) / static_cast<double>(resized)), 0,
+        extent);
   };
   const int64_t top = toSource(g.top, g.height, source.height), left = toSource(g.left, g.width, source.width);
   const int64_t seenHeight = std::max<int64_t>(1, toSource(g.top + size, g.height, source.height) - top);
@@ -118,7 +121,8 @@ std::vector<SliceClassification> classifySlices(Model& model, std::span<const Sl
     if (!explain) continue;
     const Tensor& maps = outputs.at("activationMap");
     const auto raw = sample(maps, i);
-    results[i].activationMap = mapToSource(model, {raw.begin(), raw.end()}, maps.shape()[1], maps.shape()[2], slices[i].pixels);
+    results[i].activationMap =
+        mapToSource(model, {raw.begin(), raw.end()}, maps.shape()[1], maps.shape()[2], slices[i].pixels);
   }
   return results;
 }

@@ -18,7 +18,7 @@ struct Slice {
 };
 
 struct SliceClassification {
-  float probability = 0;            ///< of infection, softmax of the logits
+  float probability = 0;             ///< of infection, softmax of the logits
   std::vector<float> activationMap;  ///< source height × width in [0, 1]; empty unless asked for
 };
 
@@ -31,15 +31,16 @@ struct SliceSegmentation {
 };
 
 /// How a source image becomes the network's input: resized to `height` × `width`, of which a square of the input's size
-/// is cut out at (top, left). The paper resizes to the input's size; the authors' classifier resizes the shorter side to
-/// 256/224 of it and cuts out the centre (divergences, row 26).
+/// is cut out at (top, left). The paper resizes to the input's size; the authors' classifier resizes the shorter side
+/// to 256/224 of it and cuts out the centre (divergences, row 26).
 struct InputGeometry {
   int64_t height, width, top, left;
 };
 InputGeometry inputGeometry(const Model& model, int64_t sourceHeight, int64_t sourceWidth);
 
-/// Classifies up to `batchSize` slices in one run of the network. A smaller batch runs in the next power of two, so that
-/// few programs are compiled. Blocks; CANCELLED when `cancelled` is raised. INVALID_ARGUMENT for a segmentation network.
+/// Classifies up to `batchSize` slices in one run of the network. A smaller batch runs in the next power of two, so
+/// that few programs are compiled. Blocks; CANCELLED when `cancelled` is raised. INVALID_ARGUMENT for a segmentation
+/// network.
 std::vector<SliceClassification> classifySlices(Model& model, std::span<const Slice> slices, int64_t batchSize,
                                                 bool explain, const std::atomic<bool>* cancelled);
 

@@ -11,7 +11,6 @@ namespace jcs {
 /// zero constant. `seed` is d loss / d loss: 1 unless a loss scale is wanted.
 ///
 /// Needs an addition op, which graph/ does not know: `accumulate(a, b)` is passed in (ops/elementwise.h: `add`).
-std::vector<Value> gradients(Value loss, std::span<const Value> wrt, Value (*accumulate)(Value, Value),
-                             float seed = 1);
+std::vector<Value> gradients(Value loss, std::span<const Value> wrt, Value (*accumulate)(Value, Value), float seed = 1);
 
 }  // namespace jcs

@@ -53,8 +53,8 @@ Value Graph::state(const std::string& name, TensorType type, StateInfo info) {
 
 Value Graph::constant(Tensor tensor) {
   TensorType type = tensor.type();
-  return append({ValueInfo::Kind::kConstant, std::move(type), "", -1, {},
-                 std::make_shared<const Tensor>(std::move(tensor))});
+  return append(
+      {ValueInfo::Kind::kConstant, std::move(type), "", -1, {}, std::make_shared<const Tensor>(std::move(tensor))});
 }
 
 Value Graph::scalar(float value) { return constant(Tensor::fromFloats({}, std::span(&value, 1))); }
@@ -70,8 +70,8 @@ std::vector<Value> Graph::add(std::shared_ptr<const Op> op, std::span<const Valu
   std::vector<Value> results;
   try {
     for (TensorType& type : op->infer(types)) {
-      results.push_back(append({ValueInfo::Kind::kComputed, std::move(type), "", static_cast<int>(nodes_.size()), {},
-                                nullptr}));
+      results.push_back(
+          append({ValueInfo::Kind::kComputed, std::move(type), "", static_cast<int>(nodes_.size()), {}, nullptr}));
       node.outputs.push_back(results.back().id);
     }
   } catch (const Error& error) {

@@ -12,8 +12,9 @@ constexpr const char* kKey = "jcs";
 constexpr int kFormat = 1;
 
 Json specJson(const NetworkSpec& spec) {
-  Json json{{"network", spec.network}, {"variant", nameOf(spec.variant)}, {"width", spec.width},
-            {"efm", spec.efm},         {"aff", spec.aff},                 {"trunk", spec.trunk}};
+  Json json{{"network", spec.network}, {"variant", nameOf(spec.variant)},
+            {"width", spec.width},     {"efm", spec.efm},
+            {"aff", spec.aff},         {"trunk", spec.trunk}};
   if (spec.trunkEpsilon) json["trunkEpsilon"] = *spec.trunkEpsilon;
   if (spec.classifierEpsilon) json["classifierEpsilon"] = *spec.classifierEpsilon;
   return json;

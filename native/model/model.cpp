@@ -65,7 +65,8 @@ std::shared_ptr<Model> Model::load(const SafetensorsFile& file, const std::optio
   std::optional<ModelMetadata> metadata = fromSafetensors(file.metadata(), file.source());
   if (!metadata) {
     require(spec.has_value(), errors::kInvalidArgument, [&] {
-      return file.source() + " does not say which network it is; pass `spec`, for example { network: "
+      return file.source() +
+             " does not say which network it is; pass `spec`, for example { network: "
              "'jcs-segmentation', variant: 'authors' }";
     });
     validate(*spec);
@@ -98,9 +99,8 @@ void Model::requireAlive() const {
 Tensor Model::parameter(const std::string& name) {
   requireAlive();
   require(std::ranges::any_of(parameters_, [&](const ParameterInfo& p) { return p.name == name; }),
-          errors::kMissingParameter, [&] {
-            return "network '" + spec().network + "' has no parameter '" + name + "'; parameters() lists them";
-          });
+          errors::kMissingParameter,
+          [&] { return "network '" + spec().network + "' has no parameter '" + name + "'; parameters() lists them"; });
   Tensor value;
   engine_->runAndWait([&] {
     requireAlive();
@@ -142,9 +142,10 @@ int Model::loadBackbone(const SafetensorsFile& file) {
     const auto inTrunk = [&](const std::string& name) { return name.starts_with(prefix) && !name.starts_with("fc."); };
     const bool touched = std::ranges::any_of(taken, [&](const auto& entry) { return inTrunk(entry.first); });
     for (const ParameterInfo& parameter : parameters_)
-      require(!touched || !inTrunk(parameter.name) || taken.contains(parameter.name), errors::kMissingParameter,
-              [&] { return file.source() + " fills the trunk '" + prefix + "' only in part: it has nothing for '" +
-                           parameter.name + "'"; });
+      require(!touched || !inTrunk(parameter.name) || taken.contains(parameter.name), errors::kMissingParameter, [&] {
+        return file.source() + " fills the trunk '" + prefix + "' only in part: it has nothing for '" + parameter.name +
+               "'";
+      });
   }
   for (const auto& [name, value] : taken) setParameter(name, value);
   return static_cast<int>(taken.size());

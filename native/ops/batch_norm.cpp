@@ -16,9 +16,7 @@ bool perChannel(std::span<const TensorType> in, const Shape& shape) {
 
 }  // namespace
 
-std::string BatchNorm::attributes() const {
-  return epsilonText(epsilon) + " activation=" + nameOf(activation);
-}
+std::string BatchNorm::attributes() const { return epsilonText(epsilon) + " activation=" + nameOf(activation); }
 
 std::vector<TensorType> BatchNorm::infer(std::span<const TensorType> in) const {
   requireShape(in.size() == 3 && in[0].shape.rank() >= 2, in, "takes x, gamma and beta");

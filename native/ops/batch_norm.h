@@ -30,9 +30,9 @@ class BatchNormGradient : public Op {
   Precision precision(int input) const override { return input <= 1 ? Precision::kFollow : Precision::kFloat32; }
 };
 
-/// scale = gamma / sqrt(variance + epsilon) and shift = beta − mean · scale, so that stored statistics become an Affine.
-/// Outputs (scale, shift) from (gamma, beta, mean, variance). With epsilon 0 a zero variance gives INF, hence loaders
-/// check it.
+/// scale = gamma / sqrt(variance + epsilon) and shift = beta − mean · scale, so that stored statistics become an
+/// Affine. Outputs (scale, shift) from (gamma, beta, mean, variance). With epsilon 0 a zero variance gives INF, hence
+/// loaders check it.
 class BatchNormScaleShift : public Op {
  public:
   float epsilon = 1e-5f;

@@ -37,7 +37,8 @@ std::vector<TensorType> Conv2d::infer(std::span<const TensorType> in) const {
   requireShape(height > 0 && width > 0, in, "the padded input is smaller than the dilated kernel");
   const Shape y{x[0], conv.outputExtent(x[1], w[2]), conv.outputExtent(x[2], w[3]), w[0]};
   if (bias) requireShape(in[2].shape == Shape{w[0]}, in, "the bias has one value per output channel");
-  if (residual) requireShape(in[static_cast<size_t>(residualInput())].shape == y, in, "the residual has the result's shape");
+  if (residual)
+    requireShape(in[static_cast<size_t>(residualInput())].shape == y, in, "the residual has the result's shape");
   return {{float32Output ? accumulatorOf(in[0].dtype) : in[0].dtype, y}};
 }
 
@@ -85,9 +86,9 @@ std::vector<TensorType> Conv2dInputGradient::infer(std::span<const TensorType> i
   requireShape(in.size() == 2 && in[0].shape.rank() == 4 && in[1].shape.rank() == 4, in,
                "takes dy N×P×Q×O and weight O×I×R×S");
   const Shape &dy = in[0].shape, &w = in[1].shape;
-  requireShape(dy[3] == w[0] && conv.outputExtent(outputHeight, w[2]) == dy[1] &&
-                   conv.outputExtent(outputWidth, w[3]) == dy[2],
-               in, "dy must be what a convolution of the output's size gives");
+  requireShape(
+      dy[3] == w[0] && conv.outputExtent(outputHeight, w[2]) == dy[1] && conv.outputExtent(outputWidth, w[3]) == dy[2],
+      in, "dy must be what a convolution of the output's size gives");
   return {{in[0].dtype, {dy[0], outputHeight, outputWidth, w[1] * conv.groups}}};
 }
 

@@ -52,9 +52,7 @@ class Conv2dInputGradient : public Op {
   std::string attributes() const override;
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   std::vector<Value> gradient(const GradientContext& context) const override;
-  Precision precision(int input) const override {
-    return input == 0 ? Precision::kActivation : Precision::kFloat32;
-  }
+  Precision precision(int input) const override { return input == 0 ? Precision::kActivation : Precision::kFloat32; }
   double flops(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const override;
 };
 
@@ -73,8 +71,7 @@ class Conv2dWeightGradient : public Op {
   double flops(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const override;
 };
 
-Value conv2d(Value x, Value weight, std::optional<Value> bias, Conv2dAttributes attributes,
-             bool float32Output = false);
+Value conv2d(Value x, Value weight, std::optional<Value> bias, Conv2dAttributes attributes, bool float32Output = false);
 /// Transposed convolution without output padding: weight I×O×R×S (PyTorch's ConvTranspose2d), result
 /// (H−1)·stride − 2·padding + R high.
 Value convTranspose2d(Value x, Value weight, Conv2dAttributes attributes);

@@ -70,12 +70,8 @@ std::vector<Value> Binary::gradient(const GradientContext& c) const {
   const Value a = c.inputs[0], b = c.inputs[1], g = c.outputGradients[0];
   std::vector<Value> result(2);
   switch (kind) {
-    case Kind::kAdd:
-      result = {g, c.wanted[1] ? reduceTo(g, b.shape()) : Value{}};
-      break;
-    case Kind::kSubtract:
-      result = {g, c.wanted[1] ? multiply(reduceTo(g, b.shape()), -1) : Value{}};
-      break;
+    case Kind::kAdd: result = {g, c.wanted[1] ? reduceTo(g, b.shape()) : Value{}}; break;
+    case Kind::kSubtract: result = {g, c.wanted[1] ? multiply(reduceTo(g, b.shape()), -1) : Value{}}; break;
     case Kind::kMultiply:
       if (c.wanted[0]) result[0] = multiply(g, b);
       if (c.wanted[1]) result[1] = reduceTo(multiply(g, a), b.shape());
@@ -128,8 +124,6 @@ Value divide(Value a, Value b) { return binary(Binary::Kind::kDivide, a, b); }
 Value add(Value a, float b) { return add(a, a.graph->scalar(b)); }
 Value multiply(Value a, float b) { return multiply(a, a.graph->scalar(b)); }
 Value affine(Value x, Value scale, Value shift) { return addNode(std::make_shared<Affine>(), {x, scale, shift}); }
-Value cast(Value x, DType dtype) {
-  return x.type().dtype == dtype ? x : addNode(std::make_shared<Cast>(dtype), {x});
-}
+Value cast(Value x, DType dtype) { return x.type().dtype == dtype ? x : addNode(std::make_shared<Cast>(dtype), {x}); }
 
 }  // namespace jcs

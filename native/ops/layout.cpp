@@ -30,8 +30,7 @@ std::vector<TensorType> Concat::infer(std::span<const TensorType> in) const {
   requireShape(!in.empty() && in[0].shape.rank() >= 1, in, "takes at least one tensor");
   int64_t channels = 0;
   for (const TensorType& type : in) {
-    requireShape(type.shape.rank() == in[0].shape.rank() &&
-                     withChannels(type.shape, 0) == withChannels(in[0].shape, 0),
+    requireShape(type.shape.rank() == in[0].shape.rank() && withChannels(type.shape, 0) == withChannels(in[0].shape, 0),
                  in, "all inputs agree but for their channels");
     channels += type.shape.channels();
   }

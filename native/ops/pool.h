@@ -9,8 +9,9 @@ struct PoolAttributes {
   int64_t kernel = 2;
   int64_t stride = 2;
   int64_t padding = 0;
-  bool ceilMode = false;         ///< a last, partial window counts, unless it starts in the padding
-  bool countIncludePad = false;  ///< average pooling divides by the window's pixels in the padded image; else by those in the image
+  bool ceilMode = false;  ///< a last, partial window counts, unless it starts in the padding
+  bool countIncludePad =
+      false;  ///< average pooling divides by the window's pixels in the padded image; else by those in the image
   std::string toString() const;
   int64_t outputExtent(int64_t input) const;
 };

@@ -9,9 +9,9 @@ namespace jcs {
 namespace {
 
 float countRatio(const Shape& large, const Shape& small) {
-  return small.elements() == 0 ? 0.0f
-                               : static_cast<float>(static_cast<double>(small.elements()) /
-                                                    static_cast<double>(large.elements()));
+  return small.elements() == 0
+             ? 0.0f
+             : static_cast<float>(static_cast<double>(small.elements()) / static_cast<double>(large.elements()));
 }
 
 Value reduce(Value x, Shape target, bool mean) {

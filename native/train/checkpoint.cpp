@@ -18,8 +18,11 @@ constexpr const char* kFile = "checkpoint.safetensors";
 /// What makes two machines compute different last bits.
 Json arithmetic(Model& model) {
   const DeviceInfo& device = model.engine().device();
-  return {{"device", device.kind}, {"isa", device.isa}, {"library", device.library},
-          {"threads", model.threads()}, {"precision", model.precision()}};
+  return {{"device", device.kind},
+          {"isa", device.isa},
+          {"library", device.library},
+          {"threads", model.threads()},
+          {"precision", model.precision()}};
 }
 
 /// The settings that a resumed run has to share.
@@ -35,9 +38,8 @@ Json essentials(const TrainConfig& config) {
 void requireWritableDirectory(const std::string& directory) {
   std::error_code error;
   std::filesystem::create_directories(directory, error);
-  require(!error, errors::kFileUnwritable, [&] {
-    return "the checkpoint directory '" + directory + "' cannot be made: " + error.message();
-  });
+  require(!error, errors::kFileUnwritable,
+          [&] { return "the checkpoint directory '" + directory + "' cannot be made: " + error.message(); });
   AtomicFile probe((std::filesystem::path(directory) / ".jcs-write-test").string());
   probe.write(std::string("x"));  // never committed: it leaves nothing behind
 }
@@ -52,10 +54,9 @@ std::string writeCheckpoint(Model& model, const TrainConfig& config, TrainPositi
   std::vector<NamedTensor> named;
   for (const auto& [name, tensor] : values) named.push_back({name, &tensor});
   auto metadata = toSafetensors(model.metadata());
-  metadata[kKey] = Json{{"iteration", position.iteration},
-                        {"settings", essentials(config)},
-                        {"arithmetic", arithmetic(model)}}
-                       .dump();
+  metadata[kKey] =
+      Json{{"iteration", position.iteration}, {"settings", essentials(config)}, {"arithmetic", arithmetic(model)}}
+          .dump();
   const std::string path = (std::filesystem::path(config.checkpointDirectory) / kFile).string();
   writeSafetensors(path, named, metadata);
   return path;

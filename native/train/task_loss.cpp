@@ -11,8 +11,8 @@ TensorType activations(int64_t n, int64_t height, int64_t width, int64_t channel
   return {DType::kF32, {n, height, width, channels}};
 }
 
-LossValues classification(Graph& graph, const NetworkSpec& spec, const TrainConfig& config,
-                          const BuildOptions& build, int64_t n, const std::optional<MicroBatch>& microBatch) {
+LossValues classification(Graph& graph, const NetworkSpec& spec, const TrainConfig& config, const BuildOptions& build,
+                          int64_t n, const std::optional<MicroBatch>& microBatch) {
   const Value image = graph.input("image", activations(n, config.inputSize, config.inputSize, 3));
   const ClassifierOutputs network = buildClassifier(Scope(graph), image, spec, build);
   graph.scope = "loss";

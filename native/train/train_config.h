@@ -25,16 +25,16 @@ struct TrainConfig {
   BatchNormMode batchNorm = BatchNormMode::kBatch;
   bool trainTrunk = false;
   DiceOptions dice;
-  double mixupAlpha = 0;              ///< eq. 3; 0 is off
-  bool activationLoss = false;        ///< eq. 4
+  double mixupAlpha = 0;        ///< eq. 3; 0 is off
+  bool activationLoss = false;  ///< eq. 4
   float activationLossWeight = 1;
   uint64_t seed = 0;
   int loaderThreads = 2;
-  int64_t validateEvery = 1;          ///< epochs
-  int64_t checkpointEvery = 1;        ///< epochs
+  int64_t validateEvery = 1;              ///< epochs
+  int64_t checkpointEvery = 1;            ///< epochs
   int64_t checkpointEveryIterations = 0;  ///< when not 0, instead
-  std::string checkpointDirectory;    ///< empty: no checkpoints
-  std::string resume;                 ///< path of a checkpoint
+  std::string checkpointDirectory;        ///< empty: no checkpoints
+  std::string resume;                     ///< path of a checkpoint
 };
 
 /// The recipe's own values for a network (section V-B for 'paper'; divergences, section A3 for 'authors'; 'scratch' is

@@ -59,7 +59,10 @@ struct Trainer::Step {
 
 Trainer::Trainer(std::shared_ptr<Model> model, TrainConfig config, std::shared_ptr<const PackedDataset> train,
                  std::shared_ptr<const PackedDataset> validation)
-    : model_(std::move(model)), config_(std::move(config)), train_(std::move(train)), validation_(std::move(validation)) {
+    : model_(std::move(model)),
+      config_(std::move(config)),
+      train_(std::move(train)),
+      validation_(std::move(validation)) {
   require(config_.task == model_->task(), errors::kInvalidArgument, [&] {
     return "network '" + model_->spec().network + "' is not made for task '" +
            (config_.task == Task::kClassification ? "classification" : "segmentation") + "'";
@@ -176,7 +179,8 @@ std::map<std::string, double> Trainer::step(const Batch& batch, double learningR
   std::vector<PartSums> parts;
   const auto sides = static_cast<size_t>(sides_);
   for (int64_t first = 0; first < samples; first += step_->microBatch)
-    parts.push_back({first, std::min(step_->microBatch, samples - first), std::vector<float>(sides), std::vector<float>(sides)});
+    parts.push_back(
+        {first, std::min(step_->microBatch, samples - first), std::vector<float>(sides), std::vector<float>(sides)});
   std::vector<float> allIntersections(sides), allSums(sides), zeros(sides);
   const auto bindPart = [&](const PartSums& part, const float& share, const std::vector<float>& intersections,
                             const std::vector<float>& sums) {
@@ -210,8 +214,10 @@ std::map<std::string, double> Trainer::step(const Batch& batch, double learningR
     run(step_->parts.at(part.count).accumulate, bindings);
     // Dice is the whole batch's in every part; everything else is the part's share.
     for (const auto& [name, value] : read) {
-      if (name == "dice") totals[name] = static_cast<double>(value);
-      else totals[name] += static_cast<double>(value);
+      if (name == "dice")
+        totals[name] = static_cast<double>(value);
+      else
+        totals[name] += static_cast<double>(value);
     }
   }
   if (totals.contains("dice")) totals["loss"] = totals["bce"] + totals["dice"];
@@ -288,8 +294,9 @@ TrainOutcome Trainer::run(const Sink& sink, const std::atomic<bool>* cancelled) 
     event.loss = event.losses.at("loss");
     event.losses.erase("loss");
     require(std::isfinite(event.loss), errors::kDiverged, [&] {
-      return "the loss is no longer finite at iteration " + std::to_string(position.iteration + 1) + " (learning rate " +
-             std::to_string(event.learningRate) + "); lower the learning rate or add warm-up, and resume from the last "
+      return "the loss is no longer finite at iteration " + std::to_string(position.iteration + 1) +
+             " (learning rate " + std::to_string(event.learningRate) +
+             "); lower the learning rate or add warm-up, and resume from the last "
              "checkpoint";
     });
     ++position.iteration;

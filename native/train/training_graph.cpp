@@ -15,7 +15,8 @@ std::vector<Value> trainableParameters(Graph& graph) {
   std::vector<Value> parameters;
   for (size_t id = 0; id < graph.values().size(); ++id) {
     const ValueInfo& info = graph.values()[id];
-    if (info.kind == ValueInfo::Kind::kState && info.state.trainable) parameters.push_back(graph.value(static_cast<int>(id)));
+    if (info.kind == ValueInfo::Kind::kState && info.state.trainable)
+      parameters.push_back(graph.value(static_cast<int>(id)));
   }
   require(!parameters.empty(), errors::kInvalidArgument, "nothing is trainable: every layer is frozen");
   return parameters;

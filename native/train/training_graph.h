@@ -14,10 +14,10 @@ namespace jcs {
 struct OptimizerOptions {
   enum class Kind { kSgd, kAdam };
   Kind kind = Kind::kSgd;
-  float momentum = 0.9f;  ///< SGD
-  bool nesterov = false;  ///< SGD
+  float momentum = 0.9f;                                ///< SGD
+  bool nesterov = false;                                ///< SGD
   float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f;  ///< Adam
-  float weightDecay = 0;  ///< L2, added to the gradient
+  float weightDecay = 0;                                ///< L2, added to the gradient
 };
 
 /// Optimiser state lives beside the parameters under these prefixes and is not part of a saved model.
@@ -31,8 +31,7 @@ struct LossValues {
   std::optional<SegmentationLoss> segmentation;      ///< for the Dice sums of a micro-batch
 };
 /// Adds network and loss for `samples` samples; `microBatch` when they are a part of a batch.
-using LossBuilder =
-    std::function<LossValues(Graph&, int64_t samples, const std::optional<MicroBatch>& microBatch)>;
+using LossBuilder = std::function<LossValues(Graph&, int64_t samples, const std::optional<MicroBatch>& microBatch)>;
 
 /// The input that carries what changes from step to step: SGD [learningRate], Adam [learningRate, 1 − β1^t, 1 − β2^t].
 inline constexpr const char* kHyperInput = "hyper";

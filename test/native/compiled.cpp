@@ -58,7 +58,8 @@ void CompiledGraph::addStates(const Graph& graph, const NamedTensors& states) {
   for (const ValueInfo& info : graph.values()) {
     if (info.kind != ValueInfo::Kind::kState || states_->contains(info.name)) continue;
     const auto given = states.find(info.name);
-    states_->set(info.name, given == states.end() ? Tensor::zeros(DType::kF32, info.type.shape) : given->second.to(DType::kF32));
+    states_->set(info.name,
+                 given == states.end() ? Tensor::zeros(DType::kF32, info.type.shape) : given->second.to(DType::kF32));
   }
 }
 

@@ -17,7 +17,7 @@ using Json = nlohmann::json;
 
 namespace {
 
-constexpr double kFloat32 = 1e-4;  // on logits
+constexpr double kFloat32 = 1e-4;   // on logits
 constexpr double kBFloat16 = 2e-2;  // on probabilities
 
 Tensor image() { return channelsLast(fixtureTensors("images.safetensors").at("images")); }
@@ -30,7 +30,8 @@ std::unique_ptr<Graph> logitsGraph(const NetworkSpec& spec, const Shape& shape) 
     graph->output("logits", buildClassifier(Scope(*graph), x, spec).logits);
   } else {
     const auto sides = buildSegmenter(Scope(*graph), x, spec).sideLogits;
-    for (size_t i = 0; i < sides.size(); ++i) graph->output("side" + std::to_string(i + 1) + "_logits_every3", sides[i]);
+    for (size_t i = 0; i < sides.size(); ++i)
+      graph->output("side" + std::to_string(i + 1) + "_logits_every3", sides[i]);
   }
   return graph;
 }
@@ -40,7 +41,8 @@ Tensor everyThird(const Tensor& map) {
   std::vector<float> picked;
   for (int64_t n = 0; n < s[0]; ++n)
     for (int64_t y = 0; y < s[1]; y += 3)
-      for (int64_t x = 0; x < s[2]; x += 3) picked.push_back(map.as<float>()[static_cast<size_t>((n * s[1] + y) * s[2] + x)]);
+      for (int64_t x = 0; x < s[2]; x += 3)
+        picked.push_back(map.as<float>()[static_cast<size_t>((n * s[1] + y) * s[2] + x)]);
   return Tensor::fromFloats({static_cast<int64_t>(picked.size())}, picked);
 }
 
@@ -62,7 +64,8 @@ std::map<std::string, double> forwardErrors(const Json& fixture, DType activatio
   for (const auto& [name, tensor] : outputs) {
     const Tensor ours = name.ends_with("_every3") ? everyThird(tensor) : tensor.clone();
     const Tensor& theirs = expected.at(name);
-    errors[name] = asProbabilities ? relativeError(probabilities(ours), probabilities(theirs)) : relativeError(ours, theirs);
+    errors[name] =
+        asProbabilities ? relativeError(probabilities(ours), probabilities(theirs)) : relativeError(ours, theirs);
   }
   return errors;
 }
@@ -80,7 +83,8 @@ TEST("compiled networks give PyTorch's logits in float32") {
   for (const Json& fixture : fixtures)
     for (const auto& [output, error] : forwardErrors(fixture, DType::kF32, false)) {
       if (!(error <= kFloat32))
-        test::reportFailure(__FILE__, __LINE__, fixture.at("file").get<std::string>() + " " + output + " " + std::to_string(error));
+        test::reportFailure(__FILE__, __LINE__,
+                            fixture.at("file").get<std::string>() + " " + output + " " + std::to_string(error));
     }
 }
 
@@ -88,7 +92,8 @@ TEST("compiled networks give PyTorch's probabilities in bf16") {
   for (const Json& fixture : fixturesIn("forward/"))
     for (const auto& [output, error] : forwardErrors(fixture, DType::kBF16, true)) {
       if (!(error <= kBFloat16))
-        test::reportFailure(__FILE__, __LINE__, fixture.at("file").get<std::string>() + " " + output + " " + std::to_string(error));
+        test::reportFailure(__FILE__, __LINE__,
+                            fixture.at("file").get<std::string>() + " " + output + " " + std::to_string(error));
     }
 }
 
@@ -102,18 +107,22 @@ TEST("a compiled bf16 program has bf16 convolutions only, no norm or ReLU of its
       int convolutions = 0;
       for (const Program::StepInfo& step : compiled.program().steps()) {
         moved += step.bytes;
-        if (standsAlone(step)) test::reportFailure(__FILE__, __LINE__, network.name + ": " + step.op + " in " + step.scope);
+        if (standsAlone(step))
+          test::reportFailure(__FILE__, __LINE__, network.name + ": " + step.op + " in " + step.scope);
         if (step.op != "conv2d") continue;
         ++convolutions;
         if (step.inputs[0].dtype != DType::kBF16)
           test::reportFailure(__FILE__, __LINE__, network.name + ": a float32 convolution in " + step.scope);
         if (step.implementation.find("ref") != std::string::npos)
-          test::reportFailure(__FILE__, __LINE__, network.name + ": " + step.implementation + " in " + step.scope + " " + step.attributes);
+          test::reportFailure(__FILE__, __LINE__,
+                              network.name + ": " + step.implementation + " in " + step.scope + " " + step.attributes);
       }
       CHECK(convolutions > 10);
       // Of all bytes read and written, at most a twentieth may be spent on moving channels around.
       const double share = 2 * static_cast<double>(compiled.program().copiedBytes()) / moved;
-      if (!(share <= 0.05)) test::reportFailure(__FILE__, __LINE__, network.name + ": copies are " + std::to_string(share) + " of the bytes");
+      if (!(share <= 0.05))
+        test::reportFailure(__FILE__, __LINE__,
+                            network.name + ": copies are " + std::to_string(share) + " of the bytes");
     }
   }
 }
@@ -125,9 +134,9 @@ TEST("compiling twice gives the same bits, whatever else the process has run") {
   NamedTensors inputs;
   inputs["image"] = x.clone();
   const NamedTensors weights = fixtureTensors(fixture.at("weights"));
-  const NamedTensors first = CompiledGraph(*graph, weights).run(inputs), second = CompiledGraph(*graph, weights).run(inputs);
-  for (const auto& [name, tensor] : first)
-    CHECK(std::ranges::equal(tensor.as<float>(), second.at(name).as<float>()));
+  const NamedTensors first = CompiledGraph(*graph, weights).run(inputs),
+                     second = CompiledGraph(*graph, weights).run(inputs);
+  for (const auto& [name, tensor] : first) CHECK(std::ranges::equal(tensor.as<float>(), second.at(name).as<float>()));
 }
 
 TEST("what is derived from weights follows when they change") {

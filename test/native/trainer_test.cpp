@@ -60,11 +60,13 @@ double difference(Model& a, Model& b) {
 }  // namespace
 
 TEST("a batch in parts trains as the whole batch does") {
-  for (const auto& [network, task] : {std::pair{"jcs-segmentation", Task::kSegmentation}, std::pair{"res2net50-v1b", Task::kClassification}}) {
+  for (const auto& [network, task] :
+       {std::pair{"jcs-segmentation", Task::kSegmentation}, std::pair{"res2net50-v1b", Task::kClassification}}) {
     TrainConfig config = smallConfig(task);
     config.optimizer.kind = OptimizerOptions::Kind::kSgd;  // Adam's normalisation would hide a wrong scale
     config.schedule.warmupIterations = 0;
-    // Without batch statistics an untrained Res2Net's activations grow from block to block, and its gradients with them.
+    // Without batch statistics an untrained Res2Net's activations grow from block to block, and its gradients with
+    // them.
     config.schedule.learningRate = task == Task::kSegmentation ? 0.01 : 1e-5;
     const auto whole = trained(network, config);
     TrainOutcome outcome;
@@ -73,7 +75,8 @@ TEST("a batch in parts trains as the whole batch does") {
     CHECK_EQUAL(outcome.microBatch, int64_t{2});
     CHECK(difference(*smallModel(network), *whole) > 1e-4);
     const double error = difference(*whole, *parts);
-    if (!(error < 1e-4)) test::reportFailure(__FILE__, __LINE__, std::string(network) + " differs by " + std::to_string(error));
+    if (!(error < 1e-4))
+      test::reportFailure(__FILE__, __LINE__, std::string(network) + " differs by " + std::to_string(error));
   }
 }
 

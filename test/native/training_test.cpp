@@ -94,7 +94,8 @@ std::string checkFinalParameters(CompiledGraph& compiled, const NamedTensors& ex
     double norm = 0;
     for (const float v : value.as<float>()) norm += static_cast<double>(v) * static_cast<double>(v);
     const double error = std::abs(std::sqrt(norm) - static_cast<double>(summary.as<float>()[0]));
-    if (!(error <= 5e-3 * std::max(1.0, static_cast<double>(summary.as<float>()[0])))) text += " " + name + " off by " + std::to_string(error);
+    if (!(error <= 5e-3 * std::max(1.0, static_cast<double>(summary.as<float>()[0]))))
+      text += " " + name + " off by " + std::to_string(error);
   }
   return text;
 }
@@ -120,9 +121,12 @@ TEST("ten SGD steps of the classifier follow PyTorch's losses") {
     const auto want = expected.at("loss").as<float>().subspan(i * 3, 3);
     const char* names[] = {"loss", "crossEntropy", "activation"};
     for (size_t term = 0; term < 3; ++term) {
-      const double ours = static_cast<double>(losses.at(names[term]).as<float>()[0]), theirs = static_cast<double>(want[term]);
+      const double ours = static_cast<double>(losses.at(names[term]).as<float>()[0]),
+                   theirs = static_cast<double>(want[term]);
       if (theirs == 0 ? ours != 0 : !(relative(ours, theirs) <= kCurve))
-        test::reportFailure(__FILE__, __LINE__, std::string(names[term]) + " at step " + std::to_string(i) + " is " + std::to_string(ours) + ", PyTorch's " + std::to_string(theirs));
+        test::reportFailure(__FILE__, __LINE__,
+                            std::string(names[term]) + " at step " + std::to_string(i) + " is " + std::to_string(ours) +
+                                ", PyTorch's " + std::to_string(theirs));
     }
   }
   CHECK_EQUAL(checkFinalParameters(step, expected), "");
@@ -135,7 +139,8 @@ TEST("ten Adam steps of the segmenter follow PyTorch's losses") {
   CompiledGraph step(*stepGraph(taskLoss(spec, config), 4, config.optimizer), fixtureTensors(fixture.at("weights")));
   const NamedTensors expected = fixtureTensors(fixture.at("file"));
   const CurveInputs in;
-  const Schedule schedule{.kind = Schedule::Kind::kPoly, .learningRate = fixture.at("optimizer").at("lr"), .power = 0.9};
+  const Schedule schedule{
+      .kind = Schedule::Kind::kPoly, .learningRate = fixture.at("optimizer").at("lr"), .power = 0.9};
   const size_t columns = static_cast<size_t>(expected.at("loss").shape()[1]);
   for (size_t i = 0; i < 10; ++i) {
     const double rate = learningRateAt(schedule, static_cast<int64_t>(i), 10, 10);
@@ -145,7 +150,9 @@ TEST("ten Adam steps of the segmenter follow PyTorch's losses") {
     const double ours = static_cast<double>(step.run(inputs).at("loss").as<float>()[0]);
     const double theirs = static_cast<double>(expected.at("loss").as<float>()[i * columns]);
     if (!(relative(ours, theirs) <= kCurve))
-      test::reportFailure(__FILE__, __LINE__, "loss at step " + std::to_string(i) + " is " + std::to_string(ours) + ", PyTorch's " + std::to_string(theirs));
+      test::reportFailure(__FILE__, __LINE__,
+                          "loss at step " + std::to_string(i) + " is " + std::to_string(ours) + ", PyTorch's " +
+                              std::to_string(theirs));
   }
   CHECK_EQUAL(checkFinalParameters(step, expected), "");
 }
@@ -207,13 +214,15 @@ TEST("optimisers follow PyTorch's trajectories") {
 
 TEST("schedules follow their formulas") {
   const NamedTensors expected = fixtureTensors("schedules.safetensors");
-  const auto compare = [&](const std::string& name, const Schedule& schedule, int64_t stride, int64_t perEpoch, int64_t total) {
+  const auto compare = [&](const std::string& name, const Schedule& schedule, int64_t stride, int64_t perEpoch,
+                           int64_t total) {
     const auto want = expected.at(name).as<float>();
     CHECK(want.size() > 10);
     for (size_t i = 0; i < want.size(); ++i) {
       const double ours = learningRateAt(schedule, static_cast<int64_t>(i) * stride, perEpoch, total);
       if (!(std::abs(ours - static_cast<double>(want[i])) <= 1e-6 * schedule.learningRate))
-        return test::reportFailure(__FILE__, __LINE__, name + " at " + std::to_string(i) + " is " + std::to_string(ours * 1e6) + "e-6");
+        return test::reportFailure(__FILE__, __LINE__,
+                                   name + " at " + std::to_string(i) + " is " + std::to_string(ours * 1e6) + "e-6");
     }
   };
   Schedule poly{.kind = Schedule::Kind::kPoly, .learningRate = 2.5e-5, .power = 0.9};
