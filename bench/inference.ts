@@ -26,7 +26,7 @@ export const inferenceCases: readonly InferenceCase[] = [
   { network: 'res2net50-v1b', batch: 16, size: 224 },
   { network: 'res2net101-v1b', batch: 1, size: 224 },
   { network: 'jcs-segmentation', batch: 1, size: 512, quick: true },
-  { network: 'jcs-joint', batch: 1, size: 512, contrast: 1e-6 },
+  { network: 'jcs-joint', batch: 1, size: 512, contrast: 1e-8 },
   { network: 'unet', batch: 1, size: 512 },
 ]
 
