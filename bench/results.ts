@@ -73,11 +73,11 @@ export function plainTable({ measurements }: ResultFile): string {
 
 /** For the README: one row a measurement, one column an engine, and the machine. */
 export function tableForReadme({ environment, measurements }: ResultFile): string {
-  const { cpu, isa, threads, versions, commit, date, loadAverage } = environment
+  const { cpu, isa, threads, versions, commit, modified, date, loadAverage } = environment
   const libraries = Object.entries(versions)
     .filter(([name]) => name !== 'jcs-ct')
     .map(([name, version]) => (name === 'library' ? version : `${name} ${version}`))
-  const machine = `${cpu}, ${isa}, ${threads} threads; ${libraries.join(', ')}; commit ${commit}, ${date}`
+  const machine = `${cpu}, ${isa}, ${threads} threads; ${libraries.join(', ')}; commit ${commit}${modified ? ' with changes' : ''}, ${date}`
   const company = loadAverage > 0.5 ? `, measured beside other work (load average ${loadAverage})` : ''
   const engines = [...new Set(measurements.flatMap(({ results }) => results.map(nameOf)))]
   const rows = measurements.map((measurement) => {
