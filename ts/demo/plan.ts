@@ -13,7 +13,7 @@ const classifier: Training = {
   recipe: 'scratch',
   inputSize: 96,
   batchSize: 16,
-  iterations: 1500,
+  iterations: 3000,
   optimizer: { name: 'adam', weightDecay: 1e-4 },
   schedule: { name: 'cosine', learningRate: 2e-3, warmupIterations: 30 },
   augmentation: { horizontalFlip: 0.5, translation: 0.05, scale: 0.1 },
@@ -41,7 +41,7 @@ export const demoPlan = {
   classifier,
   segmenter,
   /** Synthetic patients, four slices of each. */
-  trainCases: 250,
+  trainCases: 400,
   validationCases: 30,
   /** Side of the slices, pixels. */
   trainingSize: 96,
