@@ -10,10 +10,12 @@
 
 namespace jcs {
 
-/// The backend under test, or a skipped test with the reason why there is none.
+/// The CPU backend, loaded once. DEVICE_UNAVAILABLE, which fails the test, when its library is missing.
 std::shared_ptr<Backend> cpuBackend();
 
+/// The `spec` of an entry of test/fixtures/index.json.
 NetworkSpec fixtureSpec(const nlohmann::json& json);
+/// Every float tensor of a file of test/fixtures, float32, as PyTorch lays them out.
 NamedTensors fixtureTensors(const std::string& file);
 /// Fixtures of the index whose file starts with `folder`.
 std::vector<nlohmann::json> fixturesIn(const std::string& folder);

@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "graph/autodiff.h"
 #include "io/safetensors.h"
+#include "native/compiled.h"
 #include "native/harness.h"
 #include "native/reference_run.h"
 #include "native/test_files.h"
@@ -28,38 +28,9 @@ constexpr double kTolerance = 1e-6;  // float32 rounding of the fixtures, about 
 /// A bias in front of batch statistics has no effect: its gradient is rounding, here and in PyTorch.
 constexpr double kVanishing = 1e-12;
 
-NetworkSpec specOf(const Json& json) {
-  NetworkSpec spec;
-  spec.network = json.at("network");
-  spec.variant = parseVariant(json.at("variant"));
-  spec.width = json.at("width");
-  spec.efm = json.value("efm", true);
-  spec.aff = json.value("aff", true);
-  spec.trunk = json.value("trunk", spec.trunk);
-  return spec;
-}
-
-NamedTensors tensorsOf(const std::string& fixture) {
-  const SafetensorsFile file = SafetensorsFile::open(fixturePath(fixture));
-  NamedTensors tensors;
-  for (const SafetensorsEntry& entry : file.entries())
-    if (entry.dtype != "I64") tensors[entry.name] = file.load(entry.name);
-  return tensors;
-}
-
-/// The fixtures whose file starts with `folder`.
-std::vector<Json> fixturesIn(const std::string& folder) {
-  std::ifstream in(fixturePath("index.json"));
-  const Json index = Json::parse(in);
-  std::vector<Json> found;
-  for (const Json& fixture : index.at("fixtures"))
-    if (fixture.at("file").get<std::string>().starts_with(folder)) found.push_back(fixture);
-  return found;
-}
-
 /// The committed batch under the names of the graph's inputs, channels last.
 NamedTensors batch() {
-  NamedTensors file = tensorsOf("images.safetensors"), inputs;
+  NamedTensors file = fixtureTensors("images.safetensors"), inputs;
   inputs["image"] = channelsLast(file.at("images"));
   inputs["mask"] = channelsLast(file.at("masks"));
   inputs["targets"] = file.at("soft_labels").clone();
@@ -97,7 +68,7 @@ Tensor everyNth(const Tensor& map, int64_t step) {
 template <typename Find>
 std::string mismatches(const std::string& file, Find&& find) {
   std::string text;
-  const NamedTensors expected = tensorsOf(file);
+  const NamedTensors expected = fixtureTensors(file);
   if (expected.empty()) return "nothing to compare in " + file;
   for (const auto& [name, tensor] : expected) {
     const Tensor value = find(name);
@@ -117,7 +88,7 @@ const Tensor& at(const NamedTensors& tensors, const std::string& name) {
 }
 
 std::string forwardMismatches(const Json& fixture, const NamedTensors& inputs) {
-  const NetworkSpec spec = specOf(fixture.at("spec"));
+  const NetworkSpec spec = fixtureSpec(fixture.at("spec"));
   Graph graph;
   const Value image = graph.input("image", inputs.at("image").type());
   if (networkInfo(spec.network).task == Task::kClassification) {
@@ -131,7 +102,7 @@ std::string forwardMismatches(const Json& fixture, const NamedTensors& inputs) {
     for (size_t side = 0; side < out.sideLogits.size(); ++side)
       graph.output("side" + std::to_string(side + 1) + "_logits_every3", out.sideLogits[side]);
   }
-  const ReferenceRun run = runOnReference(graph, inputs, tensorsOf(fixture.at("weights")));
+  const ReferenceRun run = runOnReference(graph, inputs, fixtureTensors(fixture.at("weights")));
   return mismatches(fixture.at("file"), [&](const std::string& name) {
     const Tensor& output = at(run.outputs, name);
     return name.ends_with("_every3") ? everyNth(output, 3) : output.clone();
@@ -140,7 +111,7 @@ std::string forwardMismatches(const Json& fixture, const NamedTensors& inputs) {
 
 /// The loss and its gradients with respect to everything that the fixture's mode trains.
 std::string gradientMismatches(const Json& fixture, const NamedTensors& inputs) {
-  const NetworkSpec spec = specOf(fixture.at("spec"));
+  const NetworkSpec spec = fixtureSpec(fixture.at("spec"));
   const bool stored = fixture.at("batch_norm") == "stored";
   const BuildOptions options{
       .training = true, .batchNorm = stored ? BatchNormMode::kEval : BatchNormMode::kBatch, .trainTrunk = stored};
@@ -173,7 +144,7 @@ std::string gradientMismatches(const Json& fixture, const NamedTensors& inputs) 
   const std::vector<Value> results = gradients(loss, parameters, add);
   for (size_t i = 0; i < results.size(); ++i) graph.output("gradient/" + graph.info(parameters[i]).name, results[i]);
 
-  const ReferenceRun run = runOnReference(graph, inputs, tensorsOf(fixture.at("weights")));
+  const ReferenceRun run = runOnReference(graph, inputs, fixtureTensors(fixture.at("weights")));
   return mismatches(fixture.at("file"), [&](const std::string& name) {
     if (name.starts_with("gradient/")) return summaryOf(at(run.outputs, name));
     if (name.starts_with("full/")) return at(run.outputs, "gradient/" + afterSlash(name)).clone();

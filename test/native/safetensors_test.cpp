@@ -312,6 +312,6 @@ TEST("atomic file: a write that the system cuts short removes the temporary file
   });
   ::setrlimit(RLIMIT_FSIZE, &old);
   std::signal(SIGXFSZ, handler);
-  CHECK(code == errors::kFileUnwritable);
+  CHECK(code == errors::kDiskFull);
   CHECK(directory.files() == 0);
 }
