@@ -3,6 +3,7 @@
 #include "backend/cpu/convolution.h"
 #include "backend/cpu/implicit_gemm.h"
 #include "backend/cpu/row_sums.h"
+#include "backend/cpu/winograd.h"
 
 namespace jcs::cpu {
 
@@ -51,6 +52,20 @@ class OnednnInputGradient : public Kernel {
 };
 
 /// With stride 1 the input gradient is a convolution itself: of dy with the flipped kernel, outputs and inputs swapped.
+GemmConvolution convolutionOf(const Prepare& p) {
+  const Conv2dAttributes& conv = p.as<Conv2dInputGradient>().conv;
+  const Shape &w = p.inputs[1].type.shape, &dy = p.inputs[0].type.shape, &dx = p.outputs[0].type.shape;
+  GemmConvolution c;
+  c.batch = dy[0], c.height = dy[1], c.width = dy[2], c.channels = dy[3], c.pixelStride = p.inputs[0].rowStride;
+  c.outHeight = dx[1], c.outWidth = dx[2], c.outChannels = dx[3], c.outPixelStride = p.outputs[0].rowStride;
+  c.kernelHeight = w[2], c.kernelWidth = w[3], c.dilation = conv.dilation;
+  c.padTop = conv.dilation * (w[2] - 1) - conv.padding;
+  c.padLeft = conv.dilation * (w[3] - 1) - conv.padding;
+  c.dtype = p.inputs[0].type.dtype, c.outDtype = p.outputs[0].type.dtype;
+  return c;
+}
+
+template <typename Convolution>
 class GemmInputGradient : public Kernel {
  public:
   explicit GemmInputGradient(const Prepare& p)
@@ -66,29 +81,19 @@ class GemmInputGradient : public Kernel {
     const int64_t taps = w[2] * w[3];
     gemm_.pack(weights_.dtype, source, {taps - 1, taps, w[1] * taps, -w[3], -1}, packed);
   }
-  std::string implementation() const override { return "brgemm:implicit"; }
+  std::string implementation() const override { return Convolution::kName; }
 
  private:
-  static GemmConvolution convolutionOf(const Prepare& p) {
-    const Conv2dAttributes& conv = p.as<Conv2dInputGradient>().conv;
-    const Shape &w = p.inputs[1].type.shape, &dy = p.inputs[0].type.shape, &dx = p.outputs[0].type.shape;
-    GemmConvolution c;
-    c.batch = dy[0], c.height = dy[1], c.width = dy[2], c.channels = dy[3], c.pixelStride = p.inputs[0].rowStride;
-    c.outHeight = dx[1], c.outWidth = dx[2], c.outChannels = dx[3], c.outPixelStride = p.outputs[0].rowStride;
-    c.kernelHeight = w[2], c.kernelWidth = w[3], c.dilation = conv.dilation;
-    c.padTop = conv.dilation * (w[2] - 1) - conv.padding;
-    c.padLeft = conv.dilation * (w[3] - 1) - conv.padding;
-    c.dtype = p.inputs[0].type.dtype, c.outDtype = p.outputs[0].type.dtype;
-    return c;
-  }
-
   TensorType weights_;
-  ImplicitGemm gemm_;
+  Convolution gemm_;
 };
 
 std::unique_ptr<Kernel> prepareInputGradient(const Prepare& p) {
+  const Conv2dAttributes& conv = p.as<Conv2dInputGradient>().conv;
+  if (conv.groups == 1 && conv.stride == 1 && WinogradConvolution::suits(convolutionOf(p)))
+    return std::make_unique<GemmInputGradient<WinogradConvolution>>(p);
   if (p.inputs[0].isDense() && p.outputs[0].isDense()) return std::make_unique<OnednnInputGradient>(p);
-  return std::make_unique<GemmInputGradient>(p);
+  return std::make_unique<GemmInputGradient<ImplicitGemm>>(p);
 }
 
 class OnednnWeightGradient : public Kernel {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "backend/cpu/brgemm.h"
 #include "backend/cpu/onednn.h"
 #include "backend/cpu/vectorise.h"
 
@@ -17,21 +18,8 @@ constexpr int64_t kMaxPixels = 192;          // sums of one product stay in the 
 constexpr int64_t kOwnRowPixels = 48;        // from here on a product does not run across rows
 constexpr int64_t kBufferBytes = 320 << 10;  // of a 1 to 2 MiB second-level cache, which weights share
 
-int64_t roundUp(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
-int64_t divideUp(int64_t value, int64_t by) { return (value + by - 1) / by; }
-
 /// bf16 products take pairs of consecutive channels: weights of a pair lie side by side.
 int64_t pairOf(DType dtype) { return dtype == DType::kBF16 ? 2 : 1; }
-
-brgemm makeKernel(int64_t pixels, int64_t outputs, int64_t depth, int64_t batch, int64_t lda, int64_t ldb, int64_t ldc,
-                  DType dtype) {
-  const auto type = onednnType(dtype);
-  brgemm kernel(pixels, outputs, depth, batch, lda, ldb, ldc, type, type, dnnl::memory::data_type::f32, true);
-  if (!kernel) return kernel;
-  kernel.set_add_C(false);
-  kernel.finalize();
-  return kernel;
-}
 
 template <typename T>
 JCS_VECTORISED void copyPixels(int64_t pixels, int64_t channels, T* to, int64_t toStride, const T* from,
@@ -100,7 +88,7 @@ struct ImplicitGemm::Run {
 
 bool ImplicitGemm::available() {
   const auto has = [](DType dtype, dnnl::ukernel::pack_type packing) {
-    const brgemm kernel = makeKernel(32, 32, 32, 2, 32, 32, 32, dtype);
+    const brgemm kernel = makeBrgemm(32, 32, 32, 2, 32, 32, 32, dtype);
     return kernel && kernel.get_B_pack_type() == packing;
   };
   try {
@@ -198,7 +186,7 @@ void ImplicitGemm::makeKernels() {
       for (const int64_t block : {int64_t{0}, outputBlocks_ - 1}) {
         brgemm& kernel = kernels_[{chunk.count, outputsOf(block)}];
         if (kernel) continue;
-        kernel = makeKernel(chunk.count, outputsOf(block), depth_, static_cast<int64_t>(taps_.size()), lda,
+        kernel = makeBrgemm(chunk.count, outputsOf(block), depth_, static_cast<int64_t>(taps_.size()), lda,
                             outputsPerBlock_, outputsPerBlock_, conv_.dtype);
         invariant(static_cast<bool>(kernel), "oneDNN has no ukernel for a product");
         kernel.generate();

@@ -33,6 +33,7 @@ struct WeightStrides {
 /// any distance apart, unlike oneDNN's convolutions. A 1×1 convolution needs no copy and reads x itself.
 class ImplicitGemm {
  public:
+  static constexpr const char* kName = "brgemm:implicit";
   /// Whether this processor has ukernels, for bf16 too if it is one that multiplies bf16.
   static bool available();
 

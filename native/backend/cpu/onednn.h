@@ -34,6 +34,8 @@ class OnednnConcurrency {
 
 /// Whether the processor multiplies bf16 pairs itself. Where it does not, float32 is faster, and bf16 not supported.
 bool multipliesBf16();
+/// Whether it does so in a matrix unit (AMX), many times faster than float32, not twice.
+bool hasBf16MatrixUnit();
 
 dnnl::memory::data_type onednnType(DType dtype);
 /// An N×H×W×C operand as oneDNN sees it, dimensions N, C, H, W; rows may be strided.
