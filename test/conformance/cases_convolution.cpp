@@ -38,6 +38,13 @@ void addForward(std::vector<Case>& table) {
   add(table, same3x3("3x3, 26 channels, stride 2", {2, 9, 8, 26}, 26, 1, 2));
   add(table, same3x3("3x3, 64 to 64", {1, 17, 33, 64}, 64));
   add(table, same3x3("3x3, 72 to 136", {1, 6, 10, 72}, 136));
+  // Enough tiles of four by four for the CPU's Winograd kernels, with half-filled ones at the edges; in one block of
+  // tiles that threads share, and in several.
+  add(table, same3x3("3x3, 26 channels, 30 tiles", {1, 19, 22, 26}, 26));
+  add(table, same3x3("3x3, 40 to 72, 36 tiles of two images", {2, 15, 18, 40}, 72));
+  add(table, {"3x3, 24 to 16, 288 tiles, with bias", {2, 45, 47, 24}, 16, 3, {.padding = 1}, true});
+  add(table, same3x3("3x3, 16 channels, dilation 2, 48 tiles", {1, 25, 29, 16}, 16, 2));
+  add(table, {"3x3, 16 to 24 without padding, dilation 3", {1, 30, 28, 16}, 24, 3, {.dilation = 3}, true});
   add(table, same3x3("3x3, 5 to 7", {3, 5, 6, 5}, 7));
   add(table, same3x3("3x3 to one channel", {2, 6, 5, 24}, 1));
   for (int64_t dilation : {2, 3, 4, 6, 9}) {

@@ -4,6 +4,7 @@
 #include "backend/cpu/implicit_gemm.h"
 #include "backend/cpu/row_sums.h"
 #include "backend/cpu/winograd.h"
+#include "backend/cpu/winograd_weight_gradient.h"
 
 namespace jcs::cpu {
 
@@ -96,9 +97,41 @@ std::unique_ptr<Kernel> prepareInputGradient(const Prepare& p) {
   return std::make_unique<GemmInputGradient<ImplicitGemm>>(p);
 }
 
+/// Sums of dy over batch and pixels.
+class BiasGradient {
+ public:
+  BiasGradient(const Prepare& p, const Operand& dy)
+      : pool_(p.device.pool()),
+        threads_(p.threads),
+        dy_(dy),
+        sums_(1, dy.type.shape.rows(), dy.type.shape.channels(), 1) {}
+
+  int64_t scratchBytes() const { return sums_.scratchBytes(threads_); }
+  void run(const std::byte* gradient, float* bias, std::byte* scratch) const {
+    const int64_t channels = dy_.type.shape.channels();
+    withElement(dy_.type.dtype, [&]<typename T>(T*) {
+      const T* dy = reinterpret_cast<const T*>(gradient);
+      sums_.run(
+          pool_, threads_, scratch,
+          [&](int64_t row, int64_t rows, float* sums) {
+            addRows(rows, channels, dy + row * dy_.rowStride, dy_.rowStride, sums);
+          },
+          [&](int64_t, const double* totals) {
+            for (int64_t c = 0; c < channels; ++c) bias[c] = static_cast<float>(totals[c]);
+          });
+    });
+  }
+
+ private:
+  ThreadPool& pool_;
+  int threads_;
+  Operand dy_;
+  RowSums sums_;
+};
+
 class OnednnWeightGradient : public Kernel {
  public:
-  explicit OnednnWeightGradient(const Prepare& p) : pool_(p.device.pool()), threads_(p.threads), dy_(p.inputs[1]) {
+  explicit OnednnWeightGradient(const Prepare& p) {
     const auto& op = p.as<Conv2dWeightGradient>();
     const OnednnConcurrency concurrency(p.threads);
     ConvolutionDescs descs(op.conv, p.inputs[0], p.outputs[0], p.inputs[1]);
@@ -121,12 +154,12 @@ class OnednnWeightGradient : public Kernel {
       unpack_ = makeReorder(p.device, p.threads, blocked, plain);
       blockedBytes_ = align(static_cast<int64_t>(blocked.get_size()));
     }
-    if (op.bias) biasSums_.emplace(1, dy_.type.shape.rows(), dy_.type.shape.channels(), 1);
+    if (op.bias) bias_.emplace(p, p.inputs[1]);
   }
 
   /// The gradient in oneDNN's layout, then what the steps, one after another, need.
   int64_t scratchBytes() const override {
-    const int64_t bias = biasSums_ ? biasSums_->scratchBytes(threads_) : 0;
+    const int64_t bias = bias_ ? bias_->scratchBytes() : 0;
     return blockedBytes_ + std::max({gradient_.scratchBytes(), unpack_.scratchBytes(), bias});
   }
 
@@ -135,35 +168,58 @@ class OnednnWeightGradient : public Kernel {
     std::byte* const rest = scratch + blockedBytes_;
     gradient_.execute({{DNNL_ARG_SRC, in[0]}, {DNNL_ARG_DIFF_DST, in[1]}, {DNNL_ARG_DIFF_WEIGHTS, blocked}}, rest);
     if (unpack_) unpack_.execute({{DNNL_ARG_FROM, blocked}, {DNNL_ARG_TO, out[0]}}, rest);
-    if (biasSums_) sumBias(in[1], reinterpret_cast<float*>(out[1]), rest);
+    if (bias_) bias_->run(in[1], reinterpret_cast<float*>(out[1]), rest);
   }
   std::string implementation() const override { return gradient_.implementation(); }
 
  private:
   static int64_t align(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
-  void sumBias(const std::byte* gradient, float* bias, std::byte* scratch) {
-    const int64_t channels = dy_.type.shape.channels();
-    withElement(dy_.type.dtype, [&]<typename T>(T*) {
-      const T* dy = reinterpret_cast<const T*>(gradient);
-      biasSums_->run(
-          pool_, threads_, scratch,
-          [&](int64_t row, int64_t rows, float* sums) {
-            addRows(rows, channels, dy + row * dy_.rowStride, dy_.rowStride, sums);
-          },
-          [&](int64_t, const double* totals) {
-            for (int64_t c = 0; c < channels; ++c) bias[c] = static_cast<float>(totals[c]);
-          });
-    });
-  }
-
-  ThreadPool& pool_;
-  int threads_;
-  Operand dy_;
   BoundPrimitive gradient_, unpack_;
   int64_t blockedBytes_ = 0;
-  std::optional<RowSums> biasSums_;
+  std::optional<BiasGradient> bias_;
 };
+
+class WinogradWeightGradientKernel : public Kernel {
+ public:
+  explicit WinogradWeightGradientKernel(const Prepare& p) : gradient_(p.device, p.threads, forwardOf(p)) {
+    if (p.as<Conv2dWeightGradient>().bias) bias_.emplace(p, p.inputs[1]);
+  }
+
+  /// The forward convolution from x to y.
+  static GemmConvolution forwardOf(const Prepare& p) {
+    const auto& op = p.as<Conv2dWeightGradient>();
+    const Shape &x = p.inputs[0].type.shape, &dy = p.inputs[1].type.shape;
+    GemmConvolution c;
+    c.batch = x[0], c.height = x[1], c.width = x[2], c.channels = x[3], c.pixelStride = p.inputs[0].rowStride;
+    c.outHeight = dy[1], c.outWidth = dy[2], c.outChannels = dy[3], c.outPixelStride = p.inputs[1].rowStride;
+    c.kernelHeight = op.kernelHeight, c.kernelWidth = op.kernelWidth;
+    c.stride = op.conv.stride, c.dilation = op.conv.dilation;
+    c.padTop = c.padLeft = op.conv.padding;
+    c.dtype = p.inputs[0].type.dtype;
+    return c;
+  }
+
+  int64_t scratchBytes() const override {
+    return std::max(gradient_.scratchBytes(), bias_ ? bias_->scratchBytes() : 0);
+  }
+  void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte* scratch) override {
+    gradient_.run(in[0], in[1], reinterpret_cast<float*>(out[0]), scratch);
+    if (bias_) bias_->run(in[1], reinterpret_cast<float*>(out[1]), scratch);
+  }
+  std::string implementation() const override { return WinogradWeightGradient::kName; }
+
+ private:
+  WinogradWeightGradient gradient_;
+  std::optional<BiasGradient> bias_;
+};
+
+std::unique_ptr<Kernel> prepareWeightGradient(const Prepare& p) {
+  const bool grouped = p.as<Conv2dWeightGradient>().conv.groups != 1;
+  if (!grouped && WinogradWeightGradient::suits(WinogradWeightGradientKernel::forwardOf(p)))
+    return std::make_unique<WinogradWeightGradientKernel>(p);
+  return std::make_unique<OnednnWeightGradient>(p);
+}
 
 }  // namespace
 
@@ -173,7 +229,7 @@ void registerConv2dGradient(Registry& registry) {
     const auto& conv = static_cast<const Conv2dInputGradient&>(op).conv;
     return gemm && conv.groups == 1 && conv.stride == 1 && (isOutput || index == 0);
   });
-  registry.add("conv2d_weight_gradient", [](const Prepare& p) { return std::make_unique<OnednnWeightGradient>(p); });
+  registry.add("conv2d_weight_gradient", prepareWeightGradient);
 }
 
 }  // namespace jcs::cpu

@@ -28,6 +28,14 @@ bool multipliesBf16() {
   }
 }
 
+bool hasAvx512() {
+  switch (dnnl::get_effective_cpu_isa()) {
+    case dnnl::cpu_isa::avx512_core:
+    case dnnl::cpu_isa::avx512_core_vnni: return true;
+    default: return multipliesBf16();
+  }
+}
+
 bool hasBf16MatrixUnit() {
   const auto isa = dnnl::get_effective_cpu_isa();
   return isa == dnnl::cpu_isa::avx512_core_amx || isa == dnnl::cpu_isa::avx512_core_amx_fp16;

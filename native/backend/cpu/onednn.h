@@ -34,7 +34,9 @@ class OnednnConcurrency {
 
 /// Whether the processor multiplies bf16 pairs itself. Where it does not, float32 is faster, and bf16 not supported.
 bool multipliesBf16();
-/// Whether it does so in a matrix unit (AMX), many times faster than float32, not twice.
+/// Whether it has registers of sixteen floats.
+bool hasAvx512();
+/// Whether it multiplies bf16 in a matrix unit (AMX), many times faster than float32, not twice.
 bool hasBf16MatrixUnit();
 
 dnnl::memory::data_type onednnType(DType dtype);

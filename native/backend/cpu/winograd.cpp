@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "backend/cpu/brgemm.h"
 #include "backend/cpu/onednn.h"
+#include "backend/cpu/winograd_tiles.h"
 
 namespace jcs::cpu {
 
@@ -17,40 +17,9 @@ using winograd::locatePixels;
 using winograd::Tiling;
 
 constexpr int64_t kMaxOutputs = 64;         // four AVX-512 registers of sums a tile
-constexpr int64_t kBlockBytes = 768 << 10;  // of a second-level cache of 1 to 2 MiB
-constexpr int64_t kLeastTilesPerBlock = 64;  // below, reading the weights would take longer than the products
+constexpr int64_t kBlockBytes = 1 << 20;  // about a second-level cache
+constexpr int64_t kCachedWeightBytes = 16 << 20;  // what stays in the last cache from block to block
 constexpr int64_t kLeastTiles = 16;
-
-/// Floats from point to point: whole pages and a cache line, lest the 36 lines of a tile compete for the same few places
-/// of the first-level cache.
-int64_t pointStride(int64_t tiles, int64_t channels) { return roundUp(tiles * channels, 1024) + 16; }
-
-template <typename T>
-JCS_VECTORISED void transformInputs(const GemmConvolution& conv, const Tiling& tiling, const T* x, const float* zeros,
-                                    int64_t firstTile, int64_t begin, int64_t end, float* points, int64_t stride) {
-  for (int64_t i = begin; i < end; ++i) {
-    const Tiling::Tile tile = tiling.at(firstTile + i);
-    const T* pixels[kPatch][kPatch];
-    locatePixels(x + tile.image * conv.height * conv.width * conv.pixelStride, conv.height, conv.width,
-                 conv.pixelStride, tile.row - conv.padTop, tile.column - conv.padLeft, conv.dilation,
-                 reinterpret_cast<const T*>(zeros), pixels);
-    float* const to = points + i * conv.channels;
-    forEachBlock(conv.channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA {
-      N half[kPatch][kPatch];  // [column][transformed row]
-      for (int column = 0; column < kPatch; ++column) {
-        N line[kPatch];
-        for (int row = 0; row < kPatch; ++row) line[row] = load<N>(pixels[row][column] + c);
-        winograd::transformInput(line, half[column]);
-      }
-      for (int row = 0; row < kPatch; ++row) {
-        N line[kPatch], result[kPatch];
-        for (int column = 0; column < kPatch; ++column) line[column] = half[column][row];
-        winograd::transformInput(line, result);
-        for (int column = 0; column < kPatch; ++column) store(to + (row * kPatch + column) * stride + c, result[column]);
-      }
-    });
-  }
-}
 
 template <typename Y, typename R>
 struct Results {
@@ -77,23 +46,16 @@ JCS_VECTORISED void transformSums(const GemmConvolution& conv, const Tiling& til
                    reinterpret_cast<const R*>(results.zeros), residuals);
     const float* const from = points + i * conv.outChannels;
     forEachBlock(conv.outChannels, [&]<typename N>(As<N>, int64_t o) JCS_INLINE_LAMBDA {
-      N half[kPatch][kOutputs];  // [column][transformed row]
-      for (int column = 0; column < kPatch; ++column) {
-        N line[kPatch];
-        for (int row = 0; row < kPatch; ++row) line[row] = load<N>(from + (row * kPatch + column) * stride + o);
-        winograd::transformOutput(line, half[column]);
-      }
       const N bias = load<N>(results.bias + o);
-      for (int row = 0; row < kOutputs; ++row) {
-        N line[kPatch], sums[kOutputs];
-        for (int column = 0; column < kPatch; ++column) line[column] = half[column][row];
-        winograd::transformOutput(line, sums);
-        for (int column = 0; column < kOutputs; ++column) {
-          N sum = sums[column] + bias;
-          if (results.residual) sum = sum + load<N>(residuals[row][column] + o);
-          store(pixels[row][column] + o, epilogue.sigmoid ? sigmoidOf(sum) : atLeast(sum, epilogue.low));
-        }
-      }
+      winograd::transformSquare<kPatch, kOutputs, N>(
+          [&](int row, int column)
+              JCS_INLINE_LAMBDA { return load<N>(from + (row * kPatch + column) * stride + o); },
+          [](const auto& line, auto& result) JCS_INLINE_LAMBDA { winograd::transformOutput(line, result); },
+          [&](int row, int column, const N& value) JCS_INLINE_LAMBDA {
+            N sum = value + bias;
+            if (results.residual) sum = sum + load<N>(residuals[row][column] + o);
+            store(pixels[row][column] + o, epilogue.sigmoid ? sigmoidOf(sum) : atLeast(sum, epilogue.low));
+          });
     });
   }
 }
@@ -112,18 +74,12 @@ JCS_VECTORISED void transformWeightBlock(const S* source, const WeightStrides& a
         for (int r = 0; r < 3; ++r)
           for (int s = 0; s < 3; ++s) taps[r][s][lane] = load(from + r * at.row + s * at.column);
       }
-      Floats half[3][kPatch];
-      for (int s = 0; s < 3; ++s) {
-        const Floats column[3] = {load<Floats>(taps[0][s]), load<Floats>(taps[1][s]), load<Floats>(taps[2][s])};
-        winograd::transformWeights(column, half[s]);
-      }
-      for (int row = 0; row < kPatch; ++row) {
-        const Floats line[3] = {half[0][row], half[1][row], half[2][row]};
-        Floats points[kPatch];
-        winograd::transformWeights(line, points);
-        for (int column = 0; column < kPatch; ++column)
-          store(packed + ((row * kPatch + column) * channels + i) * outputsPadded + o, points[column]);
-      }
+      winograd::transformSquare<3, kPatch, Floats>(
+          [&](int row, int column) JCS_INLINE_LAMBDA { return load<Floats>(taps[row][column]); },
+          [](const auto& line, auto& result) JCS_INLINE_LAMBDA { winograd::transformWeights(line, result); },
+          [&](int row, int column, const Floats& value) JCS_INLINE_LAMBDA {
+            store(packed + ((row * kPatch + column) * channels + i) * outputsPadded + o, value);
+          });
     }
 }
 
@@ -164,7 +120,9 @@ WinogradConvolution::WinogradConvolution(CpuDevice& device, int threads, const G
 
   const int64_t tiles = tiling_.count();
   const int64_t tileBytes = kPoints * (conv_.channels + conv_.outChannels) * static_cast<int64_t>(sizeof(float));
-  const int64_t fitting = std::max(kBlockBytes / tileBytes, kLeastTilesPerBlock);
+  // Fewer tiles than this, and reading the weights would take longer than the products.
+  const int64_t least = packedBytes() <= kCachedWeightBytes ? 32 : 128;
+  const int64_t fitting = std::max(kBlockBytes / tileBytes, least);
   if (tiles <= fitting) {
     blocks_ = lanes_ = 1;
   } else {
@@ -173,8 +131,8 @@ WinogradConvolution::WinogradConvolution(CpuDevice& device, int threads, const G
   }
   tilesPerBlock_ = divideUp(tiles, blocks_);
   blocks_ = divideUp(tiles, tilesPerBlock_);
-  inputPointStride_ = pointStride(tilesPerBlock_, conv_.channels);
-  sumsPointStride_ = pointStride(tilesPerBlock_, conv_.outChannels);
+  inputPointStride_ = winograd::pointStride(tilesPerBlock_, conv_.channels);
+  sumsPointStride_ = winograd::pointStride(tilesPerBlock_, conv_.outChannels);
   sinkBytes_ = roundUp(conv_.outChannels * static_cast<int64_t>(sizeof(float)), 64);
   onednnCall("brgemm", [&] { makeKernels(); });
   const int64_t perThread = sinkBytes_ + scratchpadBytes_;
@@ -230,8 +188,8 @@ WinogradConvolution::Lane WinogradConvolution::lane(std::byte* scratch, int64_t 
 void WinogradConvolution::transformTiles(const Run& run, const Lane& lane, int64_t firstTile, int64_t begin,
                                          int64_t end) const {
   withElement(conv_.dtype, [&]<typename T>(T*) {
-    transformInputs(conv_, tiling_, reinterpret_cast<const T*>(run.x), zeros_.data(), firstTile, begin, end,
-                    lane.points, inputPointStride_);
+    winograd::transformTiles(conv_, tiling_, reinterpret_cast<const T*>(run.x), zeros_.data(), firstTile, begin, end,
+                             {lane.points, inputPointStride_, conv_.channels});
   });
 }
 

@@ -76,19 +76,21 @@ JCS_INLINE void transformWeightGradient(const N (&u)[kPatch], N (&g)[3]) {
   g[2] = 0.5f * sumA + 2.0f * sumB + u[5];
 }
 
-/// Applies a transform of one axis to both axes of a square.
-template <int kFrom, int kTo, typename N, typename Transform>
-JCS_INLINE void transformBoth(const N (&in)[kFrom][kFrom], N (&out)[kTo][kTo], const Transform& transform) {
+/// Applies the transform of one axis to both axes of a square, element by element in and out: read(row, column),
+/// transform(line, result), write(row, column, value).
+template <int kFrom, int kTo, typename N, typename Read, typename Transform, typename Write>
+JCS_INLINE void transformSquare(const Read& read, const Transform& transform, const Write& write) {
   N half[kFrom][kTo];  // [column][transformed row]
   for (int column = 0; column < kFrom; ++column) {
     N line[kFrom];
-    for (int row = 0; row < kFrom; ++row) line[row] = in[row][column];
+    for (int row = 0; row < kFrom; ++row) line[row] = read(row, column);
     transform(line, half[column]);
   }
   for (int row = 0; row < kTo; ++row) {
-    N line[kFrom];
+    N line[kFrom], result[kTo];
     for (int column = 0; column < kFrom; ++column) line[column] = half[column][row];
-    transform(line, out[row]);
+    transform(line, result);
+    for (int column = 0; column < kTo; ++column) write(row, column, result[column]);
   }
 }
 
