@@ -57,11 +57,17 @@ void Program::bindStates(StateStore& states) {
 }
 
 void Program::refreshDerived() {
-  for (Step& step : prologue_) {
-    for (size_t i = 0; i < step.packings.size(); ++i) pack(step, i);
+  const auto packAfter = [&](int index) {
+    for (const auto& [after, step, packing] : cachedPackings_)
+      if (after == index) pack(steps_[step], packing);
+  };
+  packAfter(-1);
+  for (size_t i = 0; i < prologue_.size(); ++i) {
+    Step& step = prologue_[i];
+    for (size_t p = 0; p < step.packings.size(); ++p) pack(step, p);
     execute(step);
+    packAfter(static_cast<int>(i));
   }
-  for (const auto& [step, packing] : cachedPackings_) pack(steps_[step], packing);
 }
 
 void Program::run(StateStore& states, std::byte* arena, const Bindings& bindings, const std::atomic<bool>* cancelled) {

@@ -73,6 +73,12 @@ class Program {
     int64_t scratchOffset = 0;
     bool changesState = false;
   };
+  /// A packing that follows the state's version. Made right after the prologue's step that produced its source, whose
+  /// memory may then be used again; −1: the source is state itself.
+  struct CachedPacking {
+    int after;
+    size_t step, packing;
+  };
   struct Copy {
     Location to, from;
     int64_t bytes;
@@ -90,7 +96,7 @@ class Program {
 
   std::shared_ptr<Backend> backend_;
   std::vector<Step> prologue_, steps_;
-  std::vector<std::pair<size_t, size_t>> cachedPackings_;  ///< (step, packing) that follow the state's version
+  std::vector<CachedPacking> cachedPackings_;
   std::vector<StepInfo> infos_;
   std::vector<Copy> finalCopies_;
   std::map<std::string, Named> inputs_, outputs_;

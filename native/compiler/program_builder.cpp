@@ -33,9 +33,9 @@ class ProgramBuilder {
     collectStates();
     findLifetimes();
     reuseInPlace();
-    layOutPersistent();
     for (size_t n = 0; n < graph_.nodes().size(); ++n) addNode(static_cast<int>(n));
     finishAssignments();
+    layOutPersistent();
     placeArena();
     program_.copiedBytes_ = storage_.copiedBytes;
   }
@@ -55,11 +55,15 @@ class ProgramBuilder {
     while (reused_[at(root)] >= 0) root = reused_[at(root)];
     return root;
   }
+  /// Neither changes between runs; what is derived was computed from the state.
+  bool isDerived(int root) const { return info(root).kind == ValueInfo::Kind::kComputed && derived_[at(root)]; }
+  bool isFixed(int root) const { return info(root).kind == ValueInfo::Kind::kConstant || isDerived(root); }
+  /// Of what is derived, only what steps read as it is has to stay: the others have been packed, or derived further,
+  /// when the inputs arrive. Known once all steps are made.
   bool isPersistent(int root) const {
-    return info(root).kind == ValueInfo::Kind::kConstant ||
-           (info(root).kind == ValueInfo::Kind::kComputed && derived_[at(root)]);
+    return info(root).kind == ValueInfo::Kind::kConstant || (isDerived(root) && readAsIs_[at(root)]);
   }
-  bool isArena(int root) const { return info(root).kind != ValueInfo::Kind::kState && !isPersistent(root); }
+  bool isArena(int root) const { return info(root).kind != ValueInfo::Kind::kState && !isFixed(root); }
   bool isDerivedNode(const Node& node) const { return derived_[at(node.outputs[0])] != 0; }
   bool isStep(int n) const { return !storage_.isView[at(n)]; }
 
@@ -81,7 +85,9 @@ class ProgramBuilder {
     const size_t count = graph_.values().size();
     reused_.assign(count, -1);
     first_.assign(count, end_);
-    last_.assign(count, -1);
+    last_.assign(count, prologueTime(-1));
+    readAsIs_.assign(count, 0);
+    producedBy_.assign(count, -1);
     const auto touch = [&](int id, int time) {
       const int root = storage_.placements[at(id)].root;
       first_[at(root)] = std::min(first_[at(root)], time);
@@ -90,12 +96,17 @@ class ProgramBuilder {
     for (size_t id = 0; id < count; ++id)
       if (graph_.values()[id].kind == ValueInfo::Kind::kInput) touch(static_cast<int>(id), -1);
     for (int n = 0; n < end_; ++n) {
-      for (int id : graph_.nodes()[at(n)].inputs) touch(id, n);
-      for (int id : graph_.nodes()[at(n)].outputs) touch(id, n);
+      const Node& node = graph_.nodes()[at(n)];
+      const bool derived = isDerivedNode(node);
+      for (int id : node.inputs)
+        if (derived || !isDerived(storage_.placements[at(id)].root)) touch(id, derived ? prologueTime(n) : n);
+      for (int id : node.outputs) touch(id, derived ? prologueTime(n) : n);
     }
-    for (const auto& [name, id] : graph_.outputs()) touch(id, end_);
-    for (const auto& [state, value] : graph_.assignments()) touch(value, end_);
+    for (const auto& [name, id] : graph_.outputs()) touch(id, end_), readAsIs_[at(rootOf(id))] = 1;
+    for (const auto& [state, value] : graph_.assignments()) touch(value, end_), readAsIs_[at(rootOf(value))] = 1;
   }
+  /// What is derived is computed before the inputs arrive, at −1.
+  int prologueTime(int n) const { return n - end_ - 1; }
 
   /// An elementwise op may overwrite an operand that nothing reads afterwards; an update, the state it is assigned to.
   void reuseInPlace() {
@@ -144,7 +155,7 @@ class ProgramBuilder {
     persistentOffset_.assign(graph_.values().size(), -1);
     for (size_t id = 0; id < graph_.values().size(); ++id) {
       const int value = static_cast<int>(id);
-      if (storage_.placements[id].root != value || !isPersistent(value) || last_[id] < 0) continue;
+      if (storage_.placements[id].root != value || !isPersistent(value)) continue;
       persistentOffset_[id] = reservePersistent(info(value).type.bytes());
       if (info(value).constant) constants_.emplace_back(persistentOffset_[id], info(value).constant);
     }
@@ -152,12 +163,12 @@ class ProgramBuilder {
 
   Operand operand(int id) const { return {info(id).type, storage_.placements[at(id)].rowStride}; }
 
-  /// Arena locations hold the root's id until the arena is placed.
+  /// Locations hold the root's id until memory has been laid out.
   Location locate(int id) const {
     const int64_t offset = storage_.placements[at(id)].offset * sizeOf(info(id).type.dtype);
     const int root = rootOf(id);
     if (info(root).kind == ValueInfo::Kind::kState) return {Where::kState, stateIndex_[at(root)], offset};
-    if (isPersistent(root)) return {Where::kPersistent, -1, persistentOffset_[at(root)] + offset};
+    if (isFixed(root)) return {Where::kPersistent, root, offset};
     return {Where::kArena, root, offset};
   }
 
@@ -204,14 +215,20 @@ class ProgramBuilder {
       step.changesState |= step.outputs.back().where == Where::kState;
     }
     const auto& list = derived ? program_.prologue_ : program_.steps_;
+    if (derived)
+      for (int id : outputIds) producedBy_[at(rootOf(id))] = static_cast<int>(program_.prologue_.size());
     int64_t scratch = aligned(step.kernel->scratchBytes());
     for (size_t i = 0; i < inputIds.size(); ++i) {
       const int64_t bytes = step.kernel->packedBytes(static_cast<int>(i));
-      if (bytes == 0) continue;
+      const int root = rootOf(inputIds[i]);
+      if (bytes == 0) {
+        if (!derived) readAsIs_[at(root)] = 1;
+        continue;
+      }
       Program::Packing packing{static_cast<int>(i), {}};
       if (derived_[at(inputIds[i])] && !derived) {
         packing.packed = {Where::kPersistent, -1, reservePersistent(bytes)};
-        program_.cachedPackings_.emplace_back(list.size(), step.packings.size());
+        program_.cachedPackings_.push_back({producedBy_[at(root)], list.size(), step.packings.size()});
       } else {
         packing.packed = {Where::kArena, -1, scratch};  // relative to the step's scratch until the arena is placed
         scratch += aligned(bytes);
@@ -252,21 +269,25 @@ class ProgramBuilder {
     std::vector<int> bufferOf(graph_.values().size(), -1);
     for (size_t id = 0; id < graph_.values().size(); ++id) {
       const int value = static_cast<int>(id);
-      if (storage_.placements[id].root != value || reused_[id] >= 0 || !isArena(value) || last_[id] < first_[id])
-        continue;
+      const bool transient = isDerived(value) && !isPersistent(value);
+      if (storage_.placements[id].root != value || reused_[id] >= 0 || last_[id] < first_[id]) continue;
+      if (!isArena(value) && !transient) continue;
       bufferOf[id] = static_cast<int>(buffers.size());
       buffers.push_back({info(value).type.bytes(), first_[id], last_[id]});
     }
-    // The prologue runs before the inputs arrive and may use all of the arena.
     const size_t values = buffers.size();
-    for (const Scratch& scratch : scratches_)
-      buffers.push_back({scratch.bytes, scratch.derived ? -2 : scratch.node, scratch.derived ? -2 : scratch.node});
+    for (const Scratch& scratch : scratches_) {
+      const int time = scratch.derived ? prologueTime(scratch.node) : scratch.node;
+      buffers.push_back({scratch.bytes, time, time});
+    }
     const ArenaPlan plan = planArena(buffers);
     program_.arenaBytes_ = plan.bytes;
 
     const auto settle = [&](Location& location) {
-      if (location.where != Where::kArena) return;
-      location.offset += plan.offsets[at(bufferOf[at(location.state)])];
+      if (location.where == Where::kState) return;
+      const size_t root = at(location.state);
+      location.where = persistentOffset_[root] >= 0 ? Where::kPersistent : Where::kArena;
+      location.offset += persistentOffset_[root] >= 0 ? persistentOffset_[root] : plan.offsets[at(bufferOf[root])];
       location.state = -1;
     };
     for (auto* list : {&program_.prologue_, &program_.steps_})
@@ -301,6 +322,8 @@ class ProgramBuilder {
   std::vector<char> derived_;
   int end_;
   std::vector<int> stateIndex_, first_, last_, reused_;
+  std::vector<char> readAsIs_;   ///< by root: whether a step reads it unpacked
+  std::vector<int> producedBy_;  ///< by root: the prologue's step
   std::vector<int64_t> persistentOffset_;
   std::set<std::pair<int, int>> lastDirectAssign_;
   std::vector<Scratch> scratches_;
