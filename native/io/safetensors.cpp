@@ -6,7 +6,6 @@
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
-#include "io/file.h"
 #include "io/safetensors_header.h"
 
 namespace jcs {
@@ -63,11 +62,11 @@ SafetensorsFile::SafetensorsFile(std::string source, std::span<const std::byte> 
   metadata_ = std::move(parsed.metadata);
   entries_ = std::move(parsed.entries);
   for (size_t i = 0; i < entries_.size(); ++i) index_[entries_[i].name] = i;
-  data_ = HostBuffer(static_cast<int64_t>(dataBytes));
 }
 
 SafetensorsFile SafetensorsFile::open(const std::string& path) {
-  const InputFile file(path);
+  auto opened = std::make_unique<InputFile>(path);
+  const InputFile& file = *opened;
   const std::string source = "'" + path + "'";
   requireLength(file.bytes(), source);
   std::array<std::byte, kLengthBytes> length;
@@ -76,7 +75,8 @@ SafetensorsFile SafetensorsFile::open(const std::string& path) {
   file.read(kLengthBytes, header);
   const uint64_t dataBytes = file.bytes() - kLengthBytes - header.size();
   SafetensorsFile result(source, header, dataBytes);
-  file.read(kLengthBytes + header.size(), {result.data_.data(), dataBytes});
+  result.file_ = std::move(opened);
+  result.dataStart_ = kLengthBytes + header.size();
   return result;
 }
 
@@ -85,6 +85,7 @@ SafetensorsFile SafetensorsFile::parse(std::span<const std::byte> bytes, const s
   const uint64_t headerBytes = checkedHeaderBytes(bytes.size(), bytes.data(), source);
   const auto data = bytes.subspan(kLengthBytes + headerBytes);
   SafetensorsFile result(source, bytes.subspan(kLengthBytes, headerBytes), data.size());
+  result.data_ = HostBuffer(static_cast<int64_t>(data.size()));
   std::ranges::copy(data, result.data_.data());
   return result;
 }
@@ -92,6 +93,14 @@ SafetensorsFile SafetensorsFile::parse(std::span<const std::byte> bytes, const s
 const SafetensorsEntry* SafetensorsFile::find(const std::string& name) const {
   const auto found = index_.find(name);
   return found == index_.end() ? nullptr : &entries_[found->second];
+}
+
+void SafetensorsFile::read(const SafetensorsEntry& entry, std::span<std::byte> target) const {
+  invariant(target.size() == entry.bytes, "a tensor's data is read as a whole");
+  if (file_)
+    file_->read(dataStart_ + entry.offset, target);
+  else
+    std::memcpy(target.data(), data_.data() + entry.offset, entry.bytes);
 }
 
 Tensor SafetensorsFile::load(const std::string& name) const {
@@ -103,10 +112,14 @@ Tensor SafetensorsFile::load(const std::string& name) const {
   });
   Tensor tensor(DType::kF32, Shape(std::span<const int64_t>(entry->shape)));
   const auto to = tensor.as<float>();
-  const std::byte* from = data_.data() + entry->offset;
   if (entry->dtype == "F32") {
-    std::memcpy(to.data(), from, entry->bytes);
-  } else if (entry->dtype == "F64") {
+    read(*entry, std::as_writable_bytes(to));
+    return tensor;
+  }
+  std::vector<std::byte> stored(entry->bytes);
+  read(*entry, stored);
+  const std::byte* from = stored.data();
+  if (entry->dtype == "F64") {
     convert<double>(from, to, [](double value) { return static_cast<float>(value); });
   } else if (entry->dtype == "BF16") {
     convert<BFloat16>(from, to, [](BFloat16 value) { return static_cast<float>(value); });

@@ -2,12 +2,14 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "core/tensor.h"
+#include "io/file.h"
 
 namespace jcs {
 
@@ -20,7 +22,9 @@ struct SafetensorsEntry {
   uint64_t bytes = 0;
 };
 
-/// A safetensors file, checked and held in memory: u64 little-endian header length, JSON header, raw data.
+/// A safetensors file, its header checked: u64 little-endian header length, JSON header, raw data. A tensor's data is
+/// read when it is asked for, so that a model of any size is never in memory twice. It is read, not mapped: a file that
+/// is truncated meanwhile is CORRUPT_FILE, no signal.
 ///
 /// Nothing in it is trusted. The header is at most 100 MB and as long as it says; no name comes twice; every dtype,
 /// shape and byte range fits the others; and the ranges tile the data exactly. Whatever breaks that is CORRUPT_FILE and
@@ -41,10 +45,8 @@ class SafetensorsFile {
   /// The tensor as float32, from F64, F32, F16 or BF16. MISSING_PARAMETER when there is none of that name,
   /// UNSUPPORTED_FORMAT for other dtypes, SHAPE_MISMATCH for more than four dimensions.
   Tensor load(const std::string& name) const;
-  /// An entry's data as it is in the file.
-  std::span<const std::byte> bytes(const SafetensorsEntry& entry) const {
-    return {data_.data() + entry.offset, entry.bytes};
-  }
+  /// Fills `target`, as long as the entry's data, with these as they are in the file.
+  void read(const SafetensorsEntry& entry, std::span<std::byte> target) const;
   const std::string& source() const { return source_; }
 
  private:
@@ -54,6 +56,8 @@ class SafetensorsFile {
   std::map<std::string, std::string> metadata_;
   std::vector<SafetensorsEntry> entries_;
   std::unordered_map<std::string, size_t> index_;
+  std::unique_ptr<InputFile> file_;  ///< null: the data is in memory
+  uint64_t dataStart_ = 0;           ///< in the file
   HostBuffer data_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "model/parameters.h"
 #include "networks/backbone.h"
@@ -9,6 +10,8 @@
 namespace jcs {
 
 namespace {
+
+constexpr int64_t kLoadBatchBytes = 16 << 20;
 
 DType chooseActivation(const std::string& precision, const Backend& backend) {
   require(precision == "auto" || precision == "fp32" || precision == "tf32" || precision == "bf16",
@@ -25,9 +28,9 @@ int chooseThreads(int threads, const DeviceInfo& device) {
 }
 
 void requireFinite(const Tensor& tensor, const std::string& name, const std::string& source) {
-  for (const float value : tensor.as<float>())
-    require(std::isfinite(value), errors::kNotFinite,
-            [&] { return source + ": '" + name + "' holds a value that is not finite"; });
+  bool finite = true;
+  for (const float value : tensor.as<float>()) finite &= std::abs(value) <= std::numeric_limits<float>::max();
+  require(finite, errors::kNotFinite, [&] { return source + ": '" + name + "' holds a value that is not finite"; });
 }
 
 /// Batch norms without epsilon divide by the bare variance.
@@ -83,11 +86,19 @@ std::shared_ptr<Model> Model::load(const SafetensorsFile& file, const std::optio
   const auto entries = stateDictOf(file);
   checkStateDict(entries, metadata->spec, file.source());
   std::shared_ptr<Model> model(new Model(std::move(*metadata), options));
+  // Some at a time: the execution thread is not held up for long, nor does the model stand in memory twice.
+  std::vector<std::pair<std::string, Tensor>> values;
+  int64_t bytes = 0;
   for (const ParameterInfo& parameter : model->parameters_) {
-    const Tensor value = file.load(entries.at(parameter.name)->name);
+    Tensor value = file.load(entries.at(parameter.name)->name);
     requireFinite(value, parameter.name, file.source());
     requirePositiveVariance(value, parameter.name, file.source());
-    model->setParameter(parameter.name, value);
+    bytes += value.bytes();
+    values.emplace_back(parameter.name, std::move(value));
+    if (bytes < kLoadBatchBytes && parameter.name != model->parameters_.back().name) continue;
+    model->setParameters(values);
+    values.clear();
+    bytes = 0;
   }
   return model;
 }
@@ -113,6 +124,14 @@ void Model::setParameter(const std::string& name, const Tensor& value) {
   engine_->runAndWait([&] {
     requireAlive();
     states_.set(name, value);
+    memoryBytes_ = states_.bytes();
+  });
+}
+
+void Model::setParameters(const std::vector<std::pair<std::string, Tensor>>& values) {
+  engine_->runAndWait([&] {
+    requireAlive();
+    for (const auto& [name, value] : values) states_.set(name, value);
     memoryBytes_ = states_.bytes();
   });
 }

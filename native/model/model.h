@@ -59,6 +59,7 @@ class Model : public std::enable_shared_from_this<Model> {
   /// MISSING_PARAMETER when there is none of that name.
   Tensor parameter(const std::string& name);
   void setParameter(const std::string& name, const Tensor& value);
+  void setParameters(const std::vector<std::pair<std::string, Tensor>>& values);
 
   /// Copies the weights of an ImageNet backbone (torchvision's VGG-16-BN, Res2Net's) into the layers that it has.
   /// Returns how many tensors were taken; MISSING_PARAMETER when the file lacks some.

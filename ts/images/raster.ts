@@ -1,6 +1,7 @@
-import sharp, { type Metadata, type SharpOptions } from 'sharp'
+import type { Metadata, SharpOptions } from 'sharp'
 import { JcsError } from '../errors'
 import type { SliceDecoder } from './decoders'
+import { loadSharp } from './sharp'
 import { type DecodedImage, type DecodeOptions, defaultMaxPixels, type ImageSize } from './types'
 
 /**
@@ -44,7 +45,7 @@ async function readHeader(
 ): Promise<Metadata> {
   let metadata: Metadata
   try {
-    metadata = await sharp(bytes, { ...readOptions, page, pages: 1 }).metadata()
+    metadata = await loadSharp()(bytes, { ...readOptions, page, pages: 1 }).metadata()
   } catch (error) {
     throw corrupt(name, error)
   }
@@ -79,7 +80,7 @@ async function decodePage(
   const isGray = graySpaces.has(metadata.space)
   const space = isGray ? (is16Bit ? 'grey16' : 'b-w') : is16Bit ? 'rgb16' : 'srgb'
   try {
-    const { data, info } = await sharp(bytes, { ...readOptions, page, pages: 1 })
+    const { data, info } = await loadSharp()(bytes, { ...readOptions, page, pages: 1 })
       .flatten({ background: '#000' })
       .toColourspace(space)
       .raw({ depth: is16Bit ? 'ushort' : 'uchar' })

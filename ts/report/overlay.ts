@@ -1,6 +1,7 @@
-import sharp from 'sharp'
+import type sharp from 'sharp'
 import { JcsError } from '../errors'
 import type { DecodedImage } from '../images'
+import { loadSharp } from '../images/sharp'
 import type { ActivationMap } from '../results'
 import { heatColor, type Rgb } from './colormap'
 
@@ -32,7 +33,7 @@ export function slicePicture({ data, width, height, channels }: DecodedImage): s
     data instanceof Uint8Array
       ? data
       : Uint8Array.from(data, (value) => Math.round(data instanceof Uint16Array ? value / 257 : 255 * value))
-  return sharp(bytes, { raw: { width, height, channels } })
+  return loadSharp()(bytes, { raw: { width, height, channels } })
 }
 
 /** Transparent where there is no lesion; a light fill and a solid outline, one pixel wide, where there is one. */
@@ -60,7 +61,7 @@ export function activationLayer({ data, width, height }: ActivationMap): Layer {
 }
 
 export function layerPicture({ data, width, height }: Layer): sharp.Sharp {
-  return sharp(data, { raw: { width, height, channels: 4 } })
+  return loadSharp()(data, { raw: { width, height, channels: 4 } })
 }
 
 export interface OverlayOptions {
@@ -99,7 +100,7 @@ export async function overlayPng(slice: DecodedImage, options: OverlayOptions): 
   }
   if (legend) layers.push({ input: Buffer.from(legendSvg(width, options)), left: 0, top: height })
   const base = await enlarge(slicePicture(slice), 'cubic')
-  return sharp(base)
+  return loadSharp()(base)
     .toColourspace('srgb')
     .extend({ bottom: legend ? legendHeight : 0, background: '#101418' })
     .composite(layers)

@@ -82,8 +82,9 @@ class CpuBackend : public Backend {
 
   std::byte* allocate(int64_t bytes) override {
     invariant(bytes >= 0, "a negative number of bytes is allocated");
-    // Untouched memory is only promised by the system, and touching too much of it kills the process: ask first.
-    const int64_t available = availableMemoryBytes();
+    // Untouched memory is only promised by the system, and touching too much of it kills the process: ask first. Asking
+    // takes longer than a small vector is worth.
+    const int64_t available = bytes < kHugePageBytes ? bytes : availableMemoryBytes();
     const bool large = bytes >= 2 * kHugePageBytes;
     const int64_t alignment = large ? kHugePageBytes : kAlignmentBytes;
     void* memory = nullptr;

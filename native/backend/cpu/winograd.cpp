@@ -16,8 +16,8 @@ using winograd::kPoints;
 using winograd::locatePixels;
 using winograd::Tiling;
 
-constexpr int64_t kMaxOutputs = 64;         // four AVX-512 registers of sums a tile
-constexpr int64_t kBlockBytes = 1 << 20;  // about a second-level cache
+constexpr int64_t kMaxOutputs = 64;               // four AVX-512 registers of sums a tile
+constexpr int64_t kBlockBytes = 1 << 20;          // about a second-level cache
 constexpr int64_t kCachedWeightBytes = 16 << 20;  // what stays in the last cache from block to block
 constexpr int64_t kLeastTiles = 16;
 
@@ -48,8 +48,7 @@ JCS_VECTORISED void transformSums(const GemmConvolution& conv, const Tiling& til
     forEachBlock(conv.outChannels, [&]<typename N>(As<N>, int64_t o) JCS_INLINE_LAMBDA {
       const N bias = load<N>(results.bias + o);
       winograd::transformSquare<kPatch, kOutputs, N>(
-          [&](int row, int column)
-              JCS_INLINE_LAMBDA { return load<N>(from + (row * kPatch + column) * stride + o); },
+          [&](int row, int column) JCS_INLINE_LAMBDA { return load<N>(from + (row * kPatch + column) * stride + o); },
           [](const auto& line, auto& result) JCS_INLINE_LAMBDA { winograd::transformOutput(line, result); },
           [&](int row, int column, const N& value) JCS_INLINE_LAMBDA {
             N sum = value + bias;

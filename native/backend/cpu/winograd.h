@@ -54,7 +54,7 @@ class WinogradConvolution {
   int64_t tilesPerBlock_ = 0, blocks_ = 0;
   int64_t lanes_ = 0;  ///< blocks at work at a time: one a thread, or one that all threads share
   int64_t outputBlocks_ = 0, outputsPerBlock_ = 0;
-  int64_t blockWeights_ = 0;                         ///< floats
+  int64_t blockWeights_ = 0;                            ///< floats
   int64_t inputPointStride_ = 0, sumsPointStride_ = 0;  ///< floats from point to point
   int64_t sinkBytes_ = 0, scratchpadBytes_ = 0, laneBytes_ = 0;
   std::map<std::pair<int64_t, int64_t>, dnnl::ukernel::brgemm> kernels_;  ///< by tiles and outputs

@@ -16,9 +16,8 @@ JCS_VECTORISED void transformTiles(const GemmConvolution& conv, const Tiling& ti
       transformSquare<kPatch, kPatch, N>(
           [&](int row, int column) JCS_INLINE_LAMBDA { return load<N>(pixels[row][column] + c); },
           [](const auto& line, auto& result) JCS_INLINE_LAMBDA { transformInput(line, result); },
-          [&](int row, int column, const N& value) JCS_INLINE_LAMBDA {
-            store(to + (row * kPatch + column) * points.pointStride + c, value);
-          });
+          [&](int row, int column, const N& value)
+              JCS_INLINE_LAMBDA { store(to + (row * kPatch + column) * points.pointStride + c, value); });
     });
   }
 }
@@ -37,9 +36,8 @@ JCS_VECTORISED void transformGradientTiles(const GemmConvolution& conv, const Ti
       transformSquare<kOutputs, kPatch, N>(
           [&](int row, int column) JCS_INLINE_LAMBDA { return load<N>(pixels[row][column] + c); },
           [](const auto& line, auto& result) JCS_INLINE_LAMBDA { transformOutputGradient(line, result); },
-          [&](int row, int column, const N& value) JCS_INLINE_LAMBDA {
-            store(to + (row * kPatch + column) * points.pointStride + c, value);
-          });
+          [&](int row, int column, const N& value)
+              JCS_INLINE_LAMBDA { store(to + (row * kPatch + column) * points.pointStride + c, value); });
     });
     for (int64_t c = conv.outChannels; c % kLanes != 0; ++c)
       for (int point = 0; point < kPoints; ++point) to[point * points.pointStride + c] = 0;

@@ -7,8 +7,8 @@
 /// Patches of images, transformed: what Winograd's convolution and its weight gradient share.
 namespace jcs::cpu::winograd {
 
-/// Floats from point to point: whole pages and a cache line, lest the 36 lines of a tile compete for the same few places
-/// of the first-level cache.
+/// Floats from point to point: whole pages and a cache line, lest the 36 lines of a tile compete for the same few
+/// places of the first-level cache.
 inline int64_t pointStride(int64_t tiles, int64_t tileStride) { return roundUp(tiles * tileStride, 1024) + 16; }
 
 /// [point][tile][channel] float32.

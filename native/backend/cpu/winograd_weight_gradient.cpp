@@ -11,7 +11,7 @@ namespace {
 using winograd::kPatch;
 using winograd::kPoints;
 
-constexpr int64_t kRows = 6;     // of sums in registers, by up to four vectors: 24 of AVX-512's 32
+constexpr int64_t kRows = 6;  // of sums in registers, by up to four vectors: 24 of AVX-512's 32
 constexpr int kMaxVectors = 4;
 constexpr int64_t kBlockBytes = 2 << 20;  // two second-level caches
 constexpr int64_t kLeastTiles = 16, kMaxTilesPerBlock = 256;
@@ -95,7 +95,8 @@ WinogradWeightGradient::WinogradWeightGradient(CpuDevice& device, int threads, c
       gradientStride_(roundUp(conv_.outChannels, kLanes) + kLanes),
       sumRows_(roundUp(conv_.channels, kRows)),
       sumColumns_(roundUp(conv_.outChannels, kLanes)) {
-  // A block's patches fill the cache, or, where the sums are larger, as much memory as these: both are read once a block.
+  // A block's patches fill the cache, or, where the sums are larger, as much memory as these: both are read once a
+  // block.
   const auto size = static_cast<int64_t>(sizeof(float));
   const int64_t sumBytes = kPoints * sumRows_ * sumColumns_ * size;
   const int64_t tileBytes = kPoints * (inputStride_ + gradientStride_) * size;

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import sharp from 'sharp'
 import { disclaimer } from '../../disclaimer'
+import { loadSharp } from '../../images/sharp'
 import { loadModel } from '../../model'
 import { overlayPng, writeFileAtomically } from '../../report'
 import type { Segmentation } from '../../results'
@@ -86,7 +86,7 @@ export function maskOf({ mask, width, height }: Segmentation) {
 /** Black and white, so that any viewer shows it. */
 function maskPng({ mask, width, height }: Segmentation): Promise<Buffer> {
   const visible = mask.map((value) => value * 255)
-  return sharp(visible, { raw: { width, height, channels: 1 } })
+  return loadSharp()(visible, { raw: { width, height, channels: 1 } })
     .toColourspace('b-w')
     .png()
     .toBuffer()
