@@ -92,8 +92,7 @@ std::vector<float> mapToSource(const ModelMetadata& metadata, std::vector<float>
 }  // namespace
 
 InputGeometry inputGeometry(const NetworkSpec& spec, int64_t size, int64_t sourceHeight, int64_t sourceWidth) {
-  const bool cutsCentre =
-      networkInfo(spec.network).task == Task::kClassification && spec.variant == Variant::kAuthors;
+  const bool cutsCentre = networkInfo(spec.network).task == Task::kClassification && spec.variant == Variant::kAuthors;
   if (!cutsCentre) return {size, size, 0, 0};
   const int64_t shorter = std::lround(static_cast<double>(size) * 256 / 224);
   const bool tall = sourceHeight >= sourceWidth;
