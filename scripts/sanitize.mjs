@@ -18,7 +18,8 @@ const environment = {
   // Tests ask for more memory than there is, and expect to be refused as the system would.
   ASAN_OPTIONS: 'allocator_may_return_null=1:detect_stack_use_after_return=1',
   UBSAN_OPTIONS: 'print_stacktrace=1',
-  TSAN_OPTIONS: `halt_on_error=1:second_deadlock_stack=1:suppressions=${path.join(root, 'test', 'tsan.supp')}`,
+  TAP_TIMEOUT: '1800', // seconds
+  TSAN_OPTIONS: 'second_deadlock_stack=1:allocator_may_return_null=1',
 }
 
 const build = async (preset) => {
