@@ -18,9 +18,14 @@ import pickle
 import sys
 import tempfile
 
-import numpy as np
-import safetensors.torch
-import torch
+try:
+    import numpy as np
+    import safetensors.torch
+    import torch
+except ModuleNotFoundError as error:
+    MISSING = error.name
+else:
+    MISSING = None
 
 TENSORS = {
     'jcs-segmentation': 218,
@@ -38,7 +43,8 @@ class ConversionError(Exception):
 
 def numpy_scalars():
     """What a numpy scalar pickles as (the loss and IoU of a training checkpoint): plain numbers, safe to build."""
-    scalar = np._core.multiarray.scalar
+    core = np._core if hasattr(np, '_core') else np.core  # numpy 2 and 1
+    scalar = core.multiarray.scalar
     return [(scalar, 'numpy.core.multiarray.scalar'), scalar, np.dtype, codecs.encode,
             type(np.dtype(np.float64)), type(np.dtype(np.float32)), type(np.dtype(np.int64))]
 
@@ -48,9 +54,10 @@ def read(path):
         file = open(path, 'rb')
     except OSError as error:
         raise ConversionError(f'{path} can not be read: {error.strerror}.') from error
+    allowed = numpy_scalars()
     with file:
         try:
-            with torch.serialization.safe_globals(numpy_scalars()):
+            with torch.serialization.safe_globals(allowed):
                 return torch.load(file, map_location='cpu', weights_only=True)
         except pickle.UnpicklingError as error:
             raise ConversionError(f'{path} is no PyTorch file, or holds objects that only running its code could '
@@ -116,6 +123,8 @@ def main():
     parser.add_argument('target', help='.safetensors')
     parser.add_argument('--network', required=True, choices=TENSORS, help='whose tensors are to be counted')
     arguments = parser.parse_args()
+    if MISSING:
+        sys.exit(f'convert_pth: the Python package {MISSING!r} is missing. Run `pip install torch safetensors numpy`.')
     try:
         tensors = state_dict(read(arguments.source), arguments.source)
         check_count(tensors, arguments.network, arguments.source)

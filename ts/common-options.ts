@@ -28,3 +28,9 @@ export function checkCommonOptions(options: CommonOptions & ImageOptions): void 
   if (window !== undefined) requireObject('window', window)
   if (maxPixels !== undefined) requireWhole('maxPixels', maxPixels, 1)
 }
+
+/** So that an option given as undefined takes its default. */
+export function withoutUndefined<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(given) as { [K in keyof T]: Exclude<T[K], undefined> }
+}

@@ -1,14 +1,21 @@
 import { requireBoolean, requireNumber, requireWhole } from './check'
-import { classifyDefaults, classifySlices, withoutUndefined } from './classify'
-import { type CommonOptions, checkCommonOptions, commonNames, type ImageOptions } from './common-options'
+import { classifyDefaults, classifySlices } from './classify'
+import {
+  type CommonOptions,
+  checkCommonOptions,
+  commonNames,
+  type ImageOptions,
+  withoutUndefined,
+} from './common-options'
 import { disclaimer } from './disclaimer'
 import { JcsError } from './errors'
-import { type DecodedImage, decodeAll, type Images } from './images'
+import type { DecodedImage, Images } from './images'
 import { type Model, nativeFor } from './model'
 import type { Classification, Segmentation } from './results'
 import { Run } from './run'
 import { checkOptions } from './runtime'
 import { segmentDefaults, segmentSlices } from './segment'
+import { decodeSlices } from './slices'
 
 /** Table IV of the paper. */
 export const defaultSliceThreshold = 25
@@ -77,20 +84,12 @@ export function diagnose(
     const classifier = nativeFor('classification', models.classifier, 'models.classifier')
     const segmenter = nativeFor('segmentation', models.segmenter, 'models.segmenter')
 
-    let total: number | undefined
-    const decoding = decodeAll(slices, {
-      window: options.window,
-      maxPixels: options.maxPixels,
-      signal: context.signal,
-      onTotal: (count) => {
-        total = count
-      },
-    })
+    const decoding = decodeSlices(slices, options, context.signal)
     const images: DecodedImage[] = []
     let decodeMs = 0
     let classifyStartMs = startMs
     const keep = async function* () {
-      for await (const image of requireEnough(decoding, options.sliceThreshold)) {
+      for await (const image of requireEnough(decoding.images, options.sliceThreshold)) {
         if (images.length === 0) classifyStartMs = performance.now()
         images.push(image)
         yield image
@@ -99,9 +98,8 @@ export function diagnose(
     }
     const classifications = await classifySlices(
       classifier,
-      keep(),
+      { images: keep(), total: decoding.total },
       settings.classification,
-      () => total,
       context,
     )
     const classifyMs = performance.now() - classifyStartMs
@@ -112,7 +110,12 @@ export function diagnose(
     const positive = positiveSlices > sliceThreshold
     const segmentStartMs = performance.now()
     const segmentations = positive
-      ? await segmentSlices(segmenter, each(images), settings.segmentation, () => images.length, context)
+      ? await segmentSlices(
+          segmenter,
+          { images: each(images), total: () => images.length },
+          settings.segmentation,
+          context,
+        )
       : []
     const endMs = performance.now()
 

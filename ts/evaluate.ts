@@ -1,6 +1,12 @@
 import { requireNumber, requireOneOf, requireWhole } from './check'
-import { classifyDefaults, withoutUndefined } from './classify'
-import { type CommonOptions, checkCommonOptions, commonNames, type ImageOptions } from './common-options'
+import { classifyDefaults } from './classify'
+import {
+  type CommonOptions,
+  checkCommonOptions,
+  commonNames,
+  type ImageOptions,
+  withoutUndefined,
+} from './common-options'
 import { type BadSample, type DatasetSource, readDataset } from './datasets'
 import { JcsError } from './errors'
 import { type ClassificationMetrics, metrics, type SegmentationMetrics } from './metrics'

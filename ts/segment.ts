@@ -1,13 +1,18 @@
-import { mapBatches, Rate } from './batches'
 import { requireBoolean, requireNumber, requireWhole } from './check'
-import { counted, withoutUndefined, withProgress } from './classify'
-import { type CommonOptions, checkCommonOptions, commonNames, type ImageOptions } from './common-options'
-import { type DecodedImage, decodeAll, type Images } from './images'
+import {
+  type CommonOptions,
+  checkCommonOptions,
+  commonNames,
+  type ImageOptions,
+  withoutUndefined,
+} from './common-options'
+import type { Images } from './images'
 import { type Model, nativeFor } from './model'
-import { type NativeModel, withNativeCalls } from './native'
+import type { NativeModel } from './native'
 import type { Segmentation } from './results'
 import { Run, type RunContext } from './run'
 import { checkOptions } from './runtime'
+import { decodeSlices, inferSlices, reportDecoding, type Slices } from './slices'
 
 export interface SegmentOptions extends CommonOptions, ImageOptions {
   /** A pixel is lesion when its probability, at the source's size, is above this. Default 0.5. */
@@ -43,22 +48,8 @@ export function segment(model: Model, images: Images, options: SegmentOptions = 
     requireBoolean('probabilities', settings.probabilities)
     requireWhole('minAreaPixels', settings.minAreaPixels, 1)
     const native = nativeFor('segmentation', model)
-    let total: number | undefined
-    const slices = decodeAll(images, {
-      window: options.window,
-      maxPixels: options.maxPixels,
-      signal: context.signal,
-      onTotal: (count) => {
-        total = count
-      },
-    })
-    return segmentSlices(
-      native,
-      withProgress(slices, () => total, context.emit),
-      settings,
-      () => total,
-      context,
-    )
+    const slices = reportDecoding(decodeSlices(images, options, context.signal), context)
+    return segmentSlices(native, slices, settings, context)
   }, options)
 }
 
@@ -69,32 +60,23 @@ export interface SegmentSettings {
   minAreaPixels: number
 }
 
-/** Segments what `slices` gives; shared with `diagnose`. */
+/** Segments what `slices` gives; shared with `diagnose`, which has decoded them before. */
 export function segmentSlices(
   native: NativeModel,
-  slices: AsyncIterable<DecodedImage>,
+  slices: Slices,
   { batchSize, threshold, probabilities, minAreaPixels }: SegmentSettings,
-  total: () => number | undefined,
-  { signal, emit }: RunContext,
+  context: RunContext,
 ): Promise<Segmentation[]> {
   const request = { threshold, probabilities, minAreaPixels, batchSize }
-  return withNativeCalls(signal, async (start) => {
-    const results: Segmentation[] = []
-    const rate = new Rate()
-    const batches = mapBatches(
-      slices,
+  return inferSlices(
+    slices,
+    {
+      phase: 'segment',
       batchSize,
-      (batch) => start((cancellation) => native.segment(batch, request, cancellation)),
-      signal,
-    )
-    for await (const batch of batches) {
-      for (const segmentation of batch) {
-        const index = results.push(segmentation) - 1
-        await emit({ phase: 'segment', kind: 'slice', index, segmentation, ...counted(index + 1, total()) })
-      }
-      const done = results.length
-      emit({ phase: 'segment', ...counted(done, total()), ...rate.of(done, total()) })
-    }
-    return results
-  })
+      infer: (batch, start) => start((cancellation) => native.segment(batch, request, cancellation)),
+      toResult: (segmentation): Segmentation => segmentation,
+      toEvent: (segmentation, place) => ({ phase: 'segment', kind: 'slice', segmentation, ...place }),
+    },
+    context,
+  )
 }

@@ -187,7 +187,7 @@ Napi::Value ModelObject::start(const Napi::CallbackInfo& info, const Napi::Value
 
 Napi::Value ModelObject::describe(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    const ModelMetadata& metadata = model_->metadata();
+    const ModelMetadata metadata = model_->metadata();
     Json json{{"spec", Json::parse(specToJson(metadata.spec))},
               {"task", model_->task() == Task::kClassification ? "classification" : "segmentation"},
               {"device", model_->device()},

@@ -21,8 +21,7 @@ int64_t programBatch(size_t slices, int64_t batchSize) {
 }
 
 /// Rows past the slices are zeros: whatever the network makes of them is not read.
-Tensor prepare(const Model& model, std::span<const Slice> slices, int64_t batch) {
-  const ModelMetadata& metadata = model.metadata();
+Tensor prepare(const ModelMetadata& metadata, std::span<const Slice> slices, int64_t batch) {
   const int64_t size = metadata.inputSize;
   Tensor images = Tensor::zeros(DType::kF32, {batch, size, size, 3});
   const Normalization normalization{metadata.mean, metadata.deviation};
@@ -30,7 +29,7 @@ Tensor prepare(const Model& model, std::span<const Slice> slices, int64_t batch)
     const Pixels& pixels = slices[i].pixels;
     const auto target =
         images.as<float>().subspan(i * static_cast<size_t>(size * size * 3), static_cast<size_t>(size * size * 3));
-    const InputGeometry g = inputGeometry(model, pixels.height, pixels.width);
+    const InputGeometry g = inputGeometry(metadata.spec, size, pixels.height, pixels.width);
     if (g.height == size && g.width == size) {
       resizeToRgb(pixels, size, size, target);
     } else {
@@ -66,13 +65,13 @@ void stretchToUnitRange(std::vector<float>& map) {
 }
 
 /// The network's map in source coordinates; what the network did not see is 0.
-std::vector<float> mapToSource(const Model& model, std::vector<float> map, int64_t height, int64_t width,
+std::vector<float> mapToSource(const ModelMetadata& metadata, std::vector<float> map, int64_t height, int64_t width,
                                const Pixels& source) {
   // The paper's map is normalised as the network made it, the authors' after it was enlarged.
-  const bool early = model.spec().variant == Variant::kPaper;
+  const bool early = metadata.spec.variant == Variant::kPaper;
   if (early) stretchToUnitRange(map);
-  const InputGeometry g = inputGeometry(model, source.height, source.width);
-  const int64_t size = model.metadata().inputSize;
+  const int64_t size = metadata.inputSize;
+  const InputGeometry g = inputGeometry(metadata.spec, size, source.height, source.width);
   const auto toSource = [](int64_t position, int64_t resized, int64_t extent) {
     return std::clamp<int64_t>(
         std::lround(static_cast<double>(position) * static_cast<double>(extent) / static_cast<double>(resized)), 0,
@@ -92,9 +91,8 @@ std::vector<float> mapToSource(const Model& model, std::vector<float> map, int64
 
 }  // namespace
 
-InputGeometry inputGeometry(const Model& model, int64_t sourceHeight, int64_t sourceWidth) {
-  const int64_t size = model.metadata().inputSize;
-  const bool cutsCentre = model.task() == Task::kClassification && model.spec().variant == Variant::kAuthors;
+InputGeometry inputGeometry(const NetworkSpec& spec, int64_t size, int64_t sourceHeight, int64_t sourceWidth) {
+  const bool cutsCentre = networkInfo(spec.network).task == Task::kClassification && spec.variant == Variant::kAuthors;
   if (!cutsCentre) return {size, size, 0, 0};
   const int64_t shorter = std::lround(static_cast<double>(size) * 256 / 224);
   const bool tall = sourceHeight >= sourceWidth;
@@ -110,7 +108,8 @@ std::vector<SliceClassification> classifySlices(Model& model, std::span<const Sl
                                                 bool explain, const std::atomic<bool>* cancelled) {
   requireTask(model, Task::kClassification, "classify");
   if (slices.empty()) return {};
-  const Tensor images = prepare(model, slices, programBatch(slices.size(), batchSize));
+  const ModelMetadata metadata = model.metadata();  // one for the whole batch, should the model be trained meanwhile
+  const Tensor images = prepare(metadata, slices, programBatch(slices.size(), batchSize));
   const auto outputs = model.forward(images, explain, cancelled);
   const Tensor& logits = outputs.at("logits");
   std::vector<SliceClassification> results(slices.size());
@@ -122,7 +121,7 @@ std::vector<SliceClassification> classifySlices(Model& model, std::span<const Sl
     const Tensor& maps = outputs.at("activationMap");
     const auto raw = sample(maps, i);
     results[i].activationMap =
-        mapToSource(model, {raw.begin(), raw.end()}, maps.shape()[1], maps.shape()[2], slices[i].pixels);
+        mapToSource(metadata, {raw.begin(), raw.end()}, maps.shape()[1], maps.shape()[2], slices[i].pixels);
   }
   return results;
 }
@@ -131,7 +130,7 @@ std::vector<SliceSegmentation> segmentSlices(Model& model, std::span<const Slice
                                              const SegmentationRequest& request, const std::atomic<bool>* cancelled) {
   requireTask(model, Task::kSegmentation, "segment");
   if (slices.empty()) return {};
-  const Tensor images = prepare(model, slices, programBatch(slices.size(), batchSize));
+  const Tensor images = prepare(model.metadata(), slices, programBatch(slices.size(), batchSize));
   const auto outputs = model.forward(images, false, cancelled);
   const Tensor& finest = outputs.at("side1");
   std::vector<SliceSegmentation> results(slices.size());

@@ -36,7 +36,7 @@ struct SliceSegmentation {
 struct InputGeometry {
   int64_t height, width, top, left;
 };
-InputGeometry inputGeometry(const Model& model, int64_t sourceHeight, int64_t sourceWidth);
+InputGeometry inputGeometry(const NetworkSpec& spec, int64_t inputSize, int64_t sourceHeight, int64_t sourceWidth);
 
 /// Classifies up to `batchSize` slices in one run of the network. A smaller batch runs in the next power of two, so
 /// that few programs are compiled. Blocks; CANCELLED when `cancelled` is raised. INVALID_ARGUMENT for a segmentation

@@ -103,6 +103,21 @@ std::shared_ptr<Model> Model::load(const SafetensorsFile& file, const std::optio
   return model;
 }
 
+ModelMetadata Model::metadata() const {
+  const std::lock_guard lock(metadataMutex_);
+  return metadata_;
+}
+
+void Model::setInputSize(int64_t pixels) {
+  const std::lock_guard lock(metadataMutex_);
+  metadata_.inputSize = pixels;
+}
+
+void Model::setProvenance(std::string json) {
+  const std::lock_guard lock(metadataMutex_);
+  metadata_.provenance = std::move(json);
+}
+
 void Model::requireAlive() const {
   require(!disposed_, errors::kDisposed, "the model was disposed; load or create another");
 }
@@ -182,6 +197,7 @@ void Model::copyTrunk(Model& classifier) {
   for (const ParameterInfo& parameter : parameters_)
     if (parameter.name.starts_with(kTrunk))
       setParameter(parameter.name, classifier.parameter(parameter.name.substr(kTrunk.size())));
+  const std::lock_guard lock(metadataMutex_);
   metadata_.spec.classifierEpsilon = trunkEpsilon(classifier.spec());
 }
 
@@ -248,7 +264,7 @@ void Model::save(const std::string& path) {
   });
   std::vector<NamedTensor> named;
   for (size_t i = 0; i < values.size(); ++i) named.push_back({parameters_[i].name, &values[i]});
-  writeSafetensors(path, named, toSafetensors(metadata_));
+  writeSafetensors(path, named, toSafetensors(metadata()));
 }
 
 void Model::dispose() {

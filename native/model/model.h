@@ -3,6 +3,7 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -46,8 +47,10 @@ class Model : public std::enable_shared_from_this<Model> {
   ~Model();
 
   const NetworkSpec& spec() const { return metadata_.spec; }
-  const ModelMetadata& metadata() const { return metadata_; }
-  ModelMetadata& metadata() { return metadata_; }
+  /// A copy: training changes it while others work with the model.
+  ModelMetadata metadata() const;
+  void setInputSize(int64_t pixels);
+  void setProvenance(std::string json);
   Task task() const { return networkInfo(spec().network).task; }
   const std::string& device() const { return engine_->device().name; }
   std::string precision() const { return activation_ == DType::kBF16 ? "bf16" : "fp32"; }
@@ -93,6 +96,7 @@ class Model : public std::enable_shared_from_this<Model> {
   std::map<std::string, Tensor> forwardNow(const Tensor& images, bool withActivationMap,
                                            const std::atomic<bool>* cancelled);
 
+  mutable std::mutex metadataMutex_;  ///< `spec()` reads without it: a network stays what it is
   ModelMetadata metadata_;
   std::shared_ptr<Engine> engine_;
   DType activation_;

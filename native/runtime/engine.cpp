@@ -1,8 +1,8 @@
 #include "runtime/engine.h"
 
 #include <future>
-#include <limits>
 #include <map>
+#include <mutex>
 
 #include "backend/loader.h"
 
@@ -29,34 +29,23 @@ std::shared_ptr<Engine> Engine::acquire(const std::string& device) {
 }
 
 Engine::Engine(std::shared_ptr<Backend> backend) : backend_(std::move(backend)), device_(backend_->device()) {
-  thread_ = std::thread([queue = queue_] { loop(queue); });
+  thread_ = std::thread([queue = queue_] { queue->work(); });
 }
 
 Engine::~Engine() {
-  {
-    std::lock_guard lock(queue_->mutex);
-    queue_->stopping = true;
-  }
-  queue_->wake.notify_all();
+  queue_->stop();
   if (thread_.get_id() == std::this_thread::get_id()) {
-    thread_.detach();  // the last owner was a job: the loop ends right after it
+    thread_.detach();  // the last owner was a job: the thread ends right after it
   } else {
     thread_.join();
   }
 }
 
-void Engine::submit(Job job) { push(std::move(job), kQueueLimit); }
-
-void Engine::push(Job job, size_t limit) {
-  {
-    std::lock_guard lock(queue_->mutex);
-    require(queue_->jobs.size() < limit, errors::kBusy, [&] {
-      return "the queue of device '" + device_.name + "' is full (" + std::to_string(limit) +
-             " jobs); wait for earlier work to finish";
-    });
-    queue_->jobs.push_back(std::move(job));
-  }
-  queue_->wake.notify_one();
+void Engine::submit(Job job) {
+  require(queue_->push(std::move(job), kQueueLimit), errors::kBusy, [&] {
+    return "the queue of device '" + device_.name + "' is full (" + std::to_string(kQueueLimit) +
+           " jobs); wait for earlier work to finish";
+  });
 }
 
 void Engine::runAndWait(const std::function<void()>& job) {
@@ -70,7 +59,7 @@ void Engine::runAndWait(const std::function<void()>& job) {
       done.set_exception(std::current_exception());
     }
   };
-  push(wrapped, std::numeric_limits<size_t>::max());
+  queue_->push(wrapped);
   done.get_future().get();
 }
 
@@ -83,26 +72,6 @@ void Engine::run(Program& program, StateStore& states, const Program::Bindings& 
     arenaBytes_ = arena_.bytes();
   }
   program.run(states, arena_.data(), bindings, cancelled);
-}
-
-size_t Engine::queueDepth() const {
-  std::lock_guard lock(queue_->mutex);
-  return queue_->jobs.size();
-}
-
-void Engine::loop(const std::shared_ptr<Queue>& queue) {
-  for (;;) {
-    Job job;
-    {
-      std::unique_lock lock(queue->mutex);
-      queue->wake.wait(lock, [&] { return queue->stopping || !queue->jobs.empty(); });
-      if (queue->jobs.empty()) return;
-      job = std::move(queue->jobs.front());
-      queue->jobs.pop_front();
-    }
-    job();
-    job = nullptr;  // what it held is released here, not while the next one is awaited
-  }
 }
 
 }  // namespace jcs

@@ -1,16 +1,14 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
-#include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 
 #include "backend/backend.h"
 #include "compiler/program.h"
+#include "runtime/job_queue.h"
 
 namespace jcs {
 
@@ -29,7 +27,7 @@ class Engine {
   std::shared_ptr<Backend> sharedBackend() { return backend_; }
   const DeviceInfo& device() const { return device_; }
 
-  using Job = std::function<void()>;
+  using Job = JobQueue::Job;
   /// Queues a job; it must not throw. BUSY when `kQueueLimit` jobs wait.
   void submit(Job job);
   /// Runs a job on the execution thread and waits for it, however long the queue; rethrows what it throws. Called from
@@ -41,28 +39,18 @@ class Engine {
            const std::atomic<bool>* cancelled = nullptr);
 
   int64_t arenaBytes() const { return arenaBytes_.load(); }
-  size_t queueDepth() const;
+  size_t queueDepth() const { return queue_->size(); }
 
   static constexpr size_t kQueueLimit = 4096;
 
  private:
-  /// Shared with the thread, which may outlive the engine by the rest of a job that held its last owner.
-  struct Queue {
-    std::mutex mutex;
-    std::condition_variable wake;
-    std::deque<Job> jobs;
-    bool stopping = false;
-  };
-
   explicit Engine(std::shared_ptr<Backend> backend);
-  static void loop(const std::shared_ptr<Queue>& queue);
-  void push(Job job, size_t limit);
 
   std::shared_ptr<Backend> backend_;
   DeviceInfo device_;
   DeviceBuffer arena_;
   std::atomic<int64_t> arenaBytes_{0};
-  std::shared_ptr<Queue> queue_ = std::make_shared<Queue>();
+  std::shared_ptr<JobQueue> queue_ = std::make_shared<JobQueue>();
   std::thread thread_;
 };
 

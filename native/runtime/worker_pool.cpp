@@ -1,6 +1,7 @@
 #include "runtime/worker_pool.h"
 
 #include <algorithm>
+#include <mutex>
 
 namespace jcs {
 
@@ -18,44 +19,17 @@ std::shared_ptr<WorkerPool> WorkerPool::acquire() {
 }
 
 WorkerPool::WorkerPool(int threads) {
-  for (int i = 0; i < threads; ++i) threads_.emplace_back([queue = queue_] { loop(queue); });
+  for (int i = 0; i < threads; ++i) threads_.emplace_back([queue = queue_] { queue->work(); });
 }
 
 WorkerPool::~WorkerPool() {
-  {
-    std::lock_guard lock(queue_->mutex);
-    queue_->stopping = true;
-  }
-  queue_->wake.notify_all();
+  queue_->stop();
   for (std::thread& thread : threads_) {
     if (thread.get_id() == std::this_thread::get_id()) {
       thread.detach();  // the last owner was a job
     } else {
       thread.join();
     }
-  }
-}
-
-void WorkerPool::submit(std::function<void()> job) {
-  {
-    std::lock_guard lock(queue_->mutex);
-    queue_->jobs.push_back(std::move(job));
-  }
-  queue_->wake.notify_one();
-}
-
-void WorkerPool::loop(const std::shared_ptr<Queue>& queue) {
-  for (;;) {
-    std::function<void()> job;
-    {
-      std::unique_lock lock(queue->mutex);
-      queue->wake.wait(lock, [&] { return queue->stopping || !queue->jobs.empty(); });
-      if (queue->jobs.empty()) return;
-      job = std::move(queue->jobs.front());
-      queue->jobs.pop_front();
-    }
-    job();
-    job = nullptr;
   }
 }
 

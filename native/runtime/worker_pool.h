@@ -1,12 +1,10 @@
 #pragma once
 
-#include <condition_variable>
-#include <deque>
-#include <functional>
 #include <memory>
-#include <mutex>
 #include <thread>
 #include <vector>
+
+#include "runtime/job_queue.h"
 
 namespace jcs {
 
@@ -20,18 +18,10 @@ class WorkerPool {
   explicit WorkerPool(int threads);
   ~WorkerPool();  ///< runs what is queued, then joins
 
-  void submit(std::function<void()> job);
+  void submit(JobQueue::Job job) { queue_->push(std::move(job)); }
 
  private:
-  struct Queue {
-    std::mutex mutex;
-    std::condition_variable wake;
-    std::deque<std::function<void()>> jobs;
-    bool stopping = false;
-  };
-  static void loop(const std::shared_ptr<Queue>& queue);
-
-  std::shared_ptr<Queue> queue_ = std::make_shared<Queue>();
+  std::shared_ptr<JobQueue> queue_ = std::make_shared<JobQueue>();
   std::vector<std::thread> threads_;
 };
 

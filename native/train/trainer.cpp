@@ -21,7 +21,8 @@ LoaderOptions loaderOptions(const TrainConfig& config, const Model& model) {
   LoaderOptions options;
   options.batchSize = config.batchSize;
   options.height = options.width = config.inputSize;
-  options.normalization = {model.metadata().mean, model.metadata().deviation};
+  const ModelMetadata metadata = model.metadata();
+  options.normalization = {metadata.mean, metadata.deviation};
   options.augmentation = config.augmentation;
   options.seed = config.seed;
   options.threads = static_cast<int>(config.loaderThreads);
@@ -78,18 +79,16 @@ Trainer::Trainer(std::shared_ptr<Model> model, TrainConfig config, std::shared_p
 
 Trainer::~Trainer() = default;
 
-/// Moments and gradient sums start at zero; what a checkpoint brought stays.
-void Trainer::prepareStates() {
-  const auto addMissing = [&](const Graph& graph) {
-    for (const ValueInfo& info : graph.values())
-      if (info.kind == ValueInfo::Kind::kState && !model_->states().contains(info.name))
-        model_->states().set(info.name, Tensor::zeros(info.type.dtype, info.type.shape));
-  };
-  addMissing(*updateGraph(loss_, 1, config_.optimizer));
+/// Moments and gradient sums that a graph mentions start at zero; what a checkpoint brought stays.
+void Trainer::addMissingStates(const Graph& graph) {
+  for (const ValueInfo& info : graph.values())
+    if (info.kind == ValueInfo::Kind::kState && !model_->states().contains(info.name))
+      model_->states().set(info.name, Tensor::zeros(info.type.dtype, info.type.shape));
 }
 
 std::shared_ptr<Trainer::Step> Trainer::compileStep(int64_t microBatch) {
   const auto compile = [&](const std::unique_ptr<Graph>& graph) {
+    addMissingStates(*graph);  // first, so that the program is told of the memory that they leave
     return std::make_shared<Program>(*graph, model_->engine().sharedBackend(),
                                      CompileOptions{model_->activation(), model_->threads()});
   };
@@ -99,13 +98,13 @@ std::shared_ptr<Trainer::Step> Trainer::compileStep(int64_t microBatch) {
     step->whole = compile(stepGraph(loss_, batch_, config_.optimizer));
     return step;
   }
+  step->update = compile(updateGraph(loss_, microBatch, config_.optimizer));
   for (const int64_t samples : {microBatch, batch_ % microBatch}) {
     if (samples == 0 || step->parts.contains(samples)) continue;
     Step::Part& part = step->parts[samples];
     if (sides_ > 0) part.statistics = compile(statisticsGraph(loss_, samples, sides_));
     part.accumulate = compile(accumulateGraph(loss_, samples, sides_));
   }
-  step->update = compile(updateGraph(loss_, microBatch, config_.optimizer));
   return step;
 }
 
@@ -204,6 +203,7 @@ std::map<std::string, double> Trainer::step(const Batch& batch, double learningR
   }
   if (cancelled != nullptr && *cancelled) fail(errors::kCancelled, "the training was cancelled");
   // From here on the step is completed: gradients are being summed up.
+  clearGradients();
   for (const PartSums& part : parts) {
     const float share = static_cast<float>(part.count) / static_cast<float>(samples);
     std::vector<float> intersections = allIntersections, sums = allSums;
@@ -225,6 +225,15 @@ std::map<std::string, double> Trainer::step(const Batch& batch, double learningR
   bindHyper(bindings);
   run(step_->update, bindings);
   return totals;
+}
+
+void Trainer::clearGradients() {
+  model_->engine().runAndWait([&] {
+    model_->requireAlive();
+    for (const auto& [name, entry] : model_->states().entries())
+      if (name.starts_with(kGradientPrefix))
+        model_->states().set(name, Tensor::zeros(entry.type.dtype, entry.type.shape));
+  });
 }
 
 Metrics Trainer::validate(const TrainEvent& at, const Sink& sink, const std::atomic<bool>* cancelled) {
@@ -263,7 +272,7 @@ TrainOutcome Trainer::run(const Sink& sink, const std::atomic<bool>* cancelled) 
     }
   } const cleanup{*this};
 
-  model_->metadata().inputSize = config_.inputSize;
+  model_->setInputSize(config_.inputSize);
   TrainPosition position;
   if (!config_.resume.empty()) {
     Resumed resumed = resumeCheckpoint(*model_, config_, config_.resume);
@@ -278,7 +287,6 @@ TrainOutcome Trainer::run(const Sink& sink, const std::atomic<bool>* cancelled) 
   sink(event);
   model_->engine().runAndWait([&] {
     model_->requireAlive();
-    prepareStates();
     compile();
   });
   outcome.microBatch = step_->microBatch;
@@ -323,7 +331,7 @@ TrainOutcome Trainer::run(const Sink& sink, const std::atomic<bool>* cancelled) 
     }
   }
   outcome.iterations = position.iteration;
-  model_->metadata().provenance = toJson(config_);
+  model_->setProvenance(toJson(config_));
   return outcome;
 }
 

@@ -50,11 +50,12 @@ class Trainer {
  private:
   struct Step;
 
-  void prepareStates();
+  void addMissingStates(const Graph& graph);
   void compile();
   std::shared_ptr<Step> compileStep(int64_t microBatch);
   std::map<std::string, double> step(const Batch& batch, double learningRate, int64_t iteration,
                                      const std::atomic<bool>* cancelled);
+  void clearGradients();
   Metrics validate(const TrainEvent& at, const Sink& sink, const std::atomic<bool>* cancelled);
   void dropTrainingState();
 

@@ -120,7 +120,6 @@ std::unique_ptr<Graph> updateGraph(const LossBuilder& build, int64_t samples, co
     const Value parameter = graph->state(info.name, info.type, info.state);
     const Value gradient = zeroState(*graph, kGradientPrefix + info.name, parameter.shape());
     addUpdate(*graph, parameter, gradient, hyper, options);
-    graph->assign(gradient, multiply(gradient, 0));
   }
   return graph;
 }

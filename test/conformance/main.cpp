@@ -14,6 +14,7 @@
 #include "conformance/network_coverage.h"
 #include "conformance/node_check.h"
 #include "conformance/pytorch_check.h"
+#include "conformance/rate_check.h"
 #include "ops/op_names.h"
 
 /// Conformance of backends to the float64 reference, of the reference's gradients to central differences, and of the
@@ -131,6 +132,8 @@ void runBackend(const std::shared_ptr<Backend>& backend, Backend& reference, con
   if (options.filter.empty()) checkCompleteness(*backend, totals);
 
   const bool mustBeFast = device.kind == "cpu" && device.name != "reference" && hasAvx512();
+  if (mustBeFast && options.filter.empty())
+    for (const RateResult& result : checkRates(backend)) totals.count(device.name + " " + result.name, result.failure);
   double worst[3] = {0, 0, 0};
   const int failedBefore = totals.failed;
   const std::vector<Check> checks = checksOf(nodes, activations);

@@ -1,10 +1,14 @@
 #include "train/trainer.h"
 
 #include <algorithm>
+#include <future>
+#include <limits>
+#include <thread>
 
 #include "core/philox.h"
 #include "native/harness.h"
 #include "native/reference_run.h"
+#include "native/temporary_directory.h"
 
 /// The training loop itself, on a few random images.
 
@@ -78,6 +82,78 @@ TEST("a batch in parts trains as the whole batch does") {
     if (!(error < 1e-4))
       test::reportFailure(__FILE__, __LINE__, std::string(network) + " differs by " + std::to_string(error));
   }
+}
+
+TEST("the sums of a batch in parts start at zero, whatever they held") {
+  TrainConfig config = smallConfig(Task::kSegmentation);
+  const auto train = [&](float leftOver) {
+    auto model = smallModel("jcs-segmentation");
+    for (const ParameterInfo& p : model->parameters()) {
+      Tensor sum = Tensor::zeros(DType::kF32, p.shape);
+      std::ranges::fill(sum.as<float>(), leftOver);
+      if (p.trainable) model->states().set("gradient/" + p.name, sum);
+    }
+    Trainer(model, config, randomDataset(5), nullptr).run([](const TrainEvent&) {}, nullptr);
+    return model;
+  };
+  config.microBatch = 2;
+  const auto clean = train(0);
+  CHECK_EQUAL(difference(*clean, *train(std::numeric_limits<float>::infinity())), 0.0);
+}
+
+TEST("only a batch in parts has sums of gradients") {
+  for (const int64_t microBatch : {0, 2}) {
+    TrainConfig config = smallConfig(Task::kSegmentation);
+    config.microBatch = microBatch;
+    auto model = smallModel("jcs-segmentation");
+    int64_t sums = 0;
+    Trainer(model, config, randomDataset(5), nullptr)
+        .run(
+            [&](const TrainEvent&) {
+              sums = std::ranges::count_if(model->states().entries(),
+                                           [](const auto& entry) { return entry.first.starts_with("gradient/"); });
+            },
+            nullptr);
+    CHECK_EQUAL(sums > 0, microBatch > 0);
+  }
+}
+
+TEST("a model is used, asked and saved while it is trained") {
+  TrainConfig config = smallConfig(Task::kSegmentation);
+  config.iterations = 20;
+  auto model = smallModel("jcs-segmentation");
+  const TemporaryDirectory folder;
+  std::atomic<bool> done{false};
+  std::thread user([&] {
+    while (!done) {
+      CHECK_EQUAL(model->forward(Tensor::zeros(DType::kF32, {1, 32, 32, 3}), false).size(), size_t{5});
+      const int64_t size = model->metadata().inputSize;
+      CHECK(size == config.inputSize || size == networkInfo("jcs-segmentation").inputSize);
+      model->save(folder / "model.safetensors");
+    }
+  });
+  Trainer(model, config, randomDataset(5), nullptr).run([](const TrainEvent&) {}, nullptr);
+  done = true;
+  user.join();
+  CHECK(!model->metadata().provenance.empty());
+}
+
+TEST("a model disposed while it is trained ends the run with DISPOSED") {
+  TrainConfig config = smallConfig(Task::kSegmentation);
+  config.iterations = 1000;
+  auto model = smallModel("jcs-segmentation");
+  std::promise<void> started;
+  std::thread disposing([&] {
+    started.get_future().wait();
+    model->dispose();
+  });
+  int64_t steps = 0;
+  const auto sink = [&](const TrainEvent& event) {
+    if (event.phase == TrainEvent::Phase::kTrain && ++steps == 2) started.set_value();
+  };
+  CHECK_ERROR([&] { Trainer(model, config, randomDataset(5), nullptr).run(sink, nullptr); }, "DISPOSED");
+  disposing.join();
+  CHECK_EQUAL(model->states().entries().size(), size_t{0});
 }
 
 TEST("training is the same, bit for bit, whatever the number of loader threads") {

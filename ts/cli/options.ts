@@ -42,7 +42,11 @@ export interface RuntimeFlags extends SessionOptions {
   threads?: number
 }
 
-/** Options that every command has which computes something. */
+/** Options that every command has which computes something and gives a result. */
+export function addRunOptions(command: Command): Command {
+  return addOutputOptions(addRuntimeOptions(command))
+}
+
 export function addRuntimeOptions(command: Command): Command {
   return command
     .optionsGroup('Device:')

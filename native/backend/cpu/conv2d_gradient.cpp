@@ -214,8 +214,70 @@ class WinogradWeightGradientKernel : public Kernel {
   std::optional<BiasGradient> bias_;
 };
 
+/// sums[c] += Σ weight(row) · x[row, c].
+template <typename X, typename G>
+JCS_VECTORISED void addWeightedRows(int64_t rows, int64_t channels, const X* x, int64_t xStride, const G* weights,
+                                    int64_t weightStride, float* sums) {
+  addTerms(rows, channels, sums, [&]<typename N>(As<N>, int64_t row, int64_t c) JCS_INLINE_LAMBDA -> N {
+    return load<N>(x + row * xStride + c) * load(weights + row * weightStride);
+  });
+}
+
+/// Of a 1×1 convolution to very few outputs, as maps have: weighted sums of x's rows. A product would leave nearly all
+/// of its registers empty.
+class NarrowWeightGradient : public Kernel {
+ public:
+  static bool suits(const Conv2dWeightGradient& op, const Operand& dy) {
+    return op.kernelHeight == 1 && op.kernelWidth == 1 && op.conv.stride == 1 && op.conv.padding == 0 &&
+           dy.type.shape.channels() <= 4;
+  }
+
+  explicit NarrowWeightGradient(const Prepare& p)
+      : pool_(p.device.pool()),
+        threads_(p.threads),
+        x_(p.inputs[0]),
+        dy_(p.inputs[1]),
+        sums_(1, x_.type.shape.rows(), x_.type.shape.channels(), static_cast<int>(dy_.type.shape.channels())) {
+    if (p.as<Conv2dWeightGradient>().bias) bias_.emplace(p, dy_);
+  }
+
+  int64_t scratchBytes() const override {
+    return std::max(sums_.scratchBytes(threads_), bias_ ? bias_->scratchBytes() : 0);
+  }
+  void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte* scratch) override {
+    const int64_t channels = x_.type.shape.channels(), outputs = dy_.type.shape.channels();
+    float* const dw = reinterpret_cast<float*>(out[0]);
+    withElement(x_.type.dtype, [&]<typename X>(X*) {
+      withElement(dy_.type.dtype, [&]<typename G>(G*) {
+        const X* x = reinterpret_cast<const X*>(in[0]);
+        const G* dy = reinterpret_cast<const G*>(in[1]);
+        sums_.run(
+            pool_, threads_, scratch,
+            [&](int64_t row, int64_t rows, float* sums) {
+              for (int64_t o = 0; o < outputs; ++o)
+                addWeightedRows(rows, channels, x + row * x_.rowStride, x_.rowStride, dy + row * dy_.rowStride + o,
+                                dy_.rowStride, sums + o * channels);
+            },
+            [&](int64_t, const double* totals) {
+              for (int64_t i = 0; i < outputs * channels; ++i) dw[i] = static_cast<float>(totals[i]);
+            });
+      });
+    });
+    if (bias_) bias_->run(in[1], reinterpret_cast<float*>(out[1]), scratch);
+  }
+
+ private:
+  ThreadPool& pool_;
+  int threads_;
+  Operand x_, dy_;
+  RowSums sums_;
+  std::optional<BiasGradient> bias_;
+};
+
 std::unique_ptr<Kernel> prepareWeightGradient(const Prepare& p) {
   const bool grouped = p.as<Conv2dWeightGradient>().conv.groups != 1;
+  if (!grouped && NarrowWeightGradient::suits(p.as<Conv2dWeightGradient>(), p.inputs[1]))
+    return std::make_unique<NarrowWeightGradient>(p);
   if (!grouped && WinogradWeightGradient::suits(WinogradWeightGradientKernel::forwardOf(p)))
     return std::make_unique<WinogradWeightGradientKernel>(p);
   return std::make_unique<OnednnWeightGradient>(p);

@@ -62,19 +62,27 @@ JCS_VECTORISED void addResidual(int64_t pixels, int64_t outputs, float* sums, in
     });
 }
 
+/// Channels [begin, end) of one block of outputs.
 template <typename P, typename S>
-void packBlock(const S* source, const WeightStrides& at, int64_t outputs, int64_t outputsPadded, int64_t channels,
-               int64_t channelsPadded, int64_t rows, int64_t columns, P* packed) {
+JCS_VECTORISED void packChannels(const S* source, const WeightStrides& at, int64_t outputs, int64_t outputsPadded,
+                                 int64_t begin, int64_t end, int64_t channels, int64_t channelsPadded, int64_t rows,
+                                 int64_t columns, P* packed) {
   const int64_t pair = pairOf(std::is_same_v<P, float> ? DType::kF32 : DType::kBF16);
-  std::fill_n(packed, rows * columns * channelsPadded * outputsPadded, P{});
-  for (int64_t o = 0; o < outputs; ++o)
-    for (int64_t i = 0; i < channels; ++i)
-      for (int64_t r = 0; r < rows; ++r)
-        for (int64_t s = 0; s < columns; ++s) {
-          const int64_t depth = (r * columns + s) * channelsPadded + i;
-          store(packed + (depth / pair * outputsPadded + o) * pair + depth % pair,
-                load(source + o * at.output + i * at.input + r * at.row + s * at.column));
+  for (int64_t i = begin; i < end; ++i)
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t s = 0; s < columns; ++s) {
+        const S* from = source + i * at.input + r * at.row + s * at.column;
+        const int64_t depth = (r * columns + s) * channelsPadded + i;
+        P* const to = packed + depth / pair * outputsPadded * pair + depth % pair;
+        for (int64_t o = 0; o < outputsPadded; o += kLanes) {
+          float gathered[kLanes] = {};
+          const int64_t count = i < channels ? std::min(kLanes, outputs - o) : 0;
+          for (int64_t lane = 0; lane < count; ++lane) gathered[lane] = load(from + (o + lane) * at.output);
+          P rounded[kLanes];
+          store(rounded, load<Floats>(gathered));
+          for (int64_t lane = 0; lane < kLanes; ++lane) to[(o + lane) * pair] = rounded[lane];
         }
+      }
 }
 
 }  // namespace
@@ -196,15 +204,20 @@ void ImplicitGemm::makeKernels() {
 }
 
 void ImplicitGemm::pack(DType dtype, const std::byte* source, const WeightStrides& strides, std::byte* packed) const {
-  device_.pool().parallelFor(threads_, outputBlocks_, 1, [&](int64_t begin, int64_t end, int) {
-    for (int64_t block = begin; block < end; ++block)
+  // Channels from the padded ones on, if any, are zeros.
+  device_.pool().parallelFor(threads_, outputBlocks_ * paddedChannels_, 8, [&](int64_t begin, int64_t end, int) {
+    for (int64_t at = begin; at < end;) {
+      const int64_t block = at / paddedChannels_, channel = at % paddedChannels_;
+      const int64_t stop = std::min(paddedChannels_, channel + end - at);
       withElement(dtype, [&]<typename S>(S*) {
         withElement(conv_.dtype, [&]<typename P>(P*) {
-          packBlock(reinterpret_cast<const S*>(source) + strides.origin + block * outputsPerBlock_ * strides.output,
-                    strides, outputsOf(block), outputsPerBlock_, conv_.channels, paddedChannels_, conv_.kernelHeight,
-                    conv_.kernelWidth, reinterpret_cast<P*>(packed + block * blockWeightBytes_));
+          packChannels(reinterpret_cast<const S*>(source) + strides.origin + block * outputsPerBlock_ * strides.output,
+                       strides, outputsOf(block), outputsPerBlock_, channel, stop, conv_.channels, paddedChannels_,
+                       conv_.kernelHeight, conv_.kernelWidth, reinterpret_cast<P*>(packed + block * blockWeightBytes_));
         });
       });
+      at += stop - channel;
+    }
   });
 }
 

@@ -60,31 +60,47 @@ JCS_VECTORISED void maxPoolRow(const Geometry& g, int64_t p, const T* x, T* y) {
   }
 }
 
-/// One row of dx. A pixel gets the gradient of every window of which it is the first maximum: greater than those before
-/// it, not less than those after it.
-template <typename T, typename X>
-JCS_VECTORISED void maxPoolGradientRow(const Geometry& g, int64_t dxStride, int64_t h, const T* dy, const X* x, X* dx) {
-  const Window windowRows = windowsOver(h, g.pool, g.outHeight);
-  for (int64_t w = 0; w < g.width; ++w) {
-    const Window windowColumns = windowsOver(w, g.pool, g.outWidth);
+/// Where in window (p, q) position (h, w) lies, in row-major order.
+JCS_INLINE float placeInWindow(const PoolAttributes& pool, int64_t p, int64_t q, int64_t h, int64_t w) {
+  const int64_t row = h - (p * pool.stride - pool.padding), column = w - (q * pool.stride - pool.padding);
+  return static_cast<float>(row * pool.kernel + column);
+}
+
+/// The place of the first maximum of each window of row p.
+template <typename X, typename Place>
+JCS_VECTORISED void findMaximaRow(const Geometry& g, int64_t p, const X* x, Place* places) {
+  const Window rows = windowOf(p, g.pool, g.height);
+  for (int64_t q = 0; q < g.outWidth; ++q) {
+    const Window columns = windowOf(q, g.pool, g.width);
     forEachBlock(g.channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA {
-      const N own = load<N>(x + (h * g.width + w) * g.xStride + c);
+      N maximum = load<N>(x + (rows.begin * g.width + columns.begin) * g.xStride + c);
+      N place = N{} + placeInWindow(g.pool, p, q, rows.begin, columns.begin);
+      for (int64_t h = rows.begin; h < rows.end; ++h)
+        for (int64_t w = columns.begin; w < columns.end; ++w) {
+          const N value = load<N>(x + (h * g.width + w) * g.xStride + c);
+          const N here = N{} + placeInWindow(g.pool, p, q, h, w);
+          place = value > maximum ? here : place;
+          maximum = value > maximum ? value : maximum;
+        }
+      store(places + q * g.channels + c, place);
+    });
+  }
+}
+
+/// One row of dx: a pixel gets the gradient of every window whose maximum it is.
+template <typename T, typename X, typename Place>
+JCS_VECTORISED void maxPoolGradientRow(const Geometry& g, int64_t dxStride, int64_t h, const T* dy, const Place* places,
+                                       X* dx) {
+  const Window rows = windowsOver(h, g.pool, g.outHeight);
+  for (int64_t w = 0; w < g.width; ++w) {
+    const Window columns = windowsOver(w, g.pool, g.outWidth);
+    forEachBlock(g.channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA {
       N sum{};
-      for (int64_t p = windowRows.begin; p < windowRows.end; ++p)
-        for (int64_t q = windowColumns.begin; q < windowColumns.end; ++q) {
-          const Window rows = windowOf(p, g.pool, g.height), columns = windowOf(q, g.pool, g.width);
-          N share = load<N>(dy + (p * g.outWidth + q) * g.yStride + c);
-          for (int64_t i = rows.begin; i < rows.end; ++i)
-            for (int64_t j = columns.begin; j < columns.end; ++j) {
-              const N other = load<N>(x + (i * g.width + j) * g.xStride + c);
-              const bool before = i < h || (i == h && j < w);
-              if (before) {
-                share = keepWhere(other < own, share);
-              } else {
-                share = keepWhere(other <= own, share);
-              }
-            }
-          sum += share;
+      for (int64_t p = rows.begin; p < rows.end; ++p)
+        for (int64_t q = columns.begin; q < columns.end; ++q) {
+          const int64_t window = p * g.outWidth + q;
+          const N here = N{} + placeInWindow(g.pool, p, q, h, w);
+          sum += keepWhere(load<N>(places + window * g.channels + c) == here, load<N>(dy + window * g.yStride + c));
         }
       store(dx + w * dxStride + c, sum);
     });
@@ -147,14 +163,19 @@ class PoolKernel : public Kernel {
     for (int64_t i = 0; i < ys[2]; ++i) columnShares_.push_back(shareOf(i, pool, xs[2]));
   }
 
-  void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte*) override {
+  /// The places of the maxima, of max pooling's gradient.
+  int64_t scratchBytes() const override {
+    if (kind_ != Kind::kMaxGradient) return 0;
+    return batch_ * geometry_.outHeight * geometry_.outWidth * geometry_.channels * sizeOf(placeDtype());
+  }
+
+  void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte* scratch) override {
+    if (kind_ == Kind::kMaxGradient) return runMaxGradient(in[0], in[1], out[0], scratch);
     const int64_t resultRows = isGradient() ? geometry_.height : geometry_.outHeight;
     const int64_t work = std::max<int64_t>(1, geometry_.outWidth * geometry_.channels * geometry_.pool.kernel);
     withElement(dtype_, [&]<typename T>(T*) {
-      withElement(dyDtype_, [&]<typename G>(G*) {
-        pool_.parallelFor(threads_, batch_ * resultRows, 1 + 8192 / work, [&](int64_t begin, int64_t end, int) {
-          for (int64_t i = begin; i < end; ++i) row<T, G>(i / resultRows, i % resultRows, in, out[0]);
-        });
+      pool_.parallelFor(threads_, batch_ * resultRows, 1 + 8192 / work, [&](int64_t begin, int64_t end, int) {
+        for (int64_t i = begin; i < end; ++i) row<T>(i / resultRows, i % resultRows, in, out[0]);
       });
     });
   }
@@ -162,8 +183,40 @@ class PoolKernel : public Kernel {
  private:
   bool isGradient() const { return kind_ == Kind::kMaxGradient || kind_ == Kind::kAverageGradient; }
 
+  /// bf16 holds whole numbers up to 256.
+  DType placeDtype() const { return geometry_.pool.kernel <= 16 ? DType::kBF16 : DType::kF32; }
+
+  void runMaxGradient(const std::byte* dy, const std::byte* x, std::byte* dx, std::byte* scratch) {
+    const Geometry& g = geometry_;
+    const auto eachRow = [&](int64_t rows, const auto& body) {
+      pool_.parallelFor(threads_, batch_ * rows, 1 + 4096 / (g.width * g.channels),
+                        [&](int64_t begin, int64_t end, int) {
+                          for (int64_t i = begin; i < end; ++i) body(i / rows, i % rows);
+                        });
+    };
+    const auto placesOf = [&]<typename Place>(Place*, int64_t n) {
+      return reinterpret_cast<Place*>(scratch) + n * g.outHeight * g.outWidth * g.channels;
+    };
+    withElement(placeDtype(), [&]<typename Place>(Place* named) {
+      withElement(dtype_, [&]<typename T>(T*) {
+        eachRow(g.outHeight, [&](int64_t n, int64_t p) {
+          findMaximaRow(g, p, reinterpret_cast<const T*>(x) + n * g.height * g.width * g.xStride,
+                        placesOf(named, n) + p * g.outWidth * g.channels);
+        });
+        withElement(dyDtype_, [&]<typename G>(G*) {
+          eachRow(g.height, [&](int64_t n, int64_t h) {
+            maxPoolGradientRow(g, dxStride_, h,
+                               reinterpret_cast<const G*>(dy) + n * g.outHeight * g.outWidth * g.yStride,
+                               static_cast<const Place*>(placesOf(named, n)),
+                               reinterpret_cast<T*>(dx) + (n * g.height + h) * g.width * dxStride_);
+          });
+        });
+      });
+    });
+  }
+
   /// Row `r` of image `n` of the result.
-  template <typename T, typename G>
+  template <typename T>
   void row(int64_t n, int64_t r, std::span<const std::byte* const> in, std::byte* out) {
     const Geometry& g = geometry_;
     const int64_t xImage = n * g.height * g.width * g.xStride, yImage = n * g.outHeight * g.outWidth * g.yStride;
@@ -177,10 +230,7 @@ class PoolKernel : public Kernel {
       case Kind::kAverageGradient:
         return averagePoolGradientRow(g, r, rowShares_.data(), columnShares_.data(), from + yImage,
                                       to + xImage + r * g.width * g.xStride);
-      case Kind::kMaxGradient:
-        return maxPoolGradientRow(g, dxStride_, r, reinterpret_cast<const G*>(in[0]) + yImage,
-                                  reinterpret_cast<const T*>(in[1]) + xImage,
-                                  to + (n * g.height + r) * g.width * dxStride_);
+      case Kind::kMaxGradient: return;  // runMaxGradient
     }
   }
 

@@ -13,7 +13,7 @@ using winograd::kPoints;
 
 constexpr int64_t kRows = 6;  // of sums in registers, by up to four vectors: 24 of AVX-512's 32
 constexpr int kMaxVectors = 4;
-constexpr int64_t kBlockBytes = 2 << 20;  // two second-level caches
+constexpr int64_t kCacheBytes = 1 << 20;  // about a second-level cache
 constexpr int64_t kLeastTiles = 16, kMaxTilesPerBlock = 256;
 
 /// sums[row][vector] (+)= Σ over tiles of a[tile][row] · b[tile][vector], one register tile.
@@ -51,6 +51,10 @@ JCS_VECTORISED void addPoint(int64_t tiles, const float* a, int64_t aStride, con
       }
     }
   }
+}
+
+JCS_VECTORISED void addSums(int64_t count, const float* from, float* to) {
+  for (int64_t i = 0; i < count; ++i) to[i] += from[i];
 }
 
 /// Gᵀ u G of channels [begin, end): sums [point][channel][output] to dw O×I×3×3.
@@ -95,46 +99,88 @@ WinogradWeightGradient::WinogradWeightGradient(CpuDevice& device, int threads, c
       gradientStride_(roundUp(conv_.outChannels, kLanes) + kLanes),
       sumRows_(roundUp(conv_.channels, kRows)),
       sumColumns_(roundUp(conv_.outChannels, kLanes)) {
-  // A block's patches fill the cache, or, where the sums are larger, as much memory as these: both are read once a
-  // block.
   const auto size = static_cast<int64_t>(sizeof(float));
   const int64_t sumBytes = kPoints * sumRows_ * sumColumns_ * size;
   const int64_t tileBytes = kPoints * (inputStride_ + gradientStride_) * size;
-  const int64_t fitting = std::clamp(std::max(kBlockBytes, sumBytes) / tileBytes, kLeastTiles, kMaxTilesPerBlock);
+  if (sumBytes <= kCacheBytes) lanes_ = threads_;
+  // A block's patches fill the cache, or, where the sums are larger, as much memory as these: both are read once a
+  // block.
+  const int64_t blockBytes = lanes_ > 1 ? kCacheBytes : std::max(threads_ * kCacheBytes, sumBytes);
+  const int64_t fitting = std::clamp(blockBytes / tileBytes, kLeastTiles, kMaxTilesPerBlock);
   tilesPerBlock_ = std::min(fitting, tiling_.count());
   inputPointStride_ = winograd::pointStride(tilesPerBlock_, inputStride_);
   gradientPointStride_ = winograd::pointStride(tilesPerBlock_, gradientStride_);
+  laneBytes_ = roundUp(kPoints * (inputPointStride_ + gradientPointStride_) * size + sumBytes, 64);
 }
 
-int64_t WinogradWeightGradient::scratchBytes() const {
-  const int64_t floats = kPoints * (inputPointStride_ + gradientPointStride_ + sumRows_ * sumColumns_);
-  return floats * static_cast<int64_t>(sizeof(float));
+struct WinogradWeightGradient::Lane {
+  winograd::Points inputs, gradients;
+  float* sums;
+};
+
+WinogradWeightGradient::Lane WinogradWeightGradient::lane(std::byte* scratch, int64_t index) const {
+  float* const inputs = reinterpret_cast<float*>(scratch + index * laneBytes_);
+  float* const gradients = inputs + kPoints * inputPointStride_;
+  return {{inputs, inputPointStride_, inputStride_},
+          {gradients, gradientPointStride_, gradientStride_},
+          gradients + kPoints * gradientPointStride_};
 }
 
-void WinogradWeightGradient::run(const std::byte* x, const std::byte* dy, float* dw, std::byte* scratch) const {
-  const winograd::Points inputs{reinterpret_cast<float*>(scratch), inputPointStride_, inputStride_};
-  const winograd::Points gradients{inputs.data + kPoints * inputPointStride_, gradientPointStride_, gradientStride_};
-  float* const sums = gradients.data + kPoints * gradientPointStride_;
+void WinogradWeightGradient::transformTiles(const std::byte* x, const std::byte* dy, const Lane& lane, int64_t first,
+                                            int64_t begin, int64_t end) const {
+  withElement(conv_.dtype, [&]<typename T>(T*) {
+    winograd::transformTiles(conv_, tiling_, reinterpret_cast<const T*>(x), zeros_.data(), first, begin, end,
+                             lane.inputs);
+    winograd::transformGradientTiles(conv_, tiling_, reinterpret_cast<const T*>(dy), zeros_.data(), first, begin, end,
+                                     lane.gradients);
+  });
+}
+
+void WinogradWeightGradient::addPoints(const Lane& lane, int64_t tiles, int64_t begin, int64_t end, bool add) const {
+  for (int64_t point = begin; point < end; ++point)
+    addPoint(tiles, lane.inputs.data + point * inputPointStride_, inputStride_,
+             lane.gradients.data + point * gradientPointStride_, gradientStride_, sumRows_, sumColumns_, add,
+             lane.sums + point * sumRows_ * sumColumns_);
+}
+
+/// The threads share the tiles of each block, then its points.
+void WinogradWeightGradient::runShared(const std::byte* x, const std::byte* dy, std::byte* scratch) const {
+  const Lane shared = lane(scratch, 0);
   ThreadPool& pool = device_.pool();
   const int64_t total = tiling_.count();
   for (int64_t first = 0; first < total; first += tilesPerBlock_) {
     const int64_t tiles = std::min(tilesPerBlock_, total - first);
-    pool.parallelFor(threads_, tiles, 1, [&](int64_t begin, int64_t end, int) {
-      withElement(conv_.dtype, [&]<typename T>(T*) {
-        winograd::transformTiles(conv_, tiling_, reinterpret_cast<const T*>(x), zeros_.data(), first, begin, end,
-                                 inputs);
-        winograd::transformGradientTiles(conv_, tiling_, reinterpret_cast<const T*>(dy), zeros_.data(), first, begin,
-                                         end, gradients);
-      });
-    });
-    pool.parallelFor(threads_, kPoints, 1, [&](int64_t begin, int64_t end, int) {
-      for (int64_t point = begin; point < end; ++point)
-        addPoint(tiles, inputs.data + point * inputPointStride_, inputStride_,
-                 gradients.data + point * gradientPointStride_, gradientStride_, sumRows_, sumColumns_, first > 0,
-                 sums + point * sumRows_ * sumColumns_);
-    });
+    pool.parallelFor(threads_, tiles, 1,
+                     [&](int64_t begin, int64_t end, int) { transformTiles(x, dy, shared, first, begin, end); });
+    pool.parallelFor(threads_, kPoints, 1,
+                     [&](int64_t begin, int64_t end, int) { addPoints(shared, tiles, begin, end, first > 0); });
   }
-  pool.parallelFor(threads_, conv_.channels, 1, [&](int64_t begin, int64_t end, int) {
+}
+
+/// Each thread sums its own tiles; then the sums are added.
+void WinogradWeightGradient::runSeparately(const std::byte* x, const std::byte* dy, std::byte* scratch) const {
+  std::vector<char> used(static_cast<size_t>(lanes_));
+  device_.pool().parallelFor(threads_, tiling_.count(), kLeastTiles, [&](int64_t begin, int64_t end, int thread) {
+    const Lane own = lane(scratch, thread);
+    used[static_cast<size_t>(thread)] = 1;
+    for (int64_t first = begin; first < end; first += tilesPerBlock_) {
+      const int64_t tiles = std::min(tilesPerBlock_, end - first);
+      transformTiles(x, dy, own, first, 0, tiles);
+      addPoints(own, tiles, 0, kPoints, first > begin);
+    }
+  });
+  float* const sums = lane(scratch, 0).sums;
+  for (int64_t index = 1; index < lanes_; ++index)
+    if (used[static_cast<size_t>(index)]) addSums(kPoints * sumRows_ * sumColumns_, lane(scratch, index).sums, sums);
+}
+
+void WinogradWeightGradient::run(const std::byte* x, const std::byte* dy, float* dw, std::byte* scratch) const {
+  if (lanes_ > 1)
+    runSeparately(x, dy, scratch);
+  else
+    runShared(x, dy, scratch);
+  const float* const sums = lane(scratch, 0).sums;
+  device_.pool().parallelFor(threads_, conv_.channels, 1, [&](int64_t begin, int64_t end, int) {
     transformSums(sums, sumRows_ * sumColumns_, sumColumns_, conv_.channels, conv_.outChannels, begin, end, dw);
   });
 }

@@ -18,11 +18,20 @@ class WinogradWeightGradient {
 
   WinogradWeightGradient(CpuDevice& device, int threads, const GemmConvolution& convolution);
 
-  int64_t scratchBytes() const;
+  int64_t scratchBytes() const { return lanes_ * laneBytes_; }
   /// dw is O×I×3×3.
   void run(const std::byte* x, const std::byte* dy, float* dw, std::byte* scratch) const;
 
  private:
+  struct Lane;  ///< patches of a block of tiles, and the sums
+
+  Lane lane(std::byte* scratch, int64_t index) const;
+  void transformTiles(const std::byte* x, const std::byte* dy, const Lane& lane, int64_t first, int64_t begin,
+                      int64_t end) const;
+  void addPoints(const Lane& lane, int64_t tiles, int64_t begin, int64_t end, bool add) const;
+  void runShared(const std::byte* x, const std::byte* dy, std::byte* scratch) const;
+  void runSeparately(const std::byte* x, const std::byte* dy, std::byte* scratch) const;
+
   CpuDevice& device_;
   int threads_;
   GemmConvolution conv_;
@@ -32,6 +41,8 @@ class WinogradWeightGradient {
   int64_t inputStride_ = 0, gradientStride_ = 0;            ///< floats from tile to tile
   int64_t inputPointStride_ = 0, gradientPointStride_ = 0;  ///< floats from point to point
   int64_t sumRows_ = 0, sumColumns_ = 0;                    ///< of one point's I×O sums, padded
+  int64_t lanes_ = 1;  ///< one a thread where the sums fit its cache, else one that all threads share
+  int64_t laneBytes_ = 0;
 };
 
 }  // namespace jcs::cpu

@@ -4,14 +4,7 @@ import { classify } from '../../classify'
 import { disclaimer } from '../../disclaimer'
 import { loadModel } from '../../model'
 import { overlayPng, writeFileAtomically } from '../../report'
-import {
-  addOutputOptions,
-  addRuntimeOptions,
-  number,
-  type RuntimeFlags,
-  runtimeOf,
-  wholeNumber,
-} from '../options'
+import { addRunOptions, number, type RuntimeFlags, runtimeOf, wholeNumber } from '../options'
 import { makeDirectory, type Session } from '../session'
 import { expandPaths, fileNameFor, forEachSlice, nameSlices } from '../slices'
 import { decimal, table } from '../table'
@@ -42,7 +35,7 @@ Examples:
   jcs classify case/ --model classifier.safetensors --explain --out result/
   jcs classify case/ --model classifier.safetensors --json | jq '.[] | select(.positive)'`,
     )
-  addOutputOptions(addRuntimeOptions(command)).action(async (paths: string[], flags: Flags) => {
+  addRunOptions(command).action(async (paths: string[], flags: Flags) => {
     const session = sessionFor(flags)
     const { threshold, batchSize, out, explain = false } = flags
     const files = await expandPaths(paths)

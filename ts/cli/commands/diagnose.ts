@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { type Diagnosis, defaultSliceThreshold, diagnose } from '../../diagnose'
 import { loadModel } from '../../model'
 import { diagnosisReport, overlayPng, writeFileAtomically } from '../../report'
-import { addOutputOptions, addRuntimeOptions, type RuntimeFlags, runtimeOf, wholeNumber } from '../options'
+import { addRunOptions, type RuntimeFlags, runtimeOf, wholeNumber } from '../options'
 import { makeDirectory, type Session } from '../session'
 import { expandPaths, fileNameFor, forEachSlice, nameSlices } from '../slices'
 import { maskOf } from './segment'
@@ -44,7 +44,7 @@ Examples:
 With fewer than 250 slices the default threshold does not fit and the result says so; with no more slices than it,
 a --slice-threshold has to be given.`,
     )
-  addOutputOptions(addRuntimeOptions(command)).action(async (paths: string[], flags: Flags) => {
+  addRunOptions(command).action(async (paths: string[], flags: Flags) => {
     const session = sessionFor(flags)
     const { sliceThreshold, batchSize, out, explain = false } = flags
     const files = await expandPaths(paths)

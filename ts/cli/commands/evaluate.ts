@@ -3,8 +3,7 @@ import { disclaimer } from '../../disclaimer'
 import { evaluate, type Metrics } from '../../evaluate'
 import { loadModel } from '../../model'
 import {
-  addOutputOptions,
-  addRuntimeOptions,
+  addRunOptions,
   datasetOf,
   list,
   number,
@@ -43,7 +42,7 @@ Examples:
   jcs evaluate folds.csv --folds 5 --model segmenter.safetensors
   jcs evaluate val.csv --model classifier.safetensors --slice-thresholds 0,1,2 --json`,
     )
-  addOutputOptions(addRuntimeOptions(command)).action(async (path: string, flags: Flags) => {
+  addRunOptions(command).action(async (path: string, flags: Flags) => {
     const session = sessionFor(flags)
     const { folds, threshold, sliceThresholds, batchSize, skipBadSamples = false } = flags
     await using model = await loadModel(flags.model, runtimeOf(flags))

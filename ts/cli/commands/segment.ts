@@ -6,14 +6,7 @@ import { loadModel } from '../../model'
 import { overlayPng, writeFileAtomically } from '../../report'
 import type { Segmentation } from '../../results'
 import { segment } from '../../segment'
-import {
-  addOutputOptions,
-  addRuntimeOptions,
-  number,
-  type RuntimeFlags,
-  runtimeOf,
-  wholeNumber,
-} from '../options'
+import { addRunOptions, number, type RuntimeFlags, runtimeOf, wholeNumber } from '../options'
 import { makeDirectory, type Session } from '../session'
 import { expandPaths, fileNameFor, forEachSlice, nameSlices } from '../slices'
 import { table } from '../table'
@@ -45,7 +38,7 @@ Examples:
 
 'left' is the image's left, not the patient's.`,
     )
-  addOutputOptions(addRuntimeOptions(command)).action(async (paths: string[], flags: Flags) => {
+  addRunOptions(command).action(async (paths: string[], flags: Flags) => {
     const session = sessionFor(flags)
     const { threshold, minArea: minAreaPixels, batchSize, out } = flags
     const files = await expandPaths(paths)

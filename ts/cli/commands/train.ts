@@ -8,16 +8,7 @@ import { trainingReport, writeFileAtomically } from '../../report'
 import type { ModelSpec } from '../../spec'
 import { type TrainResult, train } from '../../train'
 import type { TrainOptions, TrainSettings } from '../../train-options'
-import {
-  addOutputOptions,
-  addRuntimeOptions,
-  datasetOf,
-  list,
-  number,
-  type RuntimeFlags,
-  runtimeOf,
-  wholeNumber,
-} from '../options'
+import { addRunOptions, datasetOf, list, number, type RuntimeFlags, runtimeOf, wholeNumber } from '../options'
 import { formatDuration } from '../progress'
 import { makeDirectory, type Session } from '../session'
 import { decimal, table } from '../table'
@@ -136,7 +127,7 @@ Examples:
 Ctrl-C stops after the current step; the last checkpoint stays. The default recipe is the paper's, which takes days
 on a CPU: --recipe scratch and a smaller --width learn something in minutes.`,
     )
-  addOutputOptions(addRuntimeOptions(command)).action(async (task: Task, flags: Flags) => {
+  addRunOptions(command).action(async (task: Task, flags: Flags) => {
     const session = sessionFor(flags)
     const { out } = flags
     await makeDirectory(out)

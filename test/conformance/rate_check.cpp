@@ -1,0 +1,137 @@
+#include "conformance/rate_check.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+
+#include "compiler/program.h"
+#include "networks/registry.h"
+#include "ops/conv2d.h"
+#include "ops/elementwise.h"
+#include "train/task_loss.h"
+#include "train/training_graph.h"
+
+namespace jcs::conformance {
+
+namespace {
+
+constexpr double kLeastShare = 0.1;
+constexpr double kStartSeconds = 50e-6;  // of waking threads and of short loops
+constexpr int kRuns = 3, kMaxRuns = 12;  // other work on the machine slows single runs
+
+/// A program with state and inputs of some constant.
+class Workload {
+ public:
+  Workload(std::string label, const Graph& graph, std::shared_ptr<Backend> backend, DType activation)
+      : name(std::move(label)),
+        program_(graph, backend, {.activation = activation, .threads = std::max(backend->device().threads, 1)}),
+        states_(backend),
+        arena_(backend, program_.arenaBytes()) {
+    for (const ValueInfo& value : graph.values()) {
+      if (value.kind == ValueInfo::Kind::kState) states_.set(value.name, constant(value.type));
+      if (value.kind == ValueInfo::Kind::kInput) inputs_.emplace(value.name, constant(value.type));
+    }
+    for (const auto& [input, tensor] : inputs_) bindings_.inputs[input] = tensor.data();
+    program_.profile(true);
+  }
+
+  /// Runs; steps' seconds become the least of all runs.
+  void run() {
+    program_.run(states_, arena_.data(), bindings_);
+    if (steps.empty()) steps = program_.steps();
+    for (size_t i = 0; i < steps.size(); ++i)
+      steps[i].seconds = std::min(steps[i].seconds, program_.steps()[i].seconds);
+  }
+
+  const std::string name;
+  std::vector<Program::StepInfo> steps;
+
+ private:
+  static Tensor constant(const TensorType& type) {
+    Tensor tensor(DType::kF32, type.shape);
+    std::ranges::fill(tensor.as<float>(), 0.01f);
+    return tensor.to(type.dtype);
+  }
+
+  Program program_;
+  StateStore states_;
+  DeviceBuffer arena_;
+  std::map<std::string, Tensor> inputs_;
+  Program::Bindings bindings_;
+};
+
+/// What the machine does per second at its best.
+struct Rates {
+  double flops, bytes;
+};
+
+Rates measureRates(const std::shared_ptr<Backend>& backend, DType activation) {
+  Graph product, addition;
+  // A 1×1 convolution is a plain product; the sums of 64 MiB operands come from memory.
+  const Value x = product.input("x", {DType::kF32, {1, 64, 64, 512}});
+  product.output("y", conv2d(x, product.state("w", {DType::kF32, {512, 512, 1, 1}}), std::nullopt, {}));
+  const TensorType large{DType::kF32, {1, 512, 512, 64}};
+  addition.output("sum", add(addition.input("a", large), addition.input("b", large)));
+  Workload multiply("product", product, backend, activation), sum("addition", addition, backend, DType::kF32);
+  for (int i = 0; i < kRuns; ++i) multiply.run(), sum.run();
+  Rates rates{0, 0};
+  for (const auto& step : multiply.steps) rates.flops = std::max(rates.flops, step.flops / step.seconds);
+  for (const auto& step : sum.steps) rates.bytes = std::max(rates.bytes, step.bytes / step.seconds);
+  return rates;
+}
+
+/// The step furthest below the rate, per op and implementation; empty texts where all are fast enough.
+std::map<std::string, std::string> slowSteps(const Workload& workload, const Rates& rates) {
+  std::map<std::string, std::string> slow;
+  for (const Program::StepInfo& step : workload.steps) {
+    const double least = step.flops / rates.flops + step.bytes / rates.bytes;
+    std::string& failure = slow[step.op + " (" + step.implementation + ")"];
+    if (step.seconds <= least / kLeastShare + kStartSeconds || !failure.empty()) continue;
+    char text[300];
+    std::snprintf(text, sizeof text, "%.2f ms for what the machine's rates allow in %.2f ms: %s {%s} at '%s' to %s",
+                  step.seconds * 1e3, least * 1e3, step.op.c_str(), step.attributes.c_str(), step.scope.c_str(),
+                  step.outputs.empty() ? "nothing" : step.outputs[0].shape.toString().c_str());
+    failure = text;
+  }
+  return slow;
+}
+
+void check(const std::string& name, const Graph& graph, const std::shared_ptr<Backend>& backend, DType activation,
+           const Rates& rates, std::vector<RateResult>& results) {
+  Workload workload(name + " " + nameOf(activation), graph, backend, activation);
+  std::map<std::string, std::string> slow;
+  for (int i = 0; i < kMaxRuns; ++i) {
+    workload.run();
+    slow = slowSteps(workload, rates);
+    if (i + 1 >= kRuns && std::ranges::all_of(slow, [](const auto& entry) { return entry.second.empty(); })) break;
+  }
+  for (const auto& [op, failure] : slow) results.push_back({workload.name + ": rate of " + op, failure});
+}
+
+}  // namespace
+
+std::vector<RateResult> checkRates(const std::shared_ptr<Backend>& backend) {
+  std::vector<RateResult> results;
+  for (DType activation : {DType::kF32, DType::kBF16}) {
+    if (!backend->supports(activation)) continue;
+    const Rates rates = measureRates(backend, activation);
+    for (const std::string& network : networkNames()) {
+      NetworkSpec spec;
+      spec.network = network;
+      spec.variant = Variant::kAuthors;
+      const bool classifier = networkInfo(network).task == Task::kClassification;
+      const int64_t size = classifier ? 224 : 256;
+      check(network + " inference", *inferenceGraph(spec, 1, size, size, classifier), backend, activation, rates,
+            results);
+      TrainConfig config;
+      config.task = networkInfo(network).task;
+      config.inputSize = size;
+      const int64_t samples = classifier ? 2 : 1;
+      const auto loss = taskLoss(untrained(spec), config);
+      check(network + " training", *stepGraph(loss, samples, {}), backend, activation, rates, results);
+    }
+  }
+  return results;
+}
+
+}  // namespace jcs::conformance

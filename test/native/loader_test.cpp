@@ -1,0 +1,220 @@
+#include "data/loader.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <set>
+
+#include "native/error_code.h"
+#include "native/harness.h"
+#include "native/samples.h"
+
+using namespace jcs;
+
+namespace {
+
+std::shared_ptr<const PackedDataset> datasetOf(int count, bool masked = true) {
+  auto dataset = std::make_shared<PackedDataset>();
+  for (int i = 0; i < count; ++i) dataset->append(sampleOf(i, i % 2, masked && i % 3 != 2));
+  return dataset;
+}
+
+LoaderOptions classification(int64_t batchSize) {
+  LoaderOptions options;
+  options.batchSize = batchSize;
+  options.height = options.width = 12;
+  options.targets = true;
+  options.seed = 7;
+  return options;
+}
+
+bool sameBytes(const Tensor& a, const Tensor& b) {
+  return a.type() == b.type() &&
+         (a.bytes() == 0 || std::memcmp(a.data(), b.data(), static_cast<size_t>(a.bytes())) == 0);
+}
+
+bool sameBatch(const Batch& a, const Batch& b) {
+  return a.epoch == b.epoch && a.index == b.index && a.samples == b.samples && a.mixing == b.mixing &&
+         sameBytes(a.images, b.images) && sameBytes(a.masks, b.masks) && sameBytes(a.targets, b.targets) &&
+         sameBytes(a.activationMasks, b.activationMasks) && sameBytes(a.activationWeights, b.activationWeights);
+}
+
+}  // namespace
+
+TEST("loader: an epoch shows every sample once, each epoch in another order") {
+  Loader loader(datasetOf(10), classification(3));
+  CHECK(loader.batchesPerEpoch() == 3);
+  std::vector<std::vector<size_t>> orders;
+  for (int64_t epoch = 0; epoch < 2; ++epoch) {
+    std::vector<size_t>& order = orders.emplace_back();
+    for (int64_t index = 0; index < 3; ++index) {
+      const Batch batch = loader.next();
+      CHECK(batch.epoch == epoch && batch.index == index && batch.samples.size() == 3);
+      CHECK(batch.images.shape() == (Shape{3, 12, 12, 3}) && batch.mixing == 1);
+      for (size_t i = 0; i < 3; ++i) {
+        order.push_back(batch.samples[i]);
+        CHECK(batch.targets.as<float>()[2 * i + 1] == static_cast<float>(batch.samples[i] % 2));
+        CHECK(batch.targets.as<float>()[2 * i] == static_cast<float>(1 - batch.samples[i] % 2));
+      }
+    }
+    CHECK(std::set(order.begin(), order.end()).size() == 9);
+  }
+  CHECK(orders[0] != orders[1]);
+}
+
+TEST("loader: partial batches are dropped or kept as asked") {
+  LoaderOptions options = classification(4);
+  options.dropLast = false;
+  options.shuffle = false;
+  Loader all(datasetOf(10), options);
+  CHECK(all.batchesPerEpoch() == 3);
+  CHECK(all.next().samples == std::vector<size_t>({0, 1, 2, 3}));
+  CHECK(all.next().samples == std::vector<size_t>({4, 5, 6, 7}));
+  CHECK(all.next().samples == std::vector<size_t>({8, 9}));
+  CHECK(all.next().epoch == 1);
+  Loader only(datasetOf(3), classification(4));
+  CHECK(only.batchesPerEpoch() == 1 && only.next().samples.size() == 3);
+}
+
+TEST("loader: the sequence does not depend on threads, prefetching or where it starts") {
+  const auto dataset = datasetOf(11);
+  LoaderOptions options = classification(4);
+  options.augmentation = AugmentationOptions::scratch();
+  options.mixupAlpha = 0.5;
+  options.featureHeight = options.featureWidth = 3;
+  options.masks = false;
+  options.threads = 1;
+  options.prefetch = 1;
+  std::vector<Batch> expected;
+  Loader single(dataset, options);
+  for (int i = 0; i < 8; ++i) expected.push_back(single.next());
+  for (const auto& [threads, prefetch] : {std::pair(4, 3), std::pair(3, 1), std::pair(2, 7)}) {
+    options.threads = threads;
+    options.prefetch = prefetch;
+    Loader loader(dataset, options);
+    for (const Batch& batch : expected) CHECK(sameBatch(loader.next(), batch));
+    loader.seek(1, 1);
+    CHECK(sameBatch(loader.next(), expected[3]));
+    CHECK(sameBatch(loader.next(), expected[4]));
+    Loader resumed(dataset, options);
+    resumed.seek(2, 1);
+    CHECK(sameBatch(resumed.next(), expected[5]));
+  }
+  options.seed = 8;
+  Loader other(dataset, options);
+  CHECK(!sameBatch(other.next(), expected[0]));
+  CHECK(!sameBytes(expected[0].images, expected[2].images));
+}
+
+TEST("loader: mixing is that of equation 3 with partners that differ") {
+  LoaderOptions options = classification(5);
+  Loader plain(datasetOf(10), options);
+  options.mixupAlpha = 0.5;
+  Loader mixing(datasetOf(10), options);
+  double lambdas = 0;
+  const int batches = 40;
+  for (int b = 0; b < batches; ++b) {
+    const Batch a = plain.next(), m = mixing.next();
+    CHECK(a.samples == m.samples && m.mixing >= 0 && m.mixing <= 1);
+    lambdas += m.mixing;
+    const auto lambda = static_cast<float>(m.mixing);
+    std::set<size_t> partners;
+    const size_t pixels = 12 * 12 * 3;
+    for (size_t i = 0; i < 5; ++i) {
+      std::vector<size_t> found;
+      for (size_t j = 0; j < 5; ++j) {
+        bool equal = true;
+        for (size_t k = 0; k < pixels && equal; ++k)
+          equal = std::abs(m.images.as<float>()[i * pixels + k] - lambda * a.images.as<float>()[i * pixels + k] -
+                           (1 - lambda) * a.images.as<float>()[j * pixels + k]) < 1e-5f;
+        if (equal) found.push_back(j);
+      }
+      if (lambda > 0.999f) continue;  // the partner hardly shows
+      CHECK(found.size() == 1 && found[0] != i);
+      if (found.empty()) continue;
+      partners.insert(found[0]);
+      const float y =
+          lambda * a.targets.as<float>()[2 * i + 1] + (1 - lambda) * a.targets.as<float>()[2 * found[0] + 1];
+      CHECK(std::abs(m.targets.as<float>()[2 * i + 1] - y) < 1e-6f);
+      CHECK(std::abs(m.targets.as<float>()[2 * i] + m.targets.as<float>()[2 * i + 1] - 1) < 1e-6f);
+    }
+    if (lambda <= 0.999f) CHECK(partners.size() == 5);
+  }
+  CHECK(std::abs(lambdas / batches - 0.5) < 0.2);
+}
+
+TEST("loader: activation weights are one over the number of unmixed samples with a lesion") {
+  LoaderOptions options = classification(6);
+  options.featureHeight = 2;
+  options.featureWidth = 4;
+  options.mixupAlpha = 0.5;
+  Loader loader(datasetOf(12), options);
+  int mixedBatches = 0;
+  for (int b = 0; b < 30; ++b) {
+    const Batch batch = loader.next();
+    CHECK(batch.activationMasks.shape() == (Shape{6, 2, 4, 1}) && batch.activationWeights.shape() == Shape{6});
+    mixedBatches += batch.mixing != 1;
+    const auto annotated = std::ranges::count_if(batch.samples, [](size_t sample) { return sample % 3 != 2; });
+    for (size_t i = 0; i < 6; ++i) {
+      const bool masked = batch.samples[i] % 3 != 2;
+      const float expected = masked && batch.mixing == 1 ? 1.0f / static_cast<float>(annotated) : 0.0f;
+      CHECK(batch.activationWeights.as<float>()[i] == expected);
+      for (size_t k = 0; k < 8; ++k)  // the mask is the image's right half
+        CHECK(std::abs(batch.activationMasks.as<float>()[i * 8 + k] - (masked && k % 4 >= 2 ? 1.0f : 0.0f)) < 1e-6f);
+    }
+  }
+  CHECK(mixedBatches > 5 && mixedBatches < 25);
+}
+
+TEST("loader: segmentation batches carry masks") {
+  auto dataset = std::make_shared<PackedDataset>();
+  for (int i = 0; i < 4; ++i) dataset->append(sampleOf(i, -1, true));
+  LoaderOptions options;
+  options.batchSize = 2;
+  options.height = 16;
+  options.width = 20;
+  options.masks = true;
+  Loader loader(dataset, options);
+  const Batch batch = loader.next();
+  CHECK(batch.masks.shape() == (Shape{2, 16, 20, 1}) && batch.targets.bytes() == 0);
+  for (size_t i = 0; i < 640; ++i) CHECK(batch.masks.as<float>()[i] == static_cast<float>(i % 20 >= 10));
+}
+
+TEST("loader: what cannot work is said at once") {
+  LoaderOptions segmentation = classification(2);
+  segmentation.masks = true;
+  CHECK(codeOf([&] { Loader(datasetOf(4), segmentation); }) == "BAD_SAMPLE");
+  CHECK(codeOf([&] { Loader(std::make_shared<PackedDataset>(), classification(2)); }) == errors::kEmptyDataset);
+  CHECK(codeOf([&] { Loader(datasetOf(4), classification(0)); }) == errors::kInvalidArgument);
+  auto unlabelled = std::make_shared<PackedDataset>();
+  unlabelled->append(sampleOf(0, -1, false));
+  CHECK(codeOf([&] { Loader(unlabelled, classification(1)); }) == "BAD_SAMPLE");
+  Loader loader(datasetOf(4), classification(2));
+  CHECK(codeOf([&] { loader.seek(0, 2); }) == errors::kInvalidArgument);
+  CHECK(codeOf([&] { loader.seek(-1, 0); }) == errors::kInvalidArgument);
+}
+
+TEST("loader: cancelling ends the wait, and a loader may be dropped while it works") {
+  const std::atomic<bool> cancelled{true};
+  auto dataset = std::make_shared<PackedDataset>();
+  for (int i = 0; i < 4; ++i) {
+    Sample sample;
+    sample.image = grayImage(1500, 1500, [](int64_t x, int64_t y) { return (x ^ y) & 255; });
+    sample.label = 0;
+    dataset->append(sample);
+  }
+  LoaderOptions options = classification(4);
+  options.height = options.width = 700;
+  Loader loader(dataset, options);
+  CHECK(codeOf([&] { loader.next(&cancelled); }) == errors::kCancelled);
+  CHECK(loader.next().index == 0);  // cancelling lost nothing
+}
+
+TEST("loader: an error in a thread surfaces at its batch") {
+  LoaderOptions options = classification(2);
+  options.height = int64_t{1} << 31;
+  options.width = int64_t{1} << 31;
+  Loader loader(datasetOf(4), options);
+  const std::string code = codeOf([&] { loader.next(); });
+  CHECK(code == errors::kOutOfMemory || code == errors::kInputTooLarge);
+}

@@ -1,0 +1,91 @@
+#include "data/pixels.h"
+
+#include <cmath>
+
+#include "io/safetensors.h"
+#include "native/error_code.h"
+#include "native/harness.h"
+#include "native/images.h"
+#include "native/test_files.h"
+
+using namespace jcs;
+
+TEST("pixels: antialiased resizing agrees with torch") {
+  const Pixels image = grayImage(7, 5, [](int64_t x, int64_t y) { return (y * 7 + x) * (y * 7 + x) * 29 % 251; });
+  // torch.nn.functional.interpolate(mode='bilinear', antialias=True) of image / 255 in float64.
+  const float smaller[] = {0.2648793f, 0.3317871f, 0.6886050f, 0.5349873f, 0.7464467f, 0.5124706f,
+                           0.4963312f, 0.4072829f, 0.6172602f, 0.4804706f, 0.3082353f, 0.4448179f};
+  const float larger[] = {0.0000000f, 0.0924020f, 0.3482843f, 0.2210784f, 0.3875000f, 0.8475490f, 0.7399510f,
+                          0.1568627f, 0.4882353f, 0.3512255f, 0.3600490f, 0.4010417f, 0.6433824f, 0.8563725f,
+                          0.6401348f, 0.4274510f, 0.6418301f, 0.7164420f, 0.5584150f, 0.4633170f, 0.5388072f,
+                          0.6567198f, 0.6068627f, 0.3392157f, 0.7611111f, 0.9140523f, 0.5584150f, 0.4195057f,
+                          0.3999183f, 0.3714869f, 0.4059845f, 0.2166667f, 0.8460784f, 0.7441176f, 0.4523284f,
+                          0.3772672f, 0.3343750f, 0.2467525f, 0.2835784f, 0.3058824f, 0.5725490f, 0.2411765f,
+                          0.7174020f, 0.4414216f, 0.1514706f, 0.4627451f, 0.7600490f, 0.5529412f};
+  const auto down = resized(image, 3, 4), up = resized(image, 6, 8);
+  for (size_t i = 0; i < 12; ++i)
+    for (size_t c = 0; c < 3; ++c) CHECK(std::abs(down[3 * i + c] - smaller[i]) < 1e-6f);
+  for (size_t i = 0; i < 48; ++i) CHECK(std::abs(up[3 * i] - larger[i]) < 1e-6f);
+}
+
+TEST("pixels: antialiased resizing agrees with torch and Pillow on the fixtures") {
+  const auto file = SafetensorsFile::open(fixturePath("resizing.safetensors"));
+  const Tensor real = file.load("real"), gray = file.load("gray");
+  const int64_t height = real.shape()[0], width = real.shape()[1];
+  const Pixels floats = floatImage(width, height, {real.as<float>().begin(), real.as<float>().end()});
+  const Pixels bytes = grayImage(width, height, [&](int64_t x, int64_t y) {
+    return static_cast<int>(gray.as<float>()[static_cast<size_t>(y * width + x)]);
+  });
+  for (const std::string name : {"down", "up", "mixed"}) {
+    const Tensor torch = file.load("antialias_" + name), pillow = file.load("pillow_gray_" + name);
+    const auto fromFloats = resized(floats, torch.shape()[0], torch.shape()[1]);
+    const auto fromBytes = resized(bytes, torch.shape()[0], torch.shape()[1]);
+    for (size_t i = 0; i < static_cast<size_t>(torch.elements()); ++i) {
+      CHECK_NEAR(fromFloats[3 * i], torch.as<float>()[i], 2e-6);
+      // Pillow rounds to whole bytes, after each of the two axes.
+      CHECK_NEAR(255 * fromBytes[3 * i], pillow.as<float>()[i], 1.01);
+    }
+  }
+}
+
+TEST("pixels: the same size is the same image, in every format") {
+  const auto u8 = resized(grayImage(3, 2, [](int64_t x, int64_t y) { return 51 * (x + y); }), 2, 3);
+  CHECK(u8[0] == 0 && u8[3] == 0.2f && u8[15] == 0.6f);
+  const uint16_t words[] = {0, 65535, 13107, 257, 1, 2};
+  Pixels u16{{}, PixelFormat::kU16, 1, 2, 3};
+  const auto bytes = std::as_bytes(std::span(words));
+  u16.data.assign(bytes.begin(), bytes.end());
+  const auto color = resized(u16, 2, 1);
+  CHECK(color[0] == 0 && color[1] == 1 && color[2] == 0.2f && color[3] == 257 / 65535.0f);
+  CHECK(resized(floatImage(2, 1, {0.25f, 0.75f}), 1, 2) ==
+        std::vector<float>({0.25f, 0.25f, 0.25f, 0.75f, 0.75f, 0.75f}));
+  CHECK(resized(floatImage(1, 1, {0.25f}), 2, 2) == std::vector<float>(12, 0.25f));
+}
+
+TEST("pixels: a batch is normalised with ImageNet's statistics") {
+  const Pixels a = floatImage(1, 1, {0.5f}), b = floatImage(1, 1, {0});
+  const Pixels* images[] = {&a, &b};
+  const Tensor batch = toBatch(images, 1, 1, {});
+  CHECK(batch.shape() == (Shape{2, 1, 1, 3}));
+  const double expected[] = {(0.5 - 0.485) / 0.229, (0.5 - 0.456) / 0.224, (0.5 - 0.406) / 0.225,
+                             -0.485 / 0.229,        -0.456 / 0.224,        -0.406 / 0.225};
+  for (size_t i = 0; i < 6; ++i) CHECK(std::abs(static_cast<double>(batch.as<float>()[i]) - expected[i]) < 1e-6);
+}
+
+TEST("pixels: bad images are typed errors") {
+  const auto codeOfPixels = [](const Pixels& pixels) { return codeOf([&] { validate(pixels); }); };
+  const auto sized = [](size_t bytes, int64_t width, int64_t height, int64_t channels) {
+    return Pixels{std::vector<std::byte>(bytes), PixelFormat::kU8, width, height, channels};
+  };
+  CHECK(codeOfPixels(sized(6, 3, 2, 1)) == "");
+  CHECK(codeOfPixels(sized(0, 0, 0, 1)) == errors::kInvalidArgument);
+  CHECK(codeOfPixels(sized(0, 0, 5, 1)) == errors::kInvalidArgument);
+  CHECK(codeOfPixels(sized(6, -3, -2, 1)) == errors::kInvalidArgument);
+  CHECK(codeOfPixels(sized(5, 3, 2, 1)) == errors::kInvalidArgument);
+  CHECK(codeOfPixels(sized(12, 3, 2, 2)) == errors::kInvalidArgument);
+  CHECK(codeOfPixels(sized(4, int64_t{1} << 40, int64_t{1} << 40, 1)) == errors::kInputTooLarge);
+  CHECK(codeOfPixels(sized(4, (int64_t{1} << 28) + 1, 1, 1)) == errors::kInputTooLarge);
+  CHECK(codeOfPixels(floatImage(2, 1, {0, NAN})) == errors::kNotFinite);
+  CHECK(codeOfPixels(floatImage(2, 1, {-INFINITY, 0})) == errors::kNotFinite);
+  CHECK(messageOf([] { validate(floatImage(2, 2, {0, 0, NAN, 0})); }).find("column 0, row 1") != std::string::npos);
+}
