@@ -15,7 +15,7 @@ namespace jcs {
 
 struct CompileOptions {
   DType activation = DType::kF32;  ///< kBF16: mixed precision
-  int threads = 1;
+  KernelOptions kernels;
 };
 
 /// A compiled graph: prepared kernels in order, and where everything lies. Immutable but for what it caches of the

@@ -196,7 +196,7 @@ class ProgramBuilder {
     const Node& node = graph_.nodes()[at(n)];
     const bool derived = isDerivedNode(node);
     Program::Step step;
-    step.kernel = backend_.prepare(op, inputs, outputs, options_.threads);
+    step.kernel = backend_.prepare(op, inputs, outputs, options_.kernels);
     for (int id : inputIds) step.inputs.push_back(locate(id));
     for (int id : outputIds) {
       step.outputs.push_back(locate(id));

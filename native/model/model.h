@@ -49,8 +49,9 @@ class Model : public std::enable_shared_from_this<Model> {
   ModelMetadata& metadata() { return metadata_; }
   Task task() const { return networkInfo(spec().network).task; }
   const std::string& device() const { return engine_->device().name; }
-  std::string precision() const { return activation_ == DType::kBF16 ? "bf16" : "fp32"; }
+  std::string precision() const { return activation_ == DType::kBF16 ? "bf16" : tf32_ ? "tf32" : "fp32"; }
   DType activation() const { return activation_; }
+  CompileOptions compileOptions() const { return {activation_, {.threads = threads_, .tf32 = tf32_}}; }
   int threads() const { return threads_; }
   Engine& engine() { return *engine_; }
   std::shared_ptr<Engine> sharedEngine() { return engine_; }
@@ -92,6 +93,7 @@ class Model : public std::enable_shared_from_this<Model> {
   ModelMetadata metadata_;
   std::shared_ptr<Engine> engine_;
   DType activation_;
+  bool tf32_;
   int threads_;
   std::vector<ParameterInfo> parameters_;
   StateStore states_;

@@ -90,8 +90,7 @@ void Trainer::prepareStates() {
 
 std::shared_ptr<Trainer::Step> Trainer::compileStep(int64_t microBatch) {
   const auto compile = [&](const std::unique_ptr<Graph>& graph) {
-    return std::make_shared<Program>(*graph, model_->engine().sharedBackend(),
-                                     CompileOptions{model_->activation(), model_->threads()});
+    return std::make_shared<Program>(*graph, model_->engine().sharedBackend(), model_->compileOptions());
   };
   auto step = std::make_shared<Step>();
   step->microBatch = microBatch;

@@ -48,7 +48,7 @@ CompiledGraph::CompiledGraph(const Graph& graph, const NamedTensors& states, DTy
     : backend_(cpuBackend()),
       states_(std::make_unique<StateStore>(backend_)),
       program_(std::make_unique<Program>(graph, backend_,
-                                         CompileOptions{activation, std::min(threads, backend_->device().threads)})),
+                                         CompileOptions{activation, {.threads = std::min(threads, backend_->device().threads)}})),
       arena_(backend_, std::max<int64_t>(program_->arenaBytes(), 1)) {
   for (const auto& [name, id] : graph.outputs()) outputs_.push_back(name);
   addStates(graph, states);

@@ -21,7 +21,7 @@ class OnednnInputGradient : public Kernel {
  public:
   explicit OnednnInputGradient(const Prepare& p) {
     const auto& op = p.as<Conv2dInputGradient>();
-    const OnednnConcurrency concurrency(p.threads);
+    const OnednnConcurrency concurrency(p.options.threads);
     const ConvolutionDescs descs(op.conv, p.outputs[0], p.inputs[1], p.inputs[0]);
     const auto description = onednnCall("convolution_backward_data::primitive_desc", [&] {
       return dnnl::convolution_backward_data::primitive_desc(
@@ -30,7 +30,7 @@ class OnednnInputGradient : public Kernel {
     });
     gradient_ = {
         p.device,
-        p.threads,
+        p.options.threads,
         description,
         [](const auto& d) { return dnnl::convolution_backward_data(d); },
         {{DNNL_ARG_DIFF_DST, descs.y}, {DNNL_ARG_WEIGHTS, description.weights_desc()}, {DNNL_ARG_DIFF_SRC, descs.x}}};
@@ -54,7 +54,7 @@ class OnednnInputGradient : public Kernel {
 class GemmInputGradient : public Kernel {
  public:
   explicit GemmInputGradient(const Prepare& p)
-      : weights_(p.inputs[1].type), gemm_(p.device, p.threads, convolutionOf(p)) {}
+      : weights_(p.inputs[1].type), gemm_(p.device, p.options.threads, convolutionOf(p)) {}
 
   void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte* scratch) override {
     gemm_.run(in[0], in[1], nullptr, nullptr, out[0], scratch);
@@ -93,9 +93,9 @@ std::unique_ptr<Kernel> prepareInputGradient(const Prepare& p) {
 
 class OnednnWeightGradient : public Kernel {
  public:
-  explicit OnednnWeightGradient(const Prepare& p) : pool_(p.device.pool()), threads_(p.threads), dy_(p.inputs[1]) {
+  explicit OnednnWeightGradient(const Prepare& p) : pool_(p.device.pool()), threads_(p.options.threads), dy_(p.inputs[1]) {
     const auto& op = p.as<Conv2dWeightGradient>();
-    const OnednnConcurrency concurrency(p.threads);
+    const OnednnConcurrency concurrency(p.options.threads);
     ConvolutionDescs descs(op.conv, p.inputs[0], p.outputs[0], p.inputs[1]);
     const auto hint = forwardHint(p, descs);
     const Shape& shape = p.outputs[0].type.shape;
@@ -108,12 +108,12 @@ class OnednnWeightGradient : public Kernel {
     });
     const auto blocked = description.diff_weights_desc();
     gradient_ = {p.device,
-                 p.threads,
+                 p.options.threads,
                  description,
                  [](const auto& d) { return dnnl::convolution_backward_weights(d); },
                  {{DNNL_ARG_SRC, descs.x}, {DNNL_ARG_DIFF_DST, descs.y}, {DNNL_ARG_DIFF_WEIGHTS, blocked}}};
     if (blocked != plain) {
-      unpack_ = makeReorder(p.device, p.threads, blocked, plain);
+      unpack_ = makeReorder(p.device, p.options.threads, blocked, plain);
       blockedBytes_ = align(static_cast<int64_t>(blocked.get_size()));
     }
     if (op.bias) biasSums_.emplace(1, dy_.type.shape.rows(), dy_.type.shape.channels(), 1);

@@ -75,9 +75,9 @@ class CpuBackend : public Backend {
     return dtype == DType::kF32 || (dtype == DType::kBF16 && multipliesBf16());
   }
   std::unique_ptr<Kernel> prepare(const Op& op, std::span<const Operand> inputs, std::span<const Operand> outputs,
-                                  int threads) override {
-    invariant(threads >= 1 && threads <= device_.threads(), "a kernel is prepared for more threads than there are");
-    return registry_.prepare({op, inputs, outputs, device_, threads});
+                                  const KernelOptions& options) override {
+    invariant(options.threads >= 1 && options.threads <= device_.threads(), "a kernel is prepared for more threads than there are");
+    return registry_.prepare({op, inputs, outputs, device_, options});
   }
 
   std::byte* allocate(int64_t bytes) override {
