@@ -19,7 +19,9 @@ namespace jcs {
 struct Operand {
   TensorType type;
   int64_t rowStride = 0;
+  int64_t alignment = kAlignment;  ///< bytes that its address is a multiple of
 
+  static constexpr int64_t kAlignment = 64;  ///< of memory that is not part of another operand's
   static Operand dense(TensorType t) { return {t, t.shape.channels()}; }
   bool isDense() const { return rowStride == type.shape.channels(); }
 };

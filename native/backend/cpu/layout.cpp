@@ -132,7 +132,7 @@ std::unique_ptr<Kernel> prepareReshape(const Prepare& p) {
   const Shape line{p.inputs[0].type.elements()};
   const Operand from = Operand::dense({p.inputs[0].type.dtype, line});
   const Operand to = Operand::dense({p.outputs[0].type.dtype, line});
-  const Prepare flat{p.op, {&from, 1}, {&to, 1}, p.device, p.options.threads};
+  const Prepare flat{p.op, {&from, 1}, {&to, 1}, p.device, p.options};
   kernel->add(flat, 0, Shape{0}, 0, Shape{0}, line);
   return kernel;
 }
