@@ -63,6 +63,9 @@ endif()
 set(CMAKE_CUDA_COMPILER "${JCS_NVCC}")
 set(CMAKE_CUDA_ARCHITECTURES "${JCS_CUDA_ARCHITECTURES}")
 enable_language(CUDA)
+set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20") # CMake 3.25 does not know that nvcc has it
+set(CMAKE_CUDA_STANDARD 20)
+set(CMAKE_CUDA_EXTENSIONS OFF)
 set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
 set(CMAKE_CUDA_FLAGS_RELEASE "-O3")
 if(JCS_CCACHE)
@@ -78,8 +81,7 @@ target_include_directories(jcs_cuda SYSTEM PRIVATE "${JCS_CUDNN_INCLUDE}" "${JCS
                            ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
 target_compile_options(jcs_cuda PRIVATE
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow -fno-semantic-interposition $<$<BOOL:${JCS_WERROR}>:-Werror>>
-  # not CMAKE_CUDA_STANDARD: CMake 3.25 does not know that nvcc has this one
-  "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-std=c++20 -Xcompiler -Wall,-Wextra>"
+  "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-Xcompiler -Wall,-Wextra>"
   $<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${JCS_WERROR}>>:--Werror=all-warnings>)
 target_link_libraries(jcs_cuda PRIVATE jcs_ops Threads::Threads ${CMAKE_DL_LIBS})
 set(exports "${CMAKE_SOURCE_DIR}/cmake/backend.map")
