@@ -1,0 +1,32 @@
+#pragma once
+
+#include "backend/cuda/cuda_device.h"
+#include "backend/cuda/kernels/elementwise.h"
+
+namespace jcs::cuda {
+
+inline Launcher launcherOf(const CudaDevice& device) { return {device.stream, device.multiprocessors}; }
+
+inline LoopShape loopShape(const Shape& shape) {
+  LoopShape loop;
+  loop.axes = shape.rank();
+  for (int axis = 0; axis < shape.rank(); ++axis) loop.extents[static_cast<size_t>(axis)] = shape[axis];
+  return loop;
+}
+
+/// How the operand advances along the axes of `target`, to which it broadcasts: 0 where it repeats or has extent 1.
+inline LoopOperand loopOperand(const Operand& operand, const Shape& target) {
+  const Shape& shape = operand.type.shape;
+  LoopOperand result{operand.type.dtype, {}};
+  int64_t stride = 1;
+  for (int axis = shape.rank() - 1; axis >= 0; --axis) {
+    if (axis == shape.rank() - 2) stride = operand.rowStride;
+    result.strides[static_cast<size_t>(axis + target.rank() - shape.rank())] = shape[axis] == 1 ? 0 : stride;
+    if (axis < shape.rank() - 1) stride *= shape[axis];
+  }
+  return result;
+}
+
+inline bool anyOperandStrided(const Op&, bool, int) { return true; }
+
+}  // namespace jcs::cuda
