@@ -88,3 +88,20 @@ set(exports "${CMAKE_SOURCE_DIR}/cmake/backend.map")
 target_link_options(jcs_cuda PRIVATE "LINKER:--version-script=${exports}" "LINKER:--exclude-libs,ALL"
                     "LINKER:--no-undefined")
 set_target_properties(jcs_cuda PROPERTIES LINK_DEPENDS "${exports}")
+
+if(NOT JCS_TESTS)
+  return()
+endif()
+# What needs no device: how libraries are found and checked, and which plans cuDNN has for the convolutions. Tests call
+# it directly, and link no CUDA either.
+set(host_sources cudnn cudnn_graph convolution shared_library)
+list(TRANSFORM host_sources REPLACE "(.+)" "native/backend/cuda/\\1.cpp")
+jcs_sources(test_sources test/cuda)
+file(GLOB case_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/test/conformance/case*.cpp")
+add_executable(jcs_cuda_tests ${test_sources} ${case_sources} test/native/main.cpp ${host_sources})
+jcs_compiler_options(jcs_cuda_tests)
+target_include_directories(jcs_cuda_tests PRIVATE "${CMAKE_SOURCE_DIR}/test")
+target_include_directories(jcs_cuda_tests SYSTEM PRIVATE "${JCS_CUDNN_INCLUDE}" "${JCS_CUBLASLT_INCLUDE}"
+                           ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
+target_link_libraries(jcs_cuda_tests PRIVATE jcs_ops jcs_core Threads::Threads ${CMAKE_DL_LIBS})
+add_dependencies(jcs_cuda_tests jcs_cuda)

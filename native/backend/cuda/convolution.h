@@ -62,7 +62,7 @@ inline constexpr OperationGraph::TensorId kX = 0, kWeights = 1, kY = 2, kBias = 
 
 /// The best plan for the problem with its epilogue, or, without `withEpilogue`, for the bare convolution.
 std::optional<ExecutionPlan> planConvolution(PlanTarget target, const ConvolutionProblem& problem, bool withEpilogue);
-/// Says what has no plan; for errors.
+/// Says what a problem computes; for tests.
 std::string describe(const ConvolutionProblem& problem);
 
 }  // namespace jcs::cuda

@@ -1,0 +1,83 @@
+#include <chrono>
+#include <cstdio>
+#include <map>
+
+#include "backend/cuda/convolution.h"
+#include "compiler/passes.h"
+#include "conformance/case.h"
+#include "cuda/absent_device.h"
+#include "native/harness.h"
+#include "networks/registry.h"
+
+namespace jcs::test {
+
+namespace {
+
+using cuda::ConvolutionProblem;
+
+/// The convolutions of a graph as the backend would prepare them, by description.
+using Problems = std::map<std::string, ConvolutionProblem>;
+
+/// `sliced`: the activations are channel slices at an odd offset.
+void addProblems(const Graph& graph, const KernelOptions& options, bool sliced, Problems& problems) {
+  for (const Node& node : graph.nodes()) {
+    const auto operand = [&](int id) {
+      const TensorType& type = graph.values()[static_cast<size_t>(id)].type;
+      Operand o = Operand::dense(type);
+      if (sliced && type.shape.rank() == 4) o.rowStride += 5, o.alignment = sizeOf(type.dtype);
+      return o;
+    };
+    std::vector<Operand> inputs;
+    for (int id : node.inputs) inputs.push_back(operand(id));
+    std::optional<ConvolutionProblem> problem;
+    if (node.op->name() == "conv2d")
+      problem = cuda::forwardProblem(static_cast<const Conv2d&>(*node.op), inputs, operand(node.outputs[0]), options);
+    if (node.op->name() == "conv2d_input_gradient")
+      problem = cuda::inputGradientProblem(static_cast<const Conv2dInputGradient&>(*node.op), inputs,
+                                     operand(node.outputs[0]), options);
+    if (node.op->name() == "conv2d_weight_gradient")
+      problem = cuda::weightGradientProblem(static_cast<const Conv2dWeightGradient&>(*node.op), inputs,
+                                      operand(node.outputs[0]), options);
+    if (problem) problems.emplace(describe(*problem), *problem);
+  }
+}
+
+/// Every problem has a plan of its own; says how many have one with the epilogue inside.
+void checkPlans(const Problems& problems) {
+  const cuda::PlanTarget target = absentH100();
+  int withEpilogue = 0, fused = 0;
+  const auto start = std::chrono::steady_clock::now();
+  for (const auto& [text, problem] : problems) {
+    const auto bare = planConvolution(target, problem, false);
+    if (!bare) reportFailure(__FILE__, __LINE__, "no plan for " + text);
+    if (!problem.hasEpilogue()) continue;
+    ++withEpilogue;
+    fused += planConvolution(target, problem, true).has_value();
+  }
+  std::printf("     %zu problems, %d of %d epilogues fused, %.1f s\n", problems.size(), fused, withEpilogue,
+              std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+}
+
+Problems conformanceProblems(DType activation, const KernelOptions& options) {
+  Problems problems;
+  for (const conformance::Case& row : conformance::cases()) {
+    const conformance::CaseGraph built = conformance::buildGraph(row);
+    for (const bool sliced : {false, true})
+      addProblems(*optimize(*built.graph, activation), options, sliced, problems);
+  }
+  return problems;
+}
+
+}  // namespace
+
+TEST("an H100 has a float32 plan for every convolution of the conformance table") {
+  checkPlans(conformanceProblems(DType::kF32, {}));
+}
+TEST("an H100 has a tf32 plan for every convolution of the conformance table") {
+  checkPlans(conformanceProblems(DType::kF32, {.tf32 = true}));
+}
+TEST("an H100 has a bf16 plan for every convolution of the conformance table") {
+  checkPlans(conformanceProblems(DType::kBF16, {}));
+}
+
+}  // namespace jcs::test
