@@ -16,8 +16,10 @@ endforeach()
 jcs_sources(emulation_sources test/cuda_emulation)
 add_library(jcs_cuda_emulated STATIC ${emulated_sources} ${emulation_sources})
 jcs_compiler_options(jcs_cuda_emulated)
-target_include_directories(jcs_cuda_emulated PRIVATE "${CMAKE_SOURCE_DIR}/test/cuda_emulation")
+target_include_directories(jcs_cuda_emulated PUBLIC "${CMAKE_SOURCE_DIR}/test/cuda_emulation")
 target_compile_options(jcs_cuda_emulated PRIVATE -Wno-unknown-pragmas) # unroll is nvcc's
+set_source_files_properties("${CMAKE_SOURCE_DIR}/test/native/cuda_emulation_test.cpp" PROPERTIES COMPILE_OPTIONS
+                            -Wno-unknown-pragmas)
 
 function(jcs_test target folder)
   jcs_sources(sources ${folder})

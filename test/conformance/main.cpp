@@ -24,9 +24,9 @@
 ///
 /// --filter keeps cases and ops whose label contains TEXT; --backend keeps one of reference, cpu, cuda, cuda-emulated,
 /// cuda-emulated-reverse. The emulated ones are the CUDA backend's own kernels on the host, with the threads of a block
-/// running in two orders. Backend
-/// libraries are found as the engine finds them: in JCS_BACKEND_DIR, else beside this executable. A device that is not
-/// there is skipped, unless JCS_REQUIRE names it ("cpu,cuda"). Exits with 1 when anything failed.
+/// running in two orders. Backend libraries are found as the engine finds them: in JCS_BACKEND_DIR, else beside this
+/// executable. A device that is not there is skipped, unless JCS_REQUIRE names it ("cpu,cuda"). Exits with 1 when
+/// anything failed.
 namespace jcs::conformance {
 
 namespace {
@@ -236,7 +236,9 @@ int main(int count, char** arguments) {
     } else if (argument == "--verbose") {
       options.verbose = true;
     } else {
-      std::fprintf(stderr, "usage: %s [--filter TEXT] [--backend reference|cpu|cuda|cuda-emulated|cuda-emulated-reverse] [--list] [--verbose]\n",
+      std::fprintf(stderr,
+                   "usage: %s [--filter TEXT] [--backend reference|cpu|cuda|cuda-emulated|cuda-emulated-reverse] "
+                   "[--list] [--verbose]\n",
                    arguments[0]);
       return 2;
     }

@@ -15,16 +15,13 @@ const float* floats(const std::byte* data) { return reinterpret_cast<const float
 Element elementOf(const Operand& operand) { return {operand.type.dtype, operand.rowStride}; }
 
 ConvolutionGeometry geometryOf(const Conv2dAttributes& conv, const Shape& x, const Shape& w, const Shape& y) {
-  return {x[0], x[1], x[2],        x[3],         y[1],          y[2],
-          y[3], w[2], w[3], conv.stride, conv.padding, conv.dilation, conv.groups};
+  return {x[0], x[1], x[2], x[3], y[1], y[2], y[3], w[2], w[3], conv.stride, conv.padding, conv.dilation, conv.groups};
 }
 
 class DirectConv2d : public Kernel {
  public:
   explicit DirectConv2d(const Prepare& p)
-      : launcher_(launcherOf(p.device)),
-        bias_(p.as<Conv2d>().biasInput()),
-        residual_(p.as<Conv2d>().residualInput()) {
+      : launcher_(launcherOf(p.device)), bias_(p.as<Conv2d>().biasInput()), residual_(p.as<Conv2d>().residualInput()) {
     const auto& op = p.as<Conv2d>();
     convolution_.g = geometryOf(op.conv, p.inputs[0].type.shape, p.inputs[1].type.shape, p.outputs[0].type.shape);
     convolution_.x = elementOf(p.inputs[0]);
@@ -72,15 +69,15 @@ class DirectWeightGradientKernel : public Kernel {
     const auto& op = p.as<Conv2dWeightGradient>();
     const Operand &x = p.inputs[0], &dy = p.inputs[1];
     const int processors = p.device.multiprocessors;
-    gradient_ = {geometryOf(op.conv, x.type.shape, p.outputs[0].type.shape, dy.type.shape), elementOf(x),
-                 elementOf(dy), 1};
+    gradient_ = {geometryOf(op.conv, x.type.shape, p.outputs[0].type.shape, dy.type.shape), elementOf(x), elementOf(dy),
+                 1};
     gradient_.splits = weightGradientSplits(gradient_.g, processors);
     const int64_t weights = p.outputs[0].type.elements();
     partialBytes_ = gradient_.splits > 1 ? align(gradient_.splits * weights * 4) : 0;
     parts_ = {ColumnCut::of(1, gradient_.splits, weights, processors), DType::kF32, weights, 1.0};
     biased_ = op.bias;
-    bias_ = {ColumnCut::of(1, dy.type.shape.rows(), dy.type.shape.channels(), processors), dy.type.dtype,
-             dy.rowStride, 1.0};
+    bias_ = {ColumnCut::of(1, dy.type.shape.rows(), dy.type.shape.channels(), processors), dy.type.dtype, dy.rowStride,
+             1.0};
   }
 
   int64_t scratchBytes() const override {

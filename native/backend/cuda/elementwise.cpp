@@ -57,9 +57,9 @@ class PairKernel : public Kernel {
 class AffineKernel : public Kernel {
  public:
   explicit AffineKernel(const Prepare& p)
-      : launcher_(launcherOf(p.device)),
-        rows_{p.inputs[0].type.shape.rows(), p.inputs[0].type.shape.channels(), p.inputs[0].type.dtype,
-              p.inputs[0].rowStride,         p.outputs[0].rowStride,            p.as<Affine>().activation} {}
+      : launcher_(launcherOf(p.device)), rows_{p.inputs[0].type.shape.rows(), p.inputs[0].type.shape.channels(),
+                                               p.inputs[0].type.dtype,        p.inputs[0].rowStride,
+                                               p.outputs[0].rowStride,        p.as<Affine>().activation} {}
 
   void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte*) override {
     affineRows(launcher_, rows_, in[0], reinterpret_cast<const float*>(in[1]), reinterpret_cast<const float*>(in[2]),
@@ -106,8 +106,7 @@ void registerElementwise(Registry& registry) {
       "unary", [](const Prepare& p) { return std::make_unique<MapKernel>(p, mapOf(p.as<Unary>().kind), 1.0f); },
       anyOperandStrided);
   registry.add(
-      "cast", [](const Prepare& p) { return std::make_unique<MapKernel>(p, Map::kIdentity, 1.0f); },
-      anyOperandStrided);
+      "cast", [](const Prepare& p) { return std::make_unique<MapKernel>(p, Map::kIdentity, 1.0f); }, anyOperandStrided);
   registry.add(
       "broadcast",
       [](const Prepare& p) { return std::make_unique<MapKernel>(p, Map::kIdentity, p.as<Broadcast>().scale); },

@@ -23,10 +23,18 @@ class PoolKernel : public Kernel {
     const Operand& y = isGradient ? p.inputs[0] : p.outputs[0];
     const Shape &xs = x.type.shape, &ys = y.type.shape;
     dxStride_ = x.rowStride;
-    geometry_ = {xs[0],       xs[1],        xs[2],
-                 xs[3],       ys[1],        ys[2],
-                 pool.kernel, pool.stride,  pool.padding,
-                 pool.countIncludePad, kind == Kind::kMaxGradient ? p.inputs[1].rowStride : x.rowStride, y.rowStride};
+    geometry_ = {xs[0],
+                 xs[1],
+                 xs[2],
+                 xs[3],
+                 ys[1],
+                 ys[2],
+                 pool.kernel,
+                 pool.stride,
+                 pool.padding,
+                 pool.countIncludePad,
+                 kind == Kind::kMaxGradient ? p.inputs[1].rowStride : x.rowStride,
+                 y.rowStride};
   }
 
   void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte*) override {

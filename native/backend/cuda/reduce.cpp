@@ -94,8 +94,12 @@ std::unique_ptr<Kernel> prepareReduce(const Prepare& p) {
                          scale};
     return std::make_unique<ReduceKernel<ColumnReduce>>(p, r, columnReduceScratchBytes(r), reduceColumns);
   }
-  const GroupReduce r{plan.groups,  plan.rows,   from.channels(),
-                      x.type.dtype, x.rowStride, scale,
+  const GroupReduce r{plan.groups,
+                      plan.rows,
+                      from.channels(),
+                      x.type.dtype,
+                      x.rowStride,
+                      scale,
                       groupParts(plan.groups, plan.rows, from.channels(), processors)};
   return std::make_unique<ReduceKernel<GroupReduce>>(p, r, groupReduceScratchBytes(r), reduceGroups);
 }

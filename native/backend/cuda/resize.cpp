@@ -51,8 +51,7 @@ void registerResize(Registry& registry) {
   registry.add(
       "resize", [](const Prepare& p) { return std::make_unique<ResizeKernel>(p); }, anyOperandStrided);
   registry.add(
-      "resize_gradient", [](const Prepare& p) { return std::make_unique<ResizeGradientKernel>(p); },
-      anyOperandStrided);
+      "resize_gradient", [](const Prepare& p) { return std::make_unique<ResizeGradientKernel>(p); }, anyOperandStrided);
 }
 
 }  // namespace jcs::cuda

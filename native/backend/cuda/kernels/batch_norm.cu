@@ -43,9 +43,7 @@ struct Moments {
       }
     }
   };
-  __device__ Column at(int64_t channel) const {
-    return {x + channel, stride, pivotOf<V>(x, rows, stride, channel)};
-  }
+  __device__ Column at(int64_t channel) const { return {x + channel, stride, pivotOf<V>(x, rows, stride, channel)}; }
 };
 
 /// Mean and variance from the moments, and what maps x to y.
@@ -135,9 +133,9 @@ __global__ void gradientKernel(int64_t groups, Divider perRow, int64_t channels,
     for (int v = 0; v < V; ++v) {
       const int64_t c = channel + v;
       const Real centred = static_cast<Real>(value.at[v]) - static_cast<Real>(mean[c]);
-      result.at[v] = static_cast<float>(
-          coefficients[c] * ((static_cast<Real>(gradient.at[v]) - coefficients[channels + c]) -
-                             coefficients[2 * channels + c] * centred));
+      result.at[v] =
+          static_cast<float>(coefficients[c] * ((static_cast<Real>(gradient.at[v]) - coefficients[channels + c]) -
+                                                coefficients[2 * channels + c] * centred));
     }
     store(dx + row * dxStride + channel, result);
   }
@@ -204,8 +202,8 @@ void batchNormGradient(const Launcher& launcher, const BatchNormGradientRows& r,
   const int64_t perRow = channels / mapped, groups = r.cut.rows * perRow;
   withSum(r.cut, [&]<typename Sum>(Sum*) {
     Sum* coefficients = reinterpret_cast<Sum*>(scratch + partialBytes(r.cut));
-    const FinishGradient<Sum> finish{r.cut.rows, channels, r.epsilon, p.gamma, p.variance,
-                                     p.dGamma,   p.dBeta,  coefficients};
+    const FinishGradient<Sum> finish{r.cut.rows, channels, r.epsilon, p.gamma,
+                                     p.variance, p.dGamma, p.dBeta,   coefficients};
     withElement(r.dyDtype, [&]<typename G>(G*) {
       withElement(r.xDtype, [&]<typename X>(X*) {
         const G* dy = static_cast<const G*>(p.dy);

@@ -12,10 +12,10 @@ namespace jcs::cuda {
 struct ColumnCut {
   int64_t groups = 1, rows = 1;  ///< independent sums, and the rows of each
   int64_t channels = 1;
-  int lanes = 1;        ///< channels of a thread
-  int64_t width = 1;    ///< threads along the channels
-  int64_t tiles = 1;    ///< of width · lanes channels
-  int64_t height = 1;   ///< threads along the rows
+  int lanes = 1;       ///< channels of a thread
+  int64_t width = 1;   ///< threads along the channels
+  int64_t tiles = 1;   ///< of width · lanes channels
+  int64_t height = 1;  ///< threads along the rows
   int64_t chunks = 1, chunkRows = 1;
 
   /// Rows of a chunk do not depend on `laneLimit`, which the alignment at run time decides; scratch does not either.

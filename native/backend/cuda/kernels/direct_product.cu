@@ -55,7 +55,8 @@ struct ForwardProblem {
     const int64_t channel = byInputs.split(k), s = byWidth.split(k);
     const int64_t h = row.y + k * g.dilation, w0 = row.x + s * g.dilation;
     if (h < 0 || h >= g.height || w0 < 0 || w0 >= g.width) return 0.0f;
-    return readElement(x, xElement.dtype, ((row.n * g.height + h) * g.width + w0) * xElement.stride + row.channel + channel);
+    return readElement(x, xElement.dtype,
+                       ((row.n * g.height + h) * g.width + w0) * xElement.stride + row.channel + channel);
   }
   __device__ float b(const Column& column, int64_t k) const {
     const int64_t channel = byInputs.split(k);  // k becomes the tap
@@ -64,7 +65,8 @@ struct ForwardProblem {
   __device__ void store(int64_t group, int64_t, int64_t m, int64_t n, float value) const {
     const int64_t channel = group * groupOutputs + n;
     if (bias != nullptr) value += bias[channel];
-    if (residual != nullptr) value += readElement(residual, residualElement.dtype, m * residualElement.stride + channel);
+    if (residual != nullptr)
+      value += readElement(residual, residualElement.dtype, m * residualElement.stride + channel);
     writeElement(y, yElement.dtype, m * yElement.stride + channel, activate(activation, value));
   }
 };
@@ -103,8 +105,7 @@ struct InputGradientProblem {
   }
   __device__ float b(const Column& column, int64_t k) const {
     const int64_t channel = byOutputs.split(k);
-    return readElement(w, wElement.dtype,
-                       column.weights + channel * groupInputs * g.kernelHeight * g.kernelWidth + k);
+    return readElement(w, wElement.dtype, column.weights + channel * groupInputs * g.kernelHeight * g.kernelWidth + k);
   }
   __device__ void store(int64_t group, int64_t, int64_t m, int64_t n, float value) const {
     writeElement(dx, dxElement.dtype, m * dxElement.stride + group * groupInputs + n, value);

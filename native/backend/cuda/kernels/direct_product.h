@@ -16,8 +16,8 @@ struct Element {
 };
 
 struct ConvolutionGeometry {
-  int64_t batch, height, width, channels;   ///< of the image
-  int64_t outHeight, outWidth, outChannels; ///< of the result of the forward pass
+  int64_t batch, height, width, channels;    ///< of the image
+  int64_t outHeight, outWidth, outChannels;  ///< of the result of the forward pass
   int64_t kernelHeight, kernelWidth;
   int64_t stride, padding, dilation, groups;
 };

@@ -115,9 +115,8 @@ void pairElements(const Launcher& launcher, const LoopShape& shape, Pair pair, A
                   const LoopOperand& y, void* yData, const LoopOperand& a, const void* aData, const LoopOperand& b,
                   const void* bData) {
   invariant(y.dtype == a.dtype, "the result has the first operand's dtype");
-  const auto loop =
-      makeStridedLoop<3>(shape.axes, shape.extents.data(), {y.strides, a.strides, b.strides}, {yData, aData, bData},
-                         {sizeOf(y.dtype), sizeOf(a.dtype), sizeOf(b.dtype)});
+  const auto loop = makeStridedLoop<3>(shape.axes, shape.extents.data(), {y.strides, a.strides, b.strides},
+                                       {yData, aData, bData}, {sizeOf(y.dtype), sizeOf(a.dtype), sizeOf(b.dtype)});
   withElement(a.dtype, [&]<typename A>(A*) {
     withElement(b.dtype, [&]<typename B>(B*) {
       withLanes(loop.lanes, [&](auto lanes) {

@@ -14,9 +14,9 @@ enum class Pair {
   kSubtract,
   kMultiply,
   kDivide,
-  kReluGradient,     ///< a: dy, b: y
-  kSigmoidGradient,  ///< a: dy, b: y
-  kSqrtGradient,     ///< a: dy, b: y
+  kReluGradient,         ///< a: dy, b: y
+  kSigmoidGradient,      ///< a: dy, b: y
+  kSqrtGradient,         ///< a: dy, b: y
   kSigmoidCrossEntropy,  ///< a: logits, b: targets
 };
 

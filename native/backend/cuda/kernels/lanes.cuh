@@ -132,8 +132,8 @@ class Divider {
   __device__ int64_t quotient(int64_t n) const {
     if (!narrow_) return n / divisor_;
     const uint32_t small = static_cast<uint32_t>(n);
-    return static_cast<int64_t>(
-        (static_cast<uint32_t>((static_cast<uint64_t>(small) * multiplier_) >> 32) + small) >> shift_);
+    return static_cast<int64_t>((static_cast<uint32_t>((static_cast<uint64_t>(small) * multiplier_) >> 32) + small) >>
+                                shift_);
   }
   /// n becomes the quotient; the remainder is returned.
   __device__ int64_t split(int64_t& n) const {

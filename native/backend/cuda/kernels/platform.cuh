@@ -46,8 +46,7 @@ __device__ T* sharedMemory() {
 template <typename... Parameters, typename... Arguments>
 void launch(void (*kernel)(Parameters...), int64_t blocks, int threads, int64_t sharedBytes, const Launcher& launcher,
             const Arguments&... arguments) {
-  cuda_emulation::runGrid(*launcher.stream, blocks, threads, sharedBytes,
-                          [&] { kernel(Parameters(arguments)...); });
+  cuda_emulation::runGrid(*launcher.stream, blocks, threads, sharedBytes, [&] { kernel(Parameters(arguments)...); });
 }
 
 template <typename T>
@@ -58,9 +57,7 @@ T* sharedMemory() {
 #endif
 
 /// The thread's place in the grid, and the grid's size.
-__device__ inline int64_t globalThread() {
-  return static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-}
+__device__ inline int64_t globalThread() { return static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; }
 __device__ inline int64_t globalThreads() { return static_cast<int64_t>(gridDim.x) * blockDim.x; }
 
 }  // namespace jcs::cuda

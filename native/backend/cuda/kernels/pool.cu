@@ -98,8 +98,7 @@ __global__ void maxGradientKernel(PixelLoop loop, PoolGeometry g, const G* dy, c
               if (beaten && !self) lost |= 1u << v;
             }
           }
-        const Lanes<V> gradient =
-            load<V>(dy + ((at.n * g.outHeight + p) * g.outWidth + q) * g.yStride + at.channel);
+        const Lanes<V> gradient = load<V>(dy + ((at.n * g.outHeight + p) * g.outWidth + q) * g.yStride + at.channel);
 #pragma unroll
         for (int v = 0; v < V; ++v) sum.at[v] += (lost >> v & 1u) != 0 ? 0.0f : gradient.at[v];
       }

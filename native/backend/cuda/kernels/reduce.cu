@@ -35,8 +35,8 @@ struct ScaledColumn {
 
 /// One part of a group for each block. A group is `count` groups of lanes, `perRow` in each row.
 template <int V, typename T>
-__global__ void __launch_bounds__(kBlock)
-    groupKernel(int64_t rows, int64_t count, int64_t parts, Divider perRow, int64_t stride, const T* x, float* partials) {
+__global__ void __launch_bounds__(kBlock) groupKernel(int64_t rows, int64_t count, int64_t parts, Divider perRow,
+                                                      int64_t stride, const T* x, float* partials) {
   const int64_t group = blockIdx.x / parts, part = blockIdx.x % parts;
   const int64_t size = (count + parts - 1) / parts, begin = part * size;
   const int64_t end = begin + size < count ? begin + size : count;
@@ -126,8 +126,8 @@ void reduceGroups(const Launcher& launcher, const GroupReduce& r, const void* x,
   withElement(r.dtype, [&]<typename T>(T*) {
     withLanes(width, [&](auto lanes) {
       launch(groupKernel<decltype(lanes)::value, T>, r.groups * r.parts, threads, threads / kWarp * 4, launcher, rows,
-             rows * (channels / width), r.parts, Divider(std::max<int64_t>(1, channels / width), rows * channels), stride,
-             static_cast<const T*>(x), partials);
+             rows * (channels / width), r.parts, Divider(std::max<int64_t>(1, channels / width), rows * channels),
+             stride, static_cast<const T*>(x), partials);
     });
   });
   const int64_t warps = kBlock / kWarp, finishThreads = std::min<int64_t>(r.groups, warps) * kWarp;

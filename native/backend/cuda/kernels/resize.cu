@@ -9,8 +9,8 @@ namespace {
 /// Where positions of the resized axis lie in the image: at numerator / denominator, exactly, so that fractions are
 /// rounded once. (i + ½)·in/out − ½ is ((2i + 1)·in − out) / 2·out; with corners aligned, i·(in − 1) / (out − 1).
 struct Axis {
-  int64_t extent, resized;         ///< of the image, of the result
-  int64_t factor, offset;          ///< numerator: factor · i + offset, at least 0
+  int64_t extent, resized;  ///< of the image, of the result
+  int64_t factor, offset;   ///< numerator: factor · i + offset, at least 0
   Divider denominator;
 };
 
@@ -25,8 +25,7 @@ __device__ inline Tap tapOf(const Axis& axis, int64_t i) {
   if (quotient < 0) quotient = 0;
   const int64_t remainder = axis.denominator.split(quotient), last = axis.extent - 1;
   if (quotient >= last) return {last, last, 0.0f};
-  return {quotient, quotient + 1,
-          static_cast<float>(remainder) / static_cast<float>(axis.denominator.divisor())};
+  return {quotient, quotient + 1, static_cast<float>(remainder) / static_cast<float>(axis.denominator.divisor())};
 }
 
 /// The weight of position `h` of the image in result `i`.

@@ -15,9 +15,9 @@ using AxisStrides = std::array<int64_t, kMaxAxes>;
 /// than one.
 template <int kOperands>
 struct StridedLoop {
-  int64_t groups = 0;           ///< of lanes, altogether
-  int axes = 1;                 ///< innermost first
-  Divider extents[kMaxAxes];    ///< in groups, along the innermost
+  int64_t groups = 0;         ///< of lanes, altogether
+  int axes = 1;               ///< innermost first
+  Divider extents[kMaxAxes];  ///< in groups, along the innermost
   int64_t strides[kOperands][kMaxAxes] = {};
   int lanes = 1;
   bool constant[kOperands] = {};  ///< along the innermost axis

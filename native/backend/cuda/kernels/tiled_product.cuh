@@ -59,15 +59,18 @@ __global__ void __launch_bounds__(kBlock) productKernel(ProductExtents extents, 
   const auto depthOfB = [&](int i) {
     return Problem::kColumnsInner ? (thread + i * kBlock) / kTileN : (thread + i * kBlock) % kProductDepth;
   };
-  typename Problem::Row rows[TM];
-  typename Problem::Column columns[TN];
+  // Along the inner direction all of them lie in one row, or column: a tile's side divides the number of threads.
+  constexpr int kRows = Problem::kRowsInner ? 1 : TM, kColumns = Problem::kColumnsInner ? 1 : TN;
+  static_assert(kBlock % kTileM == 0 && kBlock % kTileN == 0);
+  typename Problem::Row rows[kRows];
+  typename Problem::Column columns[kColumns];
 #pragma unroll
-  for (int i = 0; i < TM; ++i) {
+  for (int i = 0; i < kRows; ++i) {
     const int64_t m = firstM + rowAt(i);
     rows[i] = problem.row(batch, m < extents.m ? m : extents.m - 1);
   }
 #pragma unroll
-  for (int i = 0; i < TN; ++i) {
+  for (int i = 0; i < kColumns; ++i) {
     const int64_t n = firstN + columnAt(i);
     columns[i] = problem.column(batch, n < extents.n ? n : extents.n - 1);
   }
@@ -77,13 +80,14 @@ __global__ void __launch_bounds__(kBlock) productKernel(ProductExtents extents, 
 #pragma unroll
     for (int i = 0; i < TM; ++i) {
       const int64_t at = k + depthOfA(i);
-      a[depthOfA(i) * kPitchA + rowAt(i)] = at < end && firstM + rowAt(i) < extents.m ? problem.a(rows[i], at) : 0.0f;
+      a[depthOfA(i) * kPitchA + rowAt(i)] =
+          at < end && firstM + rowAt(i) < extents.m ? problem.a(rows[i % kRows], at) : 0.0f;
     }
 #pragma unroll
     for (int i = 0; i < TN; ++i) {
       const int64_t at = k + depthOfB(i);
       b[depthOfB(i) * kPitchB + columnAt(i)] =
-          at < end && firstN + columnAt(i) < extents.n ? problem.b(columns[i], at) : 0.0f;
+          at < end && firstN + columnAt(i) < extents.n ? problem.b(columns[i % kColumns], at) : 0.0f;
     }
     __syncthreads();
 #pragma unroll
