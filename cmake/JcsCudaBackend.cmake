@@ -94,7 +94,7 @@ if(NOT JCS_TESTS)
 endif()
 # What needs no device: how libraries are found and checked, and which plans cuDNN has for the convolutions. Tests call
 # it directly, and link no CUDA either.
-set(host_sources cudnn cudnn_graph convolution shared_library)
+set(host_sources convolution cudnn cudnn_graph device_check shared_library)
 list(TRANSFORM host_sources REPLACE "(.+)" "native/backend/cuda/\\1.cpp")
 jcs_sources(test_sources test/cuda)
 file(GLOB case_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/test/conformance/case*.cpp")
@@ -105,3 +105,18 @@ target_include_directories(jcs_cuda_tests SYSTEM PRIVATE "${JCS_CUDNN_INCLUDE}" 
                            ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
 target_link_libraries(jcs_cuda_tests PRIVATE jcs_ops jcs_core Threads::Threads ${CMAKE_DL_LIBS})
 add_dependencies(jcs_cuda_tests jcs_cuda)
+
+# Libraries that tests open: cuDNNs that have to be refused, and a driver that does nothing.
+function(jcs_fake_library name file source)
+  add_library(${name} MODULE "${CMAKE_SOURCE_DIR}/test/cuda/libraries/${source}")
+  set_target_properties(${name} PROPERTIES PREFIX "" OUTPUT_NAME "${file}" SUFFIX ""
+                        LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/fake_libraries/${name}")
+  target_compile_definitions(${name} PRIVATE ${ARGN})
+  add_dependencies(jcs_cuda_tests ${name})
+endfunction()
+jcs_fake_library(old libcudnn.so.9 fake_cudnn.cpp JCS_FAKE_VERSION=90100 JCS_FAKE_MIXED=false)
+jcs_fake_library(mixed libcudnn.so.9 fake_cudnn.cpp JCS_FAKE_VERSION=91000 JCS_FAKE_MIXED=true)
+jcs_fake_library(incomplete libcudnn.so.9 fake_cudnn.cpp JCS_FAKE_VERSION=91000 JCS_FAKE_MIXED=false)
+jcs_fake_library(driver libcuda.so.1 absent_driver.cpp)
+target_link_options(driver PRIVATE "LINKER:-soname,libcuda.so.1") # what later openings by this name find
+target_compile_definitions(jcs_cuda_tests PRIVATE "JCS_FAKE_LIBRARIES=\"${CMAKE_BINARY_DIR}/fake_libraries\"")

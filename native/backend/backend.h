@@ -105,6 +105,8 @@ class Backend {
   virtual void download(std::byte* host, const std::byte* device, int64_t bytes) = 0;
   virtual void copy(std::byte* to, const std::byte* from, int64_t bytes) = 0;
   virtual int64_t freeBytes() const = 0;
+  /// Allocations that would exceed `bytes` altogether are refused from now on; 0: as much as the device has.
+  virtual void limitMemory(int64_t /*bytes*/) {}
 };
 
 inline std::vector<double> Backend::time(std::span<const std::function<void()>> parts) {
@@ -157,7 +159,9 @@ inline constexpr int kBackendAbi = 2;
 /// What a backend library exports under C linkage. `jcsBackendAbi` is asked first.
 ///   int jcsBackendAbi();
 ///   Backend* jcsCreateBackend(int index, int threads);   // throws jcs::Error: DEVICE_UNAVAILABLE
+///   void jcsListDevices(std::vector<DeviceInfo>&);       // the same when there is none at all
 using BackendAbiFunction = int (*)();
+using ListDevicesFunction = void (*)(std::vector<DeviceInfo>&);
 using CreateBackendFunction = Backend* (*)(int index, int threads);
 
 }  // namespace jcs

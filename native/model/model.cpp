@@ -47,6 +47,7 @@ Model::Model(ModelMetadata metadata, const RuntimeOptions& options)
       tf32_(options.precision == "tf32" && engine_->device().tf32),
       threads_(chooseThreads(options.threads, engine_->device())),
       states_(engine_->sharedBackend()) {
+  if (options.memoryLimitBytes > 0) engine_->backend().limitMemory(options.memoryLimitBytes);
   for (const ParameterDeclaration& d : declareParameters(metadata_.spec))
     parameters_.push_back({d.name, d.shape, d.state.trainable});
 }

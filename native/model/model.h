@@ -17,6 +17,7 @@ struct RuntimeOptions {
   std::string device = "auto";
   std::string precision = "auto";  ///< "auto" | "fp32" | "tf32" | "bf16"
   int threads = 0;                 ///< 0: as many as the process may use
+  int64_t memoryLimitBytes = 0;    ///< of the process on the device, for all models from now on; 0: as it is
 };
 
 struct ParameterInfo {

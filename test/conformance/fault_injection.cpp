@@ -97,6 +97,7 @@ class FaultyBackend : public Backend {
   }
   void copy(std::byte* to, const std::byte* from, int64_t bytes) override { inner_->copy(to, from, bytes); }
   int64_t freeBytes() const override { return inner_->freeBytes(); }
+  void limitMemory(int64_t bytes) override { inner_->limitMemory(bytes); }
 
  private:
   std::shared_ptr<Backend> inner_;

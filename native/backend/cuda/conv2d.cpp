@@ -30,12 +30,12 @@ class Conv2dKernel : public Kernel {
     std::vector<ExecutionPlan::Binding> bindings{{tensors::kX, x}, {tensors::kWeights, in[1]}, {tensors::kY, y}};
     if (fused_ && bias) bindings.push_back({tensors::kBias, bias});
     if (fused_ && residual) bindings.push_back({tensors::kResidual, residual});
-    plan_.execute(bindings, scratch + problem_.x.scratchBytes() + problem_.y.scratchBytes());
+    plan_.execute(bindings, alignedWorkspace(scratch + problem_.x.scratchBytes() + problem_.y.scratchBytes()));
     if (problem_.y.copied || (!fused_ && problem_.hasEpilogue()))
       finishRows(launcher_, finish(), y, bias, residual, out[0]);
   }
   int64_t scratchBytes() const override {
-    return problem_.x.scratchBytes() + problem_.y.scratchBytes() + plan_.workspaceBytes();
+    return problem_.x.scratchBytes() + problem_.y.scratchBytes() + plan_.workspaceBytes() + kWorkspaceSlack;
   }
   int64_t packedBytes(int input) const override { return input == 1 ? problem_.weights.packedBytes() : 0; }
   void pack(int, const std::byte* source, std::byte* packed) override {

@@ -20,7 +20,7 @@ class InputGradientKernel : public Kernel {
     std::byte* const result = dx.copied ? scratch + dy.scratchBytes() : out[0];
     const ExecutionPlan::Binding bindings[] = {
         {tensors::kY, gradient}, {tensors::kWeights, in[1]}, {tensors::kX, result}};
-    plan_.execute(bindings, scratch + dy.scratchBytes() + dx.scratchBytes());
+    plan_.execute(bindings, alignedWorkspace(scratch + dy.scratchBytes() + dx.scratchBytes()));
     if (dx.copied) {
       const FinishRows copy{dx.rows,           dx.channels,  dx.dtype, dx.dtype,
                             dx.paddedChannels, dx.rowStride, 0,        Activation::kNone};
@@ -28,7 +28,7 @@ class InputGradientKernel : public Kernel {
     }
   }
   int64_t scratchBytes() const override {
-    return problem_.x.scratchBytes() + problem_.y.scratchBytes() + plan_.workspaceBytes();
+    return problem_.x.scratchBytes() + problem_.y.scratchBytes() + plan_.workspaceBytes() + kWorkspaceSlack;
   }
   int64_t packedBytes(int input) const override { return input == 1 ? problem_.weights.packedBytes() : 0; }
   void pack(int, const std::byte* source, std::byte* packed) override {
@@ -71,14 +71,14 @@ class WeightGradientKernel : public Kernel {
     rest += gradientBytes();
     const ExecutionPlan::Binding bindings[] = {
         {tensors::kX, operands[0]}, {tensors::kY, operands[1]}, {tensors::kWeights, packed}};
-    plan_.execute(bindings, rest);
+    plan_.execute(bindings, alignedWorkspace(rest));
     unpackWeights(launcher_, problem_.weights, packed, reinterpret_cast<float*>(out[0]));
     if (biased_) reduceColumns(launcher_, sums_, in[1], reinterpret_cast<float*>(out[1]), rest);
   }
   int64_t scratchBytes() const override {
     const int64_t sums = biased_ ? columnReduceScratchBytes(sums_) : 0;
     return problem_.x.scratchBytes() + problem_.y.scratchBytes() + gradientBytes() +
-           std::max(plan_.workspaceBytes(), sums);
+           std::max(plan_.workspaceBytes() + kWorkspaceSlack, sums);
   }
   std::string implementation() const override {
     return plan_.name() + (problem_.x.copied || problem_.y.copied ? " padded" : "");

@@ -157,7 +157,8 @@ std::string describe(const ConvolutionProblem& problem) {
          extents(problem.y.tensor) + ", kernel " + std::to_string(problem.kernelHeight) + "x" +
          std::to_string(problem.kernelWidth) + ", stride " + std::to_string(c.stride) + ", padding " +
          std::to_string(c.padding) + ", dilation " + std::to_string(c.dilation) +
-         (problem.requirements.tensorCores ? "" : ", without tensor cores");
+         (problem.requirements.tensorCores ? "" : ", without tensor cores") + (problem.x.copied ? ", x padded" : "") +
+         (problem.y.copied ? ", y padded" : "");
 }
 
 }  // namespace jcs::cuda

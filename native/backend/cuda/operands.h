@@ -27,6 +27,13 @@ inline LoopOperand loopOperand(const Operand& operand, const Shape& target) {
   return result;
 }
 
+/// The libraries' workspaces are aligned as cudaMalloc aligns, scratch is to 64 bytes: what a kernel asks for on top.
+inline constexpr int64_t kWorkspaceAlignment = 256, kWorkspaceSlack = kWorkspaceAlignment - Operand::kAlignment;
+inline std::byte* alignedWorkspace(std::byte* scratch) {
+  const auto address = reinterpret_cast<uintptr_t>(scratch);
+  return scratch + (kWorkspaceAlignment - address % kWorkspaceAlignment) % kWorkspaceAlignment;
+}
+
 inline bool anyOperandStrided(const Op&, bool, int) { return true; }
 
 }  // namespace jcs::cuda

@@ -66,6 +66,15 @@ __global__ void finishKernel(int64_t groups, Divider perRow, Activation activati
 
 }  // namespace
 
+#ifdef __CUDACC__
+bool hasKernelsForCurrentDevice() {
+  cudaFuncAttributes attributes;
+  const bool has = cudaFuncGetAttributes(&attributes, packKernel<float>) == cudaSuccess;
+  cudaGetLastError();
+  return has;
+}
+#endif
+
 void packWeights(const Launcher& launcher, const WeightLayout& layout, const float* weights, void* packed) {
   const int64_t elements = layout.paddedOutputs * layout.taps * layout.paddedInputs;
   withElement(layout.dtype, [&]<typename T>(T*) {

@@ -6,6 +6,9 @@
 
 namespace jcs::cuda {
 
+/// Whether this library holds machine code for the current device, or code that the driver can compile for it.
+bool hasKernelsForCurrentDevice();
+
 /// Convolution weights: O×I×R×S in float32 as files have them; for the library O×R×S×I of `dtype`, outputs and inputs
 /// padded with zeros to what the tensor cores want.
 struct WeightLayout {
