@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <cstdlib>
 
-
 #include "backend/cuda/cudnn.h"
 #include "backend/cuda/device_check.h"
 #include "backend/cuda/shared_library.h"
@@ -81,12 +80,11 @@ TEST("libraries are looked for where the environment says, first") {
                            "site-packages" / "nvidia" / "cu13";
   fs::create_directories(pip / "lib");
   fs::create_directories(fetched / "lib");
-  const Environment given("JCS_CUDA_PATH", "/one:/two"), venv("VIRTUAL_ENV", (fs::path(folder.path()) / "venv").string()),
-      conda("CONDA_PREFIX", ""), cache("JCS_CACHE", (fs::path(folder.path()) / "cache").string());
+  const Environment given("JCS_CUDA_PATH", "/one:/two"),
+      venv("VIRTUAL_ENV", (fs::path(folder.path()) / "venv").string()), conda("CONDA_PREFIX", ""),
+      cache("JCS_CACHE", (fs::path(folder.path()) / "cache").string());
   const std::vector<fs::path> folders = cuda::cudaLibraryFolders();
-  const auto place = [&](const fs::path& wanted) {
-    return std::ranges::find(folders, wanted) - folders.begin();
-  };
+  const auto place = [&](const fs::path& wanted) { return std::ranges::find(folders, wanted) - folders.begin(); };
   CHECK_EQUAL(place("/one"), 0);
   CHECK(place("/one") < place("/two"));
   CHECK(place("/two") < place(pip / "lib"));

@@ -93,8 +93,7 @@ Problems conformanceProblems(DType activation, const KernelOptions& options) {
   Problems problems;
   for (const conformance::Case& row : conformance::cases()) {
     const conformance::CaseGraph built = conformance::buildGraph(row);
-    for (const bool sliced : {false, true})
-      addProblems(*built.graph, activation, options, sliced, problems);
+    for (const bool sliced : {false, true}) addProblems(*built.graph, activation, options, sliced, problems);
   }
   return problems;
 }

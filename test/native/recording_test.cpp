@@ -67,7 +67,8 @@ class RecordingBackend : public Backend {
     void run(std::span<const std::byte* const> inputs, std::span<std::byte* const> outputs,
              std::byte* scratch) override {
       backend_.doOrNote([this, in = std::vector(inputs.begin(), inputs.end()),
-                         out = std::vector(outputs.begin(), outputs.end()), scratch] { inner_->run(in, out, scratch); });
+                         out = std::vector(outputs.begin(), outputs.end()),
+                         scratch] { inner_->run(in, out, scratch); });
     }
     int64_t scratchBytes() const override { return inner_->scratchBytes(); }
     int64_t packedBytes(int input) const override { return inner_->packedBytes(input); }

@@ -93,7 +93,8 @@ std::unique_ptr<Kernel> prepareInputGradient(const Prepare& p) {
 
 class OnednnWeightGradient : public Kernel {
  public:
-  explicit OnednnWeightGradient(const Prepare& p) : pool_(p.device.pool()), threads_(p.options.threads), dy_(p.inputs[1]) {
+  explicit OnednnWeightGradient(const Prepare& p)
+      : pool_(p.device.pool()), threads_(p.options.threads), dy_(p.inputs[1]) {
     const auto& op = p.as<Conv2dWeightGradient>();
     const OnednnConcurrency concurrency(p.options.threads);
     ConvolutionDescs descs(op.conv, p.inputs[0], p.outputs[0], p.inputs[1]);

@@ -78,7 +78,8 @@ class CpuBackend : public Backend {
   }
   std::unique_ptr<Kernel> prepare(const Op& op, std::span<const Operand> inputs, std::span<const Operand> outputs,
                                   const KernelOptions& options) override {
-    invariant(options.threads >= 1 && options.threads <= device_.threads(), "a kernel is prepared for more threads than there are");
+    invariant(options.threads >= 1 && options.threads <= device_.threads(),
+              "a kernel is prepared for more threads than there are");
     return registry_.prepare({op, inputs, outputs, device_, options});
   }
 

@@ -79,8 +79,8 @@ ConvolutionProblem forwardProblem(const Conv2d& op, std::span<const Operand> inp
   problem.activation = op.activation;
   if (op.residual) {
     const Operand& residual = inputs[static_cast<size_t>(op.residualInput())];
-    problem.residual = OperandLayout::of(residual, channelQuantum(residual.type.dtype,
-                                                                  problem.requirements.tensorCores, op.conv.groups));
+    problem.residual = OperandLayout::of(
+        residual, channelQuantum(residual.type.dtype, problem.requirements.tensorCores, op.conv.groups));
   }
   return problem;
 }

@@ -60,8 +60,9 @@ void CuBlasLt::open() {
 std::string CuBlasLt::versionText() const { return textOf(version_); }
 
 void CuBlasLt::check(cublasStatus_t status, const char* call) const {
-  require(status == CUBLAS_STATUS_SUCCESS, errors::kInternal,
-          [&] { return std::string("cuBLASLt's ") + call + " failed: " + statusString_(status) + "; please report this"; });
+  require(status == CUBLAS_STATUS_SUCCESS, errors::kInternal, [&] {
+    return std::string("cuBLASLt's ") + call + " failed: " + statusString_(status) + "; please report this";
+  });
 }
 
 }  // namespace jcs::cuda

@@ -53,9 +53,9 @@ void requireMachine(const MachineState& machine) {
 void requireDevice(const MachineState& machine, int index) {
   const bool exists = index < machine.devices;
   if (exists) checkCuda(cudaSetDevice(index), "cudaSetDevice");
-  const std::string reason = reasonAgainstDevice(
-      machine, index, exists ? capabilityOf(index) : 0,
-      exists && attributeOf(index, cudaDevAttrMemoryPoolsSupported) != 0, exists && hasKernelsForCurrentDevice());
+  const std::string reason = reasonAgainstDevice(machine, index, exists ? capabilityOf(index) : 0,
+                                                 exists && attributeOf(index, cudaDevAttrMemoryPoolsSupported) != 0,
+                                                 exists && hasKernelsForCurrentDevice());
   if (!reason.empty()) unavailable(reason);
 }
 

@@ -47,8 +47,7 @@ Descriptor::~Descriptor() {
   if (raw_) cudnn_->destroyDescriptor(raw_);
 }
 
-Descriptor::Descriptor(Descriptor&& other) noexcept
-    : cudnn_(other.cudnn_), raw_(std::exchange(other.raw_, nullptr)) {}
+Descriptor::Descriptor(Descriptor&& other) noexcept : cudnn_(other.cudnn_), raw_(std::exchange(other.raw_, nullptr)) {}
 
 Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
   std::swap(cudnn_, other.cudnn_);
@@ -218,10 +217,9 @@ std::vector<ExecutionPlan> findPlans(const OperationGraph& graph, const PlanRequ
     if (target.properties) heuristic.set(CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, *target.properties);
     if (!heuristic.tryFinalize()) continue;
     constexpr int64_t kMostCandidates = 32;
-    for (const Descriptor& candidate : heuristic.getDescriptors(CUDNN_ATTR_ENGINEHEUR_RESULTS,
-                                                                CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, kMostCandidates)) {
-      const auto engines =
-          candidate.getDescriptors(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_BACKEND_ENGINE_DESCRIPTOR, 1);
+    for (const Descriptor& candidate :
+         heuristic.getDescriptors(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, kMostCandidates)) {
+      const auto engines = candidate.getDescriptors(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_BACKEND_ENGINE_DESCRIPTOR, 1);
       if (engines.empty()) continue;
       const EngineNotes notes = notesOf(engines[0]);
       if (!isAllowed(notes, requirements)) continue;

@@ -4,7 +4,9 @@ namespace jcs::cuda {
 
 namespace {
 
-std::string versionText(int version) { return std::to_string(version / 1000) + "." + std::to_string(version / 10 % 100); }
+std::string versionText(int version) {
+  return std::to_string(version / 1000) + "." + std::to_string(version / 10 % 100);
+}
 
 }  // namespace
 
@@ -25,10 +27,11 @@ std::string reasonAgainst(const MachineState& machine) {
 std::string reasonAgainstDevice(const MachineState& machine, int index, int computeCapability, bool memoryPools,
                                 bool hasKernels) {
   if (index >= machine.devices)
-    return "there " + std::string(machine.devices == 1 ? "is 1 GPU" : "are " + std::to_string(machine.devices) + " GPUs") +
+    return "there " +
+           std::string(machine.devices == 1 ? "is 1 GPU" : "are " + std::to_string(machine.devices) + " GPUs") +
            ", numbered from 0";
-  const std::string capability =
-      "the GPU has compute capability " + std::to_string(computeCapability / 10) + "." + std::to_string(computeCapability % 10);
+  const std::string capability = "the GPU has compute capability " + std::to_string(computeCapability / 10) + "." +
+                                 std::to_string(computeCapability % 10);
   if (computeCapability < kMinimumComputeCapability) return capability + ", and 7.5 (Turing) or newer is needed";
   if (!hasKernels)
     return capability + ", for which this build has no kernels; build with -DJCS_CUDA_ARCHITECTURES=" +

@@ -32,9 +32,9 @@ class MatrixLayout {
 class MatmulDescription {
  public:
   MatmulDescription(const CuBlasLt& blas, bool tf32) : blas_(blas) {
-    blas.check(blas.matmulDescCreate(&description_, tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F,
-                                     CUDA_R_32F),
-               "cublasLtMatmulDescCreate");
+    blas.check(
+        blas.matmulDescCreate(&description_, tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F, CUDA_R_32F),
+        "cublasLtMatmulDescCreate");
   }
   ~MatmulDescription() { blas_.matmulDescDestroy(description_); }
   MatmulDescription(const MatmulDescription&) = delete;
@@ -74,8 +74,9 @@ class MatmulKernel : public Kernel {
     description_.set(CUBLASLT_MATMUL_DESC_TRANSA, op.transposeB ? CUBLAS_OP_T : CUBLAS_OP_N);
     description_.set(CUBLASLT_MATMUL_DESC_TRANSB, op.transposeA ? CUBLAS_OP_T : CUBLAS_OP_N);
     const bool relu = op.activation == Activation::kRelu;
-    description_.set(CUBLASLT_MATMUL_DESC_EPILOGUE, biased_ ? (relu ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_BIAS)
-                                                            : (relu ? CUBLASLT_EPILOGUE_RELU : CUBLASLT_EPILOGUE_DEFAULT));
+    description_.set(CUBLASLT_MATMUL_DESC_EPILOGUE, biased_
+                                                        ? (relu ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_BIAS)
+                                                        : (relu ? CUBLASLT_EPILOGUE_RELU : CUBLASLT_EPILOGUE_DEFAULT));
     // cuBLASLt has no sigmoid: a pass of our own over the result, which is small where the networks have one.
     if (op.activation == Activation::kSigmoid)
       finish_ = FinishRows{y[0], y[1], DType::kF32, DType::kF32, y[1], y[1], 0, Activation::kSigmoid};
@@ -85,8 +86,8 @@ class MatmulKernel : public Kernel {
     if (biased_) description_.set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, in[2]);
     const float one = 1, zero = 0;
     blas_.check(blas_.matmul(blas_.handle(), description_.get(), &one, in[1], b_.get(), in[0], a_.get(), &zero, out[0],
-                             y_.get(), out[0], y_.get(), &algorithm_, alignedWorkspace(scratch), static_cast<size_t>(workspaceBytes_),
-                             stream_),
+                             y_.get(), out[0], y_.get(), &algorithm_, alignedWorkspace(scratch),
+                             static_cast<size_t>(workspaceBytes_), stream_),
                 "cublasLtMatmul");
     if (finish_) finishRows(launcher_, *finish_, out[0], nullptr, nullptr, out[0]);
   }
@@ -112,9 +113,8 @@ class MatmulKernel : public Kernel {
       set(operand, static_cast<uint32_t>(Operand::kAlignment));
     cublasLtMatmulHeuristicResult_t result{};
     int found = 0;
-    const cublasStatus_t status =
-        blas_.matmulAlgoGetHeuristic(blas_.handle(), description_.get(), b_.get(), a_.get(), y_.get(), y_.get(),
-                                     preference, 1, &result, &found);
+    const cublasStatus_t status = blas_.matmulAlgoGetHeuristic(blas_.handle(), description_.get(), b_.get(), a_.get(),
+                                                               y_.get(), y_.get(), preference, 1, &result, &found);
     blas_.matmulPreferenceDestroy(preference);
     if (status == CUBLAS_STATUS_NOT_SUPPORTED || (status == CUBLAS_STATUS_SUCCESS && found == 0)) return false;
     blas_.check(status, "cublasLtMatmulAlgoGetHeuristic");
