@@ -100,6 +100,27 @@ Problems conformanceProblems(DType activation, const KernelOptions& options) {
 
 }  // namespace
 
+TEST("a plan is shared by problems that are the same and by no others") {
+  const Operand x = Operand::dense({DType::kBF16, {1, 8, 8, 64}}), w = Operand::dense({DType::kF32, {64, 64, 3, 3}}),
+                bias = Operand::dense({DType::kF32, {64}});
+  Conv2d op;
+  op.conv.padding = 1;
+  op.bias = true;
+  const auto key = [&](const Conv2d& conv, const Operand& input, const KernelOptions& options, bool epilogue) {
+    return planKey(cuda::forwardProblem(conv, std::vector{input, w, bias}, x, options), epilogue);
+  };
+  const std::string same = key(op, x, {}, true);
+  CHECK_EQUAL(key(op, x, {.threads = 2}, true), same);
+  Conv2d relu = op;
+  relu.activation = Activation::kRelu;
+  Operand slice = x;
+  slice.rowStride = 128;
+  for (const std::string& other : {key(op, x, {}, false), key(relu, x, {}, true), key(op, slice, {}, true),
+                                   key(op, x, {.deterministic = false}, true)})
+    CHECK(other != same);
+  CHECK_EQUAL(key(relu, x, {}, false), key(op, x, {}, false));
+}
+
 TEST("an H100 has a float32 plan for every convolution of the conformance table") {
   checkPlans(conformanceProblems(DType::kF32, {}));
 }

@@ -10,7 +10,7 @@ namespace {
 
 class Conv2dKernel : public Kernel {
  public:
-  Conv2dKernel(const Prepare& p, ConvolutionProblem problem, ExecutionPlan plan, bool fused)
+  Conv2dKernel(const Prepare& p, ConvolutionProblem problem, std::shared_ptr<const ExecutionPlan> plan, bool fused)
       : launcher_(launcherOf(p.device)),
         problem_(std::move(problem)),
         plan_(std::move(plan)),
@@ -30,12 +30,12 @@ class Conv2dKernel : public Kernel {
     std::vector<ExecutionPlan::Binding> bindings{{tensors::kX, x}, {tensors::kWeights, in[1]}, {tensors::kY, y}};
     if (fused_ && bias) bindings.push_back({tensors::kBias, bias});
     if (fused_ && residual) bindings.push_back({tensors::kResidual, residual});
-    plan_.execute(bindings, alignedWorkspace(scratch + problem_.x.scratchBytes() + problem_.y.scratchBytes()));
+    plan_->execute(bindings, alignedWorkspace(scratch + problem_.x.scratchBytes() + problem_.y.scratchBytes()));
     if (problem_.y.copied || (!fused_ && problem_.hasEpilogue()))
       finishRows(launcher_, finish(), y, bias, residual, out[0]);
   }
   int64_t scratchBytes() const override {
-    return problem_.x.scratchBytes() + problem_.y.scratchBytes() + plan_.workspaceBytes() + kWorkspaceSlack;
+    return problem_.x.scratchBytes() + problem_.y.scratchBytes() + plan_->workspaceBytes() + kWorkspaceSlack;
   }
   int64_t packedBytes(int input) const override { return input == 1 ? problem_.weights.packedBytes() : 0; }
   void pack(int, const std::byte* source, std::byte* packed) override {
@@ -43,7 +43,7 @@ class Conv2dKernel : public Kernel {
   }
   std::string implementation() const override {
     const bool apart = !fused_ && problem_.hasEpilogue();
-    return plan_.name() + (problem_.x.copied || problem_.y.copied ? " padded" : "") + (apart ? " + epilogue" : "");
+    return plan_->name() + (problem_.x.copied || problem_.y.copied ? " padded" : "") + (apart ? " + epilogue" : "");
   }
 
  private:
@@ -62,7 +62,7 @@ class Conv2dKernel : public Kernel {
 
   Launcher launcher_;
   ConvolutionProblem problem_;
-  ExecutionPlan plan_;
+  std::shared_ptr<const ExecutionPlan> plan_;
   bool fused_;  ///< bias, residual and activation are part of the plan
   int biasInput_, residualInput_;
   Operand y_, residual_{};
@@ -70,14 +70,13 @@ class Conv2dKernel : public Kernel {
 
 std::unique_ptr<Kernel> prepareConv2d(const Prepare& p) {
   const ConvolutionProblem problem = forwardProblem(p.as<Conv2d>(), p.inputs, p.outputs[0], p.options);
-  const PlanTarget target{*p.device.cudnn};
   // An operand that is copied has channels that the bias and the residual have not.
   const bool fusible = !problem.y.copied && !(problem.residual && problem.residual->copied);
   if (fusible && problem.hasEpilogue())
-    if (auto plan = planConvolution(target, problem, true))
-      return std::make_unique<Conv2dKernel>(p, problem, std::move(*plan), true);
-  if (auto plan = planConvolution(target, problem, false))
-    return std::make_unique<Conv2dKernel>(p, problem, std::move(*plan), false);
+    if (auto plan = p.device.convolutions->get(problem, true))
+      return std::make_unique<Conv2dKernel>(p, problem, std::move(plan), true);
+  if (auto plan = p.device.convolutions->get(problem, false))
+    return std::make_unique<Conv2dKernel>(p, problem, std::move(plan), false);
   return prepareDirectConv2d(p);
 }
 

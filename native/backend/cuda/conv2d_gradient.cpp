@@ -10,7 +10,7 @@ namespace {
 
 class InputGradientKernel : public Kernel {
  public:
-  InputGradientKernel(const Prepare& p, ConvolutionProblem problem, ExecutionPlan plan)
+  InputGradientKernel(const Prepare& p, ConvolutionProblem problem, std::shared_ptr<const ExecutionPlan> plan)
       : launcher_(launcherOf(p.device)), problem_(std::move(problem)), plan_(std::move(plan)) {}
 
   void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte* scratch) override {
@@ -20,7 +20,7 @@ class InputGradientKernel : public Kernel {
     std::byte* const result = dx.copied ? scratch + dy.scratchBytes() : out[0];
     const ExecutionPlan::Binding bindings[] = {
         {tensors::kY, gradient}, {tensors::kWeights, in[1]}, {tensors::kX, result}};
-    plan_.execute(bindings, alignedWorkspace(scratch + dy.scratchBytes() + dx.scratchBytes()));
+    plan_->execute(bindings, alignedWorkspace(scratch + dy.scratchBytes() + dx.scratchBytes()));
     if (dx.copied) {
       const FinishRows copy{dx.rows,           dx.channels,  dx.dtype, dx.dtype,
                             dx.paddedChannels, dx.rowStride, 0,        Activation::kNone};
@@ -28,26 +28,26 @@ class InputGradientKernel : public Kernel {
     }
   }
   int64_t scratchBytes() const override {
-    return problem_.x.scratchBytes() + problem_.y.scratchBytes() + plan_.workspaceBytes() + kWorkspaceSlack;
+    return problem_.x.scratchBytes() + problem_.y.scratchBytes() + plan_->workspaceBytes() + kWorkspaceSlack;
   }
   int64_t packedBytes(int input) const override { return input == 1 ? problem_.weights.packedBytes() : 0; }
   void pack(int, const std::byte* source, std::byte* packed) override {
     packWeights(launcher_, problem_.weights, reinterpret_cast<const float*>(source), packed);
   }
   std::string implementation() const override {
-    return plan_.name() + (problem_.x.copied || problem_.y.copied ? " padded" : "");
+    return plan_->name() + (problem_.x.copied || problem_.y.copied ? " padded" : "");
   }
 
  private:
   Launcher launcher_;
   ConvolutionProblem problem_;
-  ExecutionPlan plan_;
+  std::shared_ptr<const ExecutionPlan> plan_;
 };
 
 /// dw in cuDNN's layout and then in ours; db as sums over the rows of dy.
 class WeightGradientKernel : public Kernel {
  public:
-  WeightGradientKernel(const Prepare& p, ConvolutionProblem problem, ExecutionPlan plan)
+  WeightGradientKernel(const Prepare& p, ConvolutionProblem problem, std::shared_ptr<const ExecutionPlan> plan)
       : launcher_(launcherOf(p.device)),
         problem_(std::move(problem)),
         plan_(std::move(plan)),
@@ -71,17 +71,17 @@ class WeightGradientKernel : public Kernel {
     rest += gradientBytes();
     const ExecutionPlan::Binding bindings[] = {
         {tensors::kX, operands[0]}, {tensors::kY, operands[1]}, {tensors::kWeights, packed}};
-    plan_.execute(bindings, alignedWorkspace(rest));
+    plan_->execute(bindings, alignedWorkspace(rest));
     unpackWeights(launcher_, problem_.weights, packed, reinterpret_cast<float*>(out[0]));
     if (biased_) reduceColumns(launcher_, sums_, in[1], reinterpret_cast<float*>(out[1]), rest);
   }
   int64_t scratchBytes() const override {
     const int64_t sums = biased_ ? columnReduceScratchBytes(sums_) : 0;
     return problem_.x.scratchBytes() + problem_.y.scratchBytes() + gradientBytes() +
-           std::max(plan_.workspaceBytes() + kWorkspaceSlack, sums);
+           std::max(plan_->workspaceBytes() + kWorkspaceSlack, sums);
   }
   std::string implementation() const override {
-    return plan_.name() + (problem_.x.copied || problem_.y.copied ? " padded" : "");
+    return plan_->name() + (problem_.x.copied || problem_.y.copied ? " padded" : "");
   }
 
  private:
@@ -91,22 +91,22 @@ class WeightGradientKernel : public Kernel {
 
   Launcher launcher_;
   ConvolutionProblem problem_;
-  ExecutionPlan plan_;
+  std::shared_ptr<const ExecutionPlan> plan_;
   bool biased_;
   ColumnReduce sums_{};
 };
 
 std::unique_ptr<Kernel> prepareInputGradient(const Prepare& p) {
   ConvolutionProblem problem = inputGradientProblem(p.as<Conv2dInputGradient>(), p.inputs, p.outputs[0], p.options);
-  if (auto plan = planConvolution({*p.device.cudnn}, problem, false))
-    return std::make_unique<InputGradientKernel>(p, std::move(problem), std::move(*plan));
+  if (auto plan = p.device.convolutions->get(problem, false))
+    return std::make_unique<InputGradientKernel>(p, std::move(problem), std::move(plan));
   return prepareDirectConv2dInputGradient(p);
 }
 
 std::unique_ptr<Kernel> prepareWeightGradient(const Prepare& p) {
   ConvolutionProblem problem = weightGradientProblem(p.as<Conv2dWeightGradient>(), p.inputs, p.outputs[0], p.options);
-  if (auto plan = planConvolution({*p.device.cudnn}, problem, false))
-    return std::make_unique<WeightGradientKernel>(p, std::move(problem), std::move(*plan));
+  if (auto plan = p.device.convolutions->get(problem, false))
+    return std::make_unique<WeightGradientKernel>(p, std::move(problem), std::move(plan));
   return prepareDirectConv2dWeightGradient(p);
 }
 

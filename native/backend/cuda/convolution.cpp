@@ -1,5 +1,7 @@
 #include "backend/cuda/convolution.h"
 
+#include <sstream>
+
 namespace jcs::cuda {
 
 namespace {
@@ -143,6 +145,34 @@ std::optional<ExecutionPlan> planConvolution(PlanTarget target, const Convolutio
   std::vector<ExecutionPlan> plans = findPlans(graph, problem.requirements, 1);
   if (plans.empty()) return std::nullopt;
   return std::move(plans.front());
+}
+
+std::string planKey(const ConvolutionProblem& problem, bool withEpilogue) {
+  std::ostringstream key;
+  const auto add = [&](const GraphTensor& t) {
+    key << "; " << t.type << '@' << t.alignment;
+    for (size_t axis = 0; axis < 4; ++axis) key << ' ' << t.extents[axis] << '/' << t.strides[axis];
+  };
+  const OperationGraph::Convolution& c = problem.convolution;
+  const PlanRequirements& r = problem.requirements;
+  key << static_cast<int>(problem.pass) << ' ' << c.stride << ' ' << c.padding << ' ' << c.dilation << ' '
+      << r.tensorCores << r.deterministic << ' ' << r.workspaceBytes;
+  add(problem.x.tensor);
+  add(weightTensor(problem.weights, problem.kernelHeight, problem.kernelWidth));
+  add(problem.y.tensor);
+  if (withEpilogue) {
+    key << "; " << problem.bias << static_cast<int>(problem.activation);
+    if (problem.residual) add(problem.residual->tensor);
+  }
+  return key.str();
+}
+
+std::shared_ptr<const ExecutionPlan> ConvolutionPlans::get(const ConvolutionProblem& problem, bool withEpilogue) {
+  const auto [place, added] = plans_.try_emplace(planKey(problem, withEpilogue));
+  if (added)
+    if (auto plan = planConvolution({cudnn_}, problem, withEpilogue))
+      place->second = std::make_shared<const ExecutionPlan>(std::move(*plan));
+  return place->second;
 }
 
 std::string describe(const ConvolutionProblem& problem) {

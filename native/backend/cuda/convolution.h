@@ -1,6 +1,9 @@
 #pragma once
 
+#include <map>
+#include <memory>
 #include <optional>
+#include <string>
 
 #include "backend/backend.h"
 #include "backend/cuda/cudnn_graph.h"
@@ -62,6 +65,22 @@ inline constexpr OperationGraph::TensorId kX = 0, kWeights = 1, kY = 2, kBias = 
 
 /// The best plan for the problem with its epilogue, or, without `withEpilogue`, for the bare convolution.
 std::optional<ExecutionPlan> planConvolution(PlanTarget target, const ConvolutionProblem& problem, bool withEpilogue);
+/// The plans of a device by what they compute. The same convolution stands many times in a network and in programs of
+/// the same batch, and cuDNN takes up to a second to compile the kernel for one.
+class ConvolutionPlans {
+ public:
+  explicit ConvolutionPlans(const CuDnn& cudnn) : cudnn_(cudnn) {}
+
+  /// nullptr when no engine does it.
+  std::shared_ptr<const ExecutionPlan> get(const ConvolutionProblem& problem, bool withEpilogue);
+
+ private:
+  const CuDnn& cudnn_;
+  std::map<std::string, std::shared_ptr<const ExecutionPlan>> plans_;
+};
+
+/// Everything that a plan depends on: equal text means the same plan.
+std::string planKey(const ConvolutionProblem& problem, bool withEpilogue);
 /// Says what a problem computes; for tests.
 std::string describe(const ConvolutionProblem& problem);
 

@@ -1,6 +1,7 @@
 #include <filesystem>
 #include <mutex>
 
+#include "backend/cuda/convolution.h"
 #include "backend/cuda/cublaslt.h"
 #include "backend/cuda/cuda_device.h"
 #include "backend/cuda/cudnn.h"
@@ -118,7 +119,7 @@ class CudaBackend : public Backend {
     device_.sharedBytesPerBlock = attributeOf(index, cudaDevAttrMaxSharedMemoryPerBlockOptin);
     device_.l2Bytes = attributeOf(index, cudaDevAttrL2CacheSize);
     device_.stream = stream_;
-    device_.cudnn = &cudnn_;
+    device_.convolutions = &convolutions_;
     device_.blas = &blas_;
     registerBatchNorm(registry_);
     registerConv2d(registry_);
@@ -226,6 +227,7 @@ class CudaBackend : public Backend {
   std::vector<std::filesystem::path> folders_;
   CuBlasLt blas_;
   CuDnn cudnn_;
+  ConvolutionPlans convolutions_{cudnn_};
   Stream stream_;
   DeviceMemory memory_;
   Transfers transfers_;

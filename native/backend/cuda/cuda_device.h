@@ -6,7 +6,7 @@
 
 namespace jcs::cuda {
 
-class CuDnn;
+class ConvolutionPlans;
 class CuBlasLt;
 
 /// What every kernel of this backend is prepared with. Kernels enqueue on `stream` and on nothing else, in order; they
@@ -18,7 +18,7 @@ struct CudaDevice {
   int64_t sharedBytesPerBlock = 0;  ///< what a block may opt in to
   int64_t l2Bytes = 0;
   cudaStream_t stream = nullptr;
-  CuDnn* cudnn = nullptr;
+  ConvolutionPlans* convolutions = nullptr;
   CuBlasLt* blas = nullptr;
 };
 
