@@ -15,7 +15,7 @@ namespace jcs {
 
 struct CompileOptions {
   DType activation = DType::kF32;  ///< kBF16: mixed precision
-  int threads = 1;
+  KernelOptions kernels;
 };
 
 /// A compiled graph: prepared kernels in order, and where everything lies. Immutable but for what it caches of the
@@ -30,8 +30,8 @@ class Program {
     std::map<std::string, const std::byte*> inputs;
     std::map<std::string, std::byte*> outputs;
   };
-  /// Runs once. `cancelled` is read between kernels up to the first that changes state: a step is taken wholly or not
-  /// at all, and then CANCELLED is thrown.
+  /// Runs once. `cancelled` is read between kernels up to the first that changes state, and before what a device has
+  /// recorded is started: a step is taken wholly or not at all, and then CANCELLED is thrown.
   void run(StateStore& states, std::byte* arena, const Bindings& bindings,
            const std::atomic<bool>* cancelled = nullptr);
 
@@ -91,6 +91,12 @@ class Program {
   std::byte* address(const Location& location) const;
   void pack(Step& step, size_t packing);
   void execute(Step& step);
+  void runStep(Step& step);
+  void runSteps(const std::atomic<bool>* cancelled);
+  /// False when there is no recording: the steps have to be run.
+  bool replaySteps(const std::atomic<bool>* cancelled);
+  void profileSteps();
+  void copyResults();
   void bindStates(StateStore& states);
   void refreshDerived();
 
@@ -109,6 +115,12 @@ class Program {
 
   // Of the current run.
   std::byte* arena_ = nullptr;
+  /// What a device that records has recorded of the steps, and for which memory: it is of no use for any other.
+  struct Recorded {
+    std::vector<const std::byte*> memory;
+    std::unique_ptr<Recording> recording;  ///< empty while the memory was seen once, or where nothing is recorded
+    bool tried = false;
+  } recorded_;
   std::vector<std::byte*> stateMemory_;
   std::vector<uint64_t> derivedFrom_;  ///< versions of the states that derived values were computed from
   std::vector<const std::byte*> argumentsIn_;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <numeric>
 #include <set>
 
 #include "compiler/passes.h"
@@ -10,7 +11,7 @@ namespace jcs {
 
 namespace {
 
-constexpr int64_t kAlignment = 64;
+constexpr int64_t kAlignment = Operand::kAlignment;
 
 int64_t aligned(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
@@ -161,7 +162,10 @@ class ProgramBuilder {
     }
   }
 
-  Operand operand(int id) const { return {info(id).type, storage_.placements[at(id)].rowStride}; }
+  Operand operand(int id) const {
+    const Placement& p = storage_.placements[at(id)];
+    return {info(id).type, p.rowStride, std::gcd(kAlignment, p.offset * sizeOf(info(id).type.dtype))};
+  }
 
   /// Locations hold the root's id until memory has been laid out.
   Location locate(int id) const {
@@ -193,7 +197,9 @@ class ProgramBuilder {
         copy.extent = copy.begin = info(source).type.shape;
         for (int axis = 0; axis < copy.begin.rank(); ++axis) copy.begin[axis] = 0;
         const Operand input = operand(source);
-        const Operand output{info(source).type, storage_.placements[at(result)].rowStride};
+        const Placement& whole = storage_.placements[at(result)];
+        const int64_t offset = (whole.offset + channel) * sizeOf(info(source).type.dtype);
+        const Operand output{info(source).type, whole.rowStride, std::gcd(kAlignment, offset)};
         const int inputs[] = {source}, outputs[] = {result};
         addStep(n, copy, inputs, std::span(&input, 1), outputs, std::span(&output, 1),
                 channel * sizeOf(info(source).type.dtype));
@@ -207,7 +213,7 @@ class ProgramBuilder {
     const Node& node = graph_.nodes()[at(n)];
     const bool derived = isDerivedNode(node);
     Program::Step step;
-    step.kernel = backend_.prepare(op, inputs, outputs, options_.threads);
+    step.kernel = backend_.prepare(op, inputs, outputs, options_.kernels);
     for (int id : inputIds) step.inputs.push_back(locate(id));
     for (int id : outputIds) {
       step.outputs.push_back(locate(id));

@@ -21,8 +21,8 @@ ConvolutionDescs::ConvolutionDescs(const Conv2dAttributes& conv, const Operand& 
 }
 
 WeightPacking::WeightPacking(const Prepare& p, const Operand& weights, int64_t groups, const dnnl::memory::desc& packed)
-    : reorder_(
-          makeReorder(p.device, p.threads, plainWeightsDesc(weights.type.shape, weights.type.dtype, groups), packed)),
+    : reorder_(makeReorder(p.device, p.options.threads,
+                           plainWeightsDesc(weights.type.shape, weights.type.dtype, groups), packed)),
       bytes_(static_cast<int64_t>(packed.get_size())),
       scratch_(reorder_.scratchBytes()) {}
 
