@@ -119,6 +119,21 @@ struct FinishGradient {
   }
 };
 
+/// V neighbours in the precision that sums are kept in.
+template <int V, typename Real>
+struct Reals {
+  Real at[V];
+};
+template <int V, typename Real>
+__device__ inline Reals<V, Real> loadReals(const Real* from) {
+  using Group = Packed<Real, V>;  // in accesses of 16 bytes
+  const Group group = *reinterpret_cast<const Group*>(from);
+  Reals<V, Real> reals;
+#pragma unroll
+  for (int v = 0; v < V; ++v) reals.at[v] = group.at[v];
+  return reals;
+}
+
 /// dx = gain · ((dy − mean of dy) − slope · (x − mean)).
 template <int V, typename G, typename X, typename Real>
 __global__ void gradientKernel(int64_t groups, Divider perRow, int64_t channels, const G* dy, int64_t dyStride,
@@ -128,14 +143,16 @@ __global__ void gradientKernel(int64_t groups, Divider perRow, int64_t channels,
     int64_t row = i;
     const int64_t channel = perRow.split(row) * V;
     const Lanes<V> gradient = load<V>(dy + row * dyStride + channel), value = load<V>(x + row * xStride + channel);
+    const Lanes<V> means = load<V>(mean + channel);
+    const auto gain = loadReals<V>(coefficients + channel);
+    const auto meanOfDy = loadReals<V>(coefficients + channels + channel);
+    const auto slope = loadReals<V>(coefficients + 2 * channels + channel);
     Lanes<V> result;
 #pragma unroll
     for (int v = 0; v < V; ++v) {
-      const int64_t c = channel + v;
-      const Real centred = static_cast<Real>(value.at[v]) - static_cast<Real>(mean[c]);
-      result.at[v] =
-          static_cast<float>(coefficients[c] * ((static_cast<Real>(gradient.at[v]) - coefficients[channels + c]) -
-                                                coefficients[2 * channels + c] * centred));
+      const Real centred = static_cast<Real>(value.at[v]) - static_cast<Real>(means.at[v]);
+      result.at[v] = static_cast<float>(gain.at[v] *
+                                        ((static_cast<Real>(gradient.at[v]) - meanOfDy.at[v]) - slope.at[v] * centred));
     }
     store(dx + row * dxStride + channel, result);
   }
@@ -198,7 +215,7 @@ void batchNormGradient(const Launcher& launcher, const BatchNormGradientRows& r,
   const int64_t channels = r.cut.channels;
   const Memory dyMemory{p.dy, r.dyStride, sizeOf(r.dyDtype)}, xMemory{p.x, r.xStride, sizeOf(r.xDtype)};
   const int summed = laneCount(channels, {dyMemory, xMemory});
-  const int mapped = laneCount(channels, {dyMemory, xMemory, {p.dx, r.dxStride, sizeOf(r.xDtype)}});
+  const int mapped = laneCount(channels, {dyMemory, xMemory, {p.dx, r.dxStride, sizeOf(r.xDtype)}, {p.mean, 0, 4}});
   const int64_t perRow = channels / mapped, groups = r.cut.rows * perRow;
   withSum(r.cut, [&]<typename Sum>(Sum*) {
     Sum* coefficients = reinterpret_cast<Sum*>(scratch + partialBytes(r.cut));

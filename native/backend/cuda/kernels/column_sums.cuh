@@ -52,7 +52,7 @@ __global__ void __launch_bounds__(kBlock) columnSums(ColumnCut cut, Term term, S
       partials[(part * K + k) * cut.channels + channel + v] = shared[(k * V + v) * threads + thread];
 }
 
-constexpr int kFinishColumns = 32, kFinishRows = 8;
+constexpr int kFinishColumns = 32, kFinishRows = 16;
 
 /// Adds up the chunks, in float64, for 32 channels a block; `finish(group, channel, totals)` gets the K totals.
 template <int K, typename Sum, typename Finish>
@@ -66,7 +66,7 @@ __global__ void __launch_bounds__(kFinishColumns* kFinishRows)
 #pragma unroll
   for (int k = 0; k < K; ++k) totals[k] = 0;
   if (channel < cut.channels) {
-#pragma unroll 4
+#pragma unroll 8
     for (int64_t chunk = y; chunk < cut.chunks; chunk += rows)
 #pragma unroll
       for (int k = 0; k < K; ++k)

@@ -18,16 +18,16 @@ struct ColumnCut {
   int64_t height = 1;  ///< threads along the rows
   int64_t chunks = 1, chunkRows = 1;
 
-  /// Rows of a chunk do not depend on `laneLimit`, which the alignment at run time decides; scratch does not either.
+  /// Rows of a chunk do not depend on the lanes, which alignment decides at run time: scratch does not either.
   static ColumnCut of(int64_t groups, int64_t rows, int64_t channels, int multiprocessors) {
     ColumnCut cut;
     cut.groups = groups;
     cut.rows = rows;
     cut.channels = channels;
-    // Two blocks for every multiprocessor, of 16 rows at least for each thread, if a tile is 32 threads of 4 lanes.
-    const int64_t tiles = std::max<int64_t>(1, channels / 128);
+    // Four blocks for every multiprocessor, of 16 rows at least for each thread, if a tile is 32 threads of 8 lanes.
+    const int64_t tiles = std::max<int64_t>(1, channels / 256);
     const int64_t threadRows = std::max<int64_t>(1, kBlock * 4 / std::clamp<int64_t>(channels, 4, 128));
-    const int64_t wanted = std::max<int64_t>(1, 2 * multiprocessors / std::max<int64_t>(1, groups * tiles));
+    const int64_t wanted = std::max<int64_t>(1, 4 * multiprocessors / std::max<int64_t>(1, groups * tiles));
     const int64_t most = std::max<int64_t>(1, rows / (16 * threadRows));
     cut.chunks = std::min(wanted, most);
     cut.chunkRows = std::max<int64_t>(1, (rows + cut.chunks - 1) / cut.chunks);
