@@ -41,8 +41,8 @@ std::vector<float> hyperParameters(const OptimizerOptions& options, double learn
 std::unique_ptr<Graph> stepGraph(const LossBuilder& loss, int64_t samples, const OptimizerOptions& options);
 
 /// A step in parts, for batches larger than memory. First, for losses whose sums run over the batch, `statistics` of
-/// each part; then `accumulate` adds each part's gradients to the states "gradient/…", which the caller has set to zero;
-/// then `update` applies them.
+/// each part; then `accumulate` adds each part's gradients to the states "gradient/…", which the caller has set to
+/// zero; then `update` applies them.
 std::unique_ptr<Graph> statisticsGraph(const LossBuilder& loss, int64_t samples, int64_t sides);
 std::unique_ptr<Graph> accumulateGraph(const LossBuilder& loss, int64_t samples, int64_t sides);
 std::unique_ptr<Graph> updateGraph(const LossBuilder& loss, int64_t samples, const OptimizerOptions& options);
