@@ -87,7 +87,7 @@ class CpuBackend : public Backend {
     invariant(bytes >= 0, "a negative number of bytes is allocated");
     // Untouched memory is only promised by the system, and touching too much of it kills the process: ask first. Asking
     // takes longer than a small vector is worth.
-    const int64_t available = bytes < kHugePageBytes ? bytes : freeBytes();
+    const int64_t available = bytes < kHugePageBytes ? withinLimit(bytes) : freeBytes();
     const bool large = bytes >= 2 * kHugePageBytes;
     const int64_t alignment = large ? kHugePageBytes : kAlignmentBytes;
     void* memory = nullptr;
@@ -115,13 +115,16 @@ class CpuBackend : public Backend {
       std::memcpy(to + begin, from + begin, static_cast<size_t>(end - begin));
     });
   }
-  int64_t freeBytes() const override {
-    const int64_t limit = limit_, available = availableMemoryBytes();
-    return limit == 0 ? available : std::clamp<int64_t>(limit - used_, 0, available);
-  }
+  int64_t freeBytes() const override { return withinLimit(availableMemoryBytes()); }
   void limitMemory(int64_t bytes) override { limit_ = bytes; }
 
  private:
+  /// So many bytes, or what the limit leaves of them.
+  int64_t withinLimit(int64_t bytes) const {
+    const int64_t limit = limit_;
+    return limit == 0 ? bytes : std::clamp<int64_t>(limit - used_, 0, bytes);
+  }
+
   std::atomic<int64_t> used_{0}, limit_{0};
   CpuDevice device_;
   Registry registry_;
