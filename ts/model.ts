@@ -60,7 +60,7 @@ export interface Profile {
   steps: ProfileStep[]
   /** Memory for intermediate values. */
   arenaBytes: number
-  /** Memory for what is derived from parameters. */
+  /** Memory for what is derived from parameters; programs of other batches and sizes share most of it. */
   persistentBytes: number
   /** Moved without being computed on. */
   copiedBytes: number

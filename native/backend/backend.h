@@ -42,6 +42,9 @@ class Kernel {
   /// source does not change between runs once, and others before each run.
   virtual int64_t packedBytes(int /*input*/) const { return 0; }
   virtual void pack(int /*input*/, const std::byte* /*source*/, std::byte* /*packed*/) {}
+  /// Names the packed form: kernels of equal names read each other's packed inputs, where the sources are equal.
+  /// Empty: nobody else's.
+  virtual std::string packedForm(int /*input*/) const { return {}; }
 
   /// The library's or our own name of the algorithm, for profiles and for the test that no slow path is taken.
   virtual std::string implementation() const { return "own"; }

@@ -1,6 +1,7 @@
 #include "compiler/program.h"
 
 #include <algorithm>
+#include <functional>
 
 namespace jcs {
 
@@ -28,8 +29,9 @@ const TensorType& Program::outputType(const std::string& name) const {
 std::byte* Program::address(const Location& location) const {
   switch (location.where) {
     case Location::Where::kArena: return arena_ + location.offset;
-    case Location::Where::kPersistent: return persistent_.data() + location.offset;
-    case Location::Where::kState: return stateMemory_[static_cast<size_t>(location.state)] + location.offset;
+    case Location::Where::kConstants: return constants_.data() + location.offset;
+    case Location::Where::kDerived: return derived_[static_cast<size_t>(location.index)].entry->data + location.offset;
+    case Location::Where::kState: return stateMemory_[static_cast<size_t>(location.index)] + location.offset;
   }
   return nullptr;
 }
@@ -60,14 +62,26 @@ void Program::bindStates(StateStore& states) {
     versions.push_back(stateIsAssigned_[i] ? 0 : states.at(stateNames_[i]).version);
   if (versions == derivedFrom_) return;
   derivedFrom_.clear();  // stays stale if refreshing throws
-  refreshDerived();
+  refreshDerived(versions);
   derivedFrom_ = std::move(versions);
 }
 
-void Program::refreshDerived() {
+void Program::refreshDerived(const std::vector<uint64_t>& versions) {
+  const auto sourceVersions = [&](const Derived& derived) {
+    std::vector<uint64_t> found;
+    for (const int state : derived.sources) found.push_back(versions[static_cast<size_t>(state)]);
+    return found;
+  };
+  std::vector<char> stale;  // another program may have made some, or all
+  for (const Derived& derived : derived_) {
+    stale.push_back(derived.entry->madeFrom != sourceVersions(derived));
+    if (stale.back()) derived.entry->madeFrom.reset();
+  }
+  if (std::ranges::none_of(stale, std::identity())) return;
   const auto packAfter = [&](int index) {
     for (const auto& [after, step, packing] : cachedPackings_)
-      if (after == index) pack(steps_[step], packing);
+      if (after == index && stale[static_cast<size_t>(steps_[step].packings[packing].packed.index)])
+        pack(steps_[step], packing);
   };
   packAfter(-1);
   for (size_t i = 0; i < prologue_.size(); ++i) {
@@ -76,6 +90,7 @@ void Program::refreshDerived() {
     execute(step);
     packAfter(static_cast<int>(i));
   }
+  for (const Derived& derived : derived_) derived.entry->madeFrom = sourceVersions(derived);
 }
 
 void Program::runStep(Step& step) {

@@ -208,7 +208,7 @@ std::shared_ptr<Program> Model::inferenceProgram(int64_t n, int64_t height, int6
                           (withActivationMap ? "+activationMap" : "");
   return programs_.get(key, [&] {
     const auto graph = inferenceGraph(spec(), n, height, width, withActivationMap);
-    return std::make_shared<Program>(*graph, engine_->sharedBackend(), compileOptions());
+    return std::make_shared<Program>(*graph, engine_->sharedBackend(), compileOptions(), &derived_);
   });
 }
 

@@ -103,6 +103,7 @@ class Model : public std::enable_shared_from_this<Model> {
   int threads_;
   std::vector<ParameterInfo> parameters_;
   StateStore states_;
+  DerivedStore derived_;
   ProgramCache programs_;
   std::atomic<bool> disposed_{false};
   std::atomic<int64_t> memoryBytes_{0};

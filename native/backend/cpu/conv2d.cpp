@@ -60,6 +60,7 @@ class OnednnConv2d : public Kernel {
   int64_t scratchBytes() const override { return convolution_.scratchBytes(); }
   int64_t packedBytes(int input) const override { return input == 1 ? packing_.bytes() : 0; }
   void pack(int, const std::byte* source, std::byte* packed) override { packing_.run(source, packed); }
+  std::string packedForm(int) const override { return packing_.form(); }
   std::string implementation() const override { return convolution_.implementation(); }
 
  private:
@@ -107,6 +108,7 @@ class GemmConv2d : public Kernel {
     const Shape& w = weights_.shape;
     gemm_.pack(weights_.dtype, source, {0, w[1] * w[2] * w[3], w[2] * w[3], w[3], 1}, packed);
   }
+  std::string packedForm(int) const override { return gemm_.packedForm(); }
   std::string implementation() const override { return Convolution::kName; }
 
  private:

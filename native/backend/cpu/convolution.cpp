@@ -24,7 +24,10 @@ WeightPacking::WeightPacking(const Prepare& p, const Operand& weights, int64_t g
     : reorder_(makeReorder(p.device, p.options.threads,
                            plainWeightsDesc(weights.type.shape, weights.type.dtype, groups), packed)),
       bytes_(static_cast<int64_t>(packed.get_size())),
-      scratch_(reorder_.scratchBytes()) {}
+      scratch_(reorder_.scratchBytes()) {
+  const std::vector<uint8_t> layout = dnnl::memory::desc(packed).get_blob();
+  form_ = "oneDNN:" + std::string(layout.begin(), layout.end());
+}
 
 void WeightPacking::run(const std::byte* source, std::byte* packed) {
   reorder_.execute({{DNNL_ARG_FROM, source}, {DNNL_ARG_TO, packed}}, scratch_.data());

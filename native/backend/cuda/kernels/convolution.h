@@ -17,6 +17,10 @@ struct WeightLayout {
   DType dtype;
 
   int64_t packedBytes() const { return paddedOutputs * taps * paddedInputs * sizeOf(dtype); }
+  /// Equal for equal layouts of the same weights.
+  std::string form() const {
+    return "padded to " + std::to_string(paddedOutputs) + "x" + std::to_string(paddedInputs) + " " + nameOf(dtype);
+  }
 };
 void packWeights(const Launcher& launcher, const WeightLayout& layout, const float* weights, void* packed);
 /// The other way, for gradients.
