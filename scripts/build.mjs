@@ -1,4 +1,5 @@
 // npm run build [native|ts]: builds what changed.
+import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { root } from './onednn-cache.mjs'
@@ -6,13 +7,23 @@ import { compileJobs, exitWith, run, StepError } from './process.mjs'
 
 const buildFolder = path.join(root, 'build')
 
+/** The compute capabilities of this machine's GPUs, or one to see that kernels compile; releases name all of theirs. */
+const cudaArchitectures = () => {
+  if (process.env.JCS_CUDA_ARCHITECTURES) return process.env.JCS_CUDA_ARCHITECTURES
+  const query = ['--query-gpu=compute_cap', '--format=csv,noheader']
+  const { stdout } = spawnSync('nvidia-smi', query, { encoding: 'utf8' })
+  const capabilities = (stdout ?? '').match(/^\d+\.\d+$/gm)?.map((text) => text.replace('.', ''))
+  return [...new Set(capabilities ?? ['90'])].join(';')
+}
+
 const buildNative = async () => {
   if (!existsSync(path.join(root, 'node_modules', 'node-api-headers'))) {
     throw new StepError('the Node headers are missing. Run `npm run setup` first.')
   }
   // Warnings are errors for CI; a user whose newer compiler knows new ones is not stopped by them.
   const strict = process.env.CI ? 'ON' : 'OFF'
-  await run('cmake', ['-G', 'Ninja', '-S', root, '-B', buildFolder, `-DJCS_WERROR=${strict}`], {
+  const options = [`-DJCS_WERROR=${strict}`, `-DJCS_CUDA_ARCHITECTURES=${cudaArchitectures()}`]
+  await run('cmake', ['-G', 'Ninja', '-S', root, '-B', buildFolder, ...options], {
     stdio: ['ignore', 'ignore', 'inherit'], // what CMake has to say beside warnings and errors is of no interest
   })
   await run('cmake', ['--build', buildFolder, '-j', String(compileJobs())])

@@ -11,6 +11,8 @@ const compile = async () => {
   const target = process.argv[2] ?? path.join(root, 'build', 'Release')
   const cmakeJs = path.join(root, 'node_modules', '.bin', 'cmake-js')
   const options = ['--out', compileFolder, '--config', 'Release', '--generator', 'Ninja', '--CDJCS_TESTS=OFF']
+  // The CUDA backend is a package of its own: with it, this one would exceed what registries take.
+  options.push('--CDJCS_CUDA=OFF')
   await run(cmakeJs, ['compile', ...options, '--parallel', String(compileJobs())], { cwd: root })
   mkdirSync(target, { recursive: true })
   const built = path.join(compileFolder, 'Release')

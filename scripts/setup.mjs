@@ -3,12 +3,13 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
+import { canMakeEnvironments, cudaIsFetched, cudaPrefix, fetchCuda } from './cuda-wheels.mjs'
 import { withLock } from './lock.mjs'
 import { buildOnednn, expectedMinutes } from './onednn-build.mjs'
 import { cacheRoot, config, onednnIsBuilt, onednnPrefix, root } from './onednn-cache.mjs'
 import { exitWith, findProgram, run, StepError } from './process.mjs'
 
-// Beyond what building and testing need: --lint, --prebuild.
+// Beyond what building and testing need: --lint, --prebuild, --cuda.
 const wants = (flag) => process.argv.includes(flag)
 
 const cmakeIsNewEnough = () => {
@@ -37,6 +38,11 @@ const tools = [
     name: 'clang-format-14',
     why: 'checks the C++ format',
     present: () => !wants('--lint') || findProgram('clang-format-14'),
+  },
+  {
+    name: 'python3-venv',
+    why: 'fetches cuDNN',
+    present: () => !wants('--cuda') || cudaIsFetched() || canMakeEnvironments(),
   },
   { name: 'make', why: 'runs node-gyp', present: () => !wants('--prebuild') || findProgram('make') },
   { name: 'python3', why: 'runs node-gyp', present: () => !wants('--prebuild') || findProgram('python3') },
@@ -105,6 +111,9 @@ const plan = () => {
       text: `build oneDNN ${config.version} into ${onednnPrefix}: about ${expectedMinutes()} minutes here, once`,
       work: buildOnednn,
     })
+  }
+  if (wants('--cuda') && !cudaIsFetched()) {
+    steps.push({ text: `fetch cuDNN and cuBLAS, about 1.5 GB, into ${cudaPrefix}`, work: fetchCuda })
   }
   return steps
 }

@@ -8,8 +8,11 @@ import path from 'node:path'
 import { root } from './onednn-cache.mjs'
 import { exitWith, runForStatus, StepError } from './process.mjs'
 
-const nativeSuites = ['jcs_native_tests', 'jcs_conformance']
 const releaseFolder = path.join(root, 'build', 'Release')
+// The last is built where nvcc and cuDNN's headers are.
+const nativeSuites = ['jcs_native_tests', 'jcs_conformance', 'jcs_cuda_tests'].filter(
+  (name) => name !== 'jcs_cuda_tests' || existsSync(path.join(releaseFolder, name)),
+)
 const summaryOf = ({ passed, failed, skipped }) => `${passed} passed, ${failed} failed, ${skipped} skipped`
 
 const runNative = async (name) => {

@@ -19,6 +19,8 @@ export interface DeviceInfo {
   threads?: number
   /** Whether `bf16` is faster than `fp32` here. */
   bf16?: boolean
+  /** Whether `tf32` is faster than `fp32` here. */
+  tf32?: boolean
 }
 
 /** Every device, also those that cannot be used, with the reason. */

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { requireString, requireWhole } from './check'
 import { JcsError, toJcsError } from './errors'
 import { callNative, callNativeNow, type NativeModel, type ParameterInfo, type Tensor } from './native'
-import { checkOptions, type RuntimeOptions, takeRuntimeOptions } from './runtime'
+import { checkOptions, type RuntimeOptions, runtimeOptionNames, takeRuntimeOptions } from './runtime'
 import { type ModelSpec, specToJson } from './spec'
 
 /** A .safetensors file: its path, its `file:` address or its bytes. */
@@ -60,7 +60,7 @@ export interface Profile {
   steps: ProfileStep[]
   /** Memory for intermediate values. */
   arenaBytes: number
-  /** Memory for what is derived from parameters. */
+  /** Memory for what is derived from parameters; programs of other batches and sizes share most of it. */
   persistentBytes: number
   /** Moved without being computed on. */
   copiedBytes: number
@@ -261,7 +261,7 @@ export function nativeFor(task: Model['task'], model: Model, name = 'model'): Na
 
 /** A network with weights drawn from `seed`, and its trunk from `backbone` if given. */
 export async function createModel(spec: ModelSpec, options: CreateModelOptions = {}): Promise<Model> {
-  checkOptions('options', options, ['device', 'precision', 'threads', 'seed', 'backbone'])
+  checkOptions('options', options, [...runtimeOptionNames, 'seed', 'backbone'])
   const { seed = 0, backbone = [] } = options
   requireWhole('seed', seed, 0)
   const sources = (isWeightsSource(backbone) ? [backbone] : backbone).map((source) =>
@@ -287,7 +287,7 @@ export async function createModel(spec: ModelSpec, options: CreateModelOptions =
  * UNEXPECTED_PARAMETER, SHAPE_MISMATCH, DEVICE_UNAVAILABLE, OUT_OF_MEMORY
  */
 export async function loadModel(source: WeightsSource, options: LoadModelOptions = {}): Promise<Model> {
-  checkOptions('options', options, ['device', 'precision', 'threads', 'spec'])
+  checkOptions('options', options, [...runtimeOptionNames, 'spec'])
   const weights = takeWeights(source, 'source')
   const spec = options.spec === undefined ? undefined : specToJson(options.spec)
   const settings = JSON.stringify(takeRuntimeOptions(options))

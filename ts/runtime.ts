@@ -14,13 +14,21 @@ export interface RuntimeOptions {
   precision?: Precision | undefined
   /** Threads of the CPU backend. Default: as many as the process may use. */
   threads?: number | undefined
+  /**
+   * Most memory that this process may hold on the device, over all its models; the last one given counts. What does not
+   * fit ends as `OUT_OF_MEMORY`. Default: what the device has.
+   */
+  memoryLimitBytes?: number | undefined
 }
+
+/** The names of all runtime options. */
+export const runtimeOptionNames = ['device', 'precision', 'threads', 'memoryLimitBytes'] as const
 
 const precisions: readonly Precision[] = ['auto', 'fp32', 'tf32', 'bf16']
 
 /** The runtime options among `options`, checked, without those that were not given. */
 export function takeRuntimeOptions(options: RuntimeOptions): RuntimeOptions {
-  const { device, precision, threads } = options
+  const { device, precision, threads, memoryLimitBytes } = options
   if (device !== undefined && !(typeof device === 'string' && /^(auto|cpu|cuda(:\d+)?)$/.test(device))) {
     throw new JcsError(
       typeof device === 'string' ? 'INVALID_ARGUMENT' : 'INVALID_TYPE',
@@ -29,10 +37,12 @@ export function takeRuntimeOptions(options: RuntimeOptions): RuntimeOptions {
   }
   if (precision !== undefined) requireOneOf('precision', precision, precisions)
   if (threads !== undefined) requireWhole('threads', threads, 1, 1024)
+  if (memoryLimitBytes !== undefined) requireWhole('memoryLimitBytes', memoryLimitBytes, 1)
   return {
     ...(device !== undefined && { device }),
     ...(precision !== undefined && { precision }),
     ...(threads !== undefined && { threads }),
+    ...(memoryLimitBytes !== undefined && { memoryLimitBytes }),
   }
 }
 

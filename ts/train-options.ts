@@ -4,7 +4,7 @@ import type { DatasetSource, Task } from './datasets'
 import { JcsError } from './errors'
 import { Model, type WeightsSource } from './model'
 import { callNativeNow } from './native'
-import type { RuntimeOptions } from './runtime'
+import { type RuntimeOptions, runtimeOptionNames } from './runtime'
 import type { ModelSpec } from './spec'
 
 export interface OptimizerOptions {
@@ -157,9 +157,7 @@ const settingNames = [
 
 const otherNames = [
   ...commonNames,
-  'device',
-  'precision',
-  'threads',
+  ...runtimeOptionNames,
   'task',
   'spec',
   'data',

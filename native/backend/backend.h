@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -17,7 +19,9 @@ namespace jcs {
 struct Operand {
   TensorType type;
   int64_t rowStride = 0;
+  int64_t alignment = kAlignment;  ///< bytes that its address is a multiple of
 
+  static constexpr int64_t kAlignment = 64;  ///< of memory that is not part of another operand's
   static Operand dense(TensorType t) { return {t, t.shape.channels()}; }
   bool isDense() const { return rowStride == type.shape.channels(); }
 };
@@ -38,6 +42,9 @@ class Kernel {
   /// source does not change between runs once, and others before each run.
   virtual int64_t packedBytes(int /*input*/) const { return 0; }
   virtual void pack(int /*input*/, const std::byte* /*source*/, std::byte* /*packed*/) {}
+  /// Names the packed form: kernels of equal names read each other's packed inputs, where the sources are equal.
+  /// Empty: nobody else's.
+  virtual std::string packedForm(int /*input*/) const { return {}; }
 
   /// The library's or our own name of the algorithm, for profiles and for the test that no slow path is taken.
   virtual std::string implementation() const { return "own"; }
@@ -54,9 +61,25 @@ struct DeviceInfo {
   int64_t memoryBytes = 0;
   int threads = 0;
   bool bf16 = false;  ///< fast in hardware: what precision 'auto' picks
+  bool tf32 = false;  ///< products of float32 operands can be rounded to tf32, which is faster
 };
 
-/// A device. Turns an op with known operands into a kernel, and owns the device's memory.
+/// How the kernels of a program are chosen.
+struct KernelOptions {
+  int threads = 1;            ///< ≤ DeviceInfo::threads
+  bool tf32 = false;          ///< products of float32 operands may round them to 10 bits of mantissa
+  bool deterministic = true;  ///< the same bits from the same input, every time
+};
+
+/// Work that a device has recorded: started as a whole, it does again what was recorded, at the same addresses.
+class Recording {
+ public:
+  virtual ~Recording() = default;
+  virtual void replay() = 0;
+};
+
+/// A device. Turns an op with known operands into a kernel, and owns the device's memory. Work may be done
+/// asynchronously, but always in the order in which it was asked for; `download` and `time` wait for it.
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -68,9 +91,15 @@ class Backend {
   virtual bool acceptsRowStride(const Op& op, bool isOutput, int index) const = 0;
   /// Whether activations of that dtype can be computed on at all.
   virtual bool supports(DType dtype) const = 0;
-  /// `threads` ≤ device().threads. Throws INTERNAL when the op has no kernel.
+  /// Throws INTERNAL when the op has no kernel.
   virtual std::unique_ptr<Kernel> prepare(const Op& op, std::span<const Operand> inputs,
-                                          std::span<const Operand> outputs, int threads) = 0;
+                                          std::span<const Operand> outputs, const KernelOptions& options) = 0;
+
+  /// Records what `work` asks for (kernels and copies, no transfers) without doing it. nullptr, and `work` is not
+  /// called, on a device where that saves nothing.
+  virtual std::unique_ptr<Recording> record(const std::function<void()>& /*work*/) { return nullptr; }
+  /// Does the parts in order and gives the seconds that each took.
+  virtual std::vector<double> time(std::span<const std::function<void()>> parts);
 
   /// OUT_OF_MEMORY, naming requested and free bytes, when refused.
   virtual std::byte* allocate(int64_t bytes) = 0;
@@ -79,7 +108,20 @@ class Backend {
   virtual void download(std::byte* host, const std::byte* device, int64_t bytes) = 0;
   virtual void copy(std::byte* to, const std::byte* from, int64_t bytes) = 0;
   virtual int64_t freeBytes() const = 0;
+  /// Allocations that would exceed `bytes` altogether are refused from now on; 0: as much as the device has.
+  virtual void limitMemory(int64_t /*bytes*/) {}
 };
+
+inline std::vector<double> Backend::time(std::span<const std::function<void()>> parts) {
+  using Clock = std::chrono::steady_clock;
+  std::vector<double> seconds;
+  for (const auto& part : parts) {
+    const auto start = Clock::now();
+    part();
+    seconds.push_back(std::chrono::duration<double>(Clock::now() - start).count());
+  }
+  return seconds;
+}
 
 /// Memory of a device, released with its owner.
 class DeviceBuffer {
@@ -115,12 +157,14 @@ class DeviceBuffer {
 };
 
 /// Bumped whenever anything in this header, or in an op that kernels read, changes.
-inline constexpr int kBackendAbi = 1;
+inline constexpr int kBackendAbi = 2;
 
 /// What a backend library exports under C linkage. `jcsBackendAbi` is asked first.
 ///   int jcsBackendAbi();
 ///   Backend* jcsCreateBackend(int index, int threads);   // throws jcs::Error: DEVICE_UNAVAILABLE
+///   void jcsListDevices(std::vector<DeviceInfo>&);       // the same when there is none at all
 using BackendAbiFunction = int (*)();
+using ListDevicesFunction = void (*)(std::vector<DeviceInfo>&);
 using CreateBackendFunction = Backend* (*)(int index, int threads);
 
 }  // namespace jcs

@@ -31,6 +31,33 @@ Function symbol(void* library, const char* name, const std::string& device) {
   return reinterpret_cast<Function>(address);
 }
 
+/// The library of that kind of device, its ABI checked. Opening it twice gives the same one.
+void* openLibrary(const std::string& kind, const std::string& device) {
+  const fs::path path = libraryPath(kind);
+  std::error_code ignored;
+  if (!fs::exists(path, ignored))
+    unavailable(device, path.filename().string() + " is not installed beside the addon" +
+                            (kind == "cuda" ? "; this build of jcs-ct has no CUDA backend" : "; reinstall jcs-ct"));
+  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) unavailable(device, dlerror());
+  const int abi = symbol<BackendAbiFunction>(library, "jcsBackendAbi", device)();
+  if (abi != kBackendAbi)
+    unavailable(device, "its library has ABI " + std::to_string(abi) + ", this build needs " +
+                            std::to_string(kBackendAbi) + "; install matching versions");
+  return library;
+}
+
+/// Calls into a backend library; why it cannot use a device gets the device's name.
+template <typename Call>
+auto namingDevice(const std::string& device, Call&& call) {
+  try {
+    return call();
+  } catch (const Error& error) {
+    if (error.code() != errors::kDeviceUnavailable) throw;
+    unavailable(device, error.what());
+  }
+}
+
 }  // namespace
 
 std::shared_ptr<Backend> loadBackend(const std::string& device, int threads) {
@@ -48,25 +75,17 @@ std::shared_ptr<Backend> loadBackend(const std::string& device, int threads) {
   }
   require(known, errors::kInvalidArgument, "device '" + device + "' is unknown; use 'auto', 'cpu', 'cuda' or 'cuda:N'");
 
-  const fs::path path = libraryPath(kind);
-  std::error_code ignored;
-  if (!fs::exists(path, ignored))
-    unavailable(device, path.filename().string() + " is not installed beside the addon" +
-                            (kind == "cuda" ? "; this build of jcs-ct has no CUDA backend" : "; reinstall jcs-ct"));
-  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) unavailable(device, dlerror());
-  const int abi = symbol<BackendAbiFunction>(library, "jcsBackendAbi", device)();
-  if (abi != kBackendAbi)
-    unavailable(device, "its library has ABI " + std::to_string(abi) + ", this build needs " +
-                            std::to_string(kBackendAbi) + "; install matching versions");
-  return std::shared_ptr<Backend>(symbol<CreateBackendFunction>(library, "jcsCreateBackend", device)(index, threads));
+  void* library = openLibrary(kind, device);
+  const auto create = symbol<CreateBackendFunction>(library, "jcsCreateBackend", device);
+  return namingDevice(device, [&] { return std::shared_ptr<Backend>(create(index, threads)); });
 }
 
 std::vector<DeviceInfo> listDevices() {
   std::vector<DeviceInfo> devices;
   for (const std::string kind : {"cpu", "cuda"}) {
     try {
-      devices.push_back(loadBackend(kind)->device());
+      const auto list = symbol<ListDevicesFunction>(openLibrary(kind, kind), "jcsListDevices", kind);
+      namingDevice(kind, [&] { list(devices); });
     } catch (const Error& error) {
       DeviceInfo info;
       info.name = info.kind = kind;

@@ -14,7 +14,7 @@ struct Preparation {
   const Op& op;
   std::span<const Operand> inputs, outputs;
   Device& device;
-  int threads;
+  const KernelOptions& options;
 
   /// The op's attributes; its name was matched, so the type is known.
   template <typename T>

@@ -26,7 +26,8 @@ Napi::Value devices(const Napi::CallbackInfo& info) {
                       {"library", device.library},
                       {"memoryBytes", device.memoryBytes},
                       {"threads", device.threads},
-                      {"bf16", device.bf16}});
+                      {"bf16", device.bf16},
+                      {"tf32", device.tf32}});
       json.push_back(entry);
     }
     return Napi::String::New(info.Env(), json.dump());

@@ -28,6 +28,7 @@ RuntimeOptions toRuntimeOptions(const Json& json) {
   options.device = json.value("device", options.device);
   options.precision = json.value("precision", options.precision);
   options.threads = json.value("threads", options.threads);
+  options.memoryLimitBytes = json.value("memoryLimitBytes", options.memoryLimitBytes);
   return options;
 }
 

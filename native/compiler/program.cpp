@@ -1,9 +1,18 @@
 #include "compiler/program.h"
 
 #include <algorithm>
-#include <chrono>
+#include <functional>
 
 namespace jcs {
+
+namespace {
+
+void throwIfCancelled(const std::atomic<bool>* cancelled) {
+  if (cancelled != nullptr && cancelled->load(std::memory_order_relaxed))
+    fail(errors::kCancelled, "the work was cancelled");
+}
+
+}  // namespace
 
 const TensorType& Program::inputType(const std::string& name) const {
   const auto found = inputs_.find(name);
@@ -20,8 +29,9 @@ const TensorType& Program::outputType(const std::string& name) const {
 std::byte* Program::address(const Location& location) const {
   switch (location.where) {
     case Location::Where::kArena: return arena_ + location.offset;
-    case Location::Where::kPersistent: return persistent_.data() + location.offset;
-    case Location::Where::kState: return stateMemory_[static_cast<size_t>(location.state)] + location.offset;
+    case Location::Where::kConstants: return constants_.data() + location.offset;
+    case Location::Where::kDerived: return derived_[static_cast<size_t>(location.index)].entry->data + location.offset;
+    case Location::Where::kState: return stateMemory_[static_cast<size_t>(location.index)] + location.offset;
   }
   return nullptr;
 }
@@ -52,14 +62,26 @@ void Program::bindStates(StateStore& states) {
     versions.push_back(stateIsAssigned_[i] ? 0 : states.at(stateNames_[i]).version);
   if (versions == derivedFrom_) return;
   derivedFrom_.clear();  // stays stale if refreshing throws
-  refreshDerived();
+  refreshDerived(versions);
   derivedFrom_ = std::move(versions);
 }
 
-void Program::refreshDerived() {
+void Program::refreshDerived(const std::vector<uint64_t>& versions) {
+  const auto sourceVersions = [&](const Derived& derived) {
+    std::vector<uint64_t> found;
+    for (const int state : derived.sources) found.push_back(versions[static_cast<size_t>(state)]);
+    return found;
+  };
+  std::vector<char> stale;  // another program may have made some, or all
+  for (const Derived& derived : derived_) {
+    stale.push_back(derived.entry->madeFrom != sourceVersions(derived));
+    if (stale.back()) derived.entry->madeFrom.reset();
+  }
+  if (std::ranges::none_of(stale, std::identity())) return;
   const auto packAfter = [&](int index) {
     for (const auto& [after, step, packing] : cachedPackings_)
-      if (after == index) pack(steps_[step], packing);
+      if (after == index && stale[static_cast<size_t>(steps_[step].packings[packing].packed.index)])
+        pack(steps_[step], packing);
   };
   packAfter(-1);
   for (size_t i = 0; i < prologue_.size(); ++i) {
@@ -68,6 +90,54 @@ void Program::refreshDerived() {
     execute(step);
     packAfter(static_cast<int>(i));
   }
+  for (const Derived& derived : derived_) derived.entry->madeFrom = sourceVersions(derived);
+}
+
+void Program::runStep(Step& step) {
+  for (size_t p = 0; p < step.packings.size(); ++p)
+    if (step.packings[p].packed.where == Location::Where::kArena) pack(step, p);
+  execute(step);
+}
+
+void Program::copyResults() {
+  for (const Copy& copy : finalCopies_) backend_->copy(address(copy.to), address(copy.from), copy.bytes);
+}
+
+void Program::runSteps(const std::atomic<bool>* cancelled) {
+  bool changed = false;
+  for (Step& step : steps_) {
+    changed |= step.changesState;
+    if (!changed) throwIfCancelled(cancelled);
+    runStep(step);
+  }
+  copyResults();
+}
+
+bool Program::replaySteps(const std::atomic<bool>* cancelled) {
+  std::vector<const std::byte*> memory{arena_};
+  memory.insert(memory.end(), stateMemory_.begin(), stateMemory_.end());
+  if (memory != recorded_.memory) {
+    // Recorded when it comes again: programs that run once gain nothing, and libraries load their kernels when these
+    // first run, which must not happen while recording.
+    recorded_ = {std::move(memory), nullptr, false};
+    return false;
+  }
+  if (!recorded_.tried) {
+    recorded_.tried = true;
+    recorded_.recording = backend_->record([&] { runSteps(nullptr); });
+  }
+  if (!recorded_.recording) return false;
+  throwIfCancelled(cancelled);
+  recorded_.recording->replay();
+  return true;
+}
+
+void Program::profileSteps() {
+  std::vector<std::function<void()>> parts;
+  for (Step& step : steps_) parts.emplace_back([this, &step] { runStep(step); });
+  const std::vector<double> seconds = backend_->time(parts);
+  for (size_t i = 0; i < steps_.size(); ++i) infos_[i].seconds = seconds[i];
+  copyResults();
 }
 
 void Program::run(StateStore& states, std::byte* arena, const Bindings& bindings, const std::atomic<bool>* cancelled) {
@@ -78,19 +148,11 @@ void Program::run(StateStore& states, std::byte* arena, const Bindings& bindings
     require(given != bindings.inputs.end(), errors::kInternal, [&] { return "input '" + name + "' is not bound"; });
     backend_->upload(address(named.location), given->second, named.type.bytes());
   }
-  bool changed = false;
-  for (size_t i = 0; i < steps_.size(); ++i) {
-    Step& step = steps_[i];
-    changed |= step.changesState;
-    if (!changed && cancelled != nullptr && cancelled->load(std::memory_order_relaxed))
-      fail(errors::kCancelled, "the work was cancelled");
-    const auto start = profiling_ ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point{};
-    for (size_t p = 0; p < step.packings.size(); ++p)
-      if (step.packings[p].packed.where == Location::Where::kArena) pack(step, p);
-    execute(step);
-    if (profiling_) infos_[i].seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (profiling_) {
+    profileSteps();
+  } else if (!replaySteps(cancelled)) {
+    runSteps(cancelled);
   }
-  for (const Copy& copy : finalCopies_) backend_->copy(address(copy.to), address(copy.from), copy.bytes);
   for (size_t i = 0; i < stateNames_.size(); ++i)
     if (stateIsAssigned_[i]) ++states.at(stateNames_[i]).version;
   for (const auto& [name, target] : bindings.outputs) {

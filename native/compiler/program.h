@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "compiler/derived_store.h"
 #include "compiler/state_store.h"
 #include "compiler/storage.h"
 #include "graph/graph.h"
@@ -15,23 +16,25 @@ namespace jcs {
 
 struct CompileOptions {
   DType activation = DType::kF32;  ///< kBF16: mixed precision
-  int threads = 1;
+  KernelOptions kernels;
 };
 
 /// A compiled graph: prepared kernels in order, and where everything lies. Immutable but for what it caches of the
-/// state that it reads. Memory: `arenaBytes` of the caller's at run time, `persistentBytes` of its own.
+/// state that it reads. Memory: `arenaBytes` of the caller's at run time; `persistentBytes` of constants and of what is
+/// derived from state, which programs compiled with the same `shared` own together where it is the same.
 class Program {
  public:
   /// Optimises and compiles. Throws OUT_OF_MEMORY before anything is allocated when the device cannot hold it.
-  Program(const Graph& graph, std::shared_ptr<Backend> backend, const CompileOptions& options);
+  Program(const Graph& graph, std::shared_ptr<Backend> backend, const CompileOptions& options,
+          DerivedStore* shared = nullptr);
 
   /// Host data by name; sizes must be those of the graph's inputs and outputs. Outputs left out are not copied.
   struct Bindings {
     std::map<std::string, const std::byte*> inputs;
     std::map<std::string, std::byte*> outputs;
   };
-  /// Runs once. `cancelled` is read between kernels up to the first that changes state: a step is taken wholly or not
-  /// at all, and then CANCELLED is thrown.
+  /// Runs once. `cancelled` is read between kernels up to the first that changes state, and before what a device has
+  /// recorded is started: a step is taken wholly or not at all, and then CANCELLED is thrown.
   void run(StateStore& states, std::byte* arena, const Bindings& bindings,
            const std::atomic<bool>* cancelled = nullptr);
 
@@ -57,9 +60,9 @@ class Program {
   friend class ProgramBuilder;
 
   struct Location {
-    enum class Where { kArena, kPersistent, kState };
+    enum class Where { kArena, kConstants, kDerived, kState };
     Where where = Where::kArena;
-    int state = -1;      ///< index into stateNames_
+    int index = -1;      ///< into derived_ or stateNames_
     int64_t offset = 0;  ///< bytes
   };
   struct Packing {
@@ -72,6 +75,13 @@ class Program {
     std::vector<Packing> packings;
     int64_t scratchOffset = 0;
     bool changesState = false;
+  };
+  /// A value computed from state alone, or its packed form.
+  struct Derived {
+    std::string key;  ///< says how it is computed; empty: shared with no other program
+    int64_t bytes;
+    std::vector<int> sources;  ///< indices into stateNames_
+    std::shared_ptr<DerivedStore::Entry> entry;
   };
   /// A packing that follows the state's version. Made right after the prologue's step that produced its source, whose
   /// memory may then be used again; −1: the source is state itself.
@@ -91,8 +101,15 @@ class Program {
   std::byte* address(const Location& location) const;
   void pack(Step& step, size_t packing);
   void execute(Step& step);
+  void runStep(Step& step);
+  void runSteps(const std::atomic<bool>* cancelled);
+  /// False when there is no recording: the steps have to be run.
+  bool replaySteps(const std::atomic<bool>* cancelled);
+  void profileSteps();
+  void copyResults();
+  void allocate(DerivedStore* shared);
   void bindStates(StateStore& states);
-  void refreshDerived();
+  void refreshDerived(const std::vector<uint64_t>& versions);
 
   std::shared_ptr<Backend> backend_;
   std::vector<Step> prologue_, steps_;
@@ -103,14 +120,21 @@ class Program {
   std::vector<std::string> stateNames_;
   std::vector<TensorType> stateTypes_;
   std::vector<char> stateIsAssigned_;
-  int64_t arenaBytes_ = 0, persistentBytes_ = 0, copiedBytes_ = 0;
-  DeviceBuffer persistent_;
+  int64_t arenaBytes_ = 0, constantBytes_ = 0, persistentBytes_ = 0, copiedBytes_ = 0;
+  DeviceBuffer constants_;
+  std::vector<Derived> derived_;
   bool profiling_ = false;
 
   // Of the current run.
   std::byte* arena_ = nullptr;
+  /// What a device that records has recorded of the steps, and for which memory: it is of no use for any other.
+  struct Recorded {
+    std::vector<const std::byte*> memory;
+    std::unique_ptr<Recording> recording;  ///< empty while the memory was seen once, or where nothing is recorded
+    bool tried = false;
+  } recorded_;
   std::vector<std::byte*> stateMemory_;
-  std::vector<uint64_t> derivedFrom_;  ///< versions of the states that derived values were computed from
+  std::vector<uint64_t> derivedFrom_;  ///< versions of the states for which derived values are up to date
   std::vector<const std::byte*> argumentsIn_;
   std::vector<std::byte*> argumentsOut_;
 };

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <numeric>
+#include <optional>
 #include <set>
 
 #include "compiler/passes.h"
@@ -10,7 +12,7 @@ namespace jcs {
 
 namespace {
 
-constexpr int64_t kAlignment = 64;
+constexpr int64_t kAlignment = Operand::kAlignment;
 
 int64_t aligned(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
@@ -33,6 +35,7 @@ class ProgramBuilder {
     collectStates();
     findLifetimes();
     reuseInPlace();
+    derivations_.resize(graph_.values().size());
     for (size_t n = 0; n < graph_.nodes().size(); ++n) addNode(static_cast<int>(n));
     finishAssignments();
     layOutPersistent();
@@ -145,30 +148,73 @@ class ProgramBuilder {
     return std::ranges::find(graph_.assignments(), std::pair(state, value)) != graph_.assignments().end();
   }
 
-  int64_t reservePersistent(int64_t bytes) {
-    const int64_t offset = program_.persistentBytes_;
-    program_.persistentBytes_ += aligned(bytes);
-    return offset;
+  /// How a value is computed from state.
+  struct Derivation {
+    std::string text;  ///< equal for the same computation in another graph of the model; empty when it takes constants
+    std::set<int> states;
+  };
+  const Derivation& derivationOf(int id) {
+    std::optional<Derivation>& known = derivations_[at(id)];
+    if (known) return *known;
+    Derivation result;
+    if (info(id).kind == ValueInfo::Kind::kState) {
+      result = {info(id).name, {stateIndex_[at(id)]}};
+    } else if (info(id).kind == ValueInfo::Kind::kComputed) {
+      const Node& node = graph_.nodes()[at(info(id).producer)];
+      const auto output = std::ranges::find(node.outputs, id) - node.outputs.begin();
+      result.text = std::string(node.op->name()) + "{" + node.op->attributes() + "}." + std::to_string(output) + "(";
+      bool constant = false;
+      for (const int input : node.inputs) {
+        const Derivation& from = derivationOf(input);
+        constant |= from.text.empty();
+        result.text += from.text + ",";
+        result.states.insert(from.states.begin(), from.states.end());
+      }
+      result.text += ")";
+      if (constant) result.text.clear();
+    }
+    known = std::move(result);
+    return *known;
+  }
+
+  /// `form` says what is made of the value; empty when no other program could read it.
+  int reserveDerived(int id, const std::string& form, int64_t bytes) {
+    const Derivation& from = derivationOf(id);
+    const bool shared = !from.text.empty() && !form.empty();
+    program_.derived_.push_back({shared ? from.text + " as " + form : std::string(), aligned(bytes),
+                                 std::vector(from.states.begin(), from.states.end()), nullptr});
+    return static_cast<int>(program_.derived_.size()) - 1;
   }
 
   void layOutPersistent() {
-    persistentOffset_.assign(graph_.values().size(), -1);
+    constantOffset_.assign(graph_.values().size(), -1);
+    derivedIndex_.assign(graph_.values().size(), -1);
     for (size_t id = 0; id < graph_.values().size(); ++id) {
       const int value = static_cast<int>(id);
       if (storage_.placements[id].root != value || !isPersistent(value)) continue;
-      persistentOffset_[id] = reservePersistent(info(value).type.bytes());
-      if (info(value).constant) constants_.emplace_back(persistentOffset_[id], info(value).constant);
+      const int64_t bytes = info(value).type.bytes();
+      if (info(value).constant) {
+        constantOffset_[id] = program_.constantBytes_;
+        constants_.emplace_back(constantOffset_[id], info(value).constant);
+        program_.constantBytes_ += aligned(bytes);
+      } else {
+        derivedIndex_[id] = reserveDerived(value, "it is", bytes);
+      }
     }
+    program_.persistentBytes_ = program_.constantBytes_;
+    for (const Program::Derived& derived : program_.derived_) program_.persistentBytes_ += derived.bytes;
   }
 
-  Operand operand(int id) const { return {info(id).type, storage_.placements[at(id)].rowStride}; }
+  Operand operand(int id) const {
+    const Placement& p = storage_.placements[at(id)];
+    return {info(id).type, p.rowStride, std::gcd(kAlignment, p.offset * sizeOf(info(id).type.dtype))};
+  }
 
-  /// Locations hold the root's id until memory has been laid out.
+  /// Locations outside of states hold the root's id until memory has been laid out.
   Location locate(int id) const {
     const int64_t offset = storage_.placements[at(id)].offset * sizeOf(info(id).type.dtype);
     const int root = rootOf(id);
     if (info(root).kind == ValueInfo::Kind::kState) return {Where::kState, stateIndex_[at(root)], offset};
-    if (isFixed(root)) return {Where::kPersistent, root, offset};
     return {Where::kArena, root, offset};
   }
 
@@ -193,7 +239,9 @@ class ProgramBuilder {
         copy.extent = copy.begin = info(source).type.shape;
         for (int axis = 0; axis < copy.begin.rank(); ++axis) copy.begin[axis] = 0;
         const Operand input = operand(source);
-        const Operand output{info(source).type, storage_.placements[at(result)].rowStride};
+        const Placement& whole = storage_.placements[at(result)];
+        const int64_t offset = (whole.offset + channel) * sizeOf(info(source).type.dtype);
+        const Operand output{info(source).type, whole.rowStride, std::gcd(kAlignment, offset)};
         const int inputs[] = {source}, outputs[] = {result};
         addStep(n, copy, inputs, std::span(&input, 1), outputs, std::span(&output, 1),
                 channel * sizeOf(info(source).type.dtype));
@@ -207,7 +255,7 @@ class ProgramBuilder {
     const Node& node = graph_.nodes()[at(n)];
     const bool derived = isDerivedNode(node);
     Program::Step step;
-    step.kernel = backend_.prepare(op, inputs, outputs, options_.threads);
+    step.kernel = backend_.prepare(op, inputs, outputs, options_.kernels);
     for (int id : inputIds) step.inputs.push_back(locate(id));
     for (int id : outputIds) {
       step.outputs.push_back(locate(id));
@@ -227,7 +275,8 @@ class ProgramBuilder {
       }
       Program::Packing packing{static_cast<int>(i), {}};
       if (derived_[at(inputIds[i])] && !derived) {
-        packing.packed = {Where::kPersistent, -1, reservePersistent(bytes)};
+        const std::string form = step.kernel->packedForm(packing.input);
+        packing.packed = {Where::kDerived, reserveDerived(inputIds[i], form, bytes), 0};
         program_.cachedPackings_.push_back({producedBy_[at(root)], list.size(), step.packings.size()});
       } else {
         packing.packed = {Where::kArena, -1, scratch};  // relative to the step's scratch until the arena is placed
@@ -285,10 +334,16 @@ class ProgramBuilder {
 
     const auto settle = [&](Location& location) {
       if (location.where == Where::kState) return;
-      const size_t root = at(location.state);
-      location.where = persistentOffset_[root] >= 0 ? Where::kPersistent : Where::kArena;
-      location.offset += persistentOffset_[root] >= 0 ? persistentOffset_[root] : plan.offsets[at(bufferOf[root])];
-      location.state = -1;
+      const size_t root = at(location.index);
+      location.index = derivedIndex_[root];
+      if (derivedIndex_[root] >= 0) {
+        location.where = Where::kDerived;
+      } else if (constantOffset_[root] >= 0) {
+        location.where = Where::kConstants;
+        location.offset += constantOffset_[root];
+      } else {
+        location.offset += plan.offsets[at(bufferOf[root])];
+      }
     };
     for (auto* list : {&program_.prologue_, &program_.steps_})
       for (Program::Step& step : *list) {
@@ -322,27 +377,48 @@ class ProgramBuilder {
   std::vector<char> derived_;
   int end_;
   std::vector<int> stateIndex_, first_, last_, reused_;
-  std::vector<char> readAsIs_;   ///< by root: whether a step reads it unpacked
-  std::vector<int> producedBy_;  ///< by root: the prologue's step
-  std::vector<int64_t> persistentOffset_;
+  std::vector<char> readAsIs_;                          ///< by root: whether a step reads it unpacked
+  std::vector<int> producedBy_;                         ///< by root: the prologue's step
+  std::vector<std::optional<Derivation>> derivations_;  ///< by value, as far as asked for
+  std::vector<int> derivedIndex_;                       ///< by root: into the program's derived values, or −1
+  std::vector<int64_t> constantOffset_;                 ///< by root, or −1
   std::set<std::pair<int, int>> lastDirectAssign_;
   std::vector<Scratch> scratches_;
   std::vector<std::pair<int64_t, std::shared_ptr<const Tensor>>> constants_;
 };
 
-Program::Program(const Graph& graph, std::shared_ptr<Backend> backend, const CompileOptions& options)
+Program::Program(const Graph& graph, std::shared_ptr<Backend> backend, const CompileOptions& options,
+                 DerivedStore* shared)
     : backend_(std::move(backend)) {
   const auto optimized = optimize(graph, options.activation);
   ProgramBuilder builder(*this, *optimized, *backend_, options);
   builder.build();
-  const int64_t needed = arenaBytes_ + persistentBytes_, available = backend_->freeBytes();
+  allocate(shared);
+  for (const auto& [offset, tensor] : builder.constants())
+    backend_->upload(constants_.data() + offset, tensor->data(), tensor->bytes());
+}
+
+void Program::allocate(DerivedStore* shared) {
+  int64_t missing = 0;
+  for (Derived& derived : derived_) {
+    if (shared && !derived.key.empty()) derived.entry = shared->find(derived.key);
+    if (!derived.entry) missing += derived.bytes;
+  }
+  const int64_t needed = arenaBytes_ + constantBytes_ + missing, available = backend_->freeBytes();
   require(needed <= available, errors::kOutOfMemory, [&] {
     return "the program needs " + std::to_string(needed) + " bytes on '" + backend_->device().name + "', of which " +
            std::to_string(available) + " are free; use a smaller batch, image or width";
   });
-  persistent_ = DeviceBuffer(backend_, std::max<int64_t>(persistentBytes_, kAlignment));
-  for (const auto& [offset, tensor] : builder.constants())
-    backend_->upload(persistent_.data() + offset, tensor->data(), tensor->bytes());
+  constants_ = DeviceBuffer(backend_, std::max<int64_t>(constantBytes_, kAlignment));
+  if (missing == 0) return;
+  const auto memory = std::make_shared<DeviceBuffer>(backend_, missing);
+  std::byte* next = memory->data();
+  for (Derived& derived : derived_) {
+    if (derived.entry) continue;
+    derived.entry = std::make_shared<DerivedStore::Entry>(memory, next);
+    next += derived.bytes;
+    if (shared && !derived.key.empty()) shared->add(derived.key, derived.entry);
+  }
 }
 
 }  // namespace jcs

@@ -47,8 +47,10 @@ Model::Model(ModelMetadata metadata, const RuntimeOptions& options)
     : metadata_(std::move(metadata)),
       engine_(Engine::acquire(options.device)),
       activation_(chooseActivation(options.precision, engine_->backend())),
+      tf32_(options.precision == "tf32" && engine_->device().tf32),
       threads_(chooseThreads(options.threads, engine_->device())),
       states_(engine_->sharedBackend()) {
+  if (options.memoryLimitBytes > 0) engine_->backend().limitMemory(options.memoryLimitBytes);
   for (const ParameterDeclaration& d : declareParameters(metadata_.spec))
     parameters_.push_back({d.name, d.shape, d.state.trainable});
 }
@@ -206,7 +208,7 @@ std::shared_ptr<Program> Model::inferenceProgram(int64_t n, int64_t height, int6
                           (withActivationMap ? "+activationMap" : "");
   return programs_.get(key, [&] {
     const auto graph = inferenceGraph(spec(), n, height, width, withActivationMap);
-    return std::make_shared<Program>(*graph, engine_->sharedBackend(), CompileOptions{activation_, threads_});
+    return std::make_shared<Program>(*graph, engine_->sharedBackend(), compileOptions(), &derived_);
   });
 }
 

@@ -19,6 +19,7 @@ struct RuntimeOptions {
   std::string device = "auto";
   std::string precision = "auto";  ///< "auto" | "fp32" | "tf32" | "bf16"
   int threads = 0;                 ///< 0: as many as the process may use
+  int64_t memoryLimitBytes = 0;    ///< of the process on the device, for all models from now on; 0: as it is
 };
 
 struct ParameterInfo {
@@ -53,8 +54,9 @@ class Model : public std::enable_shared_from_this<Model> {
   void setProvenance(std::string json);
   Task task() const { return networkInfo(spec().network).task; }
   const std::string& device() const { return engine_->device().name; }
-  std::string precision() const { return activation_ == DType::kBF16 ? "bf16" : "fp32"; }
+  std::string precision() const { return activation_ == DType::kBF16 ? "bf16" : tf32_ ? "tf32" : "fp32"; }
   DType activation() const { return activation_; }
+  CompileOptions compileOptions() const { return {activation_, {.threads = threads_, .tf32 = tf32_}}; }
   int threads() const { return threads_; }
   Engine& engine() { return *engine_; }
   std::shared_ptr<Engine> sharedEngine() { return engine_; }
@@ -100,9 +102,11 @@ class Model : public std::enable_shared_from_this<Model> {
   ModelMetadata metadata_;
   std::shared_ptr<Engine> engine_;
   DType activation_;
+  bool tf32_;
   int threads_;
   std::vector<ParameterInfo> parameters_;
   StateStore states_;
+  DerivedStore derived_;
   ProgramCache programs_;
   std::atomic<bool> disposed_{false};
   std::atomic<int64_t> memoryBytes_{0};

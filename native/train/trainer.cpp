@@ -89,8 +89,7 @@ void Trainer::addMissingStates(const Graph& graph) {
 std::shared_ptr<Trainer::Step> Trainer::compileStep(int64_t microBatch) {
   const auto compile = [&](const std::unique_ptr<Graph>& graph) {
     addMissingStates(*graph);  // first, so that the program is told of the memory that they leave
-    return std::make_shared<Program>(*graph, model_->engine().sharedBackend(),
-                                     CompileOptions{model_->activation(), model_->threads()});
+    return std::make_shared<Program>(*graph, model_->engine().sharedBackend(), model_->compileOptions());
   };
   auto step = std::make_shared<Step>();
   step->microBatch = microBatch;

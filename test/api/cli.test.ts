@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import t from 'tap'
-import { disclaimer, generateCase } from '../../ts/index'
+import { type DeviceInfo, disclaimer, generateCase } from '../../ts/index'
 import { repositoryRoot } from './small'
 
 const command = join(repositoryRoot, 'dist', 'cli', 'main.js')
@@ -83,7 +83,13 @@ t.test('exit codes', async (t) => {
 t.test('devices', async (t) => {
   const { code, stdout } = await jcs('devices', '--json')
   t.equal(code, 0)
-  t.match(JSON.parse(stdout), [{ name: 'cpu', available: true }])
+  const [cpu, ...gpus] = JSON.parse(stdout) as DeviceInfo[]
+  t.match(cpu, { name: 'cpu', available: true })
+  t.ok(gpus.length > 0)
+  for (const gpu of gpus) {
+    t.match(gpu, { name: /^cuda/, kind: 'cuda' })
+    if (!gpu.available) t.match(gpu.reason, /driver|GPU|cuDNN|CUDA backend/, 'a reason in words')
+  }
 })
 
 t.test('from training to a diagnosis', async (t) => {

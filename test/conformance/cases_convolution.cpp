@@ -189,6 +189,21 @@ void addLarge(std::vector<Case>& table) {
   }
 }
 
+/// The same for a weight gradient of few weights and many pixels.
+void addManyPixels(std::vector<Case>& table) {
+  for (int64_t groups : {1, 2})
+    table.push_back({"weight gradient of conv2d 3x3 with many pixels, groups " + std::to_string(groups),
+                     {{{2, 33, 31, 6}}, {{2, 33, 31, 4}}},
+                     [groups](std::span<const Value> in) {
+                       auto op = std::make_shared<Conv2dWeightGradient>();
+                       op->conv = {.padding = 1, .groups = groups};
+                       op->kernelHeight = op->kernelWidth = 3;
+                       op->bias = true;
+                       return addNodeWithOutputs(op, in);
+                     },
+                     false});
+}
+
 /// Both gradients of a convolution are linear in each operand and have gradients themselves.
 void addSecondOrder(std::vector<Case>& table) {
   for (int64_t stride : {1, 2}) {
@@ -227,6 +242,7 @@ void addConvolutionCases(std::vector<Case>& table) {
   addFused(table);
   addFloat32Results(table);
   addLarge(table);
+  addManyPixels(table);
   addSecondOrder(table);
   addReuse(table);
 }

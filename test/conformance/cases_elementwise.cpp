@@ -145,6 +145,13 @@ void addReductions(std::vector<Case>& table) {
                      {{to, Fill::kPositive}},
                      [from = from](std::span<const Value> in) { return std::vector{broadcast(in[0], from)}; }});
   }
+  // Enough rows for sums that are cut into parts.
+  for (const auto& [from, to] : {Pair{{1, 120, 100, 4}, {4}}, Pair{{2, 96, 95, 3}, {2, 1, 1, 1}},
+                                 Pair{{1, 110, 100, 3}, {}}, Pair{{1, 64, 70, 26}, {1, 1, 1, 26}}})
+    table.push_back({"sum in parts " + from.toString() + " to " + to.toString(),
+                     {{from, Fill::kPositive}},
+                     [to = to](std::span<const Value> in) { return std::vector{reduceSum(in[0], to)}; },
+                     false});
   table.push_back({"scaled broadcast", {{{2, 1, 1, 13}}}, [](std::span<const Value> in) {
                      return std::vector{broadcast(in[0], {2, 3, 5, 13}, 0.0625f)};
                    }});

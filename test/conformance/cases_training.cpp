@@ -50,6 +50,25 @@ void addBatchNorm(std::vector<Case>& table) {
     }
 }
 
+/// Enough rows for sums that are cut into parts, each of which is added up on its own.
+void addLargeBatchNorm(std::vector<Case>& table) {
+  for (const Shape& x : {Shape{2, 72, 72, 8}, Shape{1, 90, 91, 3}, Shape{1, 61, 60, 26}}) {
+    const Shape channels{x.channels()};
+    table.push_back({"batch norm in parts " + x.toString(),
+                     {{x, Fill::kOffset}, {channels, Fill::kPositive}, {channels}},
+                     [](std::span<const Value> in) {
+                       const BatchNormResult result = batchNorm(in[0], in[1], in[2], 1e-5f);
+                       return std::vector{result.y, result.mean, result.variance};
+                     },
+                     false});
+    table.push_back(
+        {"batch norm gradient in parts " + x.toString(),
+         {{x}, {x}, {channels, Fill::kPositive}, {channels}, {channels, Fill::kPositive}},
+         [](std::span<const Value> in) { return addNodeWithOutputs(std::make_shared<BatchNormGradient>(), in); },
+         false});
+  }
+}
+
 void addLosses(std::vector<Case>& table) {
   for (const Shape& shape : {Shape{3, 2}, Shape{1, 2}, Shape{5, 11}}) {
     table.push_back({"softmax " + shape.toString(),
@@ -81,6 +100,13 @@ void addLosses(std::vector<Case>& table) {
     table.push_back({"min-max normalize " + shape.toString(),
                      {{shape, Fill::kDistinct}},
                      [](std::span<const Value> in) { return std::vector{minMaxNormalize(in[0])}; }});
+  table.push_back({"min-max normalize and its gradient of a large map",
+                   {{{2, 40, 41, 1}, Fill::kDistinct}, {{2, 40, 41, 1}}},
+                   [](std::span<const Value> in) {
+                     return std::vector{minMaxNormalize(in[0]),
+                                        addNode(std::make_shared<MinMaxNormalizeGradient>(), {in[1], in[0]})};
+                   },
+                   false});
   for (Fill fill : {Fill::kConstant, Fill::kCoarse}) {
     const std::string text = fill == Fill::kConstant ? " of a constant map" : " with tied extremes";
     table.push_back({"min-max normalize" + text,
@@ -129,6 +155,7 @@ void addUpdates(std::vector<Case>& table) {
 
 void addTrainingCases(std::vector<Case>& table) {
   addBatchNorm(table);
+  addLargeBatchNorm(table);
   addLosses(table);
   addUpdates(table);
 }

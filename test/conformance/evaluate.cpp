@@ -22,7 +22,7 @@ std::vector<Tensor> evaluateOp(Backend& reference, const Op& op, std::span<const
     outputOperands.push_back(Operand::dense(results.back().type()));
     outputData.push_back(results.back().data());
   }
-  reference.prepare(op, inputOperands, outputOperands, 1)->run(inputData, outputData, nullptr);
+  reference.prepare(op, inputOperands, outputOperands, {})->run(inputData, outputData, nullptr);
   return results;
 }
 

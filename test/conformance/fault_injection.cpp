@@ -79,8 +79,8 @@ class FaultyBackend : public Backend {
   FaultyBackend(std::shared_ptr<Backend> inner, Fault fault) : inner_(std::move(inner)), fault_(fault) {}
 
   std::unique_ptr<Kernel> prepare(const Op& op, std::span<const Operand> inputs, std::span<const Operand> outputs,
-                                  int threads) override {
-    return std::make_unique<FaultyKernel>(inner_->prepare(op, inputs, outputs, threads), fault_, inputs[0], outputs[0]);
+                                  const KernelOptions& options) override {
+    return std::make_unique<FaultyKernel>(inner_->prepare(op, inputs, outputs, options), fault_, inputs[0], outputs[0]);
   }
 
   DeviceInfo device() const override { return inner_->device(); }
@@ -97,6 +97,7 @@ class FaultyBackend : public Backend {
   }
   void copy(std::byte* to, const std::byte* from, int64_t bytes) override { inner_->copy(to, from, bytes); }
   int64_t freeBytes() const override { return inner_->freeBytes(); }
+  void limitMemory(int64_t bytes) override { inner_->limitMemory(bytes); }
 
  private:
   std::shared_ptr<Backend> inner_;

@@ -15,6 +15,7 @@
 #include "conformance/node_check.h"
 #include "conformance/pytorch_check.h"
 #include "conformance/rate_check.h"
+#include "cuda_emulation/emulated_backend.h"
 #include "ops/op_names.h"
 
 /// Conformance of backends to the float64 reference, of the reference's gradients to central differences, and of the
@@ -22,9 +23,11 @@
 ///
 ///   jcs_conformance [--filter TEXT] [--backend NAME] [--list] [--verbose]
 ///
-/// --filter keeps cases and ops whose label contains TEXT; --backend keeps one of reference, cpu, cuda. Backend
-/// libraries are found as the engine finds them: in JCS_BACKEND_DIR, else beside this executable. A device that is not
-/// there is skipped, unless JCS_REQUIRE names it ("cpu,cuda"). Exits with 1 when anything failed.
+/// --filter keeps cases and ops whose label contains TEXT; --backend keeps one of reference, cpu, cuda, cuda-emulated,
+/// cuda-emulated-reverse. The emulated ones are the CUDA backend's own kernels on the host, with the threads of a block
+/// running in two orders. Backend libraries are found as the engine finds them: in JCS_BACKEND_DIR, else beside this
+/// executable. A device that is not there is skipped, unless JCS_REQUIRE names it ("cpu,cuda"). Exits with 1 when
+/// anything failed.
 namespace jcs::conformance {
 
 namespace {
@@ -187,6 +190,11 @@ int run(const Options& options) {
     for (const PyTorchResult& result : checkAgainstPyTorch(*reference, options.filter))
       totals.count("reference against PyTorch: " + result.name, result.failure);
   if (wantsReference) runBackend(reference, *reference, nodes, options, totals);
+  for (const auto order : {cuda_emulation::Order::kForward, cuda_emulation::Order::kReverse}) {
+    const auto emulated = createEmulatedCudaBackend(order);
+    if (options.backend.empty() || options.backend == emulated->device().name)
+      runBackend(emulated, *reference, nodes, options, totals);
+  }
   for (const std::string name : {"cpu", "cuda"}) {
     if (!options.backend.empty() && options.backend != name) continue;
     std::shared_ptr<Backend> backend;
@@ -231,7 +239,9 @@ int main(int count, char** arguments) {
     } else if (argument == "--verbose") {
       options.verbose = true;
     } else {
-      std::fprintf(stderr, "usage: %s [--filter TEXT] [--backend reference|cpu|cuda] [--list] [--verbose]\n",
+      std::fprintf(stderr,
+                   "usage: %s [--filter TEXT] [--backend reference|cpu|cuda|cuda-emulated|cuda-emulated-reverse] "
+                   "[--list] [--verbose]\n",
                    arguments[0]);
       return 2;
     }

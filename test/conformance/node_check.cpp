@@ -99,7 +99,7 @@ class Placement {
     std::vector<Operand> inputOperands, outputOperands;
     for (int id : node.inputIds) inputOperands.push_back(placedInputs_.at(id).operand());
     for (size_t k = 0; k < outputTypes.size(); ++k) outputOperands.push_back(output(k).operand());
-    kernel_ = backend_->prepare(*node.op, inputOperands, outputOperands, threads);
+    kernel_ = backend_->prepare(*node.op, inputOperands, outputOperands, {.threads = threads});
     scratch_ =
         std::make_unique<PlacedTensor>(backend_, bytesAs(kernel_->scratchBytes()), false, PlacedTensor::kOutputGuard);
     for (size_t i = 0; i < inputs.size(); ++i)

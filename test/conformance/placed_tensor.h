@@ -24,7 +24,10 @@ class PlacedTensor {
     buffer_ = DeviceBuffer(std::move(backend), static_cast<int64_t>(image_.size()));
   }
 
-  Operand operand() const { return {type_, type_.shape.channels() + (slice_ ? kChannelsBefore + kChannelsAfter : 0)}; }
+  Operand operand() const {
+    if (!slice_) return Operand::dense(type_);
+    return {type_, type_.shape.channels() + kChannelsBefore + kChannelsAfter, sizeOf(type_.dtype)};
+  }
   std::byte* data() const { return buffer_.data() + dataOffset(); }
 
   /// Puts `tensor`, of the same type, on the device.

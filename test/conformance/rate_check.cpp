@@ -24,7 +24,8 @@ class Workload {
  public:
   Workload(std::string label, const Graph& graph, std::shared_ptr<Backend> backend, DType activation)
       : name(std::move(label)),
-        program_(graph, backend, {.activation = activation, .threads = std::max(backend->device().threads, 1)}),
+        program_(graph, backend,
+                 {.activation = activation, .kernels = {.threads = std::max(backend->device().threads, 1)}}),
         states_(backend),
         arena_(backend, program_.arenaBytes()) {
     for (const ValueInfo& value : graph.values()) {

@@ -44,11 +44,12 @@ std::vector<Json> fixturesIn(const std::string& folder) {
   return found;
 }
 
-CompiledGraph::CompiledGraph(const Graph& graph, const NamedTensors& states, DType activation, int threads)
-    : backend_(cpuBackend()),
+CompiledGraph::CompiledGraph(const Graph& graph, const NamedTensors& states, DType activation, int threads,
+                             std::shared_ptr<Backend> backend)
+    : backend_(backend ? std::move(backend) : cpuBackend()),
       states_(std::make_unique<StateStore>(backend_)),
-      program_(std::make_unique<Program>(graph, backend_,
-                                         CompileOptions{activation, std::min(threads, backend_->device().threads)})),
+      program_(std::make_unique<Program>(
+          graph, backend_, CompileOptions{activation, {.threads = std::min(threads, backend_->device().threads)}})),
       arena_(backend_, std::max<int64_t>(program_->arenaBytes(), 1)) {
   for (const auto& [name, id] : graph.outputs()) outputs_.push_back(name);
   addStates(graph, states);

@@ -23,8 +23,9 @@ std::vector<nlohmann::json> fixturesIn(const std::string& folder);
 /// A compiled graph with its states: what a model is to the engine, without a network around it.
 class CompiledGraph {
  public:
-  /// States are taken from `states`; those that it lacks start at zero.
-  CompiledGraph(const Graph& graph, const NamedTensors& states, DType activation = DType::kF32, int threads = 2);
+  /// States are taken from `states`; those that it lacks start at zero. On the CPU unless `backend` is given.
+  CompiledGraph(const Graph& graph, const NamedTensors& states, DType activation = DType::kF32, int threads = 2,
+                std::shared_ptr<Backend> backend = nullptr);
 
   /// All outputs, float32.
   NamedTensors run(const NamedTensors& inputs);

@@ -43,7 +43,7 @@ ReferenceRun runOnReference(const Graph& graph, const NamedTensors& inputs, cons
       outputOperands.push_back(Operand::dense(values[size_t(id)].type()));
       written.push_back(values[size_t(id)].data());
     }
-    const auto kernel = backend->prepare(*node.op, inputOperands, outputOperands, 1);
+    const auto kernel = backend->prepare(*node.op, inputOperands, outputOperands, {});
     HostBuffer scratch(kernel->scratchBytes());
     kernel->run(read, written, scratch.data());
   }

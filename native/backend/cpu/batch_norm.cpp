@@ -81,7 +81,7 @@ class BatchNormKernel : public Kernel {
  public:
   explicit BatchNormKernel(const Prepare& p)
       : pool_(p.device.pool()),
-        threads_(p.threads),
+        threads_(p.options.threads),
         x_(p.inputs[0]),
         yStride_(p.outputs[0].rowStride),
         epsilon_(p.as<BatchNorm>().epsilon),
@@ -142,7 +142,7 @@ class BatchNormGradientKernel : public Kernel {
  public:
   explicit BatchNormGradientKernel(const Prepare& p)
       : pool_(p.device.pool()),
-        threads_(p.threads),
+        threads_(p.options.threads),
         dy_(p.inputs[0]),
         x_(p.inputs[1]),
         dxStride_(p.outputs[0].rowStride),

@@ -17,7 +17,7 @@ class OnednnConv2d : public Kernel {
  public:
   explicit OnednnConv2d(const Prepare& p) {
     const auto& op = p.as<Conv2d>();
-    const OnednnConcurrency concurrency(p.threads);
+    const OnednnConcurrency concurrency(p.options.threads);
     const ConvolutionDescs descs(op.conv, p.inputs[0], p.inputs[1], p.outputs[0]);
     const dnnl::memory::desc bias = op.bias ? vectorDesc(p.inputs[2]) : dnnl::memory::desc();
     residual_ = op.residualInput();
@@ -37,7 +37,7 @@ class OnednnConv2d : public Kernel {
     });
     biased_ = op.bias;
     convolution_ = {p.device,
-                    p.threads,
+                    p.options.threads,
                     description,
                     [](const auto& d) { return dnnl::convolution_forward(d); },
                     {{DNNL_ARG_SRC, descs.x},
@@ -60,6 +60,7 @@ class OnednnConv2d : public Kernel {
   int64_t scratchBytes() const override { return convolution_.scratchBytes(); }
   int64_t packedBytes(int input) const override { return input == 1 ? packing_.bytes() : 0; }
   void pack(int, const std::byte* source, std::byte* packed) override { packing_.run(source, packed); }
+  std::string packedForm(int) const override { return packing_.form(); }
   std::string implementation() const override { return convolution_.implementation(); }
 
  private:
@@ -95,7 +96,7 @@ class GemmConv2d : public Kernel {
       : biased_(p.as<Conv2d>().bias),
         residual_(p.as<Conv2d>().residualInput()),
         weights_(p.inputs[1].type),
-        gemm_(p.device, p.threads, convolutionOf(p)) {}
+        gemm_(p.device, p.options.threads, convolutionOf(p)) {}
 
   void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte* scratch) override {
     gemm_.run(in[0], in[1], biased_ ? reinterpret_cast<const float*>(in[2]) : nullptr,
@@ -107,6 +108,7 @@ class GemmConv2d : public Kernel {
     const Shape& w = weights_.shape;
     gemm_.pack(weights_.dtype, source, {0, w[1] * w[2] * w[3], w[2] * w[3], w[3], 1}, packed);
   }
+  std::string packedForm(int) const override { return gemm_.packedForm(); }
   std::string implementation() const override { return Convolution::kName; }
 
  private:

@@ -23,7 +23,7 @@ class OnednnInputGradient : public Kernel {
  public:
   explicit OnednnInputGradient(const Prepare& p) {
     const auto& op = p.as<Conv2dInputGradient>();
-    const OnednnConcurrency concurrency(p.threads);
+    const OnednnConcurrency concurrency(p.options.threads);
     const ConvolutionDescs descs(op.conv, p.outputs[0], p.inputs[1], p.inputs[0]);
     const auto description = onednnCall("convolution_backward_data::primitive_desc", [&] {
       return dnnl::convolution_backward_data::primitive_desc(
@@ -32,7 +32,7 @@ class OnednnInputGradient : public Kernel {
     });
     gradient_ = {
         p.device,
-        p.threads,
+        p.options.threads,
         description,
         [](const auto& d) { return dnnl::convolution_backward_data(d); },
         {{DNNL_ARG_DIFF_DST, descs.y}, {DNNL_ARG_WEIGHTS, description.weights_desc()}, {DNNL_ARG_DIFF_SRC, descs.x}}};
@@ -70,7 +70,7 @@ template <typename Convolution>
 class GemmInputGradient : public Kernel {
  public:
   explicit GemmInputGradient(const Prepare& p)
-      : weights_(p.inputs[1].type), gemm_(p.device, p.threads, convolutionOf(p)) {}
+      : weights_(p.inputs[1].type), gemm_(p.device, p.options.threads, convolutionOf(p)) {}
 
   void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte* scratch) override {
     gemm_.run(in[0], in[1], nullptr, nullptr, out[0], scratch);
@@ -102,7 +102,7 @@ class BiasGradient {
  public:
   BiasGradient(const Prepare& p, const Operand& dy)
       : pool_(p.device.pool()),
-        threads_(p.threads),
+        threads_(p.options.threads),
         dy_(dy),
         sums_(1, dy.type.shape.rows(), dy.type.shape.channels(), 1) {}
 
@@ -133,7 +133,7 @@ class OnednnWeightGradient : public Kernel {
  public:
   explicit OnednnWeightGradient(const Prepare& p) {
     const auto& op = p.as<Conv2dWeightGradient>();
-    const OnednnConcurrency concurrency(p.threads);
+    const OnednnConcurrency concurrency(p.options.threads);
     ConvolutionDescs descs(op.conv, p.inputs[0], p.outputs[0], p.inputs[1]);
     const auto hint = forwardHint(p, descs);
     const Shape& shape = p.outputs[0].type.shape;
@@ -146,12 +146,12 @@ class OnednnWeightGradient : public Kernel {
     });
     const auto blocked = description.diff_weights_desc();
     gradient_ = {p.device,
-                 p.threads,
+                 p.options.threads,
                  description,
                  [](const auto& d) { return dnnl::convolution_backward_weights(d); },
                  {{DNNL_ARG_SRC, descs.x}, {DNNL_ARG_DIFF_DST, descs.y}, {DNNL_ARG_DIFF_WEIGHTS, blocked}}};
     if (blocked != plain) {
-      unpack_ = makeReorder(p.device, p.threads, blocked, plain);
+      unpack_ = makeReorder(p.device, p.options.threads, blocked, plain);
       blockedBytes_ = align(static_cast<int64_t>(blocked.get_size()));
     }
     if (op.bias) bias_.emplace(p, p.inputs[1]);
@@ -182,7 +182,7 @@ class OnednnWeightGradient : public Kernel {
 
 class WinogradWeightGradientKernel : public Kernel {
  public:
-  explicit WinogradWeightGradientKernel(const Prepare& p) : gradient_(p.device, p.threads, forwardOf(p)) {
+  explicit WinogradWeightGradientKernel(const Prepare& p) : gradient_(p.device, p.options.threads, forwardOf(p)) {
     if (p.as<Conv2dWeightGradient>().bias) bias_.emplace(p, p.inputs[1]);
   }
 
@@ -234,7 +234,7 @@ class NarrowWeightGradient : public Kernel {
 
   explicit NarrowWeightGradient(const Prepare& p)
       : pool_(p.device.pool()),
-        threads_(p.threads),
+        threads_(p.options.threads),
         x_(p.inputs[0]),
         dy_(p.inputs[1]),
         sums_(1, x_.type.shape.rows(), x_.type.shape.channels(), static_cast<int>(dy_.type.shape.channels())) {

@@ -21,10 +21,13 @@ ConvolutionDescs::ConvolutionDescs(const Conv2dAttributes& conv, const Operand& 
 }
 
 WeightPacking::WeightPacking(const Prepare& p, const Operand& weights, int64_t groups, const dnnl::memory::desc& packed)
-    : reorder_(
-          makeReorder(p.device, p.threads, plainWeightsDesc(weights.type.shape, weights.type.dtype, groups), packed)),
+    : reorder_(makeReorder(p.device, p.options.threads,
+                           plainWeightsDesc(weights.type.shape, weights.type.dtype, groups), packed)),
       bytes_(static_cast<int64_t>(packed.get_size())),
-      scratch_(reorder_.scratchBytes()) {}
+      scratch_(reorder_.scratchBytes()) {
+  const std::vector<uint8_t> layout = dnnl::memory::desc(packed).get_blob();
+  form_ = "oneDNN:" + std::string(layout.begin(), layout.end());
+}
 
 void WeightPacking::run(const std::byte* source, std::byte* packed) {
   reorder_.execute({{DNNL_ARG_FROM, source}, {DNNL_ARG_TO, packed}}, scratch_.data());

@@ -24,11 +24,14 @@ class WeightPacking {
   WeightPacking(const Prepare& p, const Operand& weights, int64_t groups, const dnnl::memory::desc& packed);
 
   int64_t bytes() const { return bytes_; }
+  /// Equal for equal layouts.
+  const std::string& form() const { return form_; }
   void run(const std::byte* source, std::byte* packed);
 
  private:
   BoundPrimitive reorder_;
   int64_t bytes_ = 0;
+  std::string form_;
   HostBuffer scratch_;
 };
 

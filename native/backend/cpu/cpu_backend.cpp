@@ -1,5 +1,7 @@
 #include <sys/mman.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 
@@ -75,16 +77,17 @@ class CpuBackend : public Backend {
     return dtype == DType::kF32 || (dtype == DType::kBF16 && multipliesBf16());
   }
   std::unique_ptr<Kernel> prepare(const Op& op, std::span<const Operand> inputs, std::span<const Operand> outputs,
-                                  int threads) override {
-    invariant(threads >= 1 && threads <= device_.threads(), "a kernel is prepared for more threads than there are");
-    return registry_.prepare({op, inputs, outputs, device_, threads});
+                                  const KernelOptions& options) override {
+    invariant(options.threads >= 1 && options.threads <= device_.threads(),
+              "a kernel is prepared for more threads than there are");
+    return registry_.prepare({op, inputs, outputs, device_, options});
   }
 
   std::byte* allocate(int64_t bytes) override {
     invariant(bytes >= 0, "a negative number of bytes is allocated");
     // Untouched memory is only promised by the system, and touching too much of it kills the process: ask first. Asking
     // takes longer than a small vector is worth.
-    const int64_t available = bytes < kHugePageBytes ? bytes : availableMemoryBytes();
+    const int64_t available = bytes < kHugePageBytes ? withinLimit(bytes) : freeBytes();
     const bool large = bytes >= 2 * kHugePageBytes;
     const int64_t alignment = large ? kHugePageBytes : kAlignmentBytes;
     void* memory = nullptr;
@@ -98,9 +101,13 @@ class CpuBackend : public Backend {
                                      "): " + std::to_string(available) + " bytes (" + gibibytes(available) +
                                      ") are available; use a smaller batch or image, or free memory of other "
                                      "processes");
+    used_ += bytes;
     return static_cast<std::byte*>(memory);
   }
-  void release(std::byte* memory, int64_t) noexcept override { std::free(memory); }
+  void release(std::byte* memory, int64_t bytes) noexcept override {
+    std::free(memory);
+    used_ -= bytes;
+  }
   void upload(std::byte* device, const std::byte* host, int64_t bytes) override { copy(device, host, bytes); }
   void download(std::byte* host, const std::byte* device, int64_t bytes) override { copy(host, device, bytes); }
   void copy(std::byte* to, const std::byte* from, int64_t bytes) override {
@@ -108,9 +115,17 @@ class CpuBackend : public Backend {
       std::memcpy(to + begin, from + begin, static_cast<size_t>(end - begin));
     });
   }
-  int64_t freeBytes() const override { return availableMemoryBytes(); }
+  int64_t freeBytes() const override { return withinLimit(availableMemoryBytes()); }
+  void limitMemory(int64_t bytes) override { limit_ = bytes; }
 
  private:
+  /// So many bytes, or what the limit leaves of them.
+  int64_t withinLimit(int64_t bytes) const {
+    const int64_t limit = limit_;
+    return limit == 0 ? bytes : std::clamp<int64_t>(limit - used_, 0, bytes);
+  }
+
+  std::atomic<int64_t> used_{0}, limit_{0};
   CpuDevice device_;
   Registry registry_;
 };
@@ -122,6 +137,11 @@ class CpuBackend : public Backend {
 #define JCS_EXPORT extern "C" __attribute__((visibility("default")))
 
 JCS_EXPORT int jcsBackendAbi() { return jcs::kBackendAbi; }
+
+JCS_EXPORT void jcsListDevices(std::vector<jcs::DeviceInfo>& devices) {
+  devices.push_back(jcs::cpu::CpuBackend(1).device());
+  devices.back().threads = jcs::cpu::availableThreads();
+}
 
 JCS_EXPORT jcs::Backend* jcsCreateBackend(int index, int threads) {
   const int available = jcs::cpu::availableThreads();

@@ -133,7 +133,7 @@ class LoopKernel : public Kernel {
   using Body = std::function<void(const StridedLoop<kOperands>&, int64_t begin, int64_t end, std::byte* y,
                                   const std::byte* a, const std::byte* b)>;
   LoopKernel(const Prepare& p, Body body)
-      : pool_(p.device.pool()), threads_(p.threads), loop_(makeLoop(p)), body_(std::move(body)) {}
+      : pool_(p.device.pool()), threads_(p.options.threads), loop_(makeLoop(p)), body_(std::move(body)) {}
 
   void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte*) override {
     pool_.parallelFor(threads_, loop_.blocks(), loop_.grain(), [&](int64_t begin, int64_t end, int) {
@@ -234,7 +234,7 @@ class AffineKernel : public Kernel {
  public:
   explicit AffineKernel(const Prepare& p)
       : pool_(p.device.pool()),
-        threads_(p.threads),
+        threads_(p.options.threads),
         x_(p.inputs[0]),
         yStride_(p.outputs[0].rowStride),
         epilogue_(p.as<Affine>().activation) {}

@@ -42,6 +42,8 @@ class ImplicitGemm {
   int64_t packedBytes() const { return outputBlocks_ * blockWeightBytes_; }
   /// Packs float32 or bf16 weights.
   void pack(DType dtype, const std::byte* source, const WeightStrides& strides, std::byte* packed) const;
+  /// The weights' shape and this decide everything about it.
+  std::string packedForm() const { return std::string(kName) + " " + nameOf(conv_.dtype); }
 
   int64_t scratchBytes() const { return threads_ * threadBytes_; }
   /// `bias` and `residual` may be null; `bias` is float32.

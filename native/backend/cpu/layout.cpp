@@ -38,7 +38,7 @@ int64_t offsetOf(const AxisStrides& strides, const Shape& begin) {
 
 class CopyKernel : public Kernel {
  public:
-  explicit CopyKernel(const Prepare& p) : pool_(p.device.pool()), threads_(p.threads) {}
+  explicit CopyKernel(const Prepare& p) : pool_(p.device.pool()), threads_(p.options.threads) {}
 
   /// Copies the box of `extent` at `fromBegin` of input `from` to `toBegin` of output `to`.
   void add(const Prepare& p, size_t from, const Shape& fromBegin, size_t to, const Shape& toBegin,
@@ -132,7 +132,7 @@ std::unique_ptr<Kernel> prepareReshape(const Prepare& p) {
   const Shape line{p.inputs[0].type.elements()};
   const Operand from = Operand::dense({p.inputs[0].type.dtype, line});
   const Operand to = Operand::dense({p.outputs[0].type.dtype, line});
-  const Prepare flat{p.op, {&from, 1}, {&to, 1}, p.device, p.threads};
+  const Prepare flat{p.op, {&from, 1}, {&to, 1}, p.device, p.options};
   kernel->add(flat, 0, Shape{0}, 0, Shape{0}, line);
   return kernel;
 }

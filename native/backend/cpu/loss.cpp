@@ -105,7 +105,7 @@ class PerSample : public Kernel {
   using Body = std::function<void(int64_t sample, int64_t count, std::span<const float* const> in, float* out)>;
   PerSample(const Prepare& p, Body body)
       : pool_(p.device.pool()),
-        threads_(p.threads),
+        threads_(p.options.threads),
         samples_(p.inputs[0].type.shape[0]),
         count_(p.inputs[0].type.elements() / std::max<int64_t>(1, samples_)),
         body_(std::move(body)) {}
@@ -135,7 +135,7 @@ Registry::Factory perSample(Body body) {
 class SigmoidCrossEntropyKernel : public Kernel {
  public:
   explicit SigmoidCrossEntropyKernel(const Prepare& p)
-      : pool_(p.device.pool()), threads_(p.threads), elements_(p.inputs[0].type.elements()) {}
+      : pool_(p.device.pool()), threads_(p.options.threads), elements_(p.inputs[0].type.elements()) {}
 
   void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte*) override {
     pool_.parallelFor(threads_, elements_, 8192, [&](int64_t begin, int64_t end, int) {

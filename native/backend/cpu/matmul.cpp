@@ -17,7 +17,7 @@ class MatmulKernel : public Kernel {
  public:
   explicit MatmulKernel(const Prepare& p) : biased_(p.as<Matmul>().bias) {
     const auto& op = p.as<Matmul>();
-    const OnednnConcurrency concurrency(p.threads);
+    const OnednnConcurrency concurrency(p.options.threads);
     const auto a = matrixDesc(p.inputs[0], op.transposeA), b = matrixDesc(p.inputs[1], op.transposeB);
     const auto y = matrixDesc(p.outputs[0], false);
     const dnnl::memory::desc bias =
@@ -34,7 +34,7 @@ class MatmulKernel : public Kernel {
                      : dnnl::matmul::primitive_desc(p.device.engine(), a, b, y, attributes);
     });
     product_ = {p.device,
-                p.threads,
+                p.options.threads,
                 description,
                 [](const auto& d) { return dnnl::matmul(d); },
                 {{DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, b}, {DNNL_ARG_BIAS, bias}, {DNNL_ARG_DST, y}}};

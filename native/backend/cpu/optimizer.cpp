@@ -41,7 +41,10 @@ class UpdateKernel : public Kernel {
   using Body =
       std::function<void(int64_t begin, int64_t end, std::span<const float* const> in, std::span<float* const> out)>;
   UpdateKernel(const Prepare& p, Body body)
-      : pool_(p.device.pool()), threads_(p.threads), elements_(p.inputs[0].type.elements()), body_(std::move(body)) {}
+      : pool_(p.device.pool()),
+        threads_(p.options.threads),
+        elements_(p.inputs[0].type.elements()),
+        body_(std::move(body)) {}
 
   void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte*) override {
     const float* inputs[5];

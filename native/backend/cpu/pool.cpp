@@ -145,7 +145,7 @@ class PoolKernel : public Kernel {
  public:
   PoolKernel(const Prepare& p, Kind kind, const PoolAttributes& pool)
       : pool_(p.device.pool()),
-        threads_(p.threads),
+        threads_(p.options.threads),
         kind_(kind),
         dtype_(p.outputs[0].type.dtype),
         dyDtype_(p.inputs[0].type.dtype) {

@@ -56,7 +56,7 @@ bool planOf(const Shape& x, const Shape& target, Plan& plan) {
 class ReduceKernel : public Kernel {
  public:
   explicit ReduceKernel(const Prepare& p)
-      : pool_(p.device.pool()), threads_(p.threads), x_(p.inputs[0]), y_(p.outputs[0]) {
+      : pool_(p.device.pool()), threads_(p.options.threads), x_(p.inputs[0]), y_(p.outputs[0]) {
     const Shape &x = x_.type.shape, &y = y_.type.shape;
     channels_ = x.channels();
     planned_ = planOf(x, y, plan_);
@@ -169,7 +169,7 @@ class BroadcastKernel : public Kernel {
  public:
   explicit BroadcastKernel(const Prepare& p)
       : pool_(p.device.pool()),
-        threads_(p.threads),
+        threads_(p.options.threads),
         loop_(p.outputs[0].type.shape,
               {axisStrides(p.outputs[0], p.outputs[0].type.shape), axisStrides(p.inputs[0], p.outputs[0].type.shape)}),
         from_(p.inputs[0].type.dtype),

@@ -118,7 +118,7 @@ JCS_VECTORISED void resizeGradientRow(const Contribution* vertical, int64_t vert
 class ResizeKernel : public Kernel {
  public:
   ResizeKernel(const Prepare& p, bool alignCorners, bool gradient)
-      : pool_(p.device.pool()), threads_(p.threads), in_(p.inputs[0]), out_(p.outputs[0]), gradient_(gradient) {
+      : pool_(p.device.pool()), threads_(p.options.threads), in_(p.inputs[0]), out_(p.outputs[0]), gradient_(gradient) {
     const Shape &from = in_.type.shape, &to = out_.type.shape;
     if (gradient) {
       vertical_ = transpose(tapsOf(to[1], from[1], alignCorners), to[1]);

@@ -25,6 +25,8 @@ class WinogradConvolution {
 
   int64_t packedBytes() const { return outputBlocks_ * blockWeights_ * static_cast<int64_t>(sizeof(float)); }
   void pack(DType dtype, const std::byte* source, const WeightStrides& strides, std::byte* packed) const;
+  /// The channels, which the weights tell, decide everything about it.
+  std::string packedForm() const { return kName; }
 
   int64_t scratchBytes() const { return lanes_ * laneBytes_; }
   /// `bias` and `residual` may be null; `bias` is float32.

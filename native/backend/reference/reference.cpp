@@ -48,12 +48,12 @@ class ReferenceBackend : public Backend {
   bool supports(DType dtype) const override { return dtype == DType::kF64; }
 
   std::unique_ptr<Kernel> prepare(const Op& op, std::span<const Operand> inputs, std::span<const Operand> outputs,
-                                  int threads) override {
+                                  const KernelOptions& options) override {
     for (std::span<const Operand> operands : {inputs, outputs})
       for (const Operand& operand : operands)
         invariant(operand.type.dtype == DType::kF64, "the reference backend computes in float64 only");
     Oracle oracle;
-    return kernels_.prepare({op, inputs, outputs, oracle, threads});
+    return kernels_.prepare({op, inputs, outputs, oracle, options});
   }
 
   std::byte* allocate(int64_t bytes) override {

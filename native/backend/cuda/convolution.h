@@ -1,0 +1,87 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "backend/backend.h"
+#include "backend/cuda/cudnn_graph.h"
+#include "backend/cuda/kernels/convolution.h"
+#include "ops/conv2d.h"
+
+namespace jcs::cuda {
+
+/// How an operand is given to cuDNN. Tensor cores read and write groups of 16 bytes along the channels. Where an
+/// operand's channels come in such groups it is used as it lies, channel slices included; where they do not (the 26
+/// and 52 channels of Res2Net, the 3 of an image) it passes through dense scratch whose channels are padded with zeros.
+///
+/// Padding inside the convolution, rather than by a pass over the graph, costs a copy of such operands and keeps
+/// everything else about a program (shapes, statistics, gradients, files) free of channels that do not exist.
+struct OperandLayout {
+  GraphTensor tensor;
+  bool copied = false;
+  DType dtype = DType::kF32;
+  int64_t rows = 0, channels = 0, paddedChannels = 0, rowStride = 0;
+
+  /// Channels are padded to multiples of `quantum`; 1 takes every operand as it lies.
+  static OperandLayout of(const Operand& operand, int64_t quantum);
+  int64_t scratchBytes() const;
+  PaddedRows padding() const { return {rows, channels, rowStride, paddedChannels, dtype}; }
+};
+
+/// The group of channels that engines for `dtype` want.
+int64_t channelQuantum(DType dtype, bool tensorCores, int64_t groups);
+
+/// A convolution, or one of its gradients, in cuDNN's terms. x, weights and y are those of the forward pass, whichever
+/// of them is the result.
+struct ConvolutionProblem {
+  enum class Pass { kForward, kInputGradient, kWeightGradient };
+  Pass pass = Pass::kForward;
+  OperationGraph::Convolution convolution;
+  OperandLayout x, y;
+  WeightLayout weights{};
+  int64_t kernelHeight = 1, kernelWidth = 1;
+  PlanRequirements requirements;
+  // Forward only: what the same kernel does to the sums before it stores them.
+  bool bias = false;
+  std::optional<OperandLayout> residual;
+  Activation activation = Activation::kNone;
+
+  bool hasEpilogue() const { return bias || residual || activation != Activation::kNone; }
+};
+
+ConvolutionProblem forwardProblem(const Conv2d& op, std::span<const Operand> inputs, const Operand& output,
+                                  const KernelOptions& options);
+ConvolutionProblem inputGradientProblem(const Conv2dInputGradient& op, std::span<const Operand> inputs,
+                                        const Operand& output, const KernelOptions& options);
+ConvolutionProblem weightGradientProblem(const Conv2dWeightGradient& op, std::span<const Operand> inputs,
+                                         const Operand& output, const KernelOptions& options);
+
+/// The numbers of a problem's tensors in its graph.
+namespace tensors {
+inline constexpr OperationGraph::TensorId kX = 0, kWeights = 1, kY = 2, kBias = 3, kResidual = 4;
+}
+
+/// The best plan for the problem with its epilogue, or, without `withEpilogue`, for the bare convolution.
+std::optional<ExecutionPlan> planConvolution(PlanTarget target, const ConvolutionProblem& problem, bool withEpilogue);
+/// The plans of a device by what they compute. The same convolution stands many times in a network and in programs of
+/// the same batch, and cuDNN takes up to a second to compile the kernel for one.
+class ConvolutionPlans {
+ public:
+  explicit ConvolutionPlans(const CuDnn& cudnn) : cudnn_(cudnn) {}
+
+  /// nullptr when no engine does it.
+  std::shared_ptr<const ExecutionPlan> get(const ConvolutionProblem& problem, bool withEpilogue);
+
+ private:
+  const CuDnn& cudnn_;
+  std::map<std::string, std::shared_ptr<const ExecutionPlan>> plans_;
+};
+
+/// Everything that a plan depends on: equal text means the same plan.
+std::string planKey(const ConvolutionProblem& problem, bool withEpilogue);
+/// Says what a problem computes; for tests.
+std::string describe(const ConvolutionProblem& problem);
+
+}  // namespace jcs::cuda

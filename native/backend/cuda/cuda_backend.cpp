@@ -1,0 +1,275 @@
+#include <filesystem>
+#include <mutex>
+
+#include "backend/cuda/convolution.h"
+#include "backend/cuda/cublaslt.h"
+#include "backend/cuda/cuda_device.h"
+#include "backend/cuda/cudnn.h"
+#include "backend/cuda/device_check.h"
+#include "backend/cuda/device_memory.h"
+#include "backend/cuda/kernels/convolution.h"
+#include "backend/cuda/shared_library.h"
+
+namespace jcs::cuda {
+
+[[noreturn]] void failCuda(cudaError_t status, const char* call) {
+  cudaGetLastError();  // reported now, and not by a later call
+  if (status == cudaErrorMemoryAllocation)
+    fail(errors::kOutOfMemory, std::string("CUDA's ") + call + " found no memory; use a smaller batch or image");
+  fail(errors::kInternal, std::string("CUDA's ") + call + " failed: " + cudaGetErrorString(status) +
+                              "; the device cannot be used in this process any more. Please report this with the "
+                              "output of nvidia-smi");
+}
+
+namespace {
+
+int attributeOf(int device, cudaDeviceAttr attribute) {
+  int value = 0;
+  checkCuda(cudaDeviceGetAttribute(&value, attribute, device), "cudaDeviceGetAttribute");
+  return value;
+}
+
+int capabilityOf(int device) {
+  return 10 * attributeOf(device, cudaDevAttrComputeCapabilityMajor) +
+         attributeOf(device, cudaDevAttrComputeCapabilityMinor);
+}
+
+MachineState askMachine() {
+  MachineState machine;
+  if (cudaDriverGetVersion(&machine.driverVersion) != cudaSuccess) machine.driverVersion = 0;
+  machine.status = cudaGetDeviceCount(&machine.devices);
+  machine.statusText = cudaGetErrorString(machine.status);
+  if (machine.status != cudaSuccess) machine.devices = 0;
+  cudaGetLastError();  // what failed here must not be reported by a later call
+  return machine;
+}
+
+[[noreturn]] void unavailable(const std::string& reason) { fail(errors::kDeviceUnavailable, reason); }
+
+void requireMachine(const MachineState& machine) {
+  if (const std::string reason = reasonAgainst(machine); !reason.empty()) unavailable(reason);
+}
+
+/// Makes the device current for this thread, and says why where it cannot be used.
+void requireDevice(const MachineState& machine, int index) {
+  const bool exists = index < machine.devices;
+  if (exists) checkCuda(cudaSetDevice(index), "cudaSetDevice");
+  const std::string reason = reasonAgainstDevice(machine, index, exists ? capabilityOf(index) : 0,
+                                                 exists && attributeOf(index, cudaDevAttrMemoryPoolsSupported) != 0,
+                                                 exists && hasKernelsForCurrentDevice());
+  if (!reason.empty()) unavailable(reason);
+}
+
+DeviceInfo describeDevice(int index, const std::string& library) {
+  cudaDeviceProp properties{};
+  checkCuda(cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties");
+  const int capability = 10 * properties.major + properties.minor;
+  DeviceInfo info;
+  info.name = "cuda:" + std::to_string(index);
+  info.kind = "cuda";
+  info.description = properties.name;
+  info.isa = "sm_" + std::to_string(capability);
+  info.library = library;
+  info.available = true;
+  info.memoryBytes = static_cast<int64_t>(properties.totalGlobalMem);
+  info.threads = 1;
+  info.bf16 = info.tf32 = capability >= 80;
+  return info;
+}
+
+class CudaRecording : public Recording {
+ public:
+  CudaRecording(cudaGraph_t graph, cudaStream_t stream) : stream_(stream) {
+    checkCuda(cudaGraphInstantiate(&executable_, graph, 0), "cudaGraphInstantiate");
+  }
+  ~CudaRecording() override { cudaGraphExecDestroy(executable_); }
+  void replay() override { checkCuda(cudaGraphLaunch(executable_, stream_), "cudaGraphLaunch"); }
+
+ private:
+  cudaStream_t stream_;
+  cudaGraphExec_t executable_ = nullptr;
+};
+
+/// A stream of its own, released after everything that uses it.
+class Stream {
+ public:
+  Stream() { checkCuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate"); }
+  ~Stream() { cudaStreamDestroy(stream_); }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  operator cudaStream_t() const { return stream_; }
+
+ private:
+  cudaStream_t stream_ = nullptr;
+};
+
+class CudaBackend : public Backend {
+ public:
+  explicit CudaBackend(int index)
+      : folders_(cudaLibraryFolders()),
+        blas_(folders_),  // first: cuDNN's own parts look for it
+        cudnn_(folders_),
+        memory_(index, stream_),
+        transfers_(memory_, stream_) {
+    cudnn_.open(stream_);
+    blas_.open();
+    device_.index = index;
+    device_.computeCapability = capabilityOf(index);
+    device_.multiprocessors = attributeOf(index, cudaDevAttrMultiProcessorCount);
+    device_.sharedBytesPerBlock = attributeOf(index, cudaDevAttrMaxSharedMemoryPerBlockOptin);
+    device_.l2Bytes = attributeOf(index, cudaDevAttrL2CacheSize);
+    device_.stream = stream_;
+    device_.convolutions = &convolutions_;
+    device_.blas = &blas_;
+    registerBatchNorm(registry_);
+    registerConv2d(registry_);
+    registerConv2dGradient(registry_);
+    registerElementwise(registry_);
+    registerLayout(registry_);
+    registerLoss(registry_);
+    registerMatmul(registry_);
+    registerOptimizer(registry_);
+    registerPool(registry_);
+    registerReduce(registry_);
+    registerResize(registry_);
+  }
+  ~CudaBackend() override {
+    cudaSetDevice(device_.index);
+    cudaStreamSynchronize(stream_);
+  }
+
+  DeviceInfo device() const override {
+    return describeDevice(device_.index, "cuDNN " + cudnn_.versionText() + ", cuBLASLt " + blas_.versionText());
+  }
+  std::vector<std::string> ops() const override { return registry_.ops(); }
+  bool acceptsRowStride(const Op& op, bool isOutput, int index) const override {
+    return registry_.acceptsRowStride(op, isOutput, index);
+  }
+  bool supports(DType dtype) const override {
+    return dtype == DType::kF32 || (dtype == DType::kBF16 && device_.computeCapability >= 80);
+  }
+  std::unique_ptr<Kernel> prepare(const Op& op, std::span<const Operand> inputs, std::span<const Operand> outputs,
+                                  const KernelOptions& options) override {
+    use();
+    return registry_.prepare({op, inputs, outputs, device_, options});
+  }
+
+  std::unique_ptr<Recording> record(const std::function<void()>& work) override {
+    use();
+    // Thread-local: other devices' threads may allocate meanwhile.
+    checkCuda(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
+    cudaGraph_t graph = nullptr;
+    try {
+      work();
+    } catch (...) {
+      cudaStreamEndCapture(stream_, &graph);
+      if (graph) cudaGraphDestroy(graph);
+      cudaGetLastError();
+      throw;
+    }
+    checkCuda(cudaStreamEndCapture(stream_, &graph), "cudaStreamEndCapture");
+    const std::unique_ptr<CUgraph_st, cudaError_t (*)(cudaGraph_t)> owner(graph, cudaGraphDestroy);
+    return std::make_unique<CudaRecording>(graph, stream_);
+  }
+
+  std::vector<double> time(std::span<const std::function<void()>> parts) override {
+    use();
+    std::vector<std::unique_ptr<CUevent_st, cudaError_t (*)(cudaEvent_t)>> marks;
+    const auto mark = [&] {
+      cudaEvent_t event = nullptr;
+      checkCuda(cudaEventCreate(&event), "cudaEventCreate");
+      marks.emplace_back(event, cudaEventDestroy);
+      checkCuda(cudaEventRecord(event, stream_), "cudaEventRecord");
+    };
+    mark();
+    for (const auto& part : parts) part(), mark();
+    checkCuda(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
+    std::vector<double> seconds;
+    for (size_t i = 0; i < parts.size(); ++i) {
+      float milliseconds = 0;
+      checkCuda(cudaEventElapsedTime(&milliseconds, marks[i].get(), marks[i + 1].get()), "cudaEventElapsedTime");
+      seconds.push_back(milliseconds * 1e-3);
+    }
+    return seconds;
+  }
+
+  std::byte* allocate(int64_t bytes) override {
+    use();
+    return memory_.allocate(bytes);
+  }
+  void release(std::byte* memory, int64_t bytes) noexcept override {
+    cudaSetDevice(device_.index);
+    memory_.release(memory, bytes);
+  }
+  void limitMemory(int64_t bytes) override { memory_.limit(bytes); }
+  void upload(std::byte* device, const std::byte* host, int64_t bytes) override {
+    use();
+    transfers_.upload(device, host, bytes);
+  }
+  void download(std::byte* host, const std::byte* device, int64_t bytes) override {
+    use();
+    transfers_.download(host, device, bytes);
+  }
+  void copy(std::byte* to, const std::byte* from, int64_t bytes) override {
+    use();
+    checkCuda(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDeviceToDevice, stream_),
+              "cudaMemcpyAsync");
+  }
+  int64_t freeBytes() const override {
+    use();
+    return memory_.freeBytes();
+  }
+
+ private:
+  /// CUDA's calls are about the device that is current for the thread, and engines of several devices have one each.
+  void use() const { checkCuda(cudaSetDevice(device_.index), "cudaSetDevice"); }
+
+  std::vector<std::filesystem::path> folders_;
+  CuBlasLt blas_;
+  CuDnn cudnn_;
+  ConvolutionPlans convolutions_{cudnn_};
+  Stream stream_;
+  DeviceMemory memory_;
+  Transfers transfers_;
+  CudaDevice device_;
+  Registry registry_;
+};
+
+}  // namespace
+
+}  // namespace jcs::cuda
+
+#define JCS_EXPORT extern "C" __attribute__((visibility("default")))
+
+JCS_EXPORT int jcsBackendAbi() { return jcs::kBackendAbi; }
+
+JCS_EXPORT jcs::Backend* jcsCreateBackend(int index, int) {
+  using namespace jcs::cuda;
+  const MachineState machine = askMachine();
+  requireMachine(machine);
+  requireDevice(machine, index);
+  return new CudaBackend(index);
+}
+
+JCS_EXPORT void jcsListDevices(std::vector<jcs::DeviceInfo>& devices) {
+  using namespace jcs::cuda;
+  const MachineState machine = askMachine();
+  requireMachine(machine);
+  for (int index = 0; index < machine.devices; ++index) {
+    jcs::DeviceInfo info;
+    info.name = "cuda:" + std::to_string(index);
+    info.kind = "cuda";
+    try {
+      info = describeDevice(index, "");
+      requireDevice(machine, index);
+      const auto folders = cudaLibraryFolders();
+      const CuBlasLt blas(folders);
+      const CuDnn cudnn(folders);
+      info.library = "cuDNN " + cudnn.versionText() + ", cuBLASLt " + blas.versionText();
+    } catch (const jcs::Error& error) {
+      info.available = false;
+      info.reason = error.what();
+    }
+    devices.push_back(info);
+  }
+}

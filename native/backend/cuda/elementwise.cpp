@@ -1,0 +1,134 @@
+#include "ops/elementwise.h"
+
+#include "backend/cuda/operands.h"
+#include "ops/reduce.h"
+
+namespace jcs::cuda {
+
+namespace {
+
+/// y = scale · map(x), x repeated to y's shape.
+class MapKernel : public Kernel {
+ public:
+  MapKernel(const Prepare& p, Map map, float scale)
+      : launcher_(launcherOf(p.device)),
+        map_(map),
+        scale_(scale),
+        shape_(loopShape(p.outputs[0].type.shape)),
+        y_(loopOperand(p.outputs[0], p.outputs[0].type.shape)),
+        x_(loopOperand(p.inputs[0], p.outputs[0].type.shape)) {}
+
+  void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte*) override {
+    mapElements(launcher_, shape_, map_, scale_, y_, out[0], x_, in[0]);
+  }
+
+ private:
+  Launcher launcher_;
+  Map map_;
+  float scale_;
+  LoopShape shape_;
+  LoopOperand y_, x_;
+};
+
+/// y = act(pair(a, b)), b repeated to a's shape.
+class PairKernel : public Kernel {
+ public:
+  PairKernel(const Prepare& p, Pair pair, Activation activation)
+      : launcher_(launcherOf(p.device)),
+        pair_(pair),
+        activation_(activation),
+        shape_(loopShape(p.outputs[0].type.shape)),
+        y_(loopOperand(p.outputs[0], p.outputs[0].type.shape)),
+        a_(loopOperand(p.inputs[0], p.outputs[0].type.shape)),
+        b_(loopOperand(p.inputs[1], p.outputs[0].type.shape)) {}
+
+  void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte*) override {
+    pairElements(launcher_, shape_, pair_, activation_, y_, out[0], a_, in[0], b_, in[1]);
+  }
+
+ private:
+  Launcher launcher_;
+  Pair pair_;
+  Activation activation_;
+  LoopShape shape_;
+  LoopOperand y_, a_, b_;
+};
+
+class AffineKernel : public Kernel {
+ public:
+  explicit AffineKernel(const Prepare& p)
+      : launcher_(launcherOf(p.device)), rows_{p.inputs[0].type.shape.rows(), p.inputs[0].type.shape.channels(),
+                                               p.inputs[0].type.dtype,        p.inputs[0].rowStride,
+                                               p.outputs[0].rowStride,        p.as<Affine>().activation} {}
+
+  void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte*) override {
+    affineRows(launcher_, rows_, in[0], reinterpret_cast<const float*>(in[1]), reinterpret_cast<const float*>(in[2]),
+               out[0]);
+  }
+
+ private:
+  Launcher launcher_;
+  AffineRows rows_;
+};
+
+Map mapOf(Unary::Kind kind) {
+  switch (kind) {
+    case Unary::Kind::kRelu: return Map::kRelu;
+    case Unary::Kind::kSigmoid: return Map::kSigmoid;
+    case Unary::Kind::kSqrt: return Map::kSqrt;
+  }
+  fail(errors::kInternal, "unary: unknown kind");
+}
+
+Pair gradientOf(Unary::Kind kind) {
+  switch (kind) {
+    case Unary::Kind::kRelu: return Pair::kReluGradient;
+    case Unary::Kind::kSigmoid: return Pair::kSigmoidGradient;
+    case Unary::Kind::kSqrt: return Pair::kSqrtGradient;
+  }
+  fail(errors::kInternal, "unary_gradient: unknown kind");
+}
+
+Pair pairOf(Binary::Kind kind) {
+  switch (kind) {
+    case Binary::Kind::kAdd: return Pair::kAdd;
+    case Binary::Kind::kSubtract: return Pair::kSubtract;
+    case Binary::Kind::kMultiply: return Pair::kMultiply;
+    case Binary::Kind::kDivide: return Pair::kDivide;
+  }
+  fail(errors::kInternal, "binary: unknown kind");
+}
+
+}  // namespace
+
+void registerElementwise(Registry& registry) {
+  registry.add(
+      "unary", [](const Prepare& p) { return std::make_unique<MapKernel>(p, mapOf(p.as<Unary>().kind), 1.0f); },
+      anyOperandStrided);
+  registry.add(
+      "cast", [](const Prepare& p) { return std::make_unique<MapKernel>(p, Map::kIdentity, 1.0f); }, anyOperandStrided);
+  registry.add(
+      "broadcast",
+      [](const Prepare& p) { return std::make_unique<MapKernel>(p, Map::kIdentity, p.as<Broadcast>().scale); },
+      anyOperandStrided);
+  registry.add(
+      "unary_gradient",
+      [](const Prepare& p) {
+        return std::make_unique<PairKernel>(p, gradientOf(p.as<UnaryGradient>().kind), Activation::kNone);
+      },
+      anyOperandStrided);
+  registry.add(
+      "binary",
+      [](const Prepare& p) {
+        return std::make_unique<PairKernel>(p, pairOf(p.as<Binary>().kind), p.as<Binary>().activation);
+      },
+      anyOperandStrided);
+  registry.add("sigmoid_cross_entropy", [](const Prepare& p) {
+    return std::make_unique<PairKernel>(p, Pair::kSigmoidCrossEntropy, Activation::kNone);
+  });
+  registry.add(
+      "affine", [](const Prepare& p) { return std::make_unique<AffineKernel>(p); },
+      [](const Op&, bool isOutput, int index) { return isOutput || index == 0; });
+}
+
+}  // namespace jcs::cuda

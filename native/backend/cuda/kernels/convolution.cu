@@ -1,0 +1,128 @@
+#include "backend/cuda/kernels/convolution.h"
+
+#include "backend/cuda/kernels/lanes.cuh"
+
+namespace jcs::cuda {
+
+namespace {
+
+/// The packed weights' extents but for the outermost, as dividers.
+struct PackedExtents {
+  Divider inputs, taps;
+};
+
+PackedExtents packedExtents(const WeightLayout& layout) {
+  const int64_t elements = layout.paddedOutputs * layout.taps * layout.paddedInputs;
+  return {Divider(layout.paddedInputs, elements), Divider(layout.taps, elements)};
+}
+
+template <typename T>
+__global__ void packKernel(WeightLayout layout, PackedExtents extents, int64_t elements, const float* weights,
+                           T* packed) {
+  for (int64_t i = globalThread(); i < elements; i += globalThreads()) {
+    int64_t output = i;
+    const int64_t input = extents.inputs.split(output), tap = extents.taps.split(output);
+    const bool real = output < layout.outputs && input < layout.inputs;
+    packed[i] = fromFloat<T>(real ? weights[(output * layout.inputs + input) * layout.taps + tap] : 0.0f);
+  }
+}
+
+template <typename T>
+__global__ void unpackKernel(WeightLayout layout, PackedExtents extents, int64_t elements, const T* packed,
+                             float* weights) {
+  for (int64_t i = globalThread(); i < elements; i += globalThreads()) {
+    int64_t output = i;
+    const int64_t input = extents.inputs.split(output), tap = extents.taps.split(output);
+    if (output < layout.outputs && input < layout.inputs)
+      weights[(output * layout.inputs + input) * layout.taps + tap] = toFloat(packed[i]);
+  }
+}
+
+template <int V, typename T>
+__global__ void padRowsKernel(int64_t groups, Divider perRow, int64_t channels, const T* x, int64_t xStride,
+                              T* padded) {
+  for (int64_t i = globalThread(); i < groups; i += globalThreads()) {
+    int64_t row = i;
+    const int64_t channel = perRow.split(row) * V;
+    store(padded + i * V, channel < channels ? load<V>(x + row * xStride + channel) : filled<V>(0.0f));
+  }
+}
+
+template <int V, typename T, typename R>
+__global__ void finishKernel(int64_t groups, Divider perRow, Activation activation, const T* x, int64_t xStride,
+                             const float* bias, const R* residual, int64_t residualStride, T* y, int64_t yStride) {
+  for (int64_t i = globalThread(); i < groups; i += globalThreads()) {
+    int64_t row = i;
+    const int64_t channel = perRow.split(row) * V;
+    Lanes<V> lanes = load<V>(x + row * xStride + channel);
+    const Lanes<V> shift = bias ? load<V>(bias + channel) : filled<V>(0.0f);
+    const Lanes<V> added = residual ? load<V>(residual + row * residualStride + channel) : filled<V>(0.0f);
+#pragma unroll
+    for (int lane = 0; lane < V; ++lane)
+      lanes.at[lane] = activate(activation, lanes.at[lane] + shift.at[lane] + added.at[lane]);
+    store(y + row * yStride + channel, lanes);
+  }
+}
+
+}  // namespace
+
+#ifdef __CUDACC__
+bool hasKernelsForCurrentDevice() {
+  cudaFuncAttributes attributes;
+  const bool has = cudaFuncGetAttributes(&attributes, packKernel<float>) == cudaSuccess;
+  cudaGetLastError();
+  return has;
+}
+#endif
+
+void packWeights(const Launcher& launcher, const WeightLayout& layout, const float* weights, void* packed) {
+  const int64_t elements = layout.paddedOutputs * layout.taps * layout.paddedInputs;
+  withElement(layout.dtype, [&]<typename T>(T*) {
+    launch(packKernel<T>, launcher.blocksFor(elements), kBlock, 0, launcher, layout, packedExtents(layout), elements,
+           weights, static_cast<T*>(packed));
+  });
+}
+
+void unpackWeights(const Launcher& launcher, const WeightLayout& layout, const void* packed, float* weights) {
+  const int64_t elements = layout.paddedOutputs * layout.taps * layout.paddedInputs;
+  withElement(layout.dtype, [&]<typename T>(T*) {
+    launch(unpackKernel<T>, launcher.blocksFor(elements), kBlock, 0, launcher, layout, packedExtents(layout), elements,
+           static_cast<const T*>(packed), weights);
+  });
+}
+
+void padRows(const Launcher& launcher, const PaddedRows& p, const void* x, void* padded) {
+  const int64_t bytes = sizeOf(p.dtype);
+  // Groups lie wholly among the channels or wholly beyond them.
+  int width = laneCount(p.channels, {{x, p.stride, bytes}, {padded, p.paddedChannels, bytes}});
+  while (p.paddedChannels % width != 0) width /= 2;
+  const int64_t perRow = p.paddedChannels / width, groups = p.rows * perRow;
+  withElement(p.dtype, [&]<typename T>(T*) {
+    withLanes(width, [&](auto lanes) {
+      launch(padRowsKernel<lanes.value, T>, launcher.blocksFor(groups), kBlock, 0, launcher, groups,
+             Divider(std::max<int64_t>(perRow, 1), groups), p.channels, static_cast<const T*>(x), p.stride,
+             static_cast<T*>(padded));
+    });
+  });
+}
+
+void finishRows(const Launcher& launcher, const FinishRows& f, const void* x, const float* bias, const void* residual,
+                void* y) {
+  const int64_t bytes = sizeOf(f.dtype);
+  const int width = laneCount(f.channels, {{x, f.xStride, bytes},
+                                           {y, f.yStride, bytes},
+                                           {bias, 0, 4},
+                                           {residual, residual ? f.residualStride : 0, sizeOf(f.residualDtype)}});
+  const int64_t perRow = f.channels / width, groups = f.rows * perRow;
+  withElement(f.dtype, [&]<typename T>(T*) {
+    withElement(f.residualDtype, [&]<typename R>(R*) {
+      withLanes(width, [&](auto lanes) {
+        launch(finishKernel<lanes.value, T, R>, launcher.blocksFor(groups), kBlock, 0, launcher, groups,
+               Divider(std::max<int64_t>(perRow, 1), groups), f.activation, static_cast<const T*>(x), f.xStride, bias,
+               static_cast<const R*>(residual), f.residualStride, static_cast<T*>(y), f.yStride);
+      });
+    });
+  });
+}
+
+}  // namespace jcs::cuda

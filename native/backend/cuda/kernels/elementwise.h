@@ -1,0 +1,59 @@
+#pragma once
+
+#include <array>
+
+#include "backend/cuda/kernels/launcher.h"
+#include "core/dtype.h"
+#include "ops/activation.h"
+
+namespace jcs::cuda {
+
+enum class Map { kIdentity, kRelu, kSigmoid, kSqrt };
+enum class Pair {
+  kAdd,
+  kSubtract,
+  kMultiply,
+  kDivide,
+  kReluGradient,         ///< a: dy, b: y
+  kSigmoidGradient,      ///< a: dy, b: y
+  kSqrtGradient,         ///< a: dy, b: y
+  kSigmoidCrossEntropy,  ///< a: logits, b: targets
+};
+
+/// An operand of a loop nest: how far it advances along each of its axes, outermost first.
+struct LoopOperand {
+  DType dtype = DType::kF32;
+  std::array<int64_t, 4> strides{};
+};
+
+struct LoopShape {
+  int axes = 0;
+  std::array<int64_t, 4> extents{};
+};
+
+/// y = scale · map(x).
+void mapElements(const Launcher& launcher, const LoopShape& shape, Map map, float scale, const LoopOperand& y,
+                 void* yData, const LoopOperand& x, const void* xData);
+/// y = act(pair(a, b)). y may lie where a lies.
+void pairElements(const Launcher& launcher, const LoopShape& shape, Pair pair, Activation activation,
+                  const LoopOperand& y, void* yData, const LoopOperand& a, const void* aData, const LoopOperand& b,
+                  const void* bData);
+
+/// y = act(x · scale + shift) over rows, scale and shift per channel. y may lie where x lies.
+struct AffineRows {
+  int64_t rows, channels;
+  DType dtype;
+  int64_t xStride, yStride;
+  Activation activation;
+};
+void affineRows(const Launcher& launcher, const AffineRows& a, const void* x, const float* scale, const float* shift,
+                void* y);
+
+/// y of `extents` is zero but for the box of x's extents at `begin`.
+struct PadBox {
+  DType dtype;
+  std::array<int64_t, 4> extents, begin, xExtents, xStrides;  ///< outermost first; y is dense
+};
+void padElements(const Launcher& launcher, const PadBox& box, const void* x, void* y);
+
+}  // namespace jcs::cuda

@@ -1,0 +1,202 @@
+#include "backend/cuda/kernels/pool.h"
+
+#include "backend/cuda/kernels/lanes.cuh"
+
+namespace jcs::cuda {
+
+namespace {
+
+// A thread makes V channels of one pixel of the result. Gradients gather, so that nothing is added atomically.
+
+struct PixelLoop {
+  int64_t groups;  ///< of V channels, of all pixels of the result
+  Divider perPixel, width, height;
+};
+
+/// A pixel of the result and the first of a thread's channels.
+struct Place {
+  int64_t n, y, x, pixel, channel;
+};
+
+template <int V>
+__device__ inline Place placeOf(const PixelLoop& loop, int64_t i) {
+  Place place;
+  place.channel = loop.perPixel.split(i) * V;
+  place.pixel = i;
+  place.x = loop.width.split(i);
+  place.y = loop.height.split(i);
+  place.n = i;
+  return place;
+}
+
+struct Window {
+  int begin, end;
+};
+
+/// The part of window `p` that lies inside [0, extent).
+__device__ inline Window windowOf(const PoolGeometry& g, int64_t p, int64_t extent) {
+  const int start = static_cast<int>(p * g.stride - g.padding), end = start + static_cast<int>(g.kernel);
+  return {start < 0 ? 0 : start, end < extent ? end : static_cast<int>(extent)};
+}
+
+/// The windows that contain position `h`.
+__device__ inline Window windowsOver(const PoolGeometry& g, int64_t h, int64_t outExtent) {
+  const int stride = static_cast<int>(g.stride), last = static_cast<int>(h + g.padding);
+  const int first = last - static_cast<int>(g.kernel) + 1, end = last / stride + 1;
+  return {first <= 0 ? 0 : (first + stride - 1) / stride, end < outExtent ? end : static_cast<int>(outExtent)};
+}
+
+/// Pixels that window `p` counts along one axis: those inside the image, or inside the padded image when padding
+/// counts; what ceilMode lets hang out further never does.
+__device__ inline float countOf(const PoolGeometry& g, int64_t p, int64_t extent) {
+  const int64_t start = p * g.stride - g.padding;
+  const int64_t limit = extent + (g.countIncludePad ? g.padding : 0);
+  const int64_t end = start + g.kernel < limit ? start + g.kernel : limit;
+  return static_cast<float>(end - (g.countIncludePad || start > 0 ? start : 0));
+}
+
+/// Whether a later value takes a maximum's place; a NaN does.
+__device__ inline bool exceeds(float value, float maximum) { return value > maximum || value != value; }
+
+template <int V, typename T>
+__global__ void maxKernel(PixelLoop loop, PoolGeometry g, const T* x, T* y) {
+  for (int64_t i = globalThread(); i < loop.groups; i += globalThreads()) {
+    const Place at = placeOf<V>(loop, i);
+    const Window rows = windowOf(g, at.y, g.height), columns = windowOf(g, at.x, g.width);
+    Lanes<V> maximum = filled<V>(-INFINITY);
+    for (int h = rows.begin; h < rows.end; ++h)
+      for (int w = columns.begin; w < columns.end; ++w) {
+        const Lanes<V> value = load<V>(x + ((at.n * g.height + h) * g.width + w) * g.xStride + at.channel);
+#pragma unroll
+        for (int v = 0; v < V; ++v)
+          if (exceeds(value.at[v], maximum.at[v])) maximum.at[v] = value.at[v];
+      }
+    store(y + at.pixel * g.yStride + at.channel, maximum);
+  }
+}
+
+/// A pixel gets the gradient of every window of which it is the first maximum: greater than those before it, not less
+/// than those after it. A window's last NaN is its maximum.
+template <int V, typename G, typename X>
+__global__ void maxGradientKernel(PixelLoop loop, PoolGeometry g, const G* dy, const X* x, X* dx, int64_t dxStride) {
+  for (int64_t i = globalThread(); i < loop.groups; i += globalThreads()) {
+    const Place at = placeOf<V>(loop, i);
+    const Window windowRows = windowsOver(g, at.y, g.outHeight), windowColumns = windowsOver(g, at.x, g.outWidth);
+    const Lanes<V> own = load<V>(x + at.pixel * g.xStride + at.channel);
+    Lanes<V> sum = filled<V>(0.0f);
+    for (int p = windowRows.begin; p < windowRows.end; ++p)
+      for (int q = windowColumns.begin; q < windowColumns.end; ++q) {
+        const Window rows = windowOf(g, p, g.height), columns = windowOf(g, q, g.width);
+        unsigned lost = 0;  // a bit for each lane that is not its window's maximum
+        for (int h = rows.begin; h < rows.end; ++h)
+          for (int w = columns.begin; w < columns.end; ++w) {
+            const bool before = h < at.y || (h == at.y && w < at.x), self = h == at.y && w == at.x;
+            const Lanes<V> other = load<V>(x + ((at.n * g.height + h) * g.width + w) * g.xStride + at.channel);
+#pragma unroll
+            for (int v = 0; v < V; ++v) {
+              const bool beaten = before ? !exceeds(own.at[v], other.at[v]) : exceeds(other.at[v], own.at[v]);
+              if (beaten && !self) lost |= 1u << v;
+            }
+          }
+        const Lanes<V> gradient = load<V>(dy + ((at.n * g.outHeight + p) * g.outWidth + q) * g.yStride + at.channel);
+#pragma unroll
+        for (int v = 0; v < V; ++v) sum.at[v] += (lost >> v & 1u) != 0 ? 0.0f : gradient.at[v];
+      }
+    store(dx + at.pixel * dxStride + at.channel, sum);
+  }
+}
+
+template <int V, typename T>
+__global__ void averageKernel(PixelLoop loop, PoolGeometry g, const T* x, T* y) {
+  for (int64_t i = globalThread(); i < loop.groups; i += globalThreads()) {
+    const Place at = placeOf<V>(loop, i);
+    const Window rows = windowOf(g, at.y, g.height), columns = windowOf(g, at.x, g.width);
+    Lanes<V> sum = filled<V>(0.0f);
+    for (int h = rows.begin; h < rows.end; ++h)
+      for (int w = columns.begin; w < columns.end; ++w) {
+        const Lanes<V> value = load<V>(x + ((at.n * g.height + h) * g.width + w) * g.xStride + at.channel);
+#pragma unroll
+        for (int v = 0; v < V; ++v) sum.at[v] += value.at[v];
+      }
+    const float share = 1.0f / (countOf(g, at.y, g.height) * countOf(g, at.x, g.width));
+#pragma unroll
+    for (int v = 0; v < V; ++v) sum.at[v] *= share;
+    store(y + at.pixel * g.yStride + at.channel, sum);
+  }
+}
+
+template <int V, typename T>
+__global__ void averageGradientKernel(PixelLoop loop, PoolGeometry g, const T* dy, T* dx) {
+  for (int64_t i = globalThread(); i < loop.groups; i += globalThreads()) {
+    const Place at = placeOf<V>(loop, i);
+    const Window rows = windowsOver(g, at.y, g.outHeight), columns = windowsOver(g, at.x, g.outWidth);
+    Lanes<V> sum = filled<V>(0.0f);
+    for (int p = rows.begin; p < rows.end; ++p)
+      for (int q = columns.begin; q < columns.end; ++q) {
+        const float share = 1.0f / (countOf(g, p, g.height) * countOf(g, q, g.width));
+        const Lanes<V> value = load<V>(dy + ((at.n * g.outHeight + p) * g.outWidth + q) * g.yStride + at.channel);
+#pragma unroll
+        for (int v = 0; v < V; ++v) sum.at[v] += share * value.at[v];
+      }
+    store(dx + at.pixel * g.xStride + at.channel, sum);
+  }
+}
+
+PixelLoop loopOver(const PoolGeometry& g, int lanes, int64_t height, int64_t width) {
+  const int64_t perPixel = g.channels / lanes, groups = g.batch * height * width * perPixel;
+  return {groups, Divider(std::max<int64_t>(1, perPixel), groups), Divider(std::max<int64_t>(1, width), groups),
+          Divider(std::max<int64_t>(1, height), groups)};
+}
+
+}  // namespace
+
+void maxPool(const Launcher& launcher, const PoolGeometry& g, DType dtype, const void* x, void* y) {
+  const int width = laneCount(g.channels, {{x, g.xStride, sizeOf(dtype)}, {y, g.yStride, sizeOf(dtype)}});
+  const PixelLoop loop = loopOver(g, width, g.outHeight, g.outWidth);
+  withElement(dtype, [&]<typename T>(T*) {
+    withLanes(width, [&](auto lanes) {
+      launch(maxKernel<decltype(lanes)::value, T>, launcher.blocksFor(loop.groups), kBlock, 0, launcher, loop, g,
+             static_cast<const T*>(x), static_cast<T*>(y));
+    });
+  });
+}
+
+void maxPoolGradient(const Launcher& launcher, const PoolGeometry& g, DType dyDtype, DType xDtype, const void* dy,
+                     const void* x, int64_t dxStride, void* dx) {
+  const int64_t bytes = sizeOf(xDtype);
+  const int width =
+      laneCount(g.channels, {{x, g.xStride, bytes}, {dx, dxStride, bytes}, {dy, g.yStride, sizeOf(dyDtype)}});
+  const PixelLoop loop = loopOver(g, width, g.height, g.width);
+  withElement(dyDtype, [&]<typename G>(G*) {
+    withElement(xDtype, [&]<typename X>(X*) {
+      withLanes(width, [&](auto lanes) {
+        launch(maxGradientKernel<decltype(lanes)::value, G, X>, launcher.blocksFor(loop.groups), kBlock, 0, launcher,
+               loop, g, static_cast<const G*>(dy), static_cast<const X*>(x), static_cast<X*>(dx), dxStride);
+      });
+    });
+  });
+}
+
+void averagePool(const Launcher& launcher, const PoolGeometry& g, DType dtype, const void* x, void* y) {
+  const int width = laneCount(g.channels, {{x, g.xStride, sizeOf(dtype)}, {y, g.yStride, sizeOf(dtype)}});
+  const PixelLoop loop = loopOver(g, width, g.outHeight, g.outWidth);
+  withElement(dtype, [&]<typename T>(T*) {
+    withLanes(width, [&](auto lanes) {
+      launch(averageKernel<decltype(lanes)::value, T>, launcher.blocksFor(loop.groups), kBlock, 0, launcher, loop, g,
+             static_cast<const T*>(x), static_cast<T*>(y));
+    });
+  });
+}
+
+void averagePoolGradient(const Launcher& launcher, const PoolGeometry& g, DType dtype, const void* dy, void* dx) {
+  const int width = laneCount(g.channels, {{dx, g.xStride, sizeOf(dtype)}, {dy, g.yStride, sizeOf(dtype)}});
+  const PixelLoop loop = loopOver(g, width, g.height, g.width);
+  withElement(dtype, [&]<typename T>(T*) {
+    withLanes(width, [&](auto lanes) {
+      launch(averageGradientKernel<decltype(lanes)::value, T>, launcher.blocksFor(loop.groups), kBlock, 0, launcher,
+             loop, g, static_cast<const T*>(dy), static_cast<T*>(dx));
+    });
+  });
+}
+
+}  // namespace jcs::cuda

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+
+namespace jcs {
+
+/// What the programs of one model have computed from its state and keep: weights folded, rounded and packed. Programs
+/// for other batches and sizes mostly want the same, and share it; it lives as long as one of them. Execution thread
+/// only.
+class DerivedStore {
+ public:
+  struct Entry {
+    std::shared_ptr<DeviceBuffer> memory;  ///< of all entries that were added with it
+    std::byte* data = nullptr;
+    std::optional<std::vector<uint64_t>> madeFrom;  ///< versions of the states that it was computed from
+  };
+
+  /// nullptr when no program has it.
+  std::shared_ptr<Entry> find(const std::string& key) const {
+    const auto found = entries_.find(key);
+    return found == entries_.end() ? nullptr : found->second.lock();
+  }
+  void add(const std::string& key, const std::shared_ptr<Entry>& entry) {
+    std::erase_if(entries_, [](const auto& other) { return other.second.expired(); });
+    entries_[key] = entry;
+  }
+  size_t size() const {
+    return static_cast<size_t>(std::ranges::count_if(entries_, [](const auto& e) { return !e.second.expired(); }));
+  }
+
+ private:
+  std::map<std::string, std::weak_ptr<Entry>> entries_;
+};
+
+}  // namespace jcs

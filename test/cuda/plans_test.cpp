@@ -1,0 +1,145 @@
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <sstream>
+
+#include "backend/cuda/convolution.h"
+#include "compiler/passes.h"
+#include "conformance/case.h"
+#include "cuda/absent_device.h"
+#include "native/harness.h"
+#include "networks/registry.h"
+
+namespace jcs::test {
+
+namespace {
+
+using cuda::ConvolutionProblem;
+
+/// The convolutions of a graph as the backend would prepare them, by description.
+using Problems = std::map<std::string, ConvolutionProblem>;
+
+/// In the precision of `activation`. `sliced`: the activations are channel slices at an odd offset.
+void addProblems(const Graph& graph, DType activation, const KernelOptions& options, bool sliced, Problems& problems) {
+  const auto operand = [&](const TensorType& type) {
+    Operand o = Operand::dense(type);
+    if (sliced && type.shape.rank() == 4) o.rowStride += 5, o.alignment = sizeOf(type.dtype);
+    return o;
+  };
+  for (const Node& node : graph.nodes()) {
+    if (!node.op->name().starts_with("conv2d")) continue;
+    std::vector<TensorType> types;
+    std::vector<Operand> inputs;
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      TensorType type = graph.values()[static_cast<size_t>(node.inputs[i])].type;
+      type.dtype = node.op->precision(static_cast<int>(i)) == Precision::kActivation ? activation : DType::kF32;
+      types.push_back(type);
+      const bool isWeight = i == 1 && node.op->name() != "conv2d_weight_gradient";
+      inputs.push_back(isWeight ? Operand::dense(type) : operand(type));
+    }
+    const TensorType result = node.op->infer(types)[0];
+    std::optional<ConvolutionProblem> problem;
+    if (node.op->name() == "conv2d")
+      problem = cuda::forwardProblem(static_cast<const Conv2d&>(*node.op), inputs, operand(result), options);
+    if (node.op->name() == "conv2d_input_gradient")
+      problem = cuda::inputGradientProblem(static_cast<const Conv2dInputGradient&>(*node.op), inputs, operand(result),
+                                           options);
+    if (node.op->name() == "conv2d_weight_gradient")
+      problem = cuda::weightGradientProblem(static_cast<const Conv2dWeightGradient&>(*node.op), inputs,
+                                            Operand::dense(result), options);
+    // Groups are no part of any network; what has no plan runs on our own kernels.
+    const bool grouped = problem->weights.inputs != problem->x.channels;
+    if (!grouped) problems.emplace(describe(*problem), *problem);
+  }
+}
+
+/// cuDNN compiles kernels for most plans that use tensor cores, a second each: one problem of each kind then stands for
+/// the others, which differ in extents, unless JCS_ALL_PLANS is set.
+Problems oneOfEachKind(const Problems& problems) {
+  if (std::getenv("JCS_ALL_PLANS")) return problems;
+  std::map<std::string, Problems::value_type> kinds;
+  for (const auto& entry : problems) {
+    const ConvolutionProblem& p = entry.second;
+    std::ostringstream kind;
+    kind << static_cast<int>(p.pass) << ' ' << p.kernelHeight << ' ' << p.convolution.stride << ' '
+         << (p.convolution.dilation > 1) << (p.x.copied || p.y.copied) << p.bias << p.residual.has_value()
+         << static_cast<int>(p.activation) << (p.x.dtype == p.y.dtype);
+    kinds.try_emplace(kind.str(), entry);
+  }
+  Problems chosen;
+  for (const auto& [kind, entry] : kinds) chosen.insert(entry);
+  return chosen;
+}
+
+/// Every problem has a plan, with its epilogue or without; says how many have one with it.
+void checkPlans(const Problems& problems) {
+  CHECK(problems.size() > 10);
+  const cuda::PlanTarget target = absentH100();
+  int withEpilogue = 0, fused = 0;
+  for (const auto& [text, problem] : problems) {
+    std::optional<cuda::ExecutionPlan> plan;
+    if (problem.hasEpilogue()) {
+      ++withEpilogue;
+      plan = planConvolution(target, problem, true);
+      fused += plan.has_value();
+    }
+    if (!plan) plan = planConvolution(target, problem, false);
+    if (!plan) reportFailure(__FILE__, __LINE__, "no plan for " + text);
+  }
+  std::printf("     %zu problems, %d of %d epilogues fused\n", problems.size(), fused, withEpilogue);
+}
+
+Problems conformanceProblems(DType activation, const KernelOptions& options) {
+  Problems problems;
+  for (const conformance::Case& row : conformance::cases()) {
+    const conformance::CaseGraph built = conformance::buildGraph(row);
+    for (const bool sliced : {false, true}) addProblems(*built.graph, activation, options, sliced, problems);
+  }
+  return problems;
+}
+
+}  // namespace
+
+TEST("a plan is shared by problems that are the same and by no others") {
+  const Operand x = Operand::dense({DType::kBF16, {1, 8, 8, 64}}), w = Operand::dense({DType::kF32, {64, 64, 3, 3}}),
+                bias = Operand::dense({DType::kF32, {64}});
+  Conv2d op;
+  op.conv.padding = 1;
+  op.bias = true;
+  const auto key = [&](const Conv2d& conv, const Operand& input, const KernelOptions& options, bool epilogue) {
+    return planKey(cuda::forwardProblem(conv, std::vector{input, w, bias}, x, options), epilogue);
+  };
+  const std::string same = key(op, x, {}, true);
+  CHECK_EQUAL(key(op, x, {.threads = 2}, true), same);
+  Conv2d relu = op;
+  relu.activation = Activation::kRelu;
+  Operand slice = x;
+  slice.rowStride = 128;
+  for (const std::string& other : {key(op, x, {}, false), key(relu, x, {}, true), key(op, slice, {}, true),
+                                   key(op, x, {.deterministic = false}, true)})
+    CHECK(other != same);
+  CHECK_EQUAL(key(relu, x, {}, false), key(op, x, {}, false));
+}
+
+TEST("an H100 has a float32 plan for every convolution of the conformance table") {
+  checkPlans(conformanceProblems(DType::kF32, {}));
+}
+TEST("an H100 has a tf32 plan for every convolution of the conformance table") {
+  checkPlans(oneOfEachKind(conformanceProblems(DType::kF32, {.tf32 = true})));
+}
+TEST("an H100 has a bf16 plan for every convolution of the conformance table") {
+  checkPlans(oneOfEachKind(conformanceProblems(DType::kBF16, {})));
+}
+
+TEST("an H100 has a bf16 plan for every convolution of the networks at full width") {
+  Problems problems;
+  for (const NetworkInfo& network : networks()) {
+    NetworkSpec spec;
+    spec.network = network.name;
+    const auto graph = optimize(*inferenceGraph(spec, 1, network.inputSize, network.inputSize), DType::kBF16);
+    addProblems(*graph, DType::kBF16, {}, false, problems);
+  }
+  checkPlans(oneOfEachKind(problems));
+}
+
+}  // namespace jcs::test

@@ -1,0 +1,92 @@
+#include "compiler/derived_store.h"
+
+#include "native/compiled.h"
+#include "native/harness.h"
+#include "networks/registry.h"
+
+namespace jcs {
+
+namespace {
+
+std::unique_ptr<Graph> network(int64_t batch) {
+  NetworkSpec spec;
+  spec.network = "res2net50-v1b";
+  spec.width = 0.25;
+  return inferenceGraph(spec, batch, 64, 64, false);
+}
+
+Tensor values(const TensorType& type, unsigned seed, float low, float high) {
+  Tensor tensor(type);
+  for (float& value : tensor.as<float>()) {
+    seed = seed * 1664525u + 1013904223u;
+    value = low + static_cast<float>(seed >> 8) * 0x1p-24f * (high - low);
+  }
+  return tensor;
+}
+
+void fill(StateStore& states, const Graph& graph, unsigned seed) {
+  for (const ValueInfo& info : graph.values())
+    if (info.kind == ValueInfo::Kind::kState)
+      states.set(info.name, info.name.ends_with("running_var") ? values(info.type, seed, 0.5f, 1)
+                                                               : values(info.type, seed, -0.05f, 0.05f));
+}
+
+std::vector<float> logits(Program& program, StateStore& states) {
+  const Tensor image = values(program.inputType("image"), 5, -1, 1);
+  Tensor result(program.outputType("logits"));
+  DeviceBuffer arena(cpuBackend(), program.arenaBytes());
+  program.run(states, arena.data(), {{{"image", image.data()}}, {{"logits", result.data()}}});
+  return {result.as<float>().begin(), result.as<float>().end()};
+}
+
+/// What a program makes of the state that has nothing to share with.
+std::vector<float> logitsAlone(int64_t batch, StateStore& states, const CompileOptions& options) {
+  Program program(*network(batch), cpuBackend(), options);
+  return logits(program, states);
+}
+
+}  // namespace
+
+TEST("programs of other batches share what is derived from the weights") {
+  for (const DType activation : {DType::kF32, DType::kBF16}) {
+    if (!cpuBackend()->supports(activation)) continue;
+    const CompileOptions options{activation, {}};
+    StateStore states(cpuBackend());
+    fill(states, *network(1), 1);
+    DerivedStore shared;
+    auto one = std::make_unique<Program>(*network(4), cpuBackend(), options, &shared);
+    const size_t alone = shared.size();
+    CHECK(alone > 50);
+    auto other = std::make_unique<Program>(*network(5), cpuBackend(), options, &shared);
+    CHECK(shared.size() < alone + alone / 4);  // layouts may depend on the batch, but few do
+
+    // Each makes what the other then reads; after a change, the other way round.
+    CHECK(logits(*one, states) == logitsAlone(4, states, options));
+    CHECK(logits(*other, states) == logitsAlone(5, states, options));
+    fill(states, *network(1), 2);
+    const auto changed = logits(*other, states);
+    CHECK(changed == logitsAlone(5, states, options));
+    CHECK(logits(*one, states) == logitsAlone(4, states, options));
+
+    one.reset();
+    CHECK(logits(*other, states) == changed);
+    other.reset();
+    CHECK_EQUAL(shared.size(), size_t{0});
+  }
+}
+
+TEST("precisions and sources keep derived values apart") {
+  DerivedStore shared;
+  StateStore states(cpuBackend());
+  fill(states, *network(1), 1);
+  Program exact(*network(4), cpuBackend(), {DType::kF32, {}}, &shared);
+  const auto expected = logits(exact, states);
+  if (cpuBackend()->supports(DType::kBF16)) {
+    const CompileOptions options{DType::kBF16, {}};
+    Program rounded(*network(4), cpuBackend(), options, &shared);
+    CHECK(logits(rounded, states) == logitsAlone(4, states, options));
+  }
+  CHECK(logits(exact, states) == expected);
+}
+
+}  // namespace jcs
