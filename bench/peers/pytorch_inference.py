@@ -20,11 +20,10 @@ def prepare(network, batch, size, threads, mode):
     model = pytorch_networks.build(network, threads).to(dtype).eval()
     images = torch.randn(batch, 3, size, size).to(dtype=dtype, memory_format=torch.channels_last)
     if compiled:
-        import torch._inductor.config
-        from torch._inductor.cpp_builder import get_cpp_compiler
+        from torch._inductor import config, cpp_builder
 
-        get_cpp_compiler()  # raises where there is none
-        torch._inductor.config.freezing = True
+        cpp_builder.get_cpp_compiler()  # raises where there is none
+        config.freezing = True
         model = torch.compile(model, dynamic=False)
 
     def run(_=None):
