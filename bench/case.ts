@@ -27,7 +27,7 @@ const segmenterNetwork = 'jcs-segmentation'
 export const caseJobs = ({ threads }: Settings): Job[] =>
   cases.map((benchmark) => {
     const { slices, size, width, quick = false } = benchmark
-    const name = `case/width ${width}/${slices}x${size}`
+    const name = `case/${slices}x${size}${width === 1 ? '' : `/width-${width}`}`
     return { name, quick, measure: () => measureCase(name, benchmark, threads) }
   })
 

@@ -16,7 +16,7 @@ import { pytorchVersion } from './peers/pytorch'
 import { type ResultFile, writeResults } from './results'
 import { scalingJobs } from './scaling'
 import { startJobs } from './start'
-import { plainTable } from './tables'
+import { plainTables } from './tables'
 import { trainingJobs } from './training'
 
 interface Options extends Settings {
@@ -101,7 +101,7 @@ async function main(): Promise<void> {
       process.exitCode = 1
     }
   }
-  console.log(`\n${plainTable(results)}`)
+  console.log(`\n${plainTables(results)}`)
   const path = outputPath(options, results)
   if (path === undefined) return
   writeResults(path, results)
