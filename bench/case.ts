@@ -17,8 +17,9 @@ interface Case {
 }
 
 const cases: readonly Case[] = [
-  { slices: 300, size: 512, width: 1 },
   { slices: 40, size: 128, width: 0.125, quick: true },
+  { slices: 300, size: 512, width: 0.125 },
+  { slices: 300, size: 512, width: 1 },
 ]
 
 const classifierNetwork = 'res2net50-v1b'
