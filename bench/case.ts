@@ -17,8 +17,9 @@ interface Case {
 }
 
 const cases: readonly Case[] = [
-  { slices: 300, size: 512, width: 1 },
   { slices: 40, size: 128, width: 0.125, quick: true },
+  { slices: 300, size: 512, width: 0.125 },
+  { slices: 300, size: 512, width: 1 },
 ]
 
 const classifierNetwork = 'res2net50-v1b'
@@ -27,7 +28,7 @@ const segmenterNetwork = 'jcs-segmentation'
 export const caseJobs = ({ threads }: Settings): Job[] =>
   cases.map((benchmark) => {
     const { slices, size, width, quick = false } = benchmark
-    const name = `case/width ${width}/${slices}x${size}`
+    const name = `case/${slices}x${size}${width === 1 ? '' : `/width-${width}`}`
     return { name, quick, measure: () => measureCase(name, benchmark, threads) }
   })
 

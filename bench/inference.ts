@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createModel, type Model, type Network } from 'jcs-ct'
+import { type Roofline, rooflineOf } from '../ts/roofline'
 import { noiseImages, type Outputs, relativeError } from './agreement'
 import { alternate, timed } from './harness'
 import type { Job, Settings } from './job'
@@ -86,7 +87,12 @@ async function measureInference(
     requireTelling(network, expected)
     const errors = new Map<string, number>()
     for (const model of models) errors.set(model.precision, await checkAgreement(model, images, expected))
-    const { steps } = await models[0]!.profile({ batch, height: size, width: size })
+    const rooflines = new Map<string, Roofline>()
+    for (const model of models) {
+      const profile = await model.profile({ batch, height: size, width: size })
+      rooflines.set(model.precision, rooflineOf(profile, await model.peaks()))
+    }
+    const { steps } = rooflines.get('fp32')!
     const gigaflops = steps.reduce((sum, { flops }) => sum + flops, 0) / 1e9
 
     const times = await alternate(
@@ -101,7 +107,7 @@ async function measureInference(
       subject: string,
       engine: EngineResult['engine'],
       precision: string,
-      more: Pick<EngineResult, 'settings' | 'relativeError'>,
+      more: Pick<EngineResult, 'settings' | 'relativeError' | 'roofline'>,
     ): EngineResult => {
       const spread = times.get(subject)!
       const gigaflopsPerSecond = Number((gigaflops / (spread.median / 1000)).toFixed(1))
@@ -125,7 +131,10 @@ async function measureInference(
       gigaflops: Number(gigaflops.toFixed(2)),
       results: [
         ...models.map(({ precision }) =>
-          resultOf(precision, 'jcs-ct', precision, { relativeError: errors.get(precision)! }),
+          resultOf(precision, 'jcs-ct', precision, {
+            relativeError: errors.get(precision)!,
+            roofline: largestParts(rooflines.get(precision)!),
+          }),
         ),
         resultOf(spins ? 'session 0' : 'session 1', 'onnxruntime-node', 'fp32', { settings: onnxSettings }),
         ...(compiled ? [resultOf('compiled', 'torch.compile', 'bf16', { settings: compiledSettings })] : []),
@@ -138,6 +147,11 @@ async function measureInference(
     rmSync(directory, { recursive: true, force: true })
   }
 }
+
+const largestParts = ({ peaks, groups }: Roofline) => ({
+  peaks,
+  groups: groups.filter(({ share }) => share >= 0.01),
+})
 
 /** Probabilities that are 0 or 1 all over tell nothing. */
 function requireTelling(network: Network, { side1 }: Outputs): void {

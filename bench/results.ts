@@ -1,4 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
+import type { Peaks } from 'jcs-ct'
+import type { StepGroup } from '../ts/roofline'
 import type { Environment } from './environment'
 import type { Spread } from './harness'
 
@@ -11,6 +13,8 @@ export interface EngineResult extends Spread {
   gigaflopsPerSecond?: number
   /** Norm of the difference to the peer's float32 outputs over their norm, of the output that differs most. */
   relativeError?: number
+  /** Where the time goes: kernels of a hundredth of it or more, beside what the device can do at best. */
+  roofline?: { peaks: Peaks; groups: StepGroup[] }
 }
 
 /** What is measured, in the order of tables, and what a table of it is called. */
@@ -37,6 +41,8 @@ export interface Measurement {
   network: string
   batch: number
   size: number
+  /** Where not those of the run. */
+  threads?: number
   gigaflops?: number
   /** What the figures stand for, where the name does not tell. */
   note?: string

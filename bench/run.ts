@@ -16,7 +16,7 @@ import { pytorchVersion } from './peers/pytorch'
 import { type ResultFile, writeResults } from './results'
 import { scalingJobs } from './scaling'
 import { startJobs } from './start'
-import { plainTable } from './tables'
+import { plainTables } from './tables'
 import { trainingJobs } from './training'
 
 interface Options extends Settings {
@@ -62,8 +62,8 @@ function jobs({ quick, only, ...settings }: Options): Job[] {
     startJobs,
     overheadJobs,
     scalingJobs,
-    caseJobs,
     isaJobs,
+    caseJobs,
   ].flatMap((jobsOf) => jobsOf(settings))
   return all.filter((job) => job.name.includes(only) && (job.quick || !quick))
 }
@@ -92,20 +92,19 @@ async function main(): Promise<void> {
   console.log(`${cpu}, ${isa}, ${threads} threads`)
   if (loadAverage > 0.5)
     console.log(`The load average is ${loadAverage}: others are at work, times will be too long.`)
+  const path = outputPath(options, results)
   for (const [index, { name, measure }] of selected.entries()) {
     console.log(`${index + 1}/${selected.length} ${name}`)
     try {
       results.measurements.push(await measure())
+      if (path !== undefined) writeResults(path, results) // what is interrupted keeps what it measured
     } catch (error) {
       console.error(`  failed: ${error instanceof Error ? error.message : error}`)
       process.exitCode = 1
     }
   }
-  console.log(`\n${plainTable(results)}`)
-  const path = outputPath(options, results)
-  if (path === undefined) return
-  writeResults(path, results)
-  console.log(`\nwritten to ${path}`)
+  console.log(`\n${plainTables(results)}`)
+  if (path !== undefined) console.log(`\nwritten to ${path}`)
 }
 
 main().catch((error: unknown) => {

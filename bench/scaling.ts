@@ -55,7 +55,7 @@ async function measureScaling(
     const results = models.map(
       ({ precision }): EngineResult => ({ engine: 'jcs-ct', precision, ...spreads.get(precision)! }),
     )
-    return { name, kind: 'scaling', unit: 'ms per slice', network, batch: slices, size, results }
+    return { name, kind: 'scaling', unit: 'ms per slice', network, batch: slices, size, threads, results }
   } finally {
     for (const model of models) await model.dispose()
   }

@@ -12,20 +12,38 @@ import {
   ratiosToPeers,
   readResults,
 } from './results'
+import { isReached, type Target, targetsOf } from './targets'
 
 const root = join(__dirname, '..')
 
-/** Which kinds each document shows. */
-const documents: Record<string, readonly Kind[]> = {
-  'README.md': ['inference', 'training'],
-  'docs/performance.md': Object.keys(kinds) as Kind[],
+/** What each document shows of a result file. */
+const documents: Record<string, (results: ResultFile) => string> = {
+  'README.md': (results) => markdownTables(results, ['inference', 'training']),
+  'docs/performance.md': (results) =>
+    [
+      markdownTables(results, Object.keys(kinds) as Kind[]),
+      '### Beside the targets',
+      'They were set for processors with a matrix unit (AMX), where bf16 is many times as fast as float32.',
+      markdownTargets(results),
+      '### Where the time goes',
+      'The share of the roof is defined below.',
+      markdownRooflines(results),
+    ].join('\n\n'),
 }
 
 /** What stands between these lines is written by this script. */
 const markers = ['<!-- npm run bench:tables writes from here -->', '<!-- to here -->'] as const
 
-/** For a terminal. */
-export function plainTable({ measurements }: ResultFile): string {
+/** For a terminal: every figure, and what was aimed at. */
+export function plainTables(results: ResultFile): string {
+  const targets = targetsOf(results).map((target) => targetCells(target))
+  return [
+    columns(figureRows(results)),
+    ...(targets.length > 0 ? [columns([targetHeader, ...targets])] : []),
+  ].join('\n\n')
+}
+
+function figureRows({ measurements }: ResultFile): string[][] {
   const rows = [['work', 'engine', 'median', 'unit', 'quartiles', 'GFLOP/s', 'error', 'peer / ours']]
   for (const measurement of measurements) {
     for (const result of measurement.results) {
@@ -42,6 +60,18 @@ export function plainTable({ measurements }: ResultFile): string {
       ])
     }
   }
+  return rows
+}
+
+const targetHeader = ['target', 'reached', 'goal', '']
+const targetCells = (target: Target): string[] => [
+  target.what,
+  figure(target.reached),
+  `${target.bound === 'at least' ? '≥' : '≤'} ${target.goal}`,
+  isReached(target) ? 'reached' : 'missed',
+]
+
+function columns(rows: readonly string[][]): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
   return rows
     .map((row) =>
@@ -51,6 +81,38 @@ export function plainTable({ measurements }: ResultFile): string {
         .trimEnd(),
     )
     .join('\n')
+}
+
+/** Kernels that take a twentieth of the time of a network or more, in our fastest precision. */
+function markdownRooflines({ measurements }: ResultFile): string {
+  const header = ['inference', 'op', 'kernel', 'steps', 'share', 'GFLOP/s', 'GB/s', 'of the roof']
+  const rows = measurements
+    .filter(({ kind }) => kind === 'inference')
+    .flatMap((measurement) => {
+      const own = measurement.results
+        .filter(({ roofline }) => roofline)
+        .toSorted((a, b) => a.median - b.median)[0]
+      return (own?.roofline?.groups ?? [])
+        .filter(({ share }) => share >= 0.05)
+        .map((group) => [
+          `${workOf(measurement)}, ${own!.precision}`,
+          group.op,
+          group.implementation,
+          String(group.steps),
+          percent(group.share),
+          group.gigaflopsPerSecond.toFixed(0),
+          group.gigabytesPerSecond.toFixed(1),
+          percent(group.roofShare),
+        ])
+    })
+  return markdownRows(header, rows)
+}
+
+const percent = (share: number): string => `${(100 * share).toFixed(0)} %`
+
+/** What was aimed at, as a table of a document. */
+export function markdownTargets(results: ResultFile): string {
+  return markdownRows(targetHeader, targetsOf(results).map(targetCells))
 }
 
 /** One table a kind, one row a measurement, one column an engine, and the machine. */
@@ -77,8 +139,12 @@ function markdownTable(measurements: readonly Measurement[]): string {
   })
   const header = [`${kinds[kind]}: ${unit}, median`, ...engines]
   const notes = [...new Set(measurements.flatMap(({ note }) => note ?? []))]
-  const lines = [header, header.map((_, column) => (column === 0 ? '---' : '--:')), ...rows]
-  return [lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n'), ...notes].join('\n\n')
+  return [markdownRows(header, rows), ...notes].join('\n\n')
+}
+
+function markdownRows(header: readonly string[], rows: readonly string[][]): string {
+  const rule = header.map((_, column) => (column === 0 ? '---' : '--:'))
+  return [header, rule, ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 }
 
 const cell = (result: EngineResult | undefined): string => (result ? figure(result.median) : '–')
@@ -101,11 +167,11 @@ export function committedResults(): ResultFile[] {
 /** The documents as they should be, by path. */
 export function documentsWithTables(results: readonly ResultFile[]): Map<string, string> {
   return new Map(
-    Object.entries(documents).map(([name, shown]) => {
+    Object.entries(documents).map(([name, tablesOf]) => {
       const text = readFileSync(join(root, name), 'utf8')
       const [before, rest] = splitOnce(text, markers[0], name)
       const [, after] = splitOnce(rest, markers[1], name)
-      const tables = results.map((result) => markdownTables(result, shown)).join('\n\n')
+      const tables = results.map(tablesOf).join('\n\n')
       return [name, `${before}${markers[0]}\n\n${tables}\n\n${markers[1]}${after}`]
     }),
   )

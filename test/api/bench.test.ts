@@ -3,7 +3,8 @@ import { verdictOf } from '../../bench/compare'
 import type { Environment } from '../../bench/environment'
 import { alternate, summarize } from '../../bench/harness'
 import { type EngineResult, type Measurement, type ResultFile, ratiosToPeers } from '../../bench/results'
-import { markdownTables, plainTable } from '../../bench/tables'
+import { markdownTables, plainTables } from '../../bench/tables'
+import { isReached, targetsOf } from '../../bench/targets'
 
 const result = (engine: EngineResult['engine'], ...samples: number[]): EngineResult => ({
   engine,
@@ -38,11 +39,38 @@ t.test('tables: a row a measurement, a column an engine, ratios to each peer', a
     measurements: [measurement({}), memory],
   } as unknown as ResultFile & { environment: Environment }
   t.same(ratiosToPeers(memory, memory.results[0]!), [{ peer: 'onnxruntime-node fp32', ratio: 2.5 }])
-  t.match(plainTable(file), /memory\/unet\/1x512 +jcs-ct fp32 +10\.0 +MiB/)
+  t.match(plainTables(file), /memory\/unet\/1x512 +jcs-ct fp32 +10\.0 +MiB/)
   const tables = markdownTables(file, ['inference'])
   t.match(tables, '| unet, 1×512² | 10.0 | 25.0 |')
   t.notMatch(tables, 'MiB')
   t.match(markdownTables(file, ['inference', 'memory']), 'Noted.')
+})
+
+t.test('targets: ratios to peers, limits, and what slices and threads cost', async (t) => {
+  const scaling = (batch: number, threads: number, ms: number) =>
+    measurement({ kind: 'scaling', batch, threads, results: [result('jcs-ct', ms)] })
+  const file = {
+    measurements: [
+      measurement({ name: 'inference/jcs-segmentation/1x512' }),
+      measurement({ name: 'start/unet/1x512', kind: 'start' }),
+      measurement({ name: 'case/300x512', kind: 'case', results: [result('jcs-ct', 1.2)] }),
+      scaling(1, 1, 20),
+      scaling(300, 1, 19),
+      scaling(1, 2, 10),
+      scaling(300, 2, 12),
+    ],
+  } as ResultFile
+  const targets = targetsOf(file)
+  t.match(targets, [
+    { what: /segmentation.* fp32: onnxruntime-node fp32/, reached: 2.5, goal: 1.1, bound: 'at least' },
+    { what: /^start/, reached: 2.5, goal: 3 },
+    { what: /^case/, reached: 1.2, goal: 1.1, bound: 'at most' },
+    { what: /1 thread: a slice of 300/, reached: 0.95, bound: 'at most' },
+    { what: /1 thread \/ 2 threads/, reached: 19 / 12, goal: 1.8 },
+    { what: /2 threads: a slice of 300/, reached: 1.2 },
+  ])
+  t.same(targets.map(isReached), [true, false, false, true, false, false])
+  t.match(plainTables(file), /start.* +2.50 +≥ 3 +missed/)
 })
 
 t.test('subjects take turns, forwards and backwards, and warm-ups do not count', async (t) => {
