@@ -152,10 +152,10 @@ void Loader::State::mix(Batch& batch) const {
 
 void Loader::State::read(Batch& batch, size_t i) const {
   const PackedDataset::Info& info = dataset->info(batch.samples[i]);
-  const bool withMask = batch.sources[i].maskOffset >= 0;
-  dataset->readBytes(batch.samples[i],
-                     {batch.bytes.data() + batch.offsets[i],
-                      static_cast<size_t>(info.imageBytes() + (withMask ? info.maskBytes() : 0))});
+  const int64_t used = info.imageBytes() + (batch.sources[i].maskOffset >= 0 ? info.maskBytes() : 0);
+  std::byte* bytes = batch.bytes.data() + batch.offsets[i];
+  dataset->readBytes(batch.samples[i], {bytes, static_cast<size_t>(used)});
+  std::fill(bytes + used, batch.bytes.data() + batch.offsets[i + 1], std::byte{0});
 }
 
 void Loader::State::run() {

@@ -22,9 +22,10 @@ void validate(const Pixels& pixels) {
   require(pixels.channels == 1 || pixels.channels == 3, errors::kInvalidArgument, [&] {
     return "an image has " + std::to_string(pixels.channels) + " channels; 1 (gray) and 3 (RGB) are understood";
   });
-  require(pixels.width <= kMaxImagePixels && pixels.height <= kMaxImagePixels / pixels.width, errors::kInputTooLarge, [&] {
-    return "an image of " + sizeText(pixels) + " pixels is larger than the limit of 2^28 pixels; scale it down";
-  });
+  require(pixels.width <= kMaxImagePixels && pixels.height <= kMaxImagePixels / pixels.width, errors::kInputTooLarge,
+          [&] {
+            return "an image of " + sizeText(pixels) + " pixels is larger than the limit of 2^28 pixels; scale it down";
+          });
   const int64_t wanted = pixels.width * pixels.height * pixels.channels * bytesOf(pixels.format);
   require(static_cast<int64_t>(pixels.data.size()) == wanted, errors::kInvalidArgument, [&] {
     return "an image of " + sizeText(pixels) + " pixels and " + std::to_string(pixels.channels) + " channels takes " +

@@ -51,7 +51,11 @@ struct SourceBatch {
       pixels += image.width * image.height;
     }
     bytes = Tensor(DType::kU8, {end});
-    for (size_t i = 0; i < slices.size(); ++i) std::ranges::copy(slices[i].pixels.data, bytes.data() + sources[i].offset);
+    for (size_t i = 0; i < slices.size(); ++i) {
+      const int64_t next = i + 1 < slices.size() ? sources[i + 1].offset : end;
+      std::byte* rest = std::ranges::copy(slices[i].pixels.data, bytes.data() + sources[i].offset).out;
+      std::fill(rest, bytes.data() + next, std::byte{0});
+    }
     capacity = {roundedCapacity(end, n, metadata.inputSize), roundedCapacity(pixels, n, metadata.inputSize)};
   }
 

@@ -203,12 +203,10 @@ void Model::copyTrunk(Model& classifier) {
   metadata_.spec.classifierEpsilon = trunkEpsilon(classifier.spec());
 }
 
-std::shared_ptr<Program> Model::program(const std::string& key,
-                                        const std::function<std::unique_ptr<Graph>()>& graph) {
+std::shared_ptr<Program> Model::program(const std::string& key, const std::function<std::unique_ptr<Graph>()>& graph) {
   requireAlive();
-  return programs_.get(key, [&] {
-    return std::make_shared<Program>(*graph(), engine_->sharedBackend(), compileOptions(), &derived_);
-  });
+  return programs_.get(
+      key, [&] { return std::make_shared<Program>(*graph(), engine_->sharedBackend(), compileOptions(), &derived_); });
 }
 
 std::shared_ptr<Program> Model::inferenceProgram(int64_t n, int64_t height, int64_t width, bool withActivationMap) {

@@ -106,8 +106,8 @@ struct Augmentation {
   JCS_DEVICE_FUNCTION bool changesIntensities() const { return gamma != 1 || gain != 1 || offset != 0 || noise != 0; }
 };
 
-/// The noise of four pixels in a row, 4·block and on: normals, as a radius √(−2 ln radius[i]) and an angle 2π·turn[i] of
-/// each two. Cosine and sine are those of the even and the odd pixel (Box and Muller).
+/// The noise of four pixels in a row, 4·block and on: normals, as a radius √(−2 ln radius[i]) and an angle 2π·turn[i]
+/// of each two. Cosine and sine are those of the even and the odd pixel (Box and Muller).
 struct NoiseBlock {
   float radius[2];  ///< in (0, 1]
   float turn[2];    ///< in [0, 1)

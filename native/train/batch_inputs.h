@@ -12,11 +12,12 @@ namespace jcs {
 /// What a training step learns from, as values of its graph. Segmentation has masks; classification has targets and,
 /// for eq. 4, the last two.
 struct BatchValues {
-  Value image;              ///< N×S×S×3, augmented, normalised, mixed
-  Value mask;               ///< N×S×S×1, 0 or 1
-  Value targets;            ///< N×2
-  Value activationMask;     ///< N×h×w×1, the masks averaged over feature cells
-  Value activationWeights;  ///< N: 1/max(count, 1) for the batch's `count` unmixed samples with a mask that is not empty
+  Value image;           ///< N×S×S×3, augmented, normalised, mixed
+  Value mask;            ///< N×S×S×1, 0 or 1
+  Value targets;         ///< N×2
+  Value activationMask;  ///< N×h×w×1, the masks averaged over feature cells
+  Value
+      activationWeights;  ///< N: 1/max(count, 1) for the batch's `count` unmixed samples with a mask that is not empty
 };
 
 /// Adds the values of a batch of that many samples; `isPart` when they are a part of a batch.

@@ -18,8 +18,8 @@ LossValues classification(Graph& graph, const BatchValues& batch, const NetworkS
   const Value crossEntropy = classificationLoss(network.logits, batch.targets, microBatch);
   LossValues loss{crossEntropy, {{"crossEntropy", crossEntropy}}, std::nullopt};
   if (!config.activationLoss) return loss;
-  Value activation = activationLoss(network.features, network.headWeight, batch.activationMask, batch.activationWeights,
-                                    spec.variant);
+  Value activation =
+      activationLoss(network.features, network.headWeight, batch.activationMask, batch.activationWeights, spec.variant);
   if (config.activationLossWeight != 1) activation = multiply(activation, config.activationLossWeight);
   loss.terms.emplace_back("activation", activation);
   loss.total = add(crossEntropy, activation);

@@ -26,8 +26,8 @@ enum class Fill {
 struct Input {
   Shape shape;
   Fill fill = Fill::kSigned;
-  bool differentiable = true;  ///< whether the gradient check asks for its gradient
-  DType dtype = DType::kF32;   ///< what the graph is built with
+  bool differentiable = true;                     ///< whether the gradient check asks for its gradient
+  DType dtype = DType::kF32;                      ///< what the graph is built with
   std::shared_ptr<const Tensor> bytes = nullptr;  ///< instead of a fill, where `dtype` is kU8
 };
 

@@ -78,12 +78,11 @@ struct Size {
 
 void addImages(std::vector<Case>& table) {
   const auto add = [&](const std::string& name, const Sources& sources, Size size) {
-    table.push_back({"pixels to images " + name,
-                     {sources.bytes(), sources.table()},
-                     [=](std::span<const Value> in) {
-                       return std::vector{pixelsToImages(in[0], in[1], size.height, size.width)};
-                     },
-                     false});
+    table.push_back(
+        {"pixels to images " + name,
+         {sources.bytes(), sources.table()},
+         [=](std::span<const Value> in) { return std::vector{pixelsToImages(in[0], in[1], size.height, size.width)}; },
+         false});
     table.push_back({"bits to masks " + name,
                      {sources.bytes(), sources.table()},
                      [=](std::span<const Value> in) {
@@ -206,13 +205,11 @@ void addAverages(std::vector<Case>& table) {
   for (const auto& [x, size] : {std::pair{Shape{2, 8, 12, 1}, Size{2, 3}}, std::pair{Shape{3, 7, 5, 1}, Size{3, 2}},
                                 std::pair{Shape{1, 75, 109, 1}, Size{3, 4}}, std::pair{Shape{2, 4, 4, 1}, Size{4, 4}},
                                 std::pair{Shape{1, 3, 5, 1}, Size{1, 1}}, std::pair{Shape{1, 3, 3, 1}, Size{4, 5}}})
-    table.push_back({"area average " + x.toString() + " to " + std::to_string(size.height) + "x" +
-                         std::to_string(size.width),
-                     {{x, Fill::kUnit, false}},
-                     [=](std::span<const Value> in) {
-                       return std::vector{areaAverage(in[0], size.height, size.width)};
-                     },
-                     false});
+    table.push_back(
+        {"area average " + x.toString() + " to " + std::to_string(size.height) + "x" + std::to_string(size.width),
+         {{x, Fill::kUnit, false}},
+         [=](std::span<const Value> in) { return std::vector{areaAverage(in[0], size.height, size.width)}; },
+         false});
 }
 
 void addMaps(std::vector<Case>& table) {
@@ -230,8 +227,12 @@ void addMaps(std::vector<Case>& table) {
                        false});
   }
   // Of these only the first may be written; it covers everything.
-  const std::vector<MapTarget> broken{{0, 5, 6, 0.5f, 0}, {1, 5, 6, 0.5f, 0},         {-1, 2, 2, 0.5f, 0},
-                                      {0, 0, 6, 0.5f, 0}, {0, 1 << 30, 1 << 30, 0.5f, 0}, {INT64_MAX, 1, 1, 0.5f, 0}};
+  const std::vector<MapTarget> broken{{0, 5, 6, 0.5f, 0},
+                                      {1, 5, 6, 0.5f, 0},
+                                      {-1, 2, 2, 0.5f, 0},
+                                      {0, 0, 6, 0.5f, 0},
+                                      {0, 1 << 30, 1 << 30, 0.5f, 0},
+                                      {INT64_MAX, 1, 1, 0.5f, 0}};
   table.push_back({"maps to unusable sources",
                    {{{6, 4, 4, 1}, Fill::kUnit, false}, tableInput(broken)},
                    [](std::span<const Value> in) { return mapsToSources(in[0], in[1], 30, true); },

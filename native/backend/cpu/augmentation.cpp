@@ -213,7 +213,10 @@ void coveredPixels(int64_t i, int64_t cells, int64_t pixels, Use&& use) {
 class AreaAverageKernel : public Kernel {
  public:
   explicit AreaAverageKernel(const Prepare& p)
-      : pool_(p.device.pool()), threads_(p.options.threads), in_(p.inputs[0].type.shape), out_(p.outputs[0].type.shape) {}
+      : pool_(p.device.pool()),
+        threads_(p.options.threads),
+        in_(p.inputs[0].type.shape),
+        out_(p.outputs[0].type.shape) {}
 
   void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte*) override {
     const int64_t height = in_[1], width = in_[2], cellRows = out_[1], cellColumns = out_[2];
@@ -221,8 +224,8 @@ class AreaAverageKernel : public Kernel {
     pool_.parallelFor(threads_, out_.elements(), 1 + static_cast<int64_t>(8192 / std::max(1.0, area)),
                       [&](int64_t begin, int64_t end, int) {
                         for (int64_t cell = begin; cell < end; ++cell) {
-                          const float* x = reinterpret_cast<const float*>(in[0]) +
-                                           cell / (cellRows * cellColumns) * height * width;
+                          const float* x =
+                              reinterpret_cast<const float*>(in[0]) + cell / (cellRows * cellColumns) * height * width;
                           double sum = 0;
                           coveredPixels(cell / cellColumns % cellRows, cellRows, height, [&](int64_t p, double down) {
                             coveredPixels(cell % cellColumns, cellColumns, width, [&](int64_t q, double across) {

@@ -54,8 +54,8 @@ JCS_VECTORISED void addRow(float* row, const T* x, float weight, Window window, 
   }
 }
 
-/// One channel of one row of the result, `stride` floats from pixel to pixel: sums[q] = Σ weights[k, q] · row[begin[q] +
-/// k · channels]. Tap by tap, so that neighbours of the result are computed together.
+/// One channel of one row of the result, `stride` floats from pixel to pixel: sums[q] = Σ weights[k, q] · row[begin[q]
+/// + k · channels]. Tap by tap, so that neighbours of the result are computed together.
 JCS_VECTORISED void combineColumns(float* sums, const float* row, const int32_t* begin, const float* weights,
                                    int64_t taps, int64_t channels, int64_t width) {
   for (int64_t q = 0; q < width; ++q) sums[q] = 0;

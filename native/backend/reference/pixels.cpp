@@ -35,9 +35,9 @@ double pixelAt(Bytes bytes, const ImageSource& s, int64_t y, int64_t x, int64_t 
     case PixelFormat::kU16: return numberAt<uint16_t>(bytes, at) / 65535;
     case PixelFormat::kF32: return numberAt<float>(bytes, at);
     case PixelFormat::kI16:
-      return std::clamp((numberAt<int16_t>(bytes, at) - static_cast<double>(s.windowLow)) /
-                            static_cast<double>(s.windowWidth),
-                        0.0, 1.0);
+      return std::clamp(
+          (numberAt<int16_t>(bytes, at) - static_cast<double>(s.windowLow)) / static_cast<double>(s.windowWidth), 0.0,
+          1.0);
   }
   return 0;
 }
@@ -126,10 +126,10 @@ void augmentImages(const AugmentImages&, const Operands& operands) {
           const WarpTap across = warpTap(from.x, width), down = warpTap(from.y, height);
           if (across.inside && down.inside) {
             const double right = across.fraction, below = down.fraction;
-            value = (1 - below) * ((1 - right) * x.at(n, down.low, across.low, c) +
-                                   right * x.at(n, down.low, across.high, c)) +
-                    below * ((1 - right) * x.at(n, down.high, across.low, c) +
-                             right * x.at(n, down.high, across.high, c));
+            value =
+                (1 - below) *
+                    ((1 - right) * x.at(n, down.low, across.low, c) + right * x.at(n, down.low, across.high, c)) +
+                below * ((1 - right) * x.at(n, down.high, across.low, c) + right * x.at(n, down.high, across.high, c));
           }
           if (!a.changesIntensities()) continue;
           const double noise = a.noise == 0 ? 0 : static_cast<double>(a.noise) * noiseAt(a, p * width + q);
@@ -170,8 +170,8 @@ void areaAverage(const AreaAverage& op, const Operands& operands) {
       for (int64_t q = 0; q < op.width; ++q)
         for (int64_t row = 0; row < x.extent(1); ++row)
           for (int64_t column = 0; column < x.extent(2); ++column)
-            y.at(n, p, q, 0) += overlap(p, down, row) * overlap(q, across, column) * x.at(n, row, column, 0) /
-                                (down * across);
+            y.at(n, p, q, 0) +=
+                overlap(p, down, row) * overlap(q, across, column) * x.at(n, row, column, 0) / (down * across);
 }
 
 void mapsToSources(const MapsToSources& op, const Operands& operands) {
@@ -205,9 +205,8 @@ void mapsToSources(const MapsToSources& op, const Operands& operands) {
 void addPixelKernels(KernelRegistry<Oracle>& kernels) {
   const auto add = [&]<typename OpType>(const std::string& name, void (*compute)(const OpType&, const Operands&)) {
     // Dense operands only: nothing produces or reads channel slices of what these exchange.
-    kernels.add(name, [compute](const Preparation<Oracle>& p) {
-      return std::make_unique<LoopKernel<OpType>>(p, compute);
-    });
+    kernels.add(name,
+                [compute](const Preparation<Oracle>& p) { return std::make_unique<LoopKernel<OpType>>(p, compute); });
   };
   add("pixels_to_images", pixelsToImages);
   add("bits_to_masks", bitsToMasks);
