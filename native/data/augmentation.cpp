@@ -9,6 +9,8 @@ namespace jcs {
 
 namespace {
 
+static_assert(kNoisePurpose == static_cast<uint32_t>(RandomPurpose::kNoise));
+
 struct Margins {
   double before = 0, after = 0;
 };

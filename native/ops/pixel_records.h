@@ -106,6 +106,9 @@ struct Augmentation {
   JCS_DEVICE_FUNCTION bool changesIntensities() const { return gamma != 1 || gain != 1 || offset != 0 || noise != 0; }
 };
 
+/// RandomPurpose::kNoise, where the host's generator cannot be included.
+inline constexpr uint32_t kNoisePurpose = 6;
+
 /// The noise of four pixels in a row, 4·block and on: normals, as a radius √(−2 ln radius[i]) and an angle 2π·turn[i]
 /// of each two. Cosine and sine are those of the even and the odd pixel (Box and Muller).
 struct NoiseBlock {
@@ -113,8 +116,7 @@ struct NoiseBlock {
   float turn[2];    ///< in [0, 1)
 };
 JCS_DEVICE_FUNCTION inline NoiseBlock noiseBlock(const Augmentation& a, uint32_t block) {
-  constexpr uint32_t kPurpose = 6;  // RandomPurpose::kNoise
-  const PhiloxBlock bits = philoxBlock({{block, kPurpose, a.epoch, a.sample}}, a.seedLow, a.seedHigh);
+  const PhiloxBlock bits = philoxBlock({{block, kNoisePurpose, a.epoch, a.sample}}, a.seedLow, a.seedHigh);
   NoiseBlock noise;
   for (int i = 0; i < 2; ++i) {
     // 24 bits, which floats hold exactly.

@@ -126,6 +126,7 @@ std::map<std::string, double> Trainer::step(const Batch& batch, double learningR
       model_->engine().run(*program, model_->states(), bindings, stop);
     });
   };
+  invariant(batch.size() == batch_, "a step is compiled for another batch");
   const std::vector<float> hyper = hyperParameters(config_.optimizer, learningRate, iteration + 1);
   std::map<std::string, double> totals;
   std::map<std::string, float> read{{"loss", 0.0f}};
