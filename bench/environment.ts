@@ -21,7 +21,7 @@ export interface Environment {
   versions: Record<string, string>
 }
 
-export function describeEnvironment(threads: number): Environment {
+export function describeEnvironment(threads: number, pytorch: string | undefined): Environment {
   const cpu = devices().find(({ kind }) => kind === 'cpu')
   if (!cpu?.available) throw new Error(`the CPU backend cannot be used: ${cpu?.reason ?? 'it is not there'}`)
   return {
@@ -38,6 +38,7 @@ export function describeEnvironment(threads: number): Environment {
       'jcs-ct': packageVersion('../package.json'),
       ...(cpu.library && { library: cpu.library }),
       'onnxruntime-node': packageVersion('onnxruntime-node/package.json'),
+      ...(pytorch !== undefined && { pytorch }),
       node: process.versions.node,
     },
   }

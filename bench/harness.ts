@@ -1,18 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** One engine at one precision, ready to do the work again and again. */
+/** One engine at one precision, ready to be measured again and again. */
 export interface Subject {
-  /** As tables show it: `jcs-ct bf16`. */
   name: string
-  run(): Promise<unknown>
+  /** One sample, in the measurement's unit. */
+  sample(): Promise<number>
 }
 
-export interface Timing {
-  medianMs: number
-  /** Of the middle half of the runs. */
-  quartilesMs: [number, number]
-  fastestMs: number
-  samplesMs: number[]
+/** What the samples of a subject come to. Of all that is measured here, less is better. */
+export interface Spread {
+  median: number
+  /** Of the middle half of the samples. */
+  quartiles: [number, number]
+  least: number
+  samples: number[]
 }
 
 export interface AlternateOptions {
@@ -24,35 +25,41 @@ export interface AlternateOptions {
 const settleMs = 50
 
 /**
- * Times subjects in turn, one run each per round, so that whatever slows the machine for a while slows all of them. Every
- * second round goes backwards: nobody always runs behind the same neighbour.
+ * Measures subjects in turn, one sample each per round, so that whatever slows the machine for a while slows all of
+ * them. Every second round goes backwards: nobody always runs behind the same neighbour.
  */
 export async function alternate(
   subjects: readonly Subject[],
   { warmups, repetitions }: AlternateOptions,
-): Promise<Map<string, Timing>> {
+): Promise<Map<string, Spread>> {
   const samples = new Map<string, number[]>(subjects.map(({ name }) => [name, []]))
   for (let round = -warmups; round < repetitions; round++) {
     const order = round % 2 === 0 ? subjects : subjects.toReversed()
-    for (const { name, run } of order) {
+    for (const { name, sample } of order) {
       await sleep(settleMs)
-      const start = performance.now()
-      await run()
-      if (round >= 0) samples.get(name)?.push(performance.now() - start)
+      const value = await sample()
+      if (round >= 0) samples.get(name)?.push(value)
     }
   }
-  return new Map([...samples].map(([name, times]) => [name, summarize(times)]))
+  return new Map([...samples].map(([name, values]) => [name, summarize(values)]))
 }
 
-/** Of at least one time. */
-export function summarize(samplesMs: readonly number[]): Timing {
-  if (samplesMs.length === 0) throw new RangeError('no times to summarize')
-  const sorted = samplesMs.toSorted((a, b) => a - b)
+/** The milliseconds that work takes, as a sample. */
+export const timed = (work: () => Promise<unknown>) => async (): Promise<number> => {
+  const start = performance.now()
+  await work()
+  return performance.now() - start
+}
+
+/** Of at least one sample. */
+export function summarize(samples: readonly number[]): Spread {
+  if (samples.length === 0) throw new RangeError('nothing to summarize')
+  const sorted = samples.toSorted((a, b) => a - b)
   return {
-    medianMs: quantile(sorted, 0.5),
-    quartilesMs: [quantile(sorted, 0.25), quantile(sorted, 0.75)],
-    fastestMs: sorted[0]!,
-    samplesMs: samplesMs.map((ms) => Number(ms.toFixed(3))),
+    median: quantile(sorted, 0.5),
+    quartiles: [quantile(sorted, 0.25), quantile(sorted, 0.75)],
+    least: rounded(sorted[0]!),
+    samples: samples.map(rounded),
   }
 }
 
@@ -61,5 +68,7 @@ function quantile(sorted: readonly number[], q: number): number {
   const position = q * (sorted.length - 1)
   const below = Math.floor(position)
   const [low, high] = [sorted[below]!, sorted[Math.min(below + 1, sorted.length - 1)]!]
-  return Number((low + (high - low) * (position - below)).toFixed(3))
+  return rounded(low + (high - low) * (position - below))
 }
+
+export const rounded = (value: number): number => Number(value.toFixed(3))

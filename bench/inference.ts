@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createModel, type Model, type Network } from 'jcs-ct'
 import { noiseImages, type Outputs, relativeError } from './agreement'
-import { type AlternateOptions, alternate } from './harness'
+import { alternate, timed } from './harness'
+import type { Job, Settings } from './job'
 import { openOnnxRuntime } from './peers/onnxruntime'
+import { openIfPossible } from './peers/pytorch'
 import type { EngineResult, Measurement } from './results'
 
 export interface InferenceCase {
@@ -16,42 +18,60 @@ export interface InferenceCase {
    * saturated everywhere would agree with anything. Default 1.
    */
   contrast?: number
+  /** Whether torch.compile is a peer: it takes minutes to compile. */
+  compiled?: boolean
   /** Part of `--quick`. */
   quick?: boolean
 }
 
 /** The published networks at full width, as the authors' code builds them. */
-export const inferenceCases: readonly InferenceCase[] = [
-  { network: 'res2net50-v1b', batch: 1, size: 224, quick: true },
-  { network: 'res2net50-v1b', batch: 16, size: 224 },
+const cases: readonly InferenceCase[] = [
+  { network: 'res2net50-v1b', batch: 1, size: 224, compiled: true, quick: true },
+  { network: 'res2net50-v1b', batch: 16, size: 224, compiled: true },
   { network: 'res2net101-v1b', batch: 1, size: 224 },
-  { network: 'jcs-segmentation', batch: 1, size: 512, quick: true },
-  { network: 'jcs-joint', batch: 1, size: 512, contrast: 1e-8 },
+  { network: 'jcs-segmentation', batch: 1, size: 512, compiled: true, quick: true },
+  { network: 'jcs-joint', batch: 1, size: 512, contrast: 1e-8, compiled: true },
   { network: 'unet', batch: 1, size: 512 },
 ]
 
 /** Beyond these the two engines did not do the same work, and the times mean nothing. */
 const tolerance: Record<string, number> = { fp32: 1e-3, bf16: 0.1 }
 
-export const inferenceName = ({ network, batch, size }: InferenceCase): string =>
-  `inference/${network}/${batch}x${size}`
+export const inferenceJobs = (settings: Settings): Job[] =>
+  cases.map((benchmark) => {
+    const { network, batch, size, quick = false } = benchmark
+    const name = `inference/${network}/${batch}x${size}`
+    return { name, quick, measure: () => measureInference(name, benchmark, settings) }
+  })
+
+export const variantOf = (network: Network): 'authors' | undefined =>
+  network === 'unet' ? undefined : 'authors'
 
 /**
  * Our engine in float32 and bfloat16 against ONNX Runtime in float32, the best that it has on CPUs, on the file that
- * `exportOnnx` writes of the same weights.
+ * `exportOnnx` writes of the same weights; and against PyTorch compiled, where a Python has it.
  */
-export async function measureInference(
+async function measureInference(
+  name: string,
   benchmark: InferenceCase,
-  threads: number,
-  options: AlternateOptions,
+  { threads, repetitions, python }: Settings,
 ): Promise<Measurement> {
   const { network, batch, size } = benchmark
   const directory = mkdtempSync(join(tmpdir(), 'jcs-bench-'))
   const models: Model[] = []
   const sessions: Awaited<ReturnType<typeof openOnnxRuntime>>[] = []
+  const compiled = benchmark.compiled
+    ? await openIfPossible(python, 'pytorch_inference.py', {
+        network,
+        batch,
+        size,
+        threads,
+        mode: 'compiled',
+      })
+    : undefined
   try {
     const exported = join(directory, 'network.onnx')
-    const spec = { network, variant: network === 'unet' ? undefined : ('authors' as const) }
+    const spec = { network, variant: variantOf(network) }
     for (const precision of ['fp32', 'bf16'] as const) {
       const model = await createModel(spec, { device: 'cpu', precision, threads, seed: 1 })
       if (model.precision === precision) models.push(model)
@@ -69,50 +89,52 @@ export async function measureInference(
     const { steps } = await models[0]!.profile({ batch, height: size, width: size })
     const gigaflops = steps.reduce((sum, { flops }) => sum + flops, 0) / 1e9
 
-    const timings = await alternate(
+    const times = await alternate(
       [
-        ...models.map((model) => ({ name: model.precision, run: () => model.forward(images) })),
-        ...sessions.map((session, index) => ({ name: `peer ${index}`, run: () => session.run(images) })),
+        ...models.map((model) => ({ name: model.precision, sample: timed(() => model.forward(images)) })),
+        ...sessions.map((session, i) => ({ name: `session ${i}`, sample: timed(() => session.run(images)) })),
+        ...(compiled ? [{ name: 'compiled', sample: timed(() => compiled.run()) }] : []),
       ],
-      options,
+      { warmups: 1, repetitions },
     )
-    const rate = (medianMs: number) => Number((gigaflops / (medianMs / 1000)).toFixed(1))
-    const results: EngineResult[] = models.map(({ precision }) => {
-      const timing = timings.get(precision)!
-      const gigaflopsPerSecond = rate(timing.medianMs)
-      return {
-        engine: 'jcs-ct',
-        precision,
-        gigaflopsPerSecond,
-        relativeError: errors.get(precision)!,
-        ...timing,
-      }
-    })
-    const [spinning, waiting] = [timings.get('peer 0')!, timings.get('peer 1')!]
-    const best = spinning.medianMs <= waiting.medianMs ? spinning : waiting
-    results.push({
-      engine: 'onnxruntime-node',
-      precision: 'fp32',
-      settings: {
-        graphOptimizationLevel: 'all',
-        spinning: best === spinning,
-        otherMedianMs: (best === spinning ? waiting : spinning).medianMs,
-      },
-      gigaflopsPerSecond: rate(best.medianMs),
-      ...best,
-    })
+    const resultOf = (
+      subject: string,
+      engine: EngineResult['engine'],
+      precision: string,
+      more: Pick<EngineResult, 'settings' | 'relativeError'>,
+    ): EngineResult => {
+      const spread = times.get(subject)!
+      const gigaflopsPerSecond = Number((gigaflops / (spread.median / 1000)).toFixed(1))
+      return { engine, precision, ...more, gigaflopsPerSecond, ...spread }
+    }
+    const [spinning, waiting] = [times.get('session 0')!, times.get('session 1')!]
+    const spins = spinning.median <= waiting.median
+    const onnxSettings = {
+      graphOptimizationLevel: 'all',
+      spinning: spins,
+      otherMedian: (spins ? waiting : spinning).median,
+    }
+    const compiledSettings = { mode: 'default', freezing: true, memoryFormat: 'channels_last' }
     return {
-      name: inferenceName(benchmark),
+      name,
       kind: 'inference',
+      unit: 'ms',
       network,
       batch,
       size,
       gigaflops: Number(gigaflops.toFixed(2)),
-      results,
+      results: [
+        ...models.map(({ precision }) =>
+          resultOf(precision, 'jcs-ct', precision, { relativeError: errors.get(precision)! }),
+        ),
+        resultOf(spins ? 'session 0' : 'session 1', 'onnxruntime-node', 'fp32', { settings: onnxSettings }),
+        ...(compiled ? [resultOf('compiled', 'torch.compile', 'bf16', { settings: compiledSettings })] : []),
+      ],
     }
   } finally {
     for (const model of models) await model.dispose()
     for (const session of sessions) await session.release()
+    compiled?.close()
     rmSync(directory, { recursive: true, force: true })
   }
 }

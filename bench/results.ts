@@ -1,11 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { Environment } from './environment'
-import type { Timing } from './harness'
+import type { Spread } from './harness'
 
-export interface EngineResult extends Timing {
-  engine: 'jcs-ct' | 'onnxruntime-node' | 'pytorch'
+export interface EngineResult extends Spread {
+  engine: 'jcs-ct' | 'onnxruntime-node' | 'pytorch' | 'torch.compile'
   precision: string
-  /** Settings in which the engine was at its best. */
+  /** Settings in which the engine was at its best, and what the figure was made from. */
   settings?: Record<string, unknown>
   /** Of the network's convolutions and products. */
   gigaflopsPerSecond?: number
@@ -13,87 +13,70 @@ export interface EngineResult extends Timing {
   relativeError?: number
 }
 
+/** What is measured, in the order of tables, and what a table of it is called. */
+export const kinds = {
+  inference: 'inference',
+  training: 'training step',
+  memory: 'peak resident memory of a process that loads a network and runs one slice',
+  start: 'import, loading a network and its first slice, in a fresh process',
+  overhead: 'what a call costs beside the network',
+  scaling: 'classifying many slices',
+  case: 'PNG files to a diagnosis, over the slower one of decoding and networks',
+  isa: 'inference with oneDNN held to an older instruction set',
+} as const
+export type Kind = keyof typeof kinds
+
+/** Of all of them, less is better. */
+export type Unit = 'ms' | 'ms per slice' | 'MiB' | '% of a slice' | 'ratio'
+
 export interface Measurement {
   /** `inference/jcs-segmentation/1x512`, the same in every file. */
   name: string
-  kind: 'inference' | 'training'
+  kind: Kind
+  unit: Unit
   network: string
   batch: number
   size: number
   gigaflops?: number
+  /** What the figures stand for, where the name does not tell. */
+  note?: string
   results: EngineResult[]
 }
 
 export interface ResultFile {
-  format: 1
+  format: 2
   environment: Environment
   repetitions: number
   measurements: Measurement[]
 }
 
 export function writeResults(path: string, results: ResultFile): void {
-  // One line a list of times: a diff of two runs stays readable.
-  const text = JSON.stringify(results, null, 2).replace(/\[[\d\s.,]+\]/g, (list) => list.replace(/\s+/g, ' '))
+  // One line a list of samples: a diff of two runs stays readable.
+  const text = JSON.stringify(results, null, 2).replace(/\[[-\d\s.,]+\]/g, (list) =>
+    list.replace(/\s+/g, ' '),
+  )
   writeFileSync(path, `${text}\n`)
 }
 
 export function readResults(path: string): ResultFile {
   const results = JSON.parse(readFileSync(path, 'utf8')) as ResultFile
-  if (results.format !== 1) throw new Error(`${path} is no result file of this benchmark`)
+  if (results.format !== 2) throw new Error(`${path} is no result file of this benchmark`)
   return results
 }
 
 export const nameOf = ({ engine, precision }: EngineResult): string => `${engine} ${precision}`
 
-/** How many times as fast as the peer's best float32 time; undefined without that peer. */
-export function speedup(measurement: Measurement, result: EngineResult): number | undefined {
-  const peers = measurement.results.filter(({ engine }) => engine !== 'jcs-ct')
-  if (result.engine !== 'jcs-ct' || peers.length === 0) return undefined
-  return Math.min(...peers.map(({ medianMs }) => medianMs)) / result.medianMs
+/** Each peer's figure over ours: how many times as fast, or as frugal, we are. */
+export function ratiosToPeers(
+  { results }: Measurement,
+  own: EngineResult,
+): { peer: string; ratio: number }[] {
+  if (own.engine !== 'jcs-ct') return []
+  return results
+    .filter(({ engine }) => engine !== 'jcs-ct')
+    .map((peer) => ({ peer: nameOf(peer), ratio: peer.median / own.median }))
 }
 
-export function plainTable({ measurements }: ResultFile): string {
-  const rows = [['work', 'engine', 'median ms', 'quartiles', 'GFLOP/s', 'error', 'peer / ours']]
-  for (const measurement of measurements) {
-    for (const result of measurement.results) {
-      rows.push([
-        measurement.name,
-        nameOf(result),
-        result.medianMs.toFixed(1),
-        result.quartilesMs.map((ms) => ms.toFixed(1)).join(' - '),
-        result.gigaflopsPerSecond?.toFixed(0) ?? '',
-        result.relativeError?.toExponential(1) ?? '',
-        speedup(measurement, result)?.toFixed(2) ?? '',
-      ])
-    }
-  }
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
-  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ')).join('\n')
-}
-
-/** For the README: one row a measurement, one column an engine, and the machine. */
-export function tableForReadme({ environment, measurements }: ResultFile): string {
-  const { cpu, isa, threads, versions, commit, modified, date, loadAverage } = environment
-  const libraries = Object.entries(versions)
-    .filter(([name]) => name !== 'jcs-ct')
-    .map(([name, version]) => (name === 'library' ? version : `${name} ${version}`))
-  const machine = `${cpu}, ${isa}, ${threads} threads; ${libraries.join(', ')}; commit ${commit}${modified ? ' with changes' : ''}, ${date}`
-  const company = loadAverage > 0.5 ? `, measured beside other work (load average ${loadAverage})` : ''
-  const engines = [...new Set(measurements.flatMap(({ results }) => results.map(nameOf)))]
-  const rows = measurements.map((measurement) => {
-    const { kind, network, batch, size, results } = measurement
-    const work = `${kind === 'inference' ? '' : 'training step, '}${network}, ${batch}×${size}²`
-    const times = engines.map((engine) => {
-      const result = results.find((candidate) => nameOf(candidate) === engine)
-      return result ? formatMs(result.medianMs) : '–'
-    })
-    return [work, ...times]
-  })
-  const header = ['ms, median', ...engines]
-  const table = [header, header.map((_, column) => (column === 0 ? '---' : '--:')), ...rows]
-    .map((cells) => `| ${cells.join(' | ')} |`)
-    .join('\n')
-  return `${table}\n\n${machine}${company}.`
-}
-
-const formatMs = (ms: number): string => (ms < 100 ? ms.toFixed(1) : ms.toFixed(0))
+/** Three digits tell what a measurement can tell. */
+export const figure = (value: number): string =>
+  Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(2)

@@ -1,28 +1,28 @@
 // npm run bench -- [--quick] [--only TEXT] [--threads N] [--repetitions N] [--python PATH] [--out FILE]
 //
-// Measures inference against onnxruntime-node and training steps, prints a table, and writes a result file that
-// `npx tsx bench/compare.ts OLD NEW` sets beside another one.
+// Measures everything that a file of this folder has jobs for, beside onnxruntime-node and PyTorch, prints a table, and
+// writes a result file that `npx tsx bench/compare.ts OLD NEW` sets beside another one.
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { caseJobs } from './case'
 import { describeEnvironment } from './environment'
-import { inferenceCases, inferenceName, measureInference } from './inference'
-import { type Measurement, plainTable, type ResultFile, writeResults } from './results'
-import { measureTraining, trainingCases, trainingName } from './training'
+import { inferenceJobs } from './inference'
+import { isaJobs } from './isa'
+import type { Job, Settings } from './job'
+import { memoryJobs } from './memory'
+import { overheadJobs } from './overhead'
+import { pytorchVersion } from './peers/pytorch'
+import { type ResultFile, writeResults } from './results'
+import { scalingJobs } from './scaling'
+import { startJobs } from './start'
+import { plainTable } from './tables'
+import { trainingJobs } from './training'
 
-interface Options {
+interface Options extends Settings {
   quick: boolean
   only: string
-  threads: number
-  repetitions: number
-  python: string | undefined
   out: string | undefined
-}
-
-interface Job {
-  name: string
-  quick: boolean
-  measure(): Promise<Measurement>
 }
 
 function readOptions(): Options {
@@ -53,21 +53,18 @@ function wholeNumber(name: string, text: string | undefined, fallback: number): 
   return value
 }
 
-/** What is asked for, every measurement of it once its turn comes. */
-function jobs({ quick, only, threads, repetitions, python }: Options): Job[] {
-  const times = { warmups: 1, repetitions }
-  const all: Job[] = [
-    ...inferenceCases.map((benchmark) => ({
-      name: inferenceName(benchmark),
-      quick: benchmark.quick ?? false,
-      measure: () => measureInference(benchmark, threads, times),
-    })),
-    ...trainingCases.map((benchmark) => ({
-      name: trainingName(benchmark),
-      quick: benchmark.quick ?? false,
-      measure: () => measureTraining(benchmark, threads, { ...times, python }),
-    })),
-  ]
+/** What is asked for, in the order of tables. */
+function jobs({ quick, only, ...settings }: Options): Job[] {
+  const all = [
+    inferenceJobs,
+    trainingJobs,
+    memoryJobs,
+    startJobs,
+    overheadJobs,
+    scalingJobs,
+    caseJobs,
+    isaJobs,
+  ].flatMap((jobsOf) => jobsOf(settings))
   return all.filter((job) => job.name.includes(only) && (job.quick || !quick))
 }
 
@@ -81,11 +78,13 @@ function outputPath({ quick, only, out }: Options, { environment }: ResultFile):
 
 async function main(): Promise<void> {
   const options = readOptions()
+  const pytorch = pytorchVersion(options.python)
+  if (pytorch === undefined) options.python = undefined
   const selected = jobs(options)
   if (selected.length === 0) throw new Error(`no benchmark's name contains '${options.only}'`)
   const results: ResultFile = {
-    format: 1,
-    environment: describeEnvironment(options.threads),
+    format: 2,
+    environment: describeEnvironment(options.threads, pytorch),
     repetitions: options.repetitions,
     measurements: [],
   }

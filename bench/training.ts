@@ -1,9 +1,10 @@
 import { type Network, type Precision, type Sample, train } from 'jcs-ct'
-import { alternate, summarize, type Timing } from './harness'
-import { openPyTorch } from './peers/pytorch'
+import { alternate, type Spread, summarize, timed } from './harness'
+import type { Job, Settings } from './job'
+import { openIfPossible } from './peers/pytorch'
 import type { EngineResult, Measurement } from './results'
 
-export interface TrainingCase {
+interface TrainingCase {
   network: Network
   task: 'classification' | 'segmentation'
   batch: number
@@ -11,48 +12,45 @@ export interface TrainingCase {
   quick?: boolean
 }
 
-export const trainingCases: readonly TrainingCase[] = [
+const cases: readonly TrainingCase[] = [
   { network: 'res2net50-v1b', task: 'classification', batch: 16, size: 224, quick: true },
   { network: 'jcs-segmentation', task: 'segmentation', batch: 1, size: 512 },
 ]
 
-export interface TrainingOptions {
-  warmups: number
-  repetitions: number
-  /** A Python that has torch; without one there is no peer. */
-  python?: string | undefined
-}
+export const trainingJobs = (settings: Settings): Job[] =>
+  cases.map((benchmark) => {
+    const { network, batch, size, quick = false } = benchmark
+    const name = `training/${network}/${batch}x${size}`
+    return { name, quick, measure: () => measureTraining(name, benchmark, settings) }
+  })
 
-export const trainingName = ({ network, batch, size }: TrainingCase): string =>
-  `training/${network}/${batch}x${size}`
+const warmups = 1
 
 /**
  * A whole optimiser step: forward, loss, backward, update, batch norm by the batch's statistics. Augmentation, mixing
  * and the activation loss are off, for the peer has none.
  */
-export async function measureTraining(
+async function measureTraining(
+  name: string,
   benchmark: TrainingCase,
-  threads: number,
-  options: TrainingOptions,
+  settings: Settings,
 ): Promise<Measurement> {
   const { network, batch, size } = benchmark
   const results: EngineResult[] = []
   for (const precision of ['fp32', 'bf16'] as const) {
-    const measured = await timeSteps(benchmark, precision, threads, options)
+    const measured = await timeSteps(benchmark, precision, settings)
     if (measured.precision === precision) results.push({ engine: 'jcs-ct', ...measured })
   }
-  if (options.python)
-    results.push(...(await measurePeer(benchmark, threads, { ...options, python: options.python })))
-  return { name: trainingName(benchmark), kind: 'training', network, batch, size, results }
+  results.push(...(await measurePeer(benchmark, settings)))
+  return { name, kind: 'training', unit: 'ms', network, batch, size, results }
 }
 
 /** Steps as `train` takes them, each timed by the event that follows it. */
 async function timeSteps(
   { network, task, batch, size }: TrainingCase,
   precision: Precision,
-  threads: number,
-  { warmups, repetitions }: TrainingOptions,
-): Promise<Timing & { precision: string }> {
+  { threads, repetitions }: Settings,
+): Promise<Spread & { precision: string }> {
   const ends: { iteration: number; ms: number }[] = []
   const run = train({
     task,
@@ -106,25 +104,24 @@ function noiseSamples(task: TrainingCase['task'], count: number, size: number): 
   })
 }
 
+/** Eager PyTorch, as people train with it. */
 async function measurePeer(
   { network, batch, size }: TrainingCase,
-  threads: number,
-  { python, warmups, repetitions }: TrainingOptions & { python: string },
+  { threads, repetitions, python }: Settings,
 ): Promise<EngineResult[]> {
-  const peer = await openPyTorch(python, { network, batch, size, threads })
+  const peer = await openIfPossible(python, 'pytorch_step.py', { network, batch, size, threads })
+  if (!peer) return []
   try {
-    const subjects = (['fp32', 'bf16'] as const).map((name) => ({ name, run: () => peer.step(name) }))
-    const timings = await alternate(subjects, { warmups, repetitions })
-    return [...timings].map(([precision, timing]) => ({
+    const subjects = (['fp32', 'bf16'] as const).map((name) => ({
+      name,
+      sample: timed(() => peer.run(name)),
+    }))
+    const times = await alternate(subjects, { warmups, repetitions })
+    return [...times].map(([precision, spread]) => ({
       engine: 'pytorch',
       precision,
-      settings: {
-        mode: 'eager',
-        autocast: precision === 'bf16',
-        memoryFormat: 'channels_last',
-        version: peer.version,
-      },
-      ...timing,
+      settings: { mode: 'eager', autocast: precision === 'bf16', memoryFormat: 'channels_last' },
+      ...spread,
     }))
   } finally {
     peer.close()

@@ -64,6 +64,7 @@ export {
   loadModel,
   type Model,
   type OnnxOptions,
+  type Peaks,
   type Profile,
   type ProfileOptions,
   type ProfileStep,

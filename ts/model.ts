@@ -66,6 +66,14 @@ export interface Profile {
   copiedBytes: number
 }
 
+/** What a device does at its best, measured: the roof under which steps are judged. */
+export interface Peaks {
+  /** Of a dense product, by the `dtype` of its operands. */
+  flopsPerSecond: Record<string, number>
+  /** To and from memory, beyond all caches. */
+  bytesPerSecond: number
+}
+
 interface ModelDescription {
   spec: Required<Omit<ModelSpec, 'trunkEpsilon' | 'classifierEpsilon'>> & ModelSpec
   task: 'classification' | 'segmentation'
@@ -203,6 +211,15 @@ export class Model implements AsyncDisposable {
     requireWhole('batch', batch, 1, 4096)
     checkSize(height, width)
     return JSON.parse(await callNative(() => this.#native.profile(batch, height, width))) as Profile
+  }
+
+  /**
+   * Measures what the device can do at best with as many threads as the model uses, in a fraction of a second.
+   *
+   * @throws JcsError OUT_OF_MEMORY, DISPOSED
+   */
+  async peaks(): Promise<Peaks> {
+    return JSON.parse(await callNative(() => this.#native.peaks())) as Peaks
   }
 
   /**

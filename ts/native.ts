@@ -46,6 +46,8 @@ export interface NativeModel {
   copyTrunk(classifier: NativeModel): Promise<void>
   /** `Profile` */
   profile(batch: number, height: number, width: number, cancellation?: NativeCancellation): Promise<Json>
+  /** `Peaks` */
+  peaks(): Promise<Json>
   save(path: string): Promise<void>
   exportOnnx(path: string, options: Json): Promise<void>
   dispose(): Promise<void>

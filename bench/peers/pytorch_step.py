@@ -7,21 +7,18 @@ that ours is measured with.
 """
 
 import json
-import pathlib
 import sys
 
 import torch
 import torch.nn.functional as F
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / 'test' / 'fixtures'))
-import reference_losses  # noqa: E402
-import torch_networks  # noqa: E402
+import pytorch_networks  # first: it says where the next one lies
+import reference_losses
+import torch_networks
 
 
-def main(network, batch, size, threads):
-    torch.set_num_threads(threads)
-    torch.manual_seed(0)
-    model = torch_networks.build(network, 'authors').to(memory_format=torch.channels_last).train()
+def prepare(network, batch, size, threads):
+    model = pytorch_networks.build(network, threads).train()
     for _, norm in torch_networks.batch_norms(model):
         norm.mode = 'batch'
         norm.eps = 1e-5
@@ -39,18 +36,16 @@ def main(network, batch, size, threads):
         def loss(sides):
             return reference_losses.segmentation_loss([side.float() for side in sides], targets, 2)
 
-    def step(autocast):
+    def step(precision):
         optimiser.zero_grad(set_to_none=True)
-        with torch.autocast('cpu', torch.bfloat16, enabled=autocast):
+        with torch.autocast('cpu', torch.bfloat16, enabled=precision == 'bf16'):
             outputs = model(images)
         value = loss(outputs)
         value.backward()
         optimiser.step()
         return value.item()
 
-    print(torch.__version__, flush=True)
-    for line in sys.stdin:
-        print(step(line.strip() == 'bf16'), flush=True)
+    return step
 
 
-main(**json.loads(sys.argv[1]))
+pytorch_networks.serve(lambda: prepare(**json.loads(sys.argv[1])))

@@ -135,7 +135,8 @@ void ModelObject::define(Napi::Env env, Napi::Object exports) {
        InstanceMethod("getParameter", &ModelObject::getParameter), InstanceMethod("forward", &ModelObject::forward),
        InstanceMethod("classify", &ModelObject::classify), InstanceMethod("segment", &ModelObject::segment),
        InstanceMethod("loadBackbone", &ModelObject::loadBackbone), InstanceMethod("copyTrunk", &ModelObject::copyTrunk),
-       InstanceMethod("profile", &ModelObject::profile), InstanceMethod("save", &ModelObject::save),
+       InstanceMethod("profile", &ModelObject::profile), InstanceMethod("peaks", &ModelObject::peaks),
+       InstanceMethod("save", &ModelObject::save),
        InstanceMethod("exportOnnx", &ModelObject::exportOnnx), InstanceMethod("dispose", &ModelObject::dispose)});
   AddonData::of(env).modelConstructor = Napi::Persistent(constructor);
   exports.Set("NativeModel", constructor);
@@ -310,6 +311,17 @@ Napi::Value ModelObject::profile(const Napi::CallbackInfo& info) {
       return Deferred::Convert([text = profileJson(model.profile(n, height, width, cancelled))](Napi::Env env) {
         return Napi::String::New(env, text);
       });
+    });
+  });
+}
+
+/// peaks(): JSON of what the device can do at best.
+Napi::Value ModelObject::peaks(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return start(info, info.Env().Undefined(), [](Model& model, auto*) {
+      const Peaks peaks = model.peaks();
+      const Json json{{"flopsPerSecond", peaks.flopsPerSecond}, {"bytesPerSecond", peaks.bytesPerSecond}};
+      return Deferred::Convert([text = json.dump()](Napi::Env env) { return Napi::String::New(env, text); });
     });
   });
 }

@@ -26,6 +26,7 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
   Napi::Value loadBackbone(const Napi::CallbackInfo& info);
   Napi::Value copyTrunk(const Napi::CallbackInfo& info);
   Napi::Value profile(const Napi::CallbackInfo& info);
+  Napi::Value peaks(const Napi::CallbackInfo& info);
   Napi::Value save(const Napi::CallbackInfo& info);
   Napi::Value exportOnnx(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);

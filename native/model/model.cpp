@@ -253,6 +253,13 @@ Profile Model::profile(int64_t n, int64_t height, int64_t width, const std::atom
   return result;
 }
 
+Peaks Model::peaks() {
+  requireAlive();
+  Peaks result;
+  engine_->runAndWait([&] { result = measurePeaks(*engine_, threads_); });
+  return result;
+}
+
 void Model::save(const std::string& path) {
   requireAlive();
   std::vector<Tensor> values;

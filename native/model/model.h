@@ -10,6 +10,7 @@
 #include "io/safetensors.h"
 #include "model/metadata.h"
 #include "runtime/engine.h"
+#include "runtime/peaks.h"
 #include "runtime/program_cache.h"
 
 namespace jcs {
@@ -82,6 +83,8 @@ class Model : public std::enable_shared_from_this<Model> {
 
   /// Times each step of the inference program for zeros of that size.
   Profile profile(int64_t n, int64_t height, int64_t width, const std::atomic<bool>* cancelled = nullptr);
+  /// What the device can do at best with as many threads as the model uses.
+  Peaks peaks();
 
   void save(const std::string& path);
   /// Frees the device memory as soon as running work is done; whatever is asked afterwards is DISPOSED.

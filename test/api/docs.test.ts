@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { readResults, tableForReadme } from '../../bench/results'
+import { committedResults, documentsWithTables } from '../../bench/tables'
 import { createModel, disclaimer } from '../../ts'
 import { createProgram } from '../../ts/cli/program'
 
@@ -73,16 +73,11 @@ t.test('the README says what a result says of itself', async (t) => {
   t.match(readFileSync(join(root, 'CONTRIBUTING.md'), 'utf8'), `${disclaimer}.`)
 })
 
-t.test("the README's speeds are those of a committed result", async (t) => {
-  const folder = join(root, 'bench', 'results')
-  const tables = readdirSync(folder)
-    .filter((name) => name.startsWith('speed-'))
-    .map((name) => tableForReadme(readResults(join(folder, name))))
-  t.ok(tables.length > 0)
-  t.ok(
-    tables.some((table) => readme.includes(table)),
-    'npx tsx bench/compare.ts --markdown FILE prints the table',
-  )
+t.test('the tables of figures are those of the committed results', async (t) => {
+  const results = committedResults()
+  t.ok(results.length > 0)
+  for (const [name, text] of documentsWithTables(results))
+    t.ok(readFileSync(join(root, name), 'utf8') === text, `${name}: npm run bench:tables writes the tables`)
 })
 
 t.test('npm scripts and files that the documents name are there', async (t) => {

@@ -10,6 +10,7 @@ import { ticks } from '../../ts/report/chart'
 import { heatColor } from '../../ts/report/colormap'
 import { html } from '../../ts/report/html'
 import { lesionColor } from '../../ts/report/overlay'
+import { checkSelfContained } from './self-contained'
 
 const side = 64
 const gray: Pixels = { data: new Uint8Array(side * side).fill(100), width: side, height: side, channels: 1 }
@@ -65,16 +66,6 @@ const plainText = (page: string) =>
     .replace(/<(style|script)>.*?<\/\1>/gs, '')
     .replace(/<[^>]*>/g, ' ')
     .replace(/\s+/g, ' ')
-
-/** Nothing in the page makes a browser ask another machine for something, and no markup comes from data. */
-function checkSelfContained(t: Pick<typeof import('tap').t, 'match' | 'notMatch'>, page: string): void {
-  t.notMatch(page.replace(/base64,[^"]*/g, ''), /https?:|\/\/[a-z]|@import|<link|<iframe|url\(/i)
-  for (const [, source] of page.matchAll(/\ssrc="([^"]*)"/g))
-    t.match(source, /^data:image\/(png|webp);base64,/)
-  t.match(page, /Content-Security-Policy" content="default-src 'none'/)
-  t.notMatch(page, /<img src=x/, 'no hostile tag')
-  t.notMatch(page, /<script>alert/, 'no hostile script')
-}
 
 t.test('a diagnosis: verdict, lesions with the fields of figure 6, notices, all text escaped', async (t) => {
   const page = await diagnosisReport(diagnosis(), [gray, gray], { title: hostile })

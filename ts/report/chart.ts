@@ -121,3 +121,18 @@ export function shortNumber(value: number): string {
   if (size < 1e-3 || size >= 1e6) return value.toExponential(1).replace('e+', 'e')
   return String(Number(value.toPrecision(3)))
 }
+
+/** The style sheet of a page with charts. */
+export const chartStyle = `
+.chart { margin: 0; min-width: 0; position: relative; }
+.chart figcaption { font-weight: 650; }
+.chart svg { width: 100%; height: auto; display: block; font-size: 12px; }
+.chart text { fill: var(--soft); font-variant-numeric: tabular-nums; }
+.grid line { stroke: var(--line); }
+.line { fill: none; stroke-width: 2; stroke-linejoin: round; vector-effect: non-scaling-stroke; }
+.faint { stroke-width: 1; opacity: 0.28; }
+.legend { list-style: none; display: flex; flex-wrap: wrap; gap: 2px 16px; padding: 0; margin: 4px 0 6px; font-size: 0.88rem; color: var(--soft); }
+.legend .value { color: var(--ink); font-variant-numeric: tabular-nums; }
+.swatch { display: inline-block; width: 14px; height: 3px; vertical-align: middle; margin-right: 4px; border-radius: 2px; }
+${[0, 1, 2, 3, 4, 5].map((i) => `path.series-${i} { stroke: var(--s${i}); } circle.series-${i}, .swatch.series-${i} { fill: var(--s${i}); background: var(--s${i}); }`).join('\n')}
+`

@@ -1,7 +1,7 @@
 import { JcsError } from '../errors'
 import type { TrainProgress, ValidateProgress } from '../progress'
 import type { TrainResult } from '../train'
-import { lineChart, type Series, shortNumber } from './chart'
+import { chartStyle, lineChart, type Series, shortNumber } from './chart'
 import { type Html, html } from './html'
 import { factTable, notes, page } from './page'
 
@@ -152,15 +152,4 @@ function metricText(value: number): string {
 
 const trainingStyle = `
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); gap: 28px; }
-.chart { margin: 0; min-width: 0; position: relative; }
-.chart figcaption { font-weight: 650; }
-.chart svg { width: 100%; height: auto; display: block; font-size: 12px; }
-.chart text { fill: var(--soft); font-variant-numeric: tabular-nums; }
-.grid line { stroke: var(--line); }
-.line { fill: none; stroke-width: 2; stroke-linejoin: round; vector-effect: non-scaling-stroke; }
-.faint { stroke-width: 1; opacity: 0.28; }
-.legend { list-style: none; display: flex; flex-wrap: wrap; gap: 2px 16px; padding: 0; margin: 4px 0 6px; font-size: 0.88rem; color: var(--soft); }
-.legend .value { color: var(--ink); font-variant-numeric: tabular-nums; }
-.swatch { display: inline-block; width: 14px; height: 3px; vertical-align: middle; margin-right: 4px; border-radius: 2px; }
-${[0, 1, 2, 3, 4, 5].map((i) => `path.series-${i} { stroke: var(--s${i}); } circle.series-${i}, .swatch.series-${i} { fill: var(--s${i}); background: var(--s${i}); }`).join('\n')}
-`
+${chartStyle}`

@@ -1,5 +1,8 @@
 import type { Command } from 'commander'
-import { loadModel, type Profile } from '../../model'
+import { loadModel } from '../../model'
+import { profileReport, writeFileAtomically } from '../../report'
+import { mebibytes, rooflineNotes } from '../../report/profile-report'
+import { type Rates, type Roofline, rooflineOf } from '../../roofline'
 import { addRuntimeOptions, type RuntimeFlags, runtimeOf, wholeNumber } from '../options'
 import { Session } from '../session'
 import { table } from '../table'
@@ -9,44 +12,73 @@ interface Flags extends RuntimeFlags {
   height?: number
   width?: number
   top: number
+  html?: string
 }
 
 export function addProfile(program: Command): void {
   const command = program
     .command('profile')
-    .description('time every step of a model’s inference program')
+    .description('time every step of a model’s inference program, beside what the device can do at best')
     .argument('<model>', 'a .safetensors file of this library')
     .option('--batch <n>', 'images per run', wholeNumber, 1)
     .option('--height <pixels>', "default: the model's", wholeNumber)
     .option('--width <pixels>', "default: the model's", wholeNumber)
     .option('--top <n>', 'steps to show, the slowest first', wholeNumber, 20)
     .option('--json', 'print all steps as JSON')
+    .option('--html <file>', 'write a page with the roofline’s picture and all steps')
+    .addHelpText('after', `\nReading the figures:\n${rooflineNotes.map((note) => `  ${note}`).join('\n')}`)
   addRuntimeOptions(command).action(async (path: string, flags: Flags) => {
     await using model = await loadModel(path, runtimeOf(flags))
-    const { batch, height, width, top } = flags
+    const { batch, height = model.inputSize, width = model.inputSize, top } = flags
     const profile = await model.profile({ batch, height, width })
-    const { device, precision, spec } = model
-    const title = `${spec.network} on ${device}, ${precision}`
-    new Session(flags).finish({ device, precision, spec, ...profile }, `${title}\n${describe(profile, top)}`)
+    const roofline = rooflineOf(profile, await model.peaks())
+    if (flags.html !== undefined) await writeFileAtomically(flags.html, profileReport(model, roofline))
+    const { device, precision, threads, spec } = model
+    const title = `${spec.network} on ${device}, ${precision}, ${threads} threads, ${batch} × ${height} × ${width}`
+    new Session(flags).finish(
+      { device, precision, threads, spec, batch, height, width, ...roofline },
+      `${title}\n${describe(roofline, top)}`,
+    )
   })
 }
 
-function describe({ steps, arenaBytes, persistentBytes, copiedBytes }: Profile, top: number): string {
-  const totalSeconds = steps.reduce((sum, { seconds }) => sum + seconds, 0)
-  const mebibytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`
+function describe(roofline: Roofline, top: number): string {
+  const { steps, groups, seconds, peaks, arenaBytes, persistentBytes, copiedBytes } = roofline
   const slowest = [...steps].sort((a, b) => b.seconds - a.seconds).slice(0, top)
-  const rows = slowest.map(({ scope, op, output, dtype, implementation, seconds, flops }) => [
-    scope,
-    op,
-    output,
-    dtype,
-    implementation,
-    (seconds * 1000).toFixed(3),
-    `${((100 * seconds) / totalSeconds).toFixed(1)}%`,
-    (flops / seconds / 1e9).toFixed(1),
-  ])
+  const products = Object.entries(peaks.flopsPerSecond).map(
+    ([dtype, peak]) => `${dtype} ${(peak / 1e9).toFixed(0)} GFLOP/s`,
+  )
   return [
-    `${steps.length} steps, ${(totalSeconds * 1000).toFixed(1)} ms; intermediate values ${mebibytes(arenaBytes)}, prepared weights ${mebibytes(persistentBytes)}, copied ${mebibytes(copiedBytes)}`,
-    table(['layer', 'op', 'output', 'type', 'kernel', 'ms', 'share', 'GFLOP/s'], rows),
+    `${steps.length} steps, ${(seconds * 1000).toFixed(1)} ms; intermediate values ${mebibytes(arenaBytes)}, prepared weights ${mebibytes(persistentBytes)}, copied ${mebibytes(copiedBytes)}`,
+    `at best ${products.join(', ')}, memory ${(peaks.bytesPerSecond / 1e9).toFixed(1)} GB/s`,
+    '',
+    table(
+      ['op', 'kernel', 'steps', ...rateColumns],
+      groups.map((group) => [group.op, group.implementation, group.steps, ...rateCells(group)]),
+    ),
+    '',
+    table(
+      ['layer', 'op', 'output', 'type', 'kernel', ...rateColumns],
+      slowest.map((step) => [
+        step.scope,
+        step.op,
+        step.output,
+        step.dtype,
+        step.implementation,
+        ...rateCells(step),
+      ]),
+    ),
   ].join('\n')
+}
+
+const rateColumns = ['ms', 'share', 'GFLOP/s', 'GB/s', 'of the roof']
+
+function rateCells({ seconds, share, gigaflopsPerSecond, gigabytesPerSecond, roofShare }: Rates): string[] {
+  return [
+    (seconds * 1000).toFixed(3),
+    `${(100 * share).toFixed(1)}%`,
+    gigaflopsPerSecond.toFixed(1),
+    gigabytesPerSecond.toFixed(1),
+    `${(100 * roofShare).toFixed(0)}%`,
+  ]
 }

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "runtime/engine.h"
+
+namespace jcs {
+
+/// What a device does at its best: the roof under which kernels are judged.
+struct Peaks {
+  std::map<std::string, double> flopsPerSecond;  ///< of a dense product, by the dtype of its operands
+  double bytesPerSecond = 0;                     ///< to and from memory, beyond all caches
+};
+
+/// Measured, in a fraction of a second, on that many threads; execution thread. OUT_OF_MEMORY where what fits into no
+/// cache does not fit into memory either.
+Peaks measurePeaks(Engine& engine, int threads);
+
+}  // namespace jcs
