@@ -1,9 +1,9 @@
 // build/Release/jcs_int8_bench [NETWORK [SIZE [ROUNDS [THREADS]]]]
 //
 // Would int8 pay? Times every convolution of a network's compiled program as it runs here in bfloat16, and beside it
-// oneDNN's int8 convolution of the same shape with all that belongs to it: scales per channel, bias, ReLU, 8-bit result.
-// The two take turns, and the fastest of the rounds counts. Favours int8: nothing is quantised or brought back, and
-// calibration would cost accuracy.
+// oneDNN's int8 convolution of the same shape with all that belongs to it: scales per channel, bias, ReLU, 8-bit
+// result. The two take turns, and the fastest of the rounds counts. Favours int8: nothing is quantised or brought back,
+// and calibration would cost accuracy.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>

@@ -136,8 +136,8 @@ void ModelObject::define(Napi::Env env, Napi::Object exports) {
        InstanceMethod("classify", &ModelObject::classify), InstanceMethod("segment", &ModelObject::segment),
        InstanceMethod("loadBackbone", &ModelObject::loadBackbone), InstanceMethod("copyTrunk", &ModelObject::copyTrunk),
        InstanceMethod("profile", &ModelObject::profile), InstanceMethod("peaks", &ModelObject::peaks),
-       InstanceMethod("save", &ModelObject::save),
-       InstanceMethod("exportOnnx", &ModelObject::exportOnnx), InstanceMethod("dispose", &ModelObject::dispose)});
+       InstanceMethod("save", &ModelObject::save), InstanceMethod("exportOnnx", &ModelObject::exportOnnx),
+       InstanceMethod("dispose", &ModelObject::dispose)});
   AddonData::of(env).modelConstructor = Napi::Persistent(constructor);
   exports.Set("NativeModel", constructor);
 }

@@ -15,7 +15,7 @@ constexpr int64_t kStreamSide = 512, kStreamChannels = 128;   // 128 MiB of floa
 
 /// The fastest of some runs of the program's step `op`, as a rate of what `amount` counts.
 double bestRate(Engine& engine, const Graph& graph, StateStore& states, const CompileOptions& options,
-                const Tensor& input, const std::string& op, double Program::StepInfo::* amount) {
+                const Tensor& input, const std::string& op, double Program::StepInfo::*amount) {
   Program program(graph, engine.sharedBackend(), options);
   // Not the engine's arena, which keeps the size of the largest program that it ever ran.
   const DeviceBuffer arena(engine.sharedBackend(), program.arenaBytes());

@@ -119,6 +119,6 @@ t.test('jcs profile: what is wrong is said, and nothing is left behind', async (
   await t.rejects(jcs('profile', file, '--batch', '0'), { code: 2, stderr: /INVALID_ARGUMENT/ })
   const page = join(directory, 'missing', 'profile.html')
   const unwritable = jcs('profile', file, '--height', '64', '--width', '64', '--html', page)
-  await t.rejects(unwritable, { stderr: /FILE_UNWRITABLE/ })
+  await t.rejects(unwritable, { code: 1, stderr: /FILE_UNWRITABLE/ })
   t.notOk(existsSync(page))
 })
