@@ -32,7 +32,7 @@ const nativeLayers = {
   nn: ['ops', 'graph', 'core'],
   networks: ['nn', 'ops', 'graph', 'core'],
   io: ['networks', 'ops', 'graph', 'core'],
-  data: ['io', 'core'],
+  data: ['io', 'ops', 'graph', 'core'],
   metrics: ['core'],
   model: ['runtime', 'compiler', 'backend', 'networks', 'nn', 'io', 'ops', 'graph', 'core'],
   diagnosis: allBelowTraining,

@@ -1,6 +1,6 @@
 import { runAhead } from './ahead'
 
-/** Batches that are prepared or computed at the same time: while one computes, the next is decoded and resized. */
+/** Batches that are prepared or computed at the same time: while one computes, the next is decoded and packed. */
 const batchesUnderway = 2
 
 /** Groups items into batches that are full, the last one excepted. */

@@ -14,8 +14,9 @@ PixelFormat formatOf(const Napi::TypedArray& data) {
     case napi_uint8_array:
     case napi_uint8_clamped_array: return PixelFormat::kU8;
     case napi_uint16_array: return PixelFormat::kU16;
+    case napi_int16_array: return PixelFormat::kI16;
     case napi_float32_array: return PixelFormat::kF32;
-    default: fail(errors::kInvalidType, "pixels must be a Uint8Array, a Uint16Array or a Float32Array");
+    default: fail(errors::kInvalidType, "pixels must be a Uint8Array, a Uint16Array, an Int16Array or a Float32Array");
   }
 }
 
@@ -24,6 +25,13 @@ int64_t extent(const Napi::Object& object, const char* name) {
   require(value >= 1 && value <= 1e6 && value == std::floor(value), errors::kInvalidArgument,
           [&] { return std::string(name) + " must be a whole number between 1 and 1000000"; });
   return static_cast<int64_t>(value);
+}
+
+IntensityWindow toWindow(const Napi::Value& value) {
+  const Napi::Object window = toObject(value, "the window of signed pixels");
+  const double center = toNumber(window.Get("center"), "window.center");
+  const double width = toNumber(window.Get("width"), "window.width");
+  return {static_cast<float>(center - width / 2), static_cast<float>(width)};
 }
 
 }  // namespace
@@ -39,6 +47,7 @@ Slice toSlice(const Napi::Value& value) {
   pixels.width = extent(object, "width");
   pixels.height = extent(object, "height");
   pixels.channels = extent(object, "channels");
+  if (pixels.format == PixelFormat::kI16) pixels.window = toWindow(object.Get("window"));
   const auto* bytes = static_cast<const std::byte*>(array.ArrayBuffer().Data()) + array.ByteOffset();
   pixels.data.assign(bytes, bytes + array.ByteLength());
   validate(pixels);

@@ -8,8 +8,8 @@
 
 namespace jcs {
 
-/// { data: Uint8Array | Uint16Array | Float32Array, width, height, channels: 1 | 3, spacing?: [row, column] }, copied
-/// and checked.
+/// { data: Uint8Array | Uint16Array | Float32Array | Int16Array, width, height, channels: 1 | 3, spacing?: [row,
+/// column], window: { center, width } of signed data }, copied and checked.
 Slice toSlice(const Napi::Value& value);
 std::vector<Slice> toSlices(const Napi::Value& value);
 

@@ -14,6 +14,7 @@ std::unique_ptr<Graph> lowerPrecision(const Graph& graph, DType activation) {
       switch (node.op->precision(static_cast<int>(i))) {
         case Precision::kFloat32: value = cast(value, DType::kF32); break;
         case Precision::kActivation: value = cast(value, activation); break;
+        case Precision::kBytes: break;
         case Precision::kFollow:
           // Operands share the first one's dtype, but for what an elementwise op broadcasts: that is float32.
           if (i > 0)
@@ -26,8 +27,9 @@ std::unique_ptr<Graph> lowerPrecision(const Graph& graph, DType activation) {
     }
     return to.target().add(node.op, inputs);
   };
-  // Results and states are float32 whatever they were computed in.
-  return prune(*rewriter.run(rule, [](Value value) { return cast(value, DType::kF32); }));
+  // Results and states are float32 whatever they were computed in, but for bytes.
+  return prune(*rewriter.run(
+      rule, [](Value value) { return value.type().dtype == DType::kU8 ? value : cast(value, DType::kF32); }));
 }
 
 }  // namespace jcs

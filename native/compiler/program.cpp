@@ -143,10 +143,16 @@ void Program::profileSteps() {
 void Program::run(StateStore& states, std::byte* arena, const Bindings& bindings, const std::atomic<bool>* cancelled) {
   arena_ = arena;
   bindStates(states);
+  const auto bytesOf = [&](const std::string& name, const Named& named) {
+    const auto used = bindings.used.find(name);
+    if (used == bindings.used.end()) return named.type.bytes();
+    invariant(used->second >= 0 && used->second <= named.type.bytes(), "more is bound than an input or output holds");
+    return used->second;
+  };
   for (const auto& [name, named] : inputs_) {
     const auto given = bindings.inputs.find(name);
     require(given != bindings.inputs.end(), errors::kInternal, [&] { return "input '" + name + "' is not bound"; });
-    backend_->upload(address(named.location), given->second, named.type.bytes());
+    backend_->upload(address(named.location), given->second, bytesOf(name, named));
   }
   if (profiling_) {
     profileSteps();
@@ -158,7 +164,7 @@ void Program::run(StateStore& states, std::byte* arena, const Bindings& bindings
   for (const auto& [name, target] : bindings.outputs) {
     const auto found = outputs_.find(name);
     require(found != outputs_.end(), errors::kInternal, [&] { return "output '" + name + "' does not exist"; });
-    backend_->download(target, address(found->second.location), found->second.type.bytes());
+    backend_->download(target, address(found->second.location), bytesOf(name, found->second));
   }
 }
 

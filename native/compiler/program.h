@@ -28,10 +28,12 @@ class Program {
   Program(const Graph& graph, std::shared_ptr<Backend> backend, const CompileOptions& options,
           DerivedStore* shared = nullptr);
 
-  /// Host data by name; sizes must be those of the graph's inputs and outputs. Outputs left out are not copied.
+  /// Host data by name; sizes must be those of the graph's inputs and outputs, or what `used` says of one of which only
+  /// the beginning matters. Outputs left out are not copied.
   struct Bindings {
     std::map<std::string, const std::byte*> inputs;
     std::map<std::string, std::byte*> outputs;
+    std::map<std::string, int64_t> used{};  ///< bytes
   };
   /// Runs once. `cancelled` is read between kernels up to the first that changes state, and before what a device has
   /// recorded is started: a step is taken wholly or not at all, and then CANCELLED is thrown.

@@ -8,10 +8,27 @@
 
 namespace jcs {
 
-enum class DType : uint8_t { kF32, kBF16, kF64 };
+/// kU8: bytes that ops read and write as they are: pixels, masks, tables of records. Never computed on, nor converted.
+enum class DType : uint8_t { kF32, kBF16, kF64, kU8 };
 
-inline int64_t sizeOf(DType dtype) { return dtype == DType::kF32 ? 4 : dtype == DType::kBF16 ? 2 : 8; }
-inline const char* nameOf(DType dtype) { return dtype == DType::kF32 ? "f32" : dtype == DType::kBF16 ? "bf16" : "f64"; }
+inline int64_t sizeOf(DType dtype) {
+  switch (dtype) {
+    case DType::kF32: return 4;
+    case DType::kBF16: return 2;
+    case DType::kF64: return 8;
+    case DType::kU8: return 1;
+  }
+  return 0;
+}
+inline const char* nameOf(DType dtype) {
+  switch (dtype) {
+    case DType::kF32: return "f32";
+    case DType::kBF16: return "bf16";
+    case DType::kF64: return "f64";
+    case DType::kU8: return "u8";
+  }
+  return "";
+}
 
 /// The upper half of a float32.
 struct BFloat16 {

@@ -1,19 +1,14 @@
 #include "core/philox.h"
 
+#include <algorithm>
+
+#include "core/philox_block.h"
+
 namespace jcs {
 
 void Philox::refill() {
-  std::array<uint32_t, 4> x = counter_;
-  uint32_t k0 = key_[0], k1 = key_[1];
-  for (int round = 0; round < 10; ++round) {
-    const uint64_t a = uint64_t{0xD2511F53u} * x[0];
-    const uint64_t b = uint64_t{0xCD9E8D57u} * x[2];
-    x = {static_cast<uint32_t>(b >> 32) ^ x[1] ^ k0, static_cast<uint32_t>(b),
-         static_cast<uint32_t>(a >> 32) ^ x[3] ^ k1, static_cast<uint32_t>(a)};
-    k0 += 0x9E3779B9u;
-    k1 += 0xBB67AE85u;
-  }
-  block_ = x;
+  const PhiloxBlock block = philoxBlock({{counter_[0], counter_[1], counter_[2], counter_[3]}}, key_[0], key_[1]);
+  std::copy_n(block.words, block_.size(), block_.begin());
   used_ = 0;
   ++counter_[0];
 }

@@ -15,6 +15,7 @@ double load(const Tensor& tensor, size_t i) {
     case DType::kF32: return tensor.as<float>()[i];
     case DType::kF64: return tensor.as<double>()[i];
     case DType::kBF16: return static_cast<float>(tensor.as<BFloat16>()[i]);
+    case DType::kU8: return tensor.as<uint8_t>()[i];
   }
   return 0;
 }
@@ -71,6 +72,7 @@ Tensor Tensor::to(DType dtype) const {
       case DType::kF32: result.as<float>()[i] = static_cast<float>(value); break;
       case DType::kF64: result.as<double>()[i] = value; break;
       case DType::kBF16: result.as<BFloat16>()[i] = BFloat16(static_cast<float>(value)); break;
+      case DType::kU8: result.as<uint8_t>()[i] = static_cast<uint8_t>(value); break;
     }
   }
   return result;

@@ -1,10 +1,8 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
-#include <vector>
 
-#include "core/philox.h"
+#include "ops/pixel_records.h"
 
 namespace jcs {
 
@@ -26,6 +24,7 @@ struct AugmentationOptions {
   float gamma = 0;            ///< intensity to the power exp(U(−gamma, gamma))
   float noise = 0;            ///< standard deviation of added Gaussian noise, drawn from U(0, noise)
 
+  bool operator==(const AugmentationOptions&) const = default;
   static AugmentationOptions none() { return {}; }
   /// Section V-B: horizontal flip and random crop. How far the crop goes is not published; ours takes up to an eighth
   /// from every side.
@@ -35,9 +34,8 @@ struct AugmentationOptions {
   static AugmentationOptions scratch();
 };
 
-/// Warps `rgb` (height × width × 3, in [0, 1], bilinear) and `mask` (height × width, nearest; may be empty) in place.
-/// What comes from outside the image is black and no lesion. Noise is the same in the three channels.
-void augment(const AugmentationOptions& options, Philox& random, int64_t height, int64_t width, std::vector<float>& rgb,
-             std::vector<float>& mask);
+/// What is done to sample `sample` in an epoch, once it is resized to height × width.
+Augmentation drawAugmentation(const AugmentationOptions& options, uint64_t seed, uint32_t epoch, uint32_t sample,
+                              int64_t height, int64_t width);
 
 }  // namespace jcs

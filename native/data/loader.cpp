@@ -3,14 +3,13 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
-#include <cstring>
 #include <deque>
 #include <exception>
 #include <mutex>
 #include <numeric>
 #include <thread>
 
-#include "data/sample_transform.h"
+#include "core/philox.h"
 
 namespace jcs {
 
@@ -26,16 +25,9 @@ std::vector<size_t> permutation(size_t count, Philox& random) {
   return order;
 }
 
-/// target = λ·own + (1 − λ)·partner's, sample by sample.
-Tensor mixed(const Tensor& own, std::span<const size_t> partners, float lambda) {
-  Tensor target(own.type());
-  const size_t count = static_cast<size_t>(own.elements()) / partners.size();
-  for (size_t i = 0; i < partners.size(); ++i) {
-    const float *a = own.as<float>().data() + i * count, *b = own.as<float>().data() + partners[i] * count;
-    float* to = target.as<float>().data() + i * count;
-    for (size_t k = 0; k < count; ++k) to[k] = lambda * a[k] + (1 - lambda) * b[k];
-  }
-  return target;
+/// The bytes of a sample in a batch.
+int64_t sampleBytes(const PackedDataset::Info& info, bool withMask) {
+  return alignedSample(info.imageBytes() + (withMask ? info.maskBytes() : 0));
 }
 
 }  // namespace
@@ -43,11 +35,10 @@ Tensor mixed(const Tensor& own, std::span<const size_t> partners, float lambda) 
 struct Loader::State {
   State(std::shared_ptr<const PackedDataset> d, LoaderOptions o) : dataset(std::move(d)), options(std::move(o)) {}
 
-  /// A batch in preparation: threads take its samples one by one, the last one to finish completes it.
+  /// A batch in preparation: threads read its samples one by one.
   struct Slot {
     Batch batch;
     size_t taken = 0, left = 0;
-    std::vector<uint8_t> hasLesion;  ///< per sample, in its warped mask
     std::exception_ptr error;
     bool ready = false;
   };
@@ -65,7 +56,6 @@ struct Loader::State {
   bool stopping = false;
   std::vector<std::thread> threads;
 
-  bool wantsActivationMasks() const { return options.featureHeight > 0 && options.featureWidth > 0; }
   int64_t batchesPerEpoch() const {
     const auto samples = static_cast<int64_t>(dataset->size());
     return std::max<int64_t>(
@@ -76,10 +66,9 @@ struct Loader::State {
   }
 
   void openSlot();
-  void allocate(Batch& batch) const;
-  void prepare(Slot& slot, size_t i) const;
-  void complete(Slot& slot) const;
-  void mix(Batch& batch, std::vector<uint8_t>& hasLesion) const;
+  void plan(Batch& batch) const;
+  void mix(Batch& batch) const;
+  void read(Batch& batch, size_t i) const;
   void run();
 };
 
@@ -105,9 +94,8 @@ void Loader::State::openSlot() {
     ++nextEpoch;
   }
   slot->left = batch.samples.size();
-  slot->hasLesion.resize(batch.samples.size());
   try {
-    allocate(batch);
+    plan(batch);
   } catch (...) {
     slot->error = std::current_exception();
     slot->ready = true;
@@ -117,66 +105,57 @@ void Loader::State::openSlot() {
   slots.push_back(std::move(slot));
 }
 
-void Loader::State::allocate(Batch& batch) const {
-  const auto n = static_cast<int64_t>(batch.samples.size());
-  batch.images = Tensor(DType::kF32, {n, options.height, options.width, 3});
-  if (options.masks) batch.masks = Tensor(DType::kF32, {n, options.height, options.width, 1});
-  if (options.targets) batch.targets = Tensor(DType::kF32, {n, 2});
-  if (wantsActivationMasks()) {
-    batch.activationMasks = Tensor(DType::kF32, {n, options.featureHeight, options.featureWidth, 1});
-    batch.activationWeights = Tensor::zeros(DType::kF32, {n});
-  }
-}
-
-void Loader::State::prepare(Slot& slot, size_t i) const {
-  Batch& batch = slot.batch;
-  const size_t index = batch.samples[i];
-  const auto row = [&](Tensor& tensor) {
-    const size_t count = static_cast<size_t>(tensor.elements()) / batch.samples.size();
-    return tensor.as<float>().subspan(i * count, count);
-  };
-  Sample sample = dataset->read(index);
-  if (!options.masks && !wantsActivationMasks()) sample.mask.clear();
-  Philox augmentation = random(batch.epoch, index, RandomPurpose::kAugment);
-  const TransformedSample result =
-      transform(sample, options.height, options.width, options.augmentation, augmentation, options.normalization);
-  std::ranges::copy(result.rgb, row(batch.images).begin());
-  if (options.masks) std::ranges::copy(result.mask, row(batch.masks).begin());
+/// Everything about the batch but its bytes, which are read into the place that they get here.
+void Loader::State::plan(Batch& batch) const {
+  const size_t count = batch.samples.size();
   if (options.targets) {
-    const auto target = row(batch.targets);
-    target[0] = static_cast<float>(1 - sample.label);
-    target[1] = static_cast<float>(sample.label);
+    batch.targets = Tensor(DType::kF32, {batch.size(), 2});
+    for (size_t i = 0; i < count; ++i) {
+      const int label = dataset->info(batch.samples[i]).label;
+      batch.targets.as<float>()[2 * i] = static_cast<float>(1 - label);
+      batch.targets.as<float>()[2 * i + 1] = static_cast<float>(label);
+    }
   }
-  if (wantsActivationMasks()) {
-    const auto cells = row(batch.activationMasks);
-    std::ranges::fill(cells, 0.0f);
-    if (!result.mask.empty())
-      averageCells(result.mask, options.height, options.width, options.featureHeight, options.featureWidth, cells);
-    slot.hasLesion[i] = std::ranges::any_of(result.mask, [](float value) { return value > 0; });
+  if (options.mixupAlpha > 0) mix(batch);
+  const bool withMasks = options.masks || (options.activationMasks && batch.mixing == 1);
+  batch.offsets = {0};
+  for (const size_t sample : batch.samples) {
+    const PackedDataset::Info& info = dataset->info(sample);
+    batch.sources.push_back(imageSource(info, batch.offsets.back(), options.height, options.width));
+    if (withMasks && info.hasMask) batch.sources.back().maskOffset = batch.offsets.back() + info.imageBytes();
+    batch.offsets.push_back(batch.offsets.back() + sampleBytes(info, withMasks));
+    batch.augmentations.push_back(drawAugmentation(options.augmentation, options.seed,
+                                                   static_cast<uint32_t>(batch.epoch), static_cast<uint32_t>(sample),
+                                                   options.height, options.width));
   }
+  batch.bytes = Tensor(DType::kU8, {batch.offsets.back()});
 }
 
-/// Mixing and weights need all samples of the batch.
-void Loader::State::complete(Slot& slot) const {
-  Batch& batch = slot.batch;
-  if (options.mixupAlpha > 0 && batch.samples.size() > 1) mix(batch, slot.hasLesion);
-  if (!wantsActivationMasks()) return;
-  const auto count = std::accumulate(slot.hasLesion.begin(), slot.hasLesion.end(), 0);
-  for (size_t i = 0; i < slot.hasLesion.size(); ++i)
-    if (slot.hasLesion[i]) batch.activationWeights.as<float>()[i] = 1.0f / static_cast<float>(count);
-}
-
-void Loader::State::mix(Batch& batch, std::vector<uint8_t>& hasLesion) const {
+void Loader::State::mix(Batch& batch) const {
+  const size_t count = batch.samples.size();
+  for (size_t i = 0; i < count; ++i) batch.mixed.push_back({static_cast<int32_t>(i), 1});
+  if (count == 1) return;
   Philox draw = random(batch.epoch, static_cast<size_t>(batch.index), RandomPurpose::kMix);
-  if (wantsActivationMasks() && annotated && draw.uniform() < 0.5f) return;
+  if (options.activationMasks && annotated && draw.uniform() < 0.5f) return;
   batch.mixing = draw.beta(options.mixupAlpha);
-  const std::vector<size_t> circle = permutation(batch.samples.size(), draw);
-  std::vector<size_t> partners(circle.size());  // the next one round a random circle: never the sample itself
-  for (size_t k = 0; k < circle.size(); ++k) partners[circle[k]] = circle[(k + 1) % circle.size()];
-  const auto lambda = static_cast<float>(batch.mixing);
-  batch.images = mixed(batch.images, partners, lambda);
-  if (options.targets) batch.targets = mixed(batch.targets, partners, lambda);
-  std::ranges::fill(hasLesion, uint8_t{0});
+  const std::vector<size_t> circle = permutation(count, draw);
+  const auto own = static_cast<float>(batch.mixing);
+  const Tensor plain = options.targets ? batch.targets.clone() : Tensor();
+  for (size_t k = 0; k < count; ++k) {
+    const size_t i = circle[k], partner = circle[(k + 1) % count];  // never the sample itself
+    batch.mixed[i] = {static_cast<int32_t>(partner), own};
+    for (size_t c = 0; options.targets && c < 2; ++c)
+      batch.targets.as<float>()[2 * i + c] =
+          own * plain.as<float>()[2 * i + c] + (1 - own) * plain.as<float>()[2 * partner + c];
+  }
+}
+
+void Loader::State::read(Batch& batch, size_t i) const {
+  const PackedDataset::Info& info = dataset->info(batch.samples[i]);
+  const int64_t used = info.imageBytes() + (batch.sources[i].maskOffset >= 0 ? info.maskBytes() : 0);
+  std::byte* bytes = batch.bytes.data() + batch.offsets[i];
+  dataset->readBytes(batch.samples[i], {bytes, static_cast<size_t>(used)});
+  std::fill(bytes + used, batch.bytes.data() + batch.offsets[i + 1], std::byte{0});
 }
 
 void Loader::State::run() {
@@ -196,26 +175,54 @@ void Loader::State::run() {
     lock.unlock();
     std::exception_ptr error;
     try {
-      prepare(*slot, i);
+      read(slot->batch, i);
     } catch (...) {
       error = std::current_exception();
     }
     lock.lock();
     if (error && !slot->error) slot->error = error;
     if (--slot->left > 0) continue;
-    if (!slot->error) {
-      lock.unlock();
-      try {
-        complete(*slot);
-      } catch (...) {
-        error = std::current_exception();
-      }
-      lock.lock();
-      slot->error = error;
-    }
     slot->ready = true;
     done.notify_all();
   }
+}
+
+Batch Batch::part(int64_t first, int64_t count) const {
+  Batch result;
+  result.epoch = epoch;
+  result.index = index;
+  result.mixing = mixing;
+  std::vector<size_t> wanted;  // places in this batch
+  for (int64_t i = first; i < first + count; ++i) wanted.push_back(static_cast<size_t>(i));
+  for (const size_t i : wanted) result.samples.push_back(samples[i]);
+  if (targets.bytes() > 0) {
+    result.targets = Tensor(DType::kF32, {count, 2});
+    std::ranges::copy(targets.as<float>().subspan(static_cast<size_t>(2 * first), static_cast<size_t>(2 * count)),
+                      result.targets.as<float>().begin());
+  }
+  const bool mixes = !mixed.empty();
+  for (int64_t i = 0; mixes && i < count; ++i) {
+    const MixedSample& one = mixed[wanted[static_cast<size_t>(i)]];
+    result.mixed.push_back({static_cast<int32_t>(count + i), one.own});
+    wanted.push_back(static_cast<size_t>(one.partner));
+  }
+  result.offsets = {0};
+  for (size_t k = 0; k < wanted.size(); ++k) {
+    const size_t i = wanted[k];
+    const bool needed = k < static_cast<size_t>(count) || mixing != 1;
+    const int64_t begin = result.offsets.back(), moved = begin - offsets[i];
+    ImageSource source = needed ? sources[i] : ImageSource();
+    source.offset += needed ? moved : 0;
+    if (source.maskOffset >= 0) source.maskOffset += moved;
+    result.sources.push_back(source);
+    result.augmentations.push_back(augmentations[i]);
+    result.offsets.push_back(begin + (needed ? offsets[i + 1] - offsets[i] : 0));
+  }
+  result.bytes = Tensor(DType::kU8, {result.offsets.back()});
+  for (size_t k = 0; k < wanted.size(); ++k)
+    std::copy_n(bytes.data() + offsets[wanted[k]], result.offsets[k + 1] - result.offsets[k],
+                result.bytes.data() + result.offsets[k]);
+  return result;
 }
 
 Loader::Loader(std::shared_ptr<const PackedDataset> dataset, LoaderOptions options) {
@@ -243,6 +250,17 @@ Loader::~Loader() {
   }
   state_->work.notify_all();
   for (std::thread& thread : state_->threads) thread.join();
+}
+
+std::vector<int64_t> Loader::mostBytes() const {
+  std::vector<int64_t> sizes;
+  for (size_t i = 0; i < state_->dataset->size(); ++i)
+    sizes.push_back(sampleBytes(state_->dataset->info(i), state_->options.masks || state_->options.activationMasks));
+  std::ranges::sort(sizes, std::ranges::greater{});
+  sizes.resize(std::min(sizes.size(), static_cast<size_t>(state_->options.batchSize)));
+  std::vector<int64_t> most{0};
+  for (const int64_t size : sizes) most.push_back(most.back() + size);
+  return most;
 }
 
 int64_t Loader::batchesPerEpoch() const { return state_->batchesPerEpoch(); }

@@ -2,9 +2,9 @@
 
 #include <atomic>
 #include <memory>
-#include <optional>
 #include <vector>
 
+#include "core/tensor.h"
 #include "data/augmentation.h"
 #include "data/packed_dataset.h"
 
@@ -12,8 +12,7 @@ namespace jcs {
 
 struct LoaderOptions {
   int64_t batchSize = 1;
-  int64_t height = 224, width = 224;
-  Normalization normalization;
+  int64_t height = 224, width = 224;  ///< that images are resized to, and augmented at
   AugmentationOptions augmentation;
   uint64_t seed = 0;
   bool shuffle = true;
@@ -23,25 +22,31 @@ struct LoaderOptions {
   /// Image mixing (eq. 3): one λ ~ Beta(α, α) per batch and a partner j ≠ i; 0 is off. Mixed samples are no use to the
   /// activation loss, so where both are asked for, every batch is mixed with probability ½.
   double mixupAlpha = 0;
-  /// Size of the features for the activation loss (eq. 4); 0: no activation masks.
-  int64_t featureHeight = 0, featureWidth = 0;
+  bool activationMasks = false;  ///< for eq. 4: the masks of unmixed samples that have one
   int threads = 2;
   int prefetch = 3;  ///< batches ahead
 };
 
-/// One batch, ready to be bound to a program. Empty tensors where the options ask for none.
+/// What a training step makes a batch from, with the ops of ops/pixels.h: bytes as they were decoded, and what becomes
+/// of them. Empty where the options ask for none.
 struct Batch {
   int64_t epoch = 0, index = 0;
-  Tensor images;             ///< N×H×W×3, normalised, mixed
-  Tensor masks;              ///< N×H×W×1, 0 or 1
-  Tensor targets;            ///< N×2: 1 − label, label; mixed
-  Tensor activationMasks;    ///< N×h×w×1: the masks averaged over feature cells
-  Tensor activationWeights;  ///< N: 1/max(count, 1) for the `count` unmixed samples whose mask is not empty, else 0
+  Tensor bytes;                             ///< the samples' images and masks, end to end
+  std::vector<int64_t> offsets;             ///< where each begins, and the last one ends
+  std::vector<ImageSource> sources;         ///< by sample, as the following
+  std::vector<Augmentation> augmentations;  ///< of image and mask
+  std::vector<MixedSample> mixed;           ///< with oneself and λ = 1 in a batch that is not
+  Tensor targets;                           ///< N×2: 1 − label, label; mixed
   std::vector<size_t> samples;
   double mixing = 1;  ///< λ
+
+  int64_t size() const { return static_cast<int64_t>(samples.size()); }
+  /// Samples [first, first + count) as a batch of their own. Where batches are mixed, its sources and augmentations are
+  /// twice as many: the partners of the samples follow them, and are black where nothing is mixed.
+  Batch part(int64_t first, int64_t count) const;
 };
 
-/// Prepares batches ahead of the training step with threads of its own. The sequence depends on seed, epoch and index
+/// Reads batches ahead of the training step with threads of its own. The sequence depends on seed, epoch and index
 /// alone, bit for bit, whatever the number of threads; (epoch, index) is therefore all that a checkpoint needs.
 class Loader {
  public:
@@ -50,6 +55,8 @@ class Loader {
   ~Loader();  ///< stops the threads and joins them
 
   int64_t batchesPerEpoch() const;
+  /// The most bytes that batches of 0, 1, … samples, up to the size of a whole one, may have.
+  std::vector<int64_t> mostBytes() const;
   /// Makes `next` continue with that batch.
   void seek(int64_t epoch, int64_t index);
   /// Waits for the next batch; after an epoch's last comes the next epoch's first. Rethrows what a thread ran into;

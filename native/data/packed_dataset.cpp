@@ -112,28 +112,33 @@ void PackedDataset::append(const Sample& sample) {
   writeAt(descriptor_, image.data, bytes_, directory_);
   writeAt(descriptor_, bits, bytes_ + imageBytes, directory_);
   const bool hasLesion = std::ranges::find(sample.mask, uint8_t{1}) != sample.mask.end();
-  infos_.push_back({image.width, image.height, sample.label, !sample.mask.empty(), !hasLesion, sample.patient});
-  records_.push_back({bytes_, imageBytes, image.format, image.channels});
+  infos_.push_back({image.format, image.width, image.height, image.channels, image.window, sample.label,
+                    !sample.mask.empty(), !hasLesion, sample.patient});
+  offsets_.push_back(bytes_);
   bytes_ = end;
 }
 
 Sample PackedDataset::read(size_t index) const {
-  invariant(index < records_.size(), "a sample beyond the dataset's end is read");
-  const Record& record = records_[index];
+  invariant(index < infos_.size(), "a sample beyond the dataset's end is read");
   const Info& info = infos_[index];
+  std::vector<std::byte> bytes(static_cast<size_t>(info.imageBytes() + info.maskBytes()));
+  readBytes(index, bytes);
   Sample sample;
   sample.label = info.label;
   sample.patient = info.patient;
-  sample.image = {std::vector<std::byte>(static_cast<size_t>(record.imageBytes)), record.format, info.width,
-                  info.height, record.channels};
-  readAt(descriptor_, sample.image.data, record.offset, directory_);
-  if (info.hasMask) {
-    const auto pixels = static_cast<size_t>(info.width * info.height);
-    std::vector<std::byte> bits((pixels + 7) / 8);
-    readAt(descriptor_, bits, record.offset + record.imageBytes, directory_);
-    sample.mask = unpackBits(bits, pixels);
-  }
+  if (info.hasMask)
+    sample.mask = unpackBits(std::span(bytes).subspan(static_cast<size_t>(info.imageBytes())),
+                             static_cast<size_t>(info.width * info.height));
+  bytes.resize(static_cast<size_t>(info.imageBytes()));
+  sample.image = {std::move(bytes), info.format, info.width, info.height, info.channels, info.window};
   return sample;
+}
+
+void PackedDataset::readBytes(size_t index, std::span<std::byte> bytes) const {
+  invariant(index < infos_.size(), "a sample beyond the dataset's end is read");
+  invariant(static_cast<int64_t>(bytes.size()) <= infos_[index].imageBytes() + infos_[index].maskBytes(),
+            "more is read than a sample has");
+  readAt(descriptor_, bytes, offsets_[index], directory_);
 }
 
 }  // namespace jcs

@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,32 +36,34 @@ class PackedDataset {
   void append(const Sample& sample);
   /// FILE_UNREADABLE when the disk fails.
   Sample read(size_t index) const;
+  /// The same as it lies in the file: the first `bytes.size()` of the image's bytes and, behind them, the mask's.
+  void readBytes(size_t index, std::span<std::byte> bytes) const;
   /// Without touching the file.
   struct Info {
-    int64_t width, height;
+    PixelFormat format;
+    int64_t width, height, channels;
+    IntensityWindow window;
     int label;
     bool hasMask;
     bool maskIsEmpty;
     std::string patient;
+
+    int64_t imageBytes() const { return width * height * channels * bytesOf(format); }
+    /// One bit a pixel, the lowest of a byte first; 0 where there is no mask.
+    int64_t maskBytes() const { return hasMask ? (width * height + 7) / 8 : 0; }
   };
   const Info& info(size_t index) const { return infos_[index]; }
   size_t size() const { return infos_.size(); }
   int64_t bytes() const { return bytes_; }
 
  private:
-  /// Where a sample lies in the file: the image's bytes, then the mask, one bit a pixel.
-  struct Record {
-    int64_t offset, imageBytes;
-    PixelFormat format;
-    int64_t channels;
-  };
   void reserve(int64_t bytes);
 
   std::string directory_;
   int descriptor_ = -1;
   int64_t bytes_ = 0, reserved_ = 0;
   std::vector<Info> infos_;
-  std::vector<Record> records_;
+  std::vector<int64_t> offsets_;  ///< where a sample lies in the file: the image's bytes, then the mask's
 };
 
 }  // namespace jcs

@@ -4,6 +4,8 @@
 #include <bit>
 #include <cmath>
 
+#include "diagnosis/inference_graph.h"
+
 namespace jcs {
 
 namespace {
@@ -20,37 +22,76 @@ int64_t programBatch(size_t slices, int64_t batchSize) {
   return count >= batchSize ? count : std::min(batchSize, static_cast<int64_t>(std::bit_ceil(slices)));
 }
 
-/// Rows past the slices are zeros: whatever the network makes of them is not read.
-Tensor prepare(const ModelMetadata& metadata, std::span<const Slice> slices, int64_t batch) {
-  const int64_t size = metadata.inputSize;
-  Tensor images = Tensor::zeros(DType::kF32, {batch, size, size, 3});
-  const Normalization normalization{metadata.mean, metadata.deviation};
-  for (size_t i = 0; i < slices.size(); ++i) {
-    const Pixels& pixels = slices[i].pixels;
-    const auto target =
-        images.as<float>().subspan(i * static_cast<size_t>(size * size * 3), static_cast<size_t>(size * size * 3));
-    const InputGeometry g = inputGeometry(metadata.spec, size, pixels.height, pixels.width);
-    if (g.height == size && g.width == size) {
-      resizeToRgb(pixels, size, size, target);
-    } else {
-      std::vector<float> resized(static_cast<size_t>(g.height * g.width * 3));
-      resizeToRgb(pixels, g.height, g.width, resized);
-      for (int64_t y = 0; y < size; ++y)
-        std::copy_n(resized.begin() + ((y + g.top) * g.width + g.left) * 3, size * 3, target.begin() + y * size * 3);
+/// Programs are compiled for powers of two, so that sources of other sizes seldom need another; and for no less than
+/// images of the network's own size come to.
+int64_t roundedCapacity(int64_t needed, int64_t n, int64_t inputSize) {
+  return static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(std::max(needed, n * inputSize * inputSize))));
+}
+
+/// A batch of slices as the inputs of a program for `n`; the records past the slices are of no image.
+struct SourceBatch {
+  Tensor bytes;
+  std::vector<ImageSource> sources;
+  std::vector<MapTarget> targets;
+  SourceCapacity capacity;
+  int64_t pixels = 0;  ///< of all slices
+
+  SourceBatch(const ModelMetadata& metadata, std::span<const Slice> slices, int64_t n, float threshold)
+      : sources(static_cast<size_t>(n)), targets(static_cast<size_t>(n)) {
+    int64_t end = 0;
+    for (size_t i = 0; i < slices.size(); ++i) {
+      const Pixels& image = slices[i].pixels;
+      validate(image);
+      const InputGeometry g = inputGeometry(metadata.spec, metadata.inputSize, image.height, image.width);
+      sources[i] = imageSource(image, end, g.height, g.width);
+      sources[i].top = static_cast<int32_t>(g.top);
+      sources[i].left = static_cast<int32_t>(g.left);
+      targets[i] = {pixels, sources[i].width, sources[i].height, threshold, 0};
+      end += alignedSample(static_cast<int64_t>(image.data.size()));
+      pixels += image.width * image.height;
     }
-    normalize(target, normalization);
+    bytes = Tensor(DType::kU8, {end});
+    for (size_t i = 0; i < slices.size(); ++i) {
+      const int64_t next = i + 1 < slices.size() ? sources[i + 1].offset : end;
+      std::byte* rest = std::ranges::copy(slices[i].pixels.data, bytes.data() + sources[i].offset).out;
+      std::fill(rest, bytes.data() + next, std::byte{0});
+    }
+    capacity = {roundedCapacity(end, n, metadata.inputSize), roundedCapacity(pixels, n, metadata.inputSize)};
   }
-  return images;
+
+  void bind(Program::Bindings& bindings) const {
+    bindings.inputs = {{"bytes", bytes.data()}, {"sources", reinterpret_cast<const std::byte*>(sources.data())}};
+    bindings.used["bytes"] = bytes.bytes();
+  }
+};
+
+/// Runs the program of `graph` with `bindings`; its outputs in `outputs` go to tensors, of those in `used` the
+/// beginning.
+std::map<std::string, Tensor> runProgram(Model& model, const std::string& key,
+                                         const std::function<std::unique_ptr<Graph>()>& graph,
+                                         Program::Bindings bindings, std::span<const std::string> outputs,
+                                         const std::atomic<bool>* cancelled) {
+  std::map<std::string, Tensor> results;
+  model.engine().runAndWait([&] {
+    const auto program = model.program(key, graph);
+    for (const std::string& name : outputs) {
+      TensorType type = program->outputType(name);
+      if (const auto used = bindings.used.find(name); used != bindings.used.end())
+        type.shape = {used->second / sizeOf(type.dtype)};
+      bindings.outputs[name] = results.emplace(name, Tensor(type)).first->second.data();
+    }
+    model.engine().run(*program, model.states(), bindings, cancelled);
+  });
+  return results;
 }
 
 /// Weights and pixels are finite when they enter, but a network may overflow on its way.
-void requireFiniteOutput(const Model& model, std::span<const float> values) {
-  for (const float value : values)
-    require(std::isfinite(value), errors::kNotFinite, [&] {
-      return "network '" + model.spec().network +
-             "' gave a value that is not finite; its weights are unusable, train "
-             "with a lower learning rate or load another file";
-    });
+void requireFiniteOutput(const Model& model, bool finite) {
+  require(finite, errors::kNotFinite, [&] {
+    return "network '" + model.spec().network +
+           "' gave a value that is not finite; its weights are unusable, train "
+           "with a lower learning rate or load another file";
+  });
 }
 
 std::span<const float> sample(const Tensor& tensor, size_t index) {
@@ -109,13 +150,21 @@ std::vector<SliceClassification> classifySlices(Model& model, std::span<const Sl
   requireTask(model, Task::kClassification, "classify");
   if (slices.empty()) return {};
   const ModelMetadata metadata = model.metadata();  // one for the whole batch, should the model be trained meanwhile
-  const Tensor images = prepare(metadata, slices, programBatch(slices.size(), batchSize));
-  const auto outputs = model.forward(images, explain, cancelled);
+  const int64_t n = programBatch(slices.size(), batchSize);
+  const SourceBatch batch(metadata, slices, n, 0);
+  Program::Bindings bindings;
+  batch.bind(bindings);
+  std::vector<std::string> names{"logits"};
+  if (explain) names.push_back("activationMap");
+  const std::string key = "classify " + std::to_string(n) + "x" + std::to_string(metadata.inputSize) + " of " +
+                          std::to_string(batch.capacity.bytes) + (explain ? "+activationMap" : "");
+  const auto graph = [&] { return classificationGraph(metadata, n, batch.capacity, explain); };
+  const auto outputs = runProgram(model, key, graph, bindings, names, cancelled);
   const Tensor& logits = outputs.at("logits");
   std::vector<SliceClassification> results(slices.size());
   for (size_t i = 0; i < slices.size(); ++i) {
     const auto pair = sample(logits, i);
-    requireFiniteOutput(model, pair);
+    requireFiniteOutput(model, std::isfinite(pair[0]) && std::isfinite(pair[1]));
     results[i].probability = 1 / (1 + std::exp(pair[0] - pair[1]));
     if (!explain) continue;
     const Tensor& maps = outputs.at("activationMap");
@@ -130,25 +179,38 @@ std::vector<SliceSegmentation> segmentSlices(Model& model, std::span<const Slice
                                              const SegmentationRequest& request, const std::atomic<bool>* cancelled) {
   requireTask(model, Task::kSegmentation, "segment");
   if (slices.empty()) return {};
-  const Tensor images = prepare(model.metadata(), slices, programBatch(slices.size(), batchSize));
-  const auto outputs = model.forward(images, false, cancelled);
-  const Tensor& finest = outputs.at("side1");
+  const ModelMetadata metadata = model.metadata();
+  const int64_t n = programBatch(slices.size(), batchSize);
+  const SourceBatch batch(metadata, slices, n, request.threshold);
+  Program::Bindings bindings;
+  batch.bind(bindings);
+  bindings.inputs["targets"] = reinterpret_cast<const std::byte*>(batch.targets.data());
+  bindings.used["masks"] = batch.pixels;
+  bindings.used["probabilities"] = batch.pixels * sizeOf(DType::kF32);
+  std::vector<std::string> names{"masks", "statistics"};
+  if (request.probabilities) names.push_back("probabilities");
+  const std::string key = "segment " + std::to_string(n) + "x" + std::to_string(metadata.inputSize) + " of " +
+                          std::to_string(batch.capacity.bytes) + " to " + std::to_string(batch.capacity.pixels) +
+                          (request.probabilities ? "+probabilities" : "");
+  const auto graph = [&] { return segmentationGraph(metadata, n, batch.capacity, request.probabilities); };
+  const auto outputs = runProgram(model, key, graph, bindings, names, cancelled);
+  const auto* statistics = reinterpret_cast<const MapStatistics*>(outputs.at("statistics").data());
   std::vector<SliceSegmentation> results(slices.size());
   for (size_t i = 0; i < slices.size(); ++i) {
-    requireFiniteOutput(model, sample(finest, i));
+    requireFiniteOutput(model, statistics[i].notFinite == 0);
     const Pixels& source = slices[i].pixels;
     SliceSegmentation& result = results[i];
-    std::vector<float> probabilities =
-        resizeMap(sample(finest, i), finest.shape()[2], finest.shape()[1], source.width, source.height);
-    result.mask.resize(probabilities.size());
-    for (size_t p = 0; p < probabilities.size(); ++p) {
-      result.mask[p] = probabilities[p] > request.threshold;
-      result.areaPixels += result.mask[p];
-    }
+    const auto first = static_cast<size_t>(batch.targets[i].offset);
+    const auto count = static_cast<size_t>(source.width * source.height);
+    const auto mask = outputs.at("masks").as<uint8_t>().subspan(first, count);
+    result.mask.assign(mask.begin(), mask.end());
+    result.areaPixels = statistics[i].lesionPixels;
     const auto& spacing = slices[i].spacingMm;
     if (spacing) result.areaMm2 = static_cast<double>(result.areaPixels) * spacing->first * spacing->second;
     result.lesions = findLesions(result.mask, source.width, source.height, spacing, request.minAreaPixels);
-    if (request.probabilities) result.probabilities = std::move(probabilities);
+    if (!request.probabilities) continue;
+    const auto probabilities = outputs.at("probabilities").as<float>().subspan(first, count);
+    result.probabilities.assign(probabilities.begin(), probabilities.end());
   }
   return results;
 }

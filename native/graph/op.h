@@ -28,6 +28,7 @@ enum class Precision {
   kFloat32,     ///< statistics, losses, small vectors, master weights: always float32
   kActivation,  ///< the operand of a convolution: bf16
   kFollow,      ///< whatever the producer made
+  kBytes,       ///< bytes, in any precision
 };
 
 /// What an op's gradient rule gets. `outputGradients[i]` is invalid when nothing depends on output i.

@@ -76,8 +76,8 @@ class Model : public std::enable_shared_from_this<Model> {
   /// The outputs of the network for images N×H×W×3, normalised, by name.
   std::map<std::string, Tensor> forward(const Tensor& images, bool withActivationMap,
                                         const std::atomic<bool>* cancelled = nullptr);
-  /// The compiled program for that batch; execution thread.
-  std::shared_ptr<Program> inferenceProgram(int64_t n, int64_t height, int64_t width, bool withActivationMap);
+  /// The program of that key, compiled from `graph` when it is not there; execution thread.
+  std::shared_ptr<Program> program(const std::string& key, const std::function<std::unique_ptr<Graph>()>& graph);
   /// Execution thread.
   StateStore& states() { return states_; }
 
@@ -95,6 +95,7 @@ class Model : public std::enable_shared_from_this<Model> {
 
  private:
   Model(ModelMetadata metadata, const RuntimeOptions& options);
+  std::shared_ptr<Program> inferenceProgram(int64_t n, int64_t height, int64_t width, bool withActivationMap);
   std::map<std::string, Tensor> forwardNow(const Tensor& images, bool withActivationMap,
                                            const std::atomic<bool>* cancelled);
 

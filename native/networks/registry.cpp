@@ -72,24 +72,27 @@ SegmenterOutputs buildSegmenter(const Scope& scope, Value image, const NetworkSp
   return unet(scope, image, spec, options);
 }
 
-std::unique_ptr<Graph> inferenceGraph(const NetworkSpec& spec, int64_t n, int64_t height, int64_t width,
-                                      bool withActivationMap) {
-  auto graph = std::make_unique<Graph>();
-  const Scope root(*graph);
-  const Value image = graph->input("image", {DType::kF32, {n, height, width, 3}});
+void addInferenceOutputs(Graph& graph, Value image, const NetworkSpec& spec, bool withActivationMap) {
+  const Scope root(graph);
   if (networkInfo(spec.network).task == Task::kClassification) {
     const ClassifierOutputs outputs = buildClassifier(root, image, spec);
-    graph->output("logits", outputs.logits);
+    graph.output("logits", outputs.logits);
     if (withActivationMap)
-      graph->output("activationMap", activationMap(outputs.features, outputs.headWeight, spec.variant));
+      graph.output("activationMap", activationMap(outputs.features, outputs.headWeight, spec.variant));
   } else {
     require(!withActivationMap, errors::kInvalidArgument,
             [&] { return "activation maps come from classifiers, and '" + spec.network + "' is a segmenter"; });
     const SegmenterOutputs outputs = buildSegmenter(root, image, spec);
     root.enter();
     for (size_t side = 0; side < outputs.sideLogits.size(); ++side)
-      graph->output("side" + std::to_string(side + 1), sigmoid(outputs.sideLogits[side]));
+      graph.output("side" + std::to_string(side + 1), sigmoid(outputs.sideLogits[side]));
   }
+}
+
+std::unique_ptr<Graph> inferenceGraph(const NetworkSpec& spec, int64_t n, int64_t height, int64_t width,
+                                      bool withActivationMap) {
+  auto graph = std::make_unique<Graph>();
+  addInferenceOutputs(*graph, graph->input("image", {DType::kF32, {n, height, width, 3}}), spec, withActivationMap);
   return graph;
 }
 

@@ -33,8 +33,11 @@ ClassifierOutputs buildClassifier(const Scope& scope, Value image, const Network
 SegmenterOutputs buildSegmenter(const Scope& scope, Value image, const NetworkSpec& spec,
                                 const BuildOptions& options = {});
 
-/// The network for inference: input 'image' N×H×W×3; outputs of classifiers 'logits' N×2 and, on request,
-/// 'activationMap' N×h×w×1 (raw, eq. 2); of segmenters 'side1'.. N×H×W×1, probabilities, side1 the finest and final.
+/// Adds the network for inference and its outputs: of classifiers 'logits' N×2 and, on request, 'activationMap' N×h×w×1
+/// (raw, eq. 2); of segmenters 'side1'.. N×H×W×1, probabilities, side1 the finest and final.
+void addInferenceOutputs(Graph& graph, Value image, const NetworkSpec& spec, bool withActivationMap);
+
+/// The same on an input 'image' N×H×W×3.
 std::unique_ptr<Graph> inferenceGraph(const NetworkSpec& spec, int64_t n, int64_t height, int64_t width,
                                       bool withActivationMap = false);
 

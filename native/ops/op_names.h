@@ -47,6 +47,13 @@ inline constexpr auto kOpNames = std::to_array<std::string_view>({
     "sigmoid_cross_entropy",
     "min_max_normalize",
     "min_max_normalize_gradient",
+    // pixels.h
+    "pixels_to_images",
+    "bits_to_masks",
+    "augment_images",
+    "mix_samples",
+    "area_average",
+    "maps_to_sources",
     // optimizer.h
     "sgd_update",
     "adam_update",

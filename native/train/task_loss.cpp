@@ -11,43 +11,42 @@ TensorType activations(int64_t n, int64_t height, int64_t width, int64_t channel
   return {DType::kF32, {n, height, width, channels}};
 }
 
-LossValues classification(Graph& graph, const NetworkSpec& spec, const TrainConfig& config, const BuildOptions& build,
-                          int64_t n, const std::optional<MicroBatch>& microBatch) {
-  const Value image = graph.input("image", activations(n, config.inputSize, config.inputSize, 3));
-  const ClassifierOutputs network = buildClassifier(Scope(graph), image, spec, build);
+LossValues classification(Graph& graph, const BatchValues& batch, const NetworkSpec& spec, const TrainConfig& config,
+                          const BuildOptions& build, const std::optional<MicroBatch>& microBatch) {
+  const ClassifierOutputs network = buildClassifier(Scope(graph), batch.image, spec, build);
   graph.scope = "loss";
-  const Value targets = graph.input("targets", {DType::kF32, network.logits.shape()});
-  const Value crossEntropy = classificationLoss(network.logits, targets, microBatch);
+  const Value crossEntropy = classificationLoss(network.logits, batch.targets, microBatch);
   LossValues loss{crossEntropy, {{"crossEntropy", crossEntropy}}, std::nullopt};
   if (!config.activationLoss) return loss;
-  const Shape& f = network.features.shape();
-  const Value masks = graph.input("activationMask", activations(n, f[1], f[2], 1));
-  const Value weights = graph.input("activationWeights", {DType::kF32, {n}});
-  Value activation = activationLoss(network.features, network.headWeight, masks, weights, spec.variant);
+  Value activation =
+      activationLoss(network.features, network.headWeight, batch.activationMask, batch.activationWeights, spec.variant);
   if (config.activationLossWeight != 1) activation = multiply(activation, config.activationLossWeight);
   loss.terms.emplace_back("activation", activation);
   loss.total = add(crossEntropy, activation);
   return loss;
 }
 
-LossValues segmentation(Graph& graph, const NetworkSpec& spec, const TrainConfig& config, const BuildOptions& build,
-                        int64_t n, const std::optional<MicroBatch>& microBatch) {
-  const Value image = graph.input("image", activations(n, config.inputSize, config.inputSize, 3));
-  const SegmenterOutputs network = buildSegmenter(Scope(graph), image, spec, build);
+LossValues segmentation(Graph& graph, const BatchValues& batch, const NetworkSpec& spec, const TrainConfig& config,
+                        const BuildOptions& build, const std::optional<MicroBatch>& microBatch) {
+  const SegmenterOutputs network = buildSegmenter(Scope(graph), batch.image, spec, build);
   graph.scope = "loss";
-  const Value mask = graph.input("mask", activations(n, config.inputSize, config.inputSize, 1));
-  const SegmentationLoss loss = segmentationLoss(network.sideLogits, mask, config.dice, microBatch);
+  const SegmentationLoss loss = segmentationLoss(network.sideLogits, batch.mask, config.dice, microBatch);
   return {loss.total, {{"bce", loss.bce}, {"dice", loss.dice}}, loss};
 }
 
 }  // namespace
 
-LossBuilder taskLoss(const NetworkSpec& spec, const TrainConfig& config) {
+LossBuilder taskLoss(const NetworkSpec& spec, const TrainConfig& config, const BatchSource& source) {
   const BuildOptions build{.training = true, .batchNorm = config.batchNorm, .trainTrunk = config.trainTrunk};
   return [=](Graph& graph, int64_t n, const std::optional<MicroBatch>& microBatch) {
-    return config.task == Task::kClassification ? classification(graph, spec, config, build, n, microBatch)
-                                                : segmentation(graph, spec, config, build, n, microBatch);
+    const BatchValues batch = source(graph, n, microBatch.has_value());
+    return config.task == Task::kClassification ? classification(graph, batch, spec, config, build, microBatch)
+                                                : segmentation(graph, batch, spec, config, build, microBatch);
   };
+}
+
+LossBuilder taskLoss(const NetworkSpec& spec, const TrainConfig& config) {
+  return taskLoss(spec, config, tensorInputs(spec, config));
 }
 
 int64_t sideOutputs(const NetworkSpec& spec, int64_t inputSize) {

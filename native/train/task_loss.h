@@ -1,13 +1,13 @@
 #pragma once
 
+#include "train/batch_inputs.h"
 #include "train/train_config.h"
 
 namespace jcs {
 
-/// The forward pass and loss of a network for its task, as a graph with the inputs
-/// - "image" N×S×S×3;
-/// - segmentation: "mask" N×S×S×1;
-/// - classification: "targets" N×2 and, for eq. 4, "activationMask" N×h×w×1 and "activationWeights" N.
+/// The forward pass and loss of a network for its task, as a graph on a batch's values.
+LossBuilder taskLoss(const NetworkSpec& spec, const TrainConfig& config, const BatchSource& source);
+/// The same on inputs of these values' names.
 LossBuilder taskLoss(const NetworkSpec& spec, const TrainConfig& config);
 
 /// How many side outputs a segmentation network has; 0 for a classifier.

@@ -17,12 +17,10 @@ using Clock = std::chrono::steady_clock;
 
 double secondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-LoaderOptions loaderOptions(const TrainConfig& config, const Model& model) {
+LoaderOptions loaderOptions(const TrainConfig& config) {
   LoaderOptions options;
   options.batchSize = config.batchSize;
   options.height = options.width = config.inputSize;
-  const ModelMetadata metadata = model.metadata();
-  options.normalization = {metadata.mean, metadata.deviation};
   options.augmentation = config.augmentation;
   options.seed = config.seed;
   options.threads = static_cast<int>(config.loaderThreads);
@@ -30,15 +28,9 @@ LoaderOptions loaderOptions(const TrainConfig& config, const Model& model) {
   options.targets = config.task == Task::kClassification;
   if (options.targets) {
     options.mixupAlpha = config.mixupAlpha;
-    if (config.activationLoss)
-      std::tie(options.featureHeight, options.featureWidth) = featureSize(model.spec(), config.inputSize);
+    options.activationMasks = config.activationLoss;
   }
   return options;
-}
-
-/// The samples [first, first + count) of a tensor whose outermost axis is the batch.
-const std::byte* rows(const Tensor& tensor, int64_t first) {
-  return tensor.data() + first * (tensor.bytes() / tensor.shape()[0]);
 }
 
 void add(std::vector<float>& sums, const std::vector<float>& values, float sign = 1) {
@@ -50,7 +42,8 @@ void add(std::vector<float>& sums, const std::vector<float>& values, float sign 
 /// The compiled programs of a training step: one for the whole batch, or those of its parts.
 struct Trainer::Step {
   struct Part {
-    std::shared_ptr<Program> statistics, accumulate;
+    std::shared_ptr<Program> statistics;  ///< null where nothing is summed over the batch before gradients are
+    std::shared_ptr<Program> accumulate;
   };
   int64_t microBatch = 0;
   std::shared_ptr<Program> whole;
@@ -69,9 +62,12 @@ Trainer::Trainer(std::shared_ptr<Model> model, TrainConfig config, std::shared_p
            (config_.task == Task::kClassification ? "classification" : "segmentation") + "'";
   });
   if (!config_.checkpointDirectory.empty()) requireWritableDirectory(config_.checkpointDirectory);
-  loss_ = taskLoss(model_->spec(), config_);
   sides_ = sideOutputs(model_->spec(), config_.inputSize);
-  loader_ = std::make_unique<Loader>(train_, loaderOptions(config_, *model_));
+  loader_ = std::make_unique<Loader>(train_, loaderOptions(config_));
+  const ModelMetadata metadata = model_->metadata();
+  inputs_ = std::make_unique<BatchInputs>(model_->spec(), config_, Normalization{metadata.mean, metadata.deviation},
+                                          *loader_);
+  loss_ = taskLoss(model_->spec(), config_, inputs_->source());
   batch_ = std::min<int64_t>(config_.batchSize, static_cast<int64_t>(train_->size()));
   iterationsPerEpoch_ = loader_->batchesPerEpoch();
   iterations_ = config_.iterations > 0 ? config_.iterations : config_.epochs * iterationsPerEpoch_;
@@ -102,6 +98,7 @@ std::shared_ptr<Trainer::Step> Trainer::compileStep(int64_t microBatch) {
     if (samples == 0 || step->parts.contains(samples)) continue;
     Step::Part& part = step->parts[samples];
     if (sides_ > 0) part.statistics = compile(statisticsGraph(loss_, samples, sides_));
+    if (inputs_->needsAnnotated()) part.statistics = compile(inputs_->annotatedGraph(samples));
     part.accumulate = compile(accumulateGraph(loss_, samples, sides_));
   }
   return step;
@@ -129,6 +126,7 @@ std::map<std::string, double> Trainer::step(const Batch& batch, double learningR
       model_->engine().run(*program, model_->states(), bindings, stop);
     });
   };
+  invariant(batch.size() == batch_, "a step is compiled for another batch");
   const std::vector<float> hyper = hyperParameters(config_.optimizer, learningRate, iteration + 1);
   std::map<std::string, double> totals;
   std::map<std::string, float> read{{"loss", 0.0f}};
@@ -138,21 +136,6 @@ std::map<std::string, double> Trainer::step(const Batch& batch, double learningR
   } else {
     read["bce"] = read["dice"] = 0;
   }
-  const auto bind = [&](int64_t first) {
-    Program::Bindings bindings;
-    const auto input = [&](const char* name, const Tensor& tensor) { bindings.inputs[name] = rows(tensor, first); };
-    input("image", batch.images);
-    if (config_.task == Task::kSegmentation) {
-      input("mask", batch.masks);
-    } else {
-      input("targets", batch.targets);
-      if (config_.activationLoss) {
-        input("activationMask", batch.activationMasks);
-        input("activationWeights", batch.activationWeights);
-      }
-    }
-    return bindings;
-  };
   const auto bindHyper = [&](Program::Bindings& bindings) {
     bindings.inputs[kHyperInput] = reinterpret_cast<const std::byte*>(hyper.data());
   };
@@ -161,7 +144,8 @@ std::map<std::string, double> Trainer::step(const Batch& batch, double learningR
   };
 
   if (step_->whole) {
-    Program::Bindings bindings = bind(0);
+    Program::Bindings bindings;
+    inputs_->bind(batch, bindings);
     bindHyper(bindings);
     readLosses(bindings);
     run(step_->whole, bindings, cancelled);
@@ -169,48 +153,60 @@ std::map<std::string, double> Trainer::step(const Batch& batch, double learningR
     return totals;
   }
 
-  const auto samples = batch.images.shape()[0];
-  struct PartSums {
-    int64_t first, count;
+  // What the other parts' samples sum to is an input of each part's step.
+  struct Part {
+    Batch batch;
+    float share;
     std::vector<float> intersections, sums;
+    float annotated = 0;
   };
-  std::vector<PartSums> parts;
+  std::vector<Part> parts;
   const auto sides = static_cast<size_t>(sides_);
-  for (int64_t first = 0; first < samples; first += step_->microBatch)
-    parts.push_back(
-        {first, std::min(step_->microBatch, samples - first), std::vector<float>(sides), std::vector<float>(sides)});
+  for (int64_t first = 0; first < batch.size(); first += step_->microBatch) {
+    const int64_t count = std::min(step_->microBatch, batch.size() - first);
+    parts.push_back({batch.part(first, count), static_cast<float>(count) / static_cast<float>(batch.size()),
+                     std::vector<float>(sides), std::vector<float>(sides)});
+  }
   std::vector<float> allIntersections(sides), allSums(sides), zeros(sides);
-  const auto bindPart = [&](const PartSums& part, const float& share, const std::vector<float>& intersections,
+  float allAnnotated = 0;
+  const auto bindDice = [&](Program::Bindings& bindings, const float& share, const std::vector<float>& intersections,
                             const std::vector<float>& sums) {
-    Program::Bindings bindings = bind(part.first);
     bindings.inputs["batch_share"] = reinterpret_cast<const std::byte*>(&share);
-    if (sides_ > 0) {
-      bindings.inputs["dice_intersection_rest"] = reinterpret_cast<const std::byte*>(intersections.data());
-      bindings.inputs["dice_sum_rest"] = reinterpret_cast<const std::byte*>(sums.data());
-    }
-    return bindings;
+    if (sides_ == 0) return;
+    bindings.inputs["dice_intersection_rest"] = reinterpret_cast<const std::byte*>(intersections.data());
+    bindings.inputs["dice_sum_rest"] = reinterpret_cast<const std::byte*>(sums.data());
   };
-  for (PartSums& part : parts) {
-    if (sides_ == 0) break;
-    const float share = static_cast<float>(part.count) / static_cast<float>(samples);
-    Program::Bindings bindings = bindPart(part, share, zeros, zeros);
-    bindings.outputs["intersections"] = reinterpret_cast<std::byte*>(part.intersections.data());
-    bindings.outputs["sums"] = reinterpret_cast<std::byte*>(part.sums.data());
-    run(step_->parts.at(part.count).statistics, bindings, cancelled);
+  for (Part& part : parts) {
+    const auto& statistics = step_->parts.at(part.batch.size()).statistics;
+    if (!statistics) break;
+    Program::Bindings bindings;
+    inputs_->bind(part.batch, bindings);
+    if (sides_ > 0) {
+      bindDice(bindings, part.share, zeros, zeros);
+      bindings.outputs["intersections"] = reinterpret_cast<std::byte*>(part.intersections.data());
+      bindings.outputs["sums"] = reinterpret_cast<std::byte*>(part.sums.data());
+    } else {
+      bindings.outputs["annotated"] = reinterpret_cast<std::byte*>(&part.annotated);
+    }
+    run(statistics, bindings, cancelled);
     add(allIntersections, part.intersections);
     add(allSums, part.sums);
+    allAnnotated += part.annotated;
   }
   if (cancelled != nullptr && *cancelled) fail(errors::kCancelled, "the training was cancelled");
   // From here on the step is completed: gradients are being summed up.
   clearGradients();
-  for (const PartSums& part : parts) {
-    const float share = static_cast<float>(part.count) / static_cast<float>(samples);
+  for (const Part& part : parts) {
     std::vector<float> intersections = allIntersections, sums = allSums;
     add(intersections, part.intersections, -1);
     add(sums, part.sums, -1);
-    Program::Bindings bindings = bindPart(part, share, intersections, sums);
+    const float annotated = allAnnotated - part.annotated;
+    Program::Bindings bindings;
+    inputs_->bind(part.batch, bindings);
+    bindDice(bindings, part.share, intersections, sums);
+    if (inputs_->needsAnnotated()) bindings.inputs["annotated_rest"] = reinterpret_cast<const std::byte*>(&annotated);
     readLosses(bindings);
-    run(step_->parts.at(part.count).accumulate, bindings);
+    run(step_->parts.at(part.batch.size()).accumulate, bindings);
     // Dice is the whole batch's in every part; everything else is the part's share.
     for (const auto& [name, value] : read) {
       if (name == "dice")

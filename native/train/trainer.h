@@ -7,6 +7,7 @@
 #include "data/loader.h"
 #include "metrics/metrics.h"
 #include "model/model.h"
+#include "train/batch_inputs.h"
 #include "train/train_config.h"
 
 namespace jcs {
@@ -63,6 +64,7 @@ class Trainer {
   TrainConfig config_;
   std::shared_ptr<const PackedDataset> train_, validation_;
   std::unique_ptr<Loader> loader_;
+  std::unique_ptr<BatchInputs> inputs_;
   LossBuilder loss_;
   int64_t batch_ = 0, sides_ = 0, iterationsPerEpoch_ = 0, iterations_ = 0;
   std::shared_ptr<Step> step_;

@@ -26,6 +26,24 @@ t.test('slices are classified in order, whatever the batch', async (t) => {
   t.ok(Math.abs(alone!.probability - results[4]!.probability) < 1e-4, 'the right slice at the right place')
 })
 
+t.test('a window means the same on the device as before', async (t) => {
+  await using classifier = await createModel(classifierSpec, { precision: 'fp32' })
+  await using segmenter = await createModel(segmenterSpec, { precision: 'fp32' })
+  const size = { width: 70, height: 50 }
+  const hounsfield = new Int16Array(3500).map((_, i) => ((i * 37) % 2600) - 1500)
+  const window = { center: -600, width: 1500 }
+  // DICOM PS3.3 C.11.2.1.3.2
+  const inUnits = Float32Array.from(hounsfield, (x) => Math.min(Math.max((x + 600) / 1500 + 0.5, 0), 1))
+  const signed = { data: hounsfield, window, ...size }
+  const floats = { data: inUnits, ...size }
+  const [a, b] = await classify(classifier, [signed, floats])
+  t.ok(Math.abs(a!.probability - b!.probability) < 1e-5)
+  const [mask, other] = await segment(segmenter, [signed, floats], { probabilities: true })
+  t.ok(relativeError([...mask!.probabilities!], [...other!.probabilities!]) < 1e-5)
+  const [whole] = await classify(classifier, signed, { explain: true })
+  t.ok(Math.abs(whole!.probability - a!.probability) < 1e-5)
+})
+
 t.test('activation maps are in source coordinates and in [0, 1]', async (t) => {
   await using model = await createModel(classifierSpec)
   const wide = { data: new Uint8Array(90 * 40).map((_, i) => (i * 31) % 251), width: 90, height: 40 }

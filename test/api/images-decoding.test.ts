@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import sharp from 'sharp'
 import t from 'tap'
-import { type DecodedImage, decodeImage, decodeMask, inspectImage } from '../../ts/images'
+import { applyWindow, type DecodedImage, decodeImage, decodeMask, inspectImage } from '../../ts/images'
 import { collect, flatGray, image } from './decoded-images'
 import { encodePng, encodeTiff, grayPng } from './encoded-images'
 import { sharedData } from './shared-data'
@@ -129,39 +129,44 @@ t.test('formats are told apart by content, never by extension', async (t) => {
   t.same((await decodeImage(join(directory, 'c'))).data, Uint8Array.of(9, 9))
 })
 
-t.test(
-  'pixels: scaling is left to the type, windows are applied, alpha is composited on black',
-  async (t) => {
-    const one = (data: DecodedImage['data'] | Int16Array | Uint8ClampedArray, rest = {}) =>
-      decodeImage({ data, width: data.length, height: 1, ...rest })
-    t.same((await one(Uint8ClampedArray.of(0, 255))).data, Uint8Array.of(0, 255))
-    t.same((await one(Uint16Array.of(0, 65535))).data, Uint16Array.of(0, 65535))
-    t.same((await one(Float32Array.of(0, 0.5, 1))).data, Float32Array.of(0, 0.5, 1))
-    const window = { center: -600, width: 1500 }
-    const hounsfield = Int16Array.of(-2000, -1350, -600, 150, 3000)
-    t.same((await one(hounsfield, { window })).data, Float32Array.of(0, 0, 0.5, 1, 1))
-    t.same(
-      (await decodeImage({ data: Int16Array.of(-225), width: 1, height: 1 }, { window })).data,
-      Float32Array.of(0.75),
-    )
+t.test('pixels: scaling is left to the type, windows go along, alpha is composited on black', async (t) => {
+  const one = (data: DecodedImage['data'] | Uint8ClampedArray, rest = {}) =>
+    decodeImage({ data, width: data.length, height: 1, ...rest })
+  t.same((await one(Uint8ClampedArray.of(0, 255))).data, Uint8Array.of(0, 255))
+  t.same((await one(Uint16Array.of(0, 65535))).data, Uint16Array.of(0, 65535))
+  t.same((await one(Float32Array.of(0, 0.5, 1))).data, Float32Array.of(0, 0.5, 1))
+  const window = { center: -600, width: 1500 }
+  const hounsfield = Int16Array.of(-2000, -1350, -600, 150, 3000)
+  t.same(await one(hounsfield, { window }), {
+    ...image(hounsfield, 5, 1, 1),
+    window,
+  })
+  t.same(applyWindow(hounsfield, window), Float32Array.of(0, 0, 0.5, 1, 1))
+  const given = await decodeImage({ data: Int16Array.of(-225), width: 1, height: 1 }, { window })
+  t.same(given, { ...image(Int16Array.of(-225), 1, 1, 1), window })
+  t.same(applyWindow(Int16Array.of(-225), window), Float32Array.of(0.75))
+  t.same(
+    (await one(Int16Array.of(-225, 150, -1350, 150), { window, width: 1, channels: 4 })).data,
+    Float32Array.of(0.75, 1, 0),
+    'with alpha, which a window means too',
+  )
 
-    const rgba = await decodeImage({
-      data: Uint8Array.of(200, 100, 50, 128),
-      width: 1,
-      height: 1,
-      channels: 4,
-    })
-    t.same(rgba, image(Uint8Array.of(100, 50, 25), 1, 1, 3))
-    const float = await decodeImage({
-      data: Float32Array.of(1, 0.5, 0, 0.5),
-      width: 1,
-      height: 1,
-      channels: 4,
-    })
-    t.same(float, image(Float32Array.of(0.5, 0.25, 0), 1, 1, 3))
-    t.match(await one(Uint8Array.of(1), { spacing: [0.7, 0.8] }), { spacing: [0.7, 0.8] })
-  },
-)
+  const rgba = await decodeImage({
+    data: Uint8Array.of(200, 100, 50, 128),
+    width: 1,
+    height: 1,
+    channels: 4,
+  })
+  t.same(rgba, image(Uint8Array.of(100, 50, 25), 1, 1, 3))
+  const float = await decodeImage({
+    data: Float32Array.of(1, 0.5, 0, 0.5),
+    width: 1,
+    height: 1,
+    channels: 4,
+  })
+  t.same(float, image(Float32Array.of(0.5, 0.25, 0), 1, 1, 3))
+  t.match(await one(Uint8Array.of(1), { spacing: [0.7, 0.8] }), { spacing: [0.7, 0.8] })
+})
 
 t.test('masks: any nonzero pixel, once palette and alpha are resolved', async (t) => {
   const mask = async (source: Parameters<typeof decodeMask>[0]) => [...(await decodeMask(source)).data]

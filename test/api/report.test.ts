@@ -222,6 +222,17 @@ t.test('an overlay is the slice with outlined lesions and, below, a legend', asy
   t.same(at(8 * 20 - 1, 8 * 35), [100, 100, 100], 'nothing outside the mask')
   const bare = await sharp(await overlayPng(slice, { lesions, legend: false })).metadata()
   t.equal(bare.height, 512)
+  // 100/255 of the window
+  const hounsfield = {
+    ...slice,
+    data: new Int16Array(side * side).fill(300),
+    window: { center: 355, width: 510 },
+  }
+  const windowed = await sharp(await overlayPng(hounsfield, { lesions }))
+    .removeAlpha()
+    .raw()
+    .toBuffer()
+  t.ok(windowed.equals(data), 'signed pixels are shown through their window')
   await t.rejects(overlayPng(slice, { lesions: { data: square, width: 32, height: 128 } }), {
     code: 'SHAPE_MISMATCH',
     message: /lesions is 32 x 128 and the slice 64 x 64/,

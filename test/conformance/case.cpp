@@ -56,6 +56,7 @@ void normaliseRows(std::span<float> values, int64_t channels) {
 
 Tensor makeInput(const Case& row, size_t index) {
   const Input& input = row.inputs[index];
+  if (input.bytes) return input.bytes->clone();
   Philox random(hashOf(row.name), 0, static_cast<uint32_t>(index), RandomPurpose::kInitialise);
   Tensor tensor(DType::kF32, input.shape);
   const auto values = tensor.as<float>();
@@ -105,6 +106,7 @@ const std::vector<Case>& cases() {
     addSpatialCases(rows);
     addLayoutCases(rows);
     addTrainingCases(rows);
+    addPixelCases(rows);
     return rows;
   }();
   return table;

@@ -26,8 +26,9 @@ enum class Fill {
 struct Input {
   Shape shape;
   Fill fill = Fill::kSigned;
-  bool differentiable = true;  ///< whether the gradient check asks for its gradient
-  DType dtype = DType::kF32;   ///< what the graph is built with
+  bool differentiable = true;                     ///< whether the gradient check asks for its gradient
+  DType dtype = DType::kF32;                      ///< what the graph is built with
+  std::shared_ptr<const Tensor> bytes = nullptr;  ///< instead of a fill, where `dtype` is kU8
 };
 
 struct Case {
@@ -50,6 +51,7 @@ void addElementwiseCases(std::vector<Case>& table);
 void addSpatialCases(std::vector<Case>& table);
 void addLayoutCases(std::vector<Case>& table);
 void addTrainingCases(std::vector<Case>& table);
+void addPixelCases(std::vector<Case>& table);
 
 /// The numbers of input `index` of a case: the same on every machine and in every run.
 Tensor makeInput(const Case& row, size_t index);

@@ -7,6 +7,7 @@
 #include "ops/elementwise.h"
 #include "ops/layout.h"
 #include "ops/optimizer.h"
+#include "ops/pixels.h"
 #include "ops/pool.h"
 #include "ops/reduce.h"
 #include "ops/resize.h"
@@ -87,6 +88,9 @@ std::string keyWithoutTypes(const Op& op, std::span<const TensorType> in) {
   if (name == "slice") return key(parts(static_cast<const Slice&>(op).extent, in[0].shape));
   if (name == "pad") return key(parts(in[0].shape, static_cast<const Pad&>(op).extent));
   if (name == "reshape") return name;
+  if (name == "pixels_to_images" || name == "area_average") return name;
+  if (name == "bits_to_masks") return key(flag("warped", in.size() == 3));
+  if (name == "maps_to_sources") return key(flag("probabilities", static_cast<const MapsToSources&>(op).probabilities));
   if (name == "sgd_update") return key(flag("nesterov", static_cast<const SgdUpdate&>(op).nesterov));
   if (name == "adam_update") return name;
   // Kinds, activations, windows, transpositions: the attributes as they are.

@@ -10,15 +10,18 @@ std::vector<Tensor> evaluateOp(Backend& reference, const Op& op, std::span<const
   std::vector<const std::byte*> inputData;
   std::vector<std::byte*> outputData;
   for (const Tensor* input : inputs) {
-    const bool ready = input->dtype() == DType::kF64;
+    const bool ready = input->dtype() == DType::kF64 || input->dtype() == DType::kU8;
     if (!ready) converted.push_back(input->to(DType::kF64));
     const Tensor& source = ready ? *input : converted.back();
     inputOperands.push_back(Operand::dense(source.type()));
     inputData.push_back(source.data());
   }
   results.reserve(outputs.size());
-  for (const Shape& shape : outputs) {
-    results.emplace_back(DType::kF64, shape);
+  std::vector<TensorType> types;
+  for (const Operand& operand : inputOperands) types.push_back(operand.type);
+  types = op.infer(types);
+  for (size_t k = 0; k < outputs.size(); ++k) {
+    results.emplace_back(types[k].dtype == DType::kU8 ? DType::kU8 : DType::kF64, outputs[k]);
     outputOperands.push_back(Operand::dense(results.back().type()));
     outputData.push_back(results.back().data());
   }
@@ -31,7 +34,10 @@ std::vector<Tensor> Evaluation::run(std::span<const Tensor> inputs, size_t nodeC
   size_t nextInput = 0;
   for (size_t id = 0; id < values.size(); ++id) {
     const ValueInfo& info = graph_.values()[id];
-    if (info.kind == ValueInfo::Kind::kInput) values[id] = inputs[nextInput++].to(DType::kF64);
+    if (info.kind == ValueInfo::Kind::kInput) {
+      const Tensor& input = inputs[nextInput++];
+      values[id] = input.dtype() == DType::kU8 ? input.clone() : input.to(DType::kF64);
+    }
     if (info.kind == ValueInfo::Kind::kConstant) values[id] = info.constant->to(DType::kF64);
   }
   for (size_t n = 0; n < nodeCount; ++n) {

@@ -4,6 +4,7 @@
 
 #include "compiler/passes.h"
 #include "conformance/coverage.h"
+#include "diagnosis/inference_graph.h"
 #include "networks/registry.h"
 #include "train/task_loss.h"
 
@@ -13,6 +14,17 @@ namespace {
 
 /// Channels are no part of a coverage key, so that narrow networks have the keys of wide ones.
 constexpr double kWidth = 0.125;
+
+/// One sample that is of use to every task.
+std::shared_ptr<const PackedDataset> tinyDataset() {
+  auto dataset = std::make_shared<PackedDataset>();
+  Sample sample;
+  sample.image = {std::vector<std::byte>(6), PixelFormat::kU8, 3, 2, 1, {}};
+  sample.mask = {0, 1, 0, 0, 1, 0};
+  sample.label = 1;
+  for (int i = 0; i < 2; ++i) dataset->append(sample);
+  return dataset;
+}
 
 class Walk {
  public:
@@ -25,6 +37,13 @@ class Walk {
       for (bool withMap : {false, true})
         if (classifier || !withMap)
           visit(*inferenceGraph(spec, size.n, size.height, size.width, withMap), label + " inference");
+    ModelMetadata metadata = defaultMetadata(spec);
+    metadata.inputSize = 64;
+    for (int64_t n : {1, 2})
+      for (bool option : {false, true})
+        visit(classifier ? *classificationGraph(metadata, n, {4096, 0}, option)
+                         : *segmentationGraph(metadata, n, {4096, 4096}, option),
+              label + " diagnosis");
   }
 
   void training(const NetworkSpec& spec, const std::string& label) {
@@ -43,6 +62,7 @@ class Walk {
         visit(*accumulateGraph(loss, 1, sides), where);
         if (sides > 0) visit(*statisticsGraph(loss, 2, sides), where);
       }
+    trainingFromPixels(spec, config, label);
     const LossBuilder loss = taskLoss(untrained(spec), config);
     OptimizerOptions nesterov, adam;
     nesterov.nesterov = true;
@@ -57,6 +77,26 @@ class Walk {
   }
 
  private:
+  /// Whole batches and parts, with and without what can be done to them.
+  void trainingFromPixels(const NetworkSpec& spec, TrainConfig config, const std::string& label) {
+    const bool classifier = config.task == Task::kClassification;
+    for (bool option : {false, true}) {
+      config.augmentation = option ? AugmentationOptions::scratch() : AugmentationOptions::none();
+      config.mixupAlpha = option ? 0.5 : 0;
+      config.activationLoss = classifier;
+      LoaderOptions options;
+      options.batchSize = 2;
+      const Loader loader(tinyDataset(), options);
+      const BatchInputs inputs(untrained(spec), config, {}, loader);
+      const LossBuilder loss = taskLoss(untrained(spec), config, inputs.source());
+      visit(*stepGraph(loss, 2, {}), label + " training from pixels");
+      for (int64_t samples : {1, 2}) {
+        visit(*accumulateGraph(loss, samples, sideOutputs(spec, config.inputSize)), label + " training from pixels");
+        if (inputs.needsAnnotated()) visit(*inputs.annotatedGraph(samples), label + " training from pixels");
+      }
+    }
+  }
+
   void visit(const Graph& graph, const std::string& where) {
     for (DType activation : {DType::kF32, DType::kBF16}) {
       const auto optimized = optimize(graph, activation);

@@ -4,19 +4,18 @@
 #include <cmath>
 #include <set>
 
-#include "data/sample_transform.h"
 #include "io/safetensors.h"
 #include "native/harness.h"
+#include "native/pixel_programs.h"
 #include "native/samples.h"
 #include "native/test_files.h"
 
 using namespace jcs;
 
 TEST("augmentation: nothing asked, nothing done") {
-  Philox random(1, 2, 3, RandomPurpose::kAugment);
   std::vector<float> rgb = resized(sampleOf(1, 0, false).image, 16, 20), mask(320, 1.0f);
   const std::vector<float> before = rgb;
-  augment(AugmentationOptions::none(), random, 16, 20, rgb, mask);
+  augment(AugmentationOptions::none(), {1, 2, 3}, 16, 20, rgb, mask);
   CHECK(rgb == before && mask == std::vector<float>(320, 1.0f));
 }
 
@@ -32,8 +31,7 @@ TEST("augmentation: flips move every pixel and its mask exactly") {
     horizontal.horizontalFlip = vertical.verticalFlip = 1;
     for (const bool across : {true, false}) {
       std::vector<float> flipped = rgb, flippedMask = mask;
-      Philox random(1, 0, 0, RandomPurpose::kAugment);
-      augment(across ? horizontal : vertical, random, height, width, flipped, flippedMask);
+      augment(across ? horizontal : vertical, {1, 0, 0}, height, width, flipped, flippedMask);
       for (int64_t y = 0; y < height; ++y)
         for (int64_t x = 0; x < width; ++x) {
           const auto from = static_cast<size_t>(across ? y * width + width - 1 - x : (height - 1 - y) * width + x);
@@ -57,8 +55,7 @@ TEST("augmentation: the authors' crop cuts whole pixels from both sides and resi
     for (int64_t i = 0; i < side * side; ++i)
       for (size_t c = 0; c < 3; ++c) rgb[static_cast<size_t>(3 * i) + c] = static_cast<float>(i % side);
     const std::vector<float> before = rgb;
-    Philox random(5, 0, sample, RandomPurpose::kAugment);
-    augment(options, random, side, side, rgb, mask);
+    augment(options, {5, 0, sample}, side, side, rgb, mask);
     untouched += rgb == before;
     // Inverting the formula at x = 100 gives the margin.
     const double slope = static_cast<double>(rgb[3 * 150] - rgb[3 * 50]) / 100;
@@ -79,8 +76,7 @@ TEST("augmentation: the paper's crop stays inside the image") {
   for (uint32_t sample = 0; sample < 50; ++sample) {
     std::vector<float> rgb(static_cast<size_t>(side * side * 3), 1.0f), mask(static_cast<size_t>(side * side));
     for (size_t i = 0; i < mask.size(); ++i) rgb[3 * i] = static_cast<float>(i % static_cast<size_t>(side));
-    Philox random(5, 0, sample, RandomPurpose::kAugment);
-    augment(options, random, side, side, rgb, mask);
+    augment(options, {5, 0, sample}, side, side, rgb, mask);
     CHECK(*std::ranges::min_element(rgb) >= 0 && rgb[3 * 5] < rgb[3 * 30]);
     for (size_t i = 0; i < mask.size(); ++i) CHECK(rgb[3 * i + 1] == 1);  // no black border came in
     smallestSlope = std::min(smallestSlope, static_cast<double>(rgb[3 * 30] - rgb[3 * 10]) / 20);
@@ -97,8 +93,7 @@ TEST("augmentation: rotation by a quarter turn lands where geometry says") {
   bool left = false, right = false, below = false;
   for (uint32_t sample = 0; sample < 300; ++sample) {
     std::vector<float> image = rgb, turned = mask;
-    Philox random(1, 0, sample, RandomPurpose::kAugment);
-    augment(options, random, side, side, image, turned);
+    augment(options, {1, 0, sample}, side, side, image, turned);
     for (int64_t i = 0; i < side * side; ++i) {
       if (turned[static_cast<size_t>(i)] == 0) continue;
       const double dx = static_cast<double>(i % side - 4), dy = static_cast<double>(i / side - 4);
@@ -120,8 +115,7 @@ TEST("augmentation: intensities stay in [0, 1], gray stays gray, noise has the s
   for (uint32_t sample = 0; sample < 20; ++sample) {
     std::vector<float> rgb(64 * 64 * 3), mask;
     for (size_t i = 0; i < rgb.size(); ++i) rgb[i] = static_cast<float>(i / 3 % 64) / 63;
-    Philox random(3, 0, sample, RandomPurpose::kAugment);
-    augment(options, random, 64, 64, rgb, mask);
+    augment(options, {3, 0, sample}, 64, 64, rgb, mask);
     for (size_t i = 0; i < rgb.size(); i += 3) {
       CHECK(rgb[i] >= 0 && rgb[i] <= 1);
       CHECK(rgb[i] == rgb[i + 1] && rgb[i] == rgb[i + 2]);
@@ -133,8 +127,7 @@ TEST("augmentation: intensities stay in [0, 1], gray stays gray, noise has the s
   const int images = 40, pixels = 32 * 32;
   for (uint32_t sample = 0; sample < images; ++sample) {
     std::vector<float> rgb(pixels * 3, 0.5f), mask;
-    Philox random(9, 0, sample, RandomPurpose::kAugment);
-    augment(noise, random, 32, 32, rgb, mask);
+    augment(noise, {9, 0, sample}, 32, 32, rgb, mask);
     for (size_t i = 0; i < rgb.size(); i += 3) {
       sum += static_cast<double>(rgb[i]) - 0.5;
       squares += std::pow(static_cast<double>(rgb[i]) - 0.5, 2);
@@ -145,30 +138,18 @@ TEST("augmentation: intensities stay in [0, 1], gray stays gray, noise has the s
   CHECK(std::abs(squares / (images * pixels) - 0.01 / 3) < 1.2e-3);
 }
 
-TEST("averageCells: fractions of pixels count by their area") {
+TEST("area averages: fractions of pixels count by their area") {
   const std::vector<float> mask{1, 0, 0, 1, 1, 0};  // 2 × 3
-  std::vector<float> cells(2);
-  averageCells(mask, 2, 3, 1, 2, cells);
+  const std::vector<float> cells = cellAverages(mask, 2, 3, 1, 2);
   CHECK(std::abs(cells[0] - 2.5f / 3) < 1e-6f && std::abs(cells[1] - 0.5f / 3) < 1e-6f);
-  std::vector<float> same(6);
-  averageCells(mask, 2, 3, 2, 3, same);
-  CHECK(same == mask);
-  std::vector<float> all(1);
-  averageCells(mask, 2, 3, 1, 1, all);
-  CHECK(all[0] == 0.5f);
+  CHECK(cellAverages(mask, 2, 3, 2, 3) == mask);
+  CHECK(cellAverages(mask, 2, 3, 1, 1)[0] == 0.5f);
 }
 
-TEST("averageCells: agrees with numpy's area average on the fixture") {
+TEST("area averages: agree with numpy's on the fixture") {
   const auto file = SafetensorsFile::open(fixturePath("resizing.safetensors"));
   const Tensor real = file.load("real"), expected = file.load("area_average");
-  std::vector<float> cells(static_cast<size_t>(expected.elements()));
-  averageCells(real.as<float>(), real.shape()[0], real.shape()[1], expected.shape()[0], expected.shape()[1], cells);
+  const std::vector<float> cells =
+      cellAverages(real.as<float>(), real.shape()[0], real.shape()[1], expected.shape()[0], expected.shape()[1]);
   for (size_t i = 0; i < cells.size(); ++i) CHECK_NEAR(cells[i], expected.as<float>()[i], 1e-6);
-}
-
-TEST("transform: the mask follows its image to another size") {
-  Philox random(1, 0, 0, RandomPurpose::kAugment);
-  const TransformedSample result = transform(sampleOf(0, 1, true), 8, 10, {}, random, {});
-  CHECK(result.rgb.size() == 240 && result.mask.size() == 80);
-  for (size_t i = 0; i < 80; ++i) CHECK(result.mask[i] == static_cast<float>(i % 10 >= 5));
 }

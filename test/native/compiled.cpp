@@ -66,8 +66,12 @@ void CompiledGraph::addStates(const Graph& graph, const NamedTensors& states) {
 
 NamedTensors CompiledGraph::run(const NamedTensors& inputs) {
   Program::Bindings bindings;
-  NamedTensors results;
   for (const auto& [name, tensor] : inputs) bindings.inputs[name] = tensor.data();
+  return run(std::move(bindings));
+}
+
+NamedTensors CompiledGraph::run(Program::Bindings bindings) {
+  NamedTensors results;
   for (const std::string& name : outputs_) {
     Tensor& result = results.emplace(name, Tensor(program_->outputType(name))).first->second;
     bindings.outputs[name] = result.data();

@@ -1,13 +1,18 @@
 #include "data/loader.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <set>
 
 #include "native/error_code.h"
 #include "native/harness.h"
+#include "native/pixel_programs.h"
 #include "native/samples.h"
+#include "native/temporary_directory.h"
 
 using namespace jcs;
 
@@ -33,16 +38,23 @@ bool sameBytes(const Tensor& a, const Tensor& b) {
          (a.bytes() == 0 || std::memcmp(a.data(), b.data(), static_cast<size_t>(a.bytes())) == 0);
 }
 
+template <typename Record>
+bool sameRecords(const std::vector<Record>& a, const std::vector<Record>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(Record)) == 0;
+}
+
 bool sameBatch(const Batch& a, const Batch& b) {
   return a.epoch == b.epoch && a.index == b.index && a.samples == b.samples && a.mixing == b.mixing &&
-         sameBytes(a.images, b.images) && sameBytes(a.masks, b.masks) && sameBytes(a.targets, b.targets) &&
-         sameBytes(a.activationMasks, b.activationMasks) && sameBytes(a.activationWeights, b.activationWeights);
+         sameBytes(a.bytes, b.bytes) && a.offsets == b.offsets && sameRecords(a.sources, b.sources) &&
+         sameRecords(a.augmentations, b.augmentations) && sameRecords(a.mixed, b.mixed) &&
+         sameBytes(a.targets, b.targets);
 }
 
 }  // namespace
 
 TEST("loader: an epoch shows every sample once, each epoch in another order") {
   Loader loader(datasetOf(10), classification(3));
+  BatchProgram program(loader, classification(3));
   CHECK(loader.batchesPerEpoch() == 3);
   std::vector<std::vector<size_t>> orders;
   for (int64_t epoch = 0; epoch < 2; ++epoch) {
@@ -50,7 +62,7 @@ TEST("loader: an epoch shows every sample once, each epoch in another order") {
     for (int64_t index = 0; index < 3; ++index) {
       const Batch batch = loader.next();
       CHECK(batch.epoch == epoch && batch.index == index && batch.samples.size() == 3);
-      CHECK(batch.images.shape() == (Shape{3, 12, 12, 3}) && batch.mixing == 1);
+      CHECK(program.run(batch).images.shape() == (Shape{3, 12, 12, 3}) && batch.mixing == 1);
       for (size_t i = 0; i < 3; ++i) {
         order.push_back(batch.samples[i]);
         CHECK(batch.targets.as<float>()[2 * i + 1] == static_cast<float>(batch.samples[i] % 2));
@@ -81,7 +93,7 @@ TEST("loader: the sequence does not depend on threads, prefetching or where it s
   LoaderOptions options = classification(4);
   options.augmentation = AugmentationOptions::scratch();
   options.mixupAlpha = 0.5;
-  options.featureHeight = options.featureWidth = 3;
+  options.activationMasks = true;
   options.masks = false;
   options.threads = 1;
   options.prefetch = 1;
@@ -103,21 +115,25 @@ TEST("loader: the sequence does not depend on threads, prefetching or where it s
   options.seed = 8;
   Loader other(dataset, options);
   CHECK(!sameBatch(other.next(), expected[0]));
-  CHECK(!sameBytes(expected[0].images, expected[2].images));
+  CHECK(!sameRecords(expected[0].augmentations, expected[2].augmentations));
+  CHECK(!sameBytes(expected[0].bytes, expected[2].bytes));
 }
 
 TEST("loader: mixing is that of equation 3 with partners that differ") {
   LoaderOptions options = classification(5);
   Loader plain(datasetOf(10), options);
+  BatchProgram plainProgram(plain, options);
   options.mixupAlpha = 0.5;
   Loader mixing(datasetOf(10), options);
+  BatchProgram mixingProgram(mixing, options);
   double lambdas = 0;
   const int batches = 40;
   for (int b = 0; b < batches; ++b) {
-    const Batch a = plain.next(), m = mixing.next();
-    CHECK(a.samples == m.samples && m.mixing >= 0 && m.mixing <= 1);
-    lambdas += m.mixing;
-    const auto lambda = static_cast<float>(m.mixing);
+    const Batch plainBatch = plain.next(), mixedBatch = mixing.next();
+    CHECK(plainBatch.samples == mixedBatch.samples && mixedBatch.mixing >= 0 && mixedBatch.mixing <= 1);
+    const BatchProgram::Values a = plainProgram.run(plainBatch), m = mixingProgram.run(mixedBatch);
+    lambdas += mixedBatch.mixing;
+    const auto lambda = static_cast<float>(mixedBatch.mixing);
     std::set<size_t> partners;
     const size_t pixels = 12 * 12 * 3;
     for (size_t i = 0; i < 5; ++i) {
@@ -145,25 +161,56 @@ TEST("loader: mixing is that of equation 3 with partners that differ") {
 
 TEST("loader: activation weights are one over the number of unmixed samples with a lesion") {
   LoaderOptions options = classification(6);
-  options.featureHeight = 2;
-  options.featureWidth = 4;
+  options.height = options.width = 48;  // of which an untrained classifier has features of 2×2
+  options.activationMasks = true;
   options.mixupAlpha = 0.5;
   Loader loader(datasetOf(12), options);
+  BatchProgram program(loader, options);
   int mixedBatches = 0;
   for (int b = 0; b < 30; ++b) {
     const Batch batch = loader.next();
-    CHECK(batch.activationMasks.shape() == (Shape{6, 2, 4, 1}) && batch.activationWeights.shape() == Shape{6});
+    const BatchProgram::Values values = program.run(batch);
+    CHECK(values.activationMasks.shape() == (Shape{6, 2, 2, 1}) && values.activationWeights.shape() == Shape{6});
     mixedBatches += batch.mixing != 1;
     const auto annotated = std::ranges::count_if(batch.samples, [](size_t sample) { return sample % 3 != 2; });
     for (size_t i = 0; i < 6; ++i) {
-      const bool masked = batch.samples[i] % 3 != 2;
-      const float expected = masked && batch.mixing == 1 ? 1.0f / static_cast<float>(annotated) : 0.0f;
-      CHECK(batch.activationWeights.as<float>()[i] == expected);
-      for (size_t k = 0; k < 8; ++k)  // the mask is the image's right half
-        CHECK(std::abs(batch.activationMasks.as<float>()[i * 8 + k] - (masked && k % 4 >= 2 ? 1.0f : 0.0f)) < 1e-6f);
+      const bool masked = batch.samples[i] % 3 != 2 && batch.mixing == 1;
+      CHECK(values.activationWeights.as<float>()[i] == (masked ? 1.0f / static_cast<float>(annotated) : 0.0f));
+      for (size_t k = 0; k < 4; ++k)  // the mask is the image's right half
+        CHECK(std::abs(values.activationMasks.as<float>()[i * 4 + k] - (masked && k % 2 == 1 ? 1.0f : 0.0f)) < 1e-6f);
     }
   }
   CHECK(mixedBatches > 5 && mixedBatches < 25);
+}
+
+TEST("loader: a batch in parts is the batch") {
+  LoaderOptions options = classification(5);
+  options.height = options.width = 40;
+  options.activationMasks = true;
+  options.mixupAlpha = 0.5;
+  options.augmentation = AugmentationOptions::scratch();
+  Loader loader(datasetOf(12), options);
+  BatchProgram whole(loader, options), pairs(loader, options, 2), ones(loader, options, 1);
+  const auto equalRows = [](const Tensor& part, const Tensor& all, int64_t first) {
+    const int64_t row = all.bytes() / all.shape()[0];
+    return std::memcmp(part.data(), all.data() + first * row, static_cast<size_t>(part.bytes())) == 0;
+  };
+  for (int b = 0; b < 6; ++b) {
+    const Batch batch = loader.next();
+    const BatchProgram::Values all = whole.run(batch);
+    float annotated = 0;
+    for (const int64_t first : {0, 2, 4})
+      annotated += (first < 4 ? pairs : ones).annotated(batch.part(first, first < 4 ? 2 : 1));
+    for (const int64_t first : {0, 2, 4}) {
+      const Batch part = batch.part(first, first < 4 ? 2 : 1);
+      BatchProgram& program = first < 4 ? pairs : ones;
+      const BatchProgram::Values values = program.run(part, annotated - program.annotated(part));
+      CHECK(equalRows(values.images, all.images, first));
+      CHECK(equalRows(values.targets, all.targets, first));
+      CHECK(equalRows(values.activationMasks, all.activationMasks, first));
+      CHECK(equalRows(values.activationWeights, all.activationWeights, first));
+    }
+  }
 }
 
 TEST("loader: segmentation batches carry masks") {
@@ -171,13 +218,13 @@ TEST("loader: segmentation batches carry masks") {
   for (int i = 0; i < 4; ++i) dataset->append(sampleOf(i, -1, true));
   LoaderOptions options;
   options.batchSize = 2;
-  options.height = 16;
-  options.width = 20;
+  options.height = options.width = 36;  // the mask follows its image to another size
   options.masks = true;
   Loader loader(dataset, options);
   const Batch batch = loader.next();
-  CHECK(batch.masks.shape() == (Shape{2, 16, 20, 1}) && batch.targets.bytes() == 0);
-  for (size_t i = 0; i < 640; ++i) CHECK(batch.masks.as<float>()[i] == static_cast<float>(i % 20 >= 10));
+  const Tensor masks = BatchProgram(loader, options).run(batch).masks;
+  CHECK(masks.shape() == (Shape{2, 36, 36, 1}) && batch.targets.bytes() == 0);
+  for (size_t i = 0; i < 2592; ++i) CHECK(masks.as<float>()[i] == static_cast<float>(i % 36 >= 18));
 }
 
 TEST("loader: what cannot work is said at once") {
@@ -211,10 +258,15 @@ TEST("loader: cancelling ends the wait, and a loader may be dropped while it wor
 }
 
 TEST("loader: an error in a thread surfaces at its batch") {
-  LoaderOptions options = classification(2);
-  options.height = int64_t{1} << 31;
-  options.width = int64_t{1} << 31;
-  Loader loader(datasetOf(4), options);
-  const std::string code = codeOf([&] { loader.next(); });
-  CHECK(code == errors::kOutOfMemory || code == errors::kInputTooLarge);
+  const TemporaryDirectory folder;
+  auto dataset = std::make_shared<PackedDataset>(folder.path());
+  for (int i = 0; i < 4; ++i) dataset->append(sampleOf(i, 0, false));
+  // The file has no name any more, but its descriptor has one: cut short, as a failing disk would.
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code none;
+    const std::string target = std::filesystem::read_symlink(entry.path(), none).string();
+    if (target.starts_with(folder / "jcs-dataset")) CHECK(::truncate(entry.path().c_str(), 10) == 0);
+  }
+  Loader loader(dataset, classification(2));
+  CHECK(codeOf([&] { loader.next(); }) == errors::kFileUnreadable);
 }

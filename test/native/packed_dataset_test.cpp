@@ -65,7 +65,7 @@ TEST("packed dataset: a full disk is DISK_FULL, and what was stored stays readab
   const auto handler = std::signal(SIGXFSZ, SIG_IGN);
   ::setrlimit(RLIMIT_FSIZE, &small);
   Sample large;
-  large.image = {std::vector<std::byte>(size_t{90} << 20), PixelFormat::kU8, 90 << 10, 1 << 10, 1};
+  large.image = {std::vector<std::byte>(size_t{90} << 20), PixelFormat::kU8, 90 << 10, 1 << 10, 1, {}};
   const std::string code = codeOf([&] { dataset.append(large); });
   ::setrlimit(RLIMIT_FSIZE, &old);
   std::signal(SIGXFSZ, handler);

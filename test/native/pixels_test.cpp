@@ -3,10 +3,14 @@
 #include <cmath>
 
 #include "io/safetensors.h"
+#include "native/compiled.h"
 #include "native/error_code.h"
 #include "native/harness.h"
 #include "native/images.h"
+#include "native/pixel_programs.h"
 #include "native/test_files.h"
+#include "nn/pixels.h"
+#include "ops/pixels.h"
 
 using namespace jcs;
 
@@ -22,10 +26,12 @@ TEST("pixels: antialiased resizing agrees with torch") {
                           0.3999183f, 0.3714869f, 0.4059845f, 0.2166667f, 0.8460784f, 0.7441176f, 0.4523284f,
                           0.3772672f, 0.3343750f, 0.2467525f, 0.2835784f, 0.3058824f, 0.5725490f, 0.2411765f,
                           0.7174020f, 0.4414216f, 0.1514706f, 0.4627451f, 0.7600490f, 0.5529412f};
-  const auto down = resized(image, 3, 4), up = resized(image, 6, 8);
-  for (size_t i = 0; i < 12; ++i)
-    for (size_t c = 0; c < 3; ++c) CHECK(std::abs(down[3 * i + c] - smaller[i]) < 1e-6f);
-  for (size_t i = 0; i < 48; ++i) CHECK(std::abs(up[3 * i] - larger[i]) < 1e-6f);
+  for (const auto& backend : pixelBackends()) {
+    const auto down = resized(image, 3, 4, backend), up = resized(image, 6, 8, backend);
+    for (size_t i = 0; i < 12; ++i)
+      for (size_t c = 0; c < 3; ++c) CHECK(std::abs(down[3 * i + c] - smaller[i]) < 1e-6f);
+    for (size_t i = 0; i < 48; ++i) CHECK(std::abs(up[3 * i] - larger[i]) < 1e-6f);
+  }
 }
 
 TEST("pixels: antialiased resizing agrees with torch and Pillow on the fixtures") {
@@ -38,44 +44,66 @@ TEST("pixels: antialiased resizing agrees with torch and Pillow on the fixtures"
   });
   for (const std::string name : {"down", "up", "mixed"}) {
     const Tensor torch = file.load("antialias_" + name), pillow = file.load("pillow_gray_" + name);
-    const auto fromFloats = resized(floats, torch.shape()[0], torch.shape()[1]);
-    const auto fromBytes = resized(bytes, torch.shape()[0], torch.shape()[1]);
-    for (size_t i = 0; i < static_cast<size_t>(torch.elements()); ++i) {
-      CHECK_NEAR(fromFloats[3 * i], torch.as<float>()[i], 2e-6);
-      // Pillow rounds to whole bytes, after each of the two axes.
-      CHECK_NEAR(255 * fromBytes[3 * i], pillow.as<float>()[i], 1.01);
+    for (const auto& backend : pixelBackends()) {
+      const auto fromFloats = resized(floats, torch.shape()[0], torch.shape()[1], backend);
+      const auto fromBytes = resized(bytes, torch.shape()[0], torch.shape()[1], backend);
+      for (size_t i = 0; i < static_cast<size_t>(torch.elements()); ++i) {
+        CHECK_NEAR(fromFloats[3 * i], torch.as<float>()[i], 2e-6);
+        // Pillow rounds to whole bytes, after each of the two axes.
+        CHECK_NEAR(255 * fromBytes[3 * i], pillow.as<float>()[i], 1.01);
+      }
     }
   }
 }
 
 TEST("pixels: the same size is the same image, in every format") {
-  const auto u8 = resized(grayImage(3, 2, [](int64_t x, int64_t y) { return 51 * (x + y); }), 2, 3);
-  CHECK(u8[0] == 0 && u8[3] == 0.2f && u8[15] == 0.6f);
-  const uint16_t words[] = {0, 65535, 13107, 257, 1, 2};
-  Pixels u16{{}, PixelFormat::kU16, 1, 2, 3};
-  const auto bytes = std::as_bytes(std::span(words));
-  u16.data.assign(bytes.begin(), bytes.end());
-  const auto color = resized(u16, 2, 1);
-  CHECK(color[0] == 0 && color[1] == 1 && color[2] == 0.2f && color[3] == 257 / 65535.0f);
-  CHECK(resized(floatImage(2, 1, {0.25f, 0.75f}), 1, 2) ==
-        std::vector<float>({0.25f, 0.25f, 0.25f, 0.75f, 0.75f, 0.75f}));
-  CHECK(resized(floatImage(1, 1, {0.25f}), 2, 2) == std::vector<float>(12, 0.25f));
+  for (const auto& backend : pixelBackends()) {
+    const auto u8 = resized(grayImage(3, 2, [](int64_t x, int64_t y) { return 51 * (x + y); }), 2, 3, backend);
+    CHECK(u8[0] == 0 && u8[3] == 0.2f && u8[15] == 0.6f);
+    const uint16_t words[] = {0, 65535, 13107, 257, 1, 2};
+    Pixels u16{{}, PixelFormat::kU16, 1, 2, 3, {}};
+    const auto bytes = std::as_bytes(std::span(words));
+    u16.data.assign(bytes.begin(), bytes.end());
+    const auto color = resized(u16, 2, 1, backend);
+    CHECK(color[0] == 0 && color[1] == 1 && color[2] == 0.2f && color[3] == 257 / 65535.0f);
+    CHECK(resized(floatImage(2, 1, {0.25f, 0.75f}), 1, 2, backend) ==
+          std::vector<float>({0.25f, 0.25f, 0.25f, 0.75f, 0.75f, 0.75f}));
+    CHECK(resized(floatImage(1, 1, {0.25f}), 2, 2, backend) == std::vector<float>(12, 0.25f));
+  }
 }
 
-TEST("pixels: a batch is normalised with ImageNet's statistics") {
-  const Pixels a = floatImage(1, 1, {0.5f}), b = floatImage(1, 1, {0});
-  const Pixels* images[] = {&a, &b};
-  const Tensor batch = toBatch(images, 1, 1, {});
-  CHECK(batch.shape() == (Shape{2, 1, 1, 3}));
+TEST("pixels: a window stretches signed values over [0, 1]") {
+  // DICOM PS3.3 C.11.2.1.3.2 with centre -600 and width 1500, hence from -1350 to 150.
+  const int16_t hounsfield[] = {-32768, -1350, -600, -225, 150, 3000};
+  const float expected[] = {0, 0, 0.5f, 0.75f, 1, 1};
+  Pixels image{{}, PixelFormat::kI16, 6, 1, 1, {-1350, 1500}};
+  const auto bytes = std::as_bytes(std::span(hounsfield));
+  image.data.assign(bytes.begin(), bytes.end());
+  for (const auto& backend : pixelBackends()) {
+    const auto rgb = resized(image, 1, 6, backend);
+    for (size_t i = 0; i < 6; ++i) CHECK(rgb[3 * i] == expected[i] && rgb[3 * i + 2] == expected[i]);
+    // Clamped before it is averaged.
+    CHECK_NEAR(resized(image, 1, 1, backend)[0], (0 * 7 + 0 * 9 + 0.5 * 11 + 0.75 * 11 + 1 * 9 + 1 * 7) / 54, 1e-6);
+  }
+}
+
+TEST("pixels: images are normalised with ImageNet's statistics") {
+  Graph graph;
+  const Normalization imageNet;
+  graph.output("y", normalize(graph.input("x", {DType::kF32, {2, 1, 1, 3}}), imageNet.mean, imageNet.deviation));
+  NamedTensors inputs;
+  inputs["x"] = Tensor::fromFloats({2, 1, 1, 3}, std::vector{0.5f, 0.5f, 0.5f, 0.0f, 0.0f, 0.0f});
+  const NamedTensors results = CompiledGraph(graph, {}).run(inputs);
   const double expected[] = {(0.5 - 0.485) / 0.229, (0.5 - 0.456) / 0.224, (0.5 - 0.406) / 0.225,
                              -0.485 / 0.229,        -0.456 / 0.224,        -0.406 / 0.225};
-  for (size_t i = 0; i < 6; ++i) CHECK(std::abs(static_cast<double>(batch.as<float>()[i]) - expected[i]) < 1e-6);
+  for (size_t i = 0; i < 6; ++i)
+    CHECK(std::abs(static_cast<double>(results.at("y").as<float>()[i]) - expected[i]) < 1e-6);
 }
 
 TEST("pixels: bad images are typed errors") {
   const auto codeOfPixels = [](const Pixels& pixels) { return codeOf([&] { validate(pixels); }); };
   const auto sized = [](size_t bytes, int64_t width, int64_t height, int64_t channels) {
-    return Pixels{std::vector<std::byte>(bytes), PixelFormat::kU8, width, height, channels};
+    return Pixels{std::vector<std::byte>(bytes), PixelFormat::kU8, width, height, channels, {}};
   };
   CHECK(codeOfPixels(sized(6, 3, 2, 1)) == "");
   CHECK(codeOfPixels(sized(0, 0, 0, 1)) == errors::kInvalidArgument);
@@ -87,5 +115,11 @@ TEST("pixels: bad images are typed errors") {
   CHECK(codeOfPixels(sized(4, (int64_t{1} << 28) + 1, 1, 1)) == errors::kInputTooLarge);
   CHECK(codeOfPixels(floatImage(2, 1, {0, NAN})) == errors::kNotFinite);
   CHECK(codeOfPixels(floatImage(2, 1, {-INFINITY, 0})) == errors::kNotFinite);
+  const auto windowed = [](float low, float width) {
+    return Pixels{std::vector<std::byte>(2), PixelFormat::kI16, 1, 1, 1, {low, width}};
+  };
+  CHECK(codeOfPixels(windowed(-1350, 1500)) == "");
+  CHECK(codeOfPixels(windowed(0, 0)) == errors::kInvalidArgument);
+  CHECK(codeOfPixels(windowed(NAN, 1)) == errors::kInvalidArgument);
   CHECK(messageOf([] { validate(floatImage(2, 2, {0, 0, NAN, 0})); }).find("column 0, row 1") != std::string::npos);
 }

@@ -15,7 +15,7 @@ Tensor lookUp(const NamedTensors& tensors, const ValueInfo& info) {
   if (found->second.shape() != info.type.shape)
     throw std::runtime_error("'" + info.name + "' has shape " + info.type.shape.toString() + ", given is " +
                              found->second.shape().toString());
-  return found->second.to(DType::kF64);
+  return found->second.dtype() == DType::kU8 ? found->second.clone() : found->second.to(DType::kF64);
 }
 
 }  // namespace
@@ -28,7 +28,9 @@ ReferenceRun runOnReference(const Graph& graph, const NamedTensors& inputs, cons
       case ValueInfo::Kind::kInput: values.push_back(lookUp(inputs, info)); break;
       case ValueInfo::Kind::kState: values.push_back(lookUp(states, info)); break;
       case ValueInfo::Kind::kConstant: values.push_back(info.constant->to(DType::kF64)); break;
-      case ValueInfo::Kind::kComputed: values.emplace_back(DType::kF64, info.type.shape); break;
+      case ValueInfo::Kind::kComputed:
+        values.emplace_back(info.type.dtype == DType::kU8 ? DType::kU8 : DType::kF64, info.type.shape);
+        break;
     }
   }
   for (const Node& node : graph.nodes()) {

@@ -21,7 +21,7 @@ std::shared_ptr<PackedDataset> randomDataset(size_t samples) {
   for (uint32_t i = 0; i < samples; ++i) {
     Philox random(7, 0, i, RandomPurpose::kSplit);
     Sample sample;
-    sample.image = {std::vector<std::byte>(48 * 40), PixelFormat::kU8, 40, 48, 1};
+    sample.image = {std::vector<std::byte>(48 * 40), PixelFormat::kU8, 40, 48, 1, {}};
     for (std::byte& pixel : sample.image.data) pixel = static_cast<std::byte>(random.below(256));
     sample.mask.assign(48 * 40, 0);
     for (size_t p = 0; p < 300 + 50 * i; ++p) sample.mask[p] = 1;

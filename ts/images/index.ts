@@ -10,6 +10,7 @@ export {
   inspectMask,
 } from './decode'
 export type { Decoder, SliceDecoder } from './decoders'
+export { applyWindow } from './pixels'
 export { type ImageFormat, sniff } from './sniff'
 export { copySource } from './sources'
 export {

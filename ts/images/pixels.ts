@@ -69,8 +69,15 @@ function checkPixels(pixels: Pixels, name: string, maxPixels: number): 1 | 3 | 4
 export function decodePixels(pixels: Pixels, name: string, options: DecodeOptions = {}): DecodedImage {
   const { width, height, spacing } = pixels
   const channels = checkPixels(pixels, name, options.maxPixels ?? defaultMaxPixels)
-  const data = compositeOnBlack(toUnsigned(pixels.data, pixels.window ?? options.window, name), channels)
-  return { data, width, height, channels: channels === 1 ? 1 : 3, ...(spacing && { spacing }) }
+  const rest = { width, height, ...(spacing && { spacing }) }
+  if (pixels.data instanceof Int16Array) {
+    const window = checkWindow(pixels.window ?? options.window, name)
+    if (channels !== 4) return { data: pixels.data, channels, window, ...rest }
+    return { data: compositeOnBlack(applyWindow(pixels.data, window)), channels: 3, ...rest }
+  }
+  const data = checkUnsigned(pixels.data, name)
+  if (channels !== 4) return { data, channels, ...rest }
+  return { data: compositeOnBlack(data), channels: 3, ...rest }
 }
 
 /** 1 where any colour channel is nonzero and not transparent. Labels of any type; no window is needed. */
@@ -90,12 +97,9 @@ export function pixelsToMask(pixels: Pixels, name: string, options: DecodeOption
   return mask
 }
 
-function toUnsigned(
-  data: PixelData,
-  window: IntensityWindow | undefined,
-  name: string,
-): DecodedImage['data'] {
-  if (data instanceof Int16Array) return applyWindow(data, window, name)
+type UnsignedData = Uint8Array | Uint16Array | Float32Array
+
+function checkUnsigned(data: Exclude<PixelData, Int16Array>, name: string): UnsignedData {
   if (data instanceof Float32Array) {
     checkFinite(data, name)
     const outside = data.findIndex((value) => value < 0 || value > 1)
@@ -116,8 +120,7 @@ function checkFinite(data: Float32Array, name: string): void {
     throw new JcsError('NOT_FINITE', `${name}: data[${bad}] is ${data[bad]}; every pixel must be a number`)
 }
 
-/** The linear-exact window of DICOM (PS3.3 C.11.2.1.3.2): (x - center) / width + 0.5, clamped to [0, 1]. */
-function applyWindow(data: Int16Array, window: IntensityWindow | undefined, name: string): Float32Array {
+function checkWindow(window: IntensityWindow | undefined, name: string): IntensityWindow {
   if (!window) {
     throw new JcsError(
       'INVALID_ARGUMENT',
@@ -131,11 +134,16 @@ function applyWindow(data: Int16Array, window: IntensityWindow | undefined, name
       `${name}: window { center: ${center}, width: ${width} } is unusable; width must be above 0`,
     )
   }
+  return { center, width }
+}
+
+/** The linear-exact window of DICOM (PS3.3 C.11.2.1.3.2): (x - center) / width + 0.5, clamped to [0, 1]. */
+export function applyWindow(data: Int16Array, { center, width }: IntensityWindow): Float32Array {
   return Float32Array.from(data, (value) => Math.min(Math.max((value - center) / width + 0.5, 0), 1))
 }
 
-function compositeOnBlack(data: DecodedImage['data'], channels: 1 | 3 | 4): DecodedImage['data'] {
-  if (channels !== 4) return data
+/** Colours and alpha become colours. */
+function compositeOnBlack(data: UnsignedData): UnsignedData {
   const opaque = data instanceof Uint8Array ? 255 : data instanceof Uint16Array ? 65535 : 1
   const round = opaque === 1 ? (value: number) => value : Math.round
   const pixelCount = data.length / 4

@@ -38,11 +38,13 @@ export interface Pixels {
 
 /** What every decoder gives and the native side takes: row by row, channels interleaved, no alpha. */
 export interface DecodedImage {
-  /** Fractions of 255 or 65535, or floats in [0, 1]. */
-  data: Uint8Array | Uint16Array | Float32Array
+  /** Fractions of 255 or 65535, floats in [0, 1], or signed numbers, of which `window` says what they mean. */
+  data: Uint8Array | Uint16Array | Float32Array | Int16Array
   width: number
   height: number
   channels: 1 | 3
+  /** With signed data, always. */
+  window?: IntensityWindow
   spacing?: readonly [number, number]
 }
 

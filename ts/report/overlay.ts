@@ -1,6 +1,6 @@
 import type sharp from 'sharp'
 import { JcsError } from '../errors'
-import type { DecodedImage } from '../images'
+import { applyWindow, type DecodedImage } from '../images'
 import { loadSharp } from '../images/sharp'
 import type { ActivationMap } from '../results'
 import { heatColor, type Rgb } from './colormap'
@@ -28,12 +28,16 @@ export interface Mask {
 }
 
 /** The slice as 8-bit gray or RGB. */
-export function slicePicture({ data, width, height, channels }: DecodedImage): sharp.Sharp {
-  const bytes =
-    data instanceof Uint8Array
-      ? data
-      : Uint8Array.from(data, (value) => Math.round(data instanceof Uint16Array ? value / 257 : 255 * value))
-  return loadSharp()(bytes, { raw: { width, height, channels } })
+export function slicePicture(slice: DecodedImage): sharp.Sharp {
+  const { width, height, channels } = slice
+  return loadSharp()(bytesOf(slice), { raw: { width, height, channels } })
+}
+
+function bytesOf({ data, window }: DecodedImage): Uint8Array {
+  if (data instanceof Uint8Array) return data
+  if (data instanceof Uint16Array) return Uint8Array.from(data, (value) => Math.round(value / 257))
+  const values = data instanceof Int16Array ? applyWindow(data, window!) : data
+  return Uint8Array.from(values, (value) => Math.round(255 * value))
 }
 
 /** Transparent where there is no lesion; a light fill and a solid outline, one pixel wide, where there is one. */

@@ -129,6 +129,7 @@ class CudaBackend : public Backend {
     registerLoss(registry_);
     registerMatmul(registry_);
     registerOptimizer(registry_);
+    registerPixels(registry_);
     registerPool(registry_);
     registerReduce(registry_);
     registerResize(registry_);

@@ -34,6 +34,7 @@ void registerLayout(Registry& registry);
 void registerLoss(Registry& registry);
 void registerMatmul(Registry& registry);
 void registerOptimizer(Registry& registry);
+void registerPixels(Registry& registry);
 void registerPool(Registry& registry);
 void registerReduce(Registry& registry);
 void registerResize(Registry& registry);

@@ -12,6 +12,9 @@ struct Oracle {};
 struct Operands {
   std::vector<View<const double>> inputs;
   std::vector<View<double>> outputs;
+  // The memory of the same; for those that hold bytes.
+  std::vector<std::span<const std::byte>> inputBytes;
+  std::vector<std::span<std::byte>> outputBytes;
 };
 
 template <typename OpType>
@@ -27,10 +30,14 @@ class LoopKernel : public Kernel {
 
   void run(std::span<const std::byte* const> inputs, std::span<std::byte* const> outputs, std::byte*) override {
     Operands operands;
-    for (size_t i = 0; i < inputs_.size(); ++i)
+    for (size_t i = 0; i < inputs_.size(); ++i) {
       operands.inputs.emplace_back(reinterpret_cast<const double*>(inputs[i]), inputs_[i]);
-    for (size_t i = 0; i < outputs_.size(); ++i)
+      operands.inputBytes.emplace_back(inputs[i], static_cast<size_t>(inputs_[i].type.bytes()));
+    }
+    for (size_t i = 0; i < outputs_.size(); ++i) {
       operands.outputs.emplace_back(reinterpret_cast<double*>(outputs[i]), outputs_[i]);
+      operands.outputBytes.emplace_back(outputs[i], static_cast<size_t>(outputs_[i].type.bytes()));
+    }
     compute_(op_, operands);
   }
   std::string implementation() const override { return "plain loops"; }
@@ -59,5 +66,6 @@ void addResizeKernels(KernelRegistry<Oracle>& kernels);
 void addLayoutKernels(KernelRegistry<Oracle>& kernels);
 void addLossKernels(KernelRegistry<Oracle>& kernels);
 void addOptimizerKernels(KernelRegistry<Oracle>& kernels);
+void addPixelKernels(KernelRegistry<Oracle>& kernels);
 
 }  // namespace jcs::reference

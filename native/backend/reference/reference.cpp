@@ -24,6 +24,7 @@ KernelRegistry<Oracle> allKernels() {
   addLayoutKernels(kernels);
   addLossKernels(kernels);
   addOptimizerKernels(kernels);
+  addPixelKernels(kernels);
   return kernels;
 }
 
@@ -51,7 +52,8 @@ class ReferenceBackend : public Backend {
                                   const KernelOptions& options) override {
     for (std::span<const Operand> operands : {inputs, outputs})
       for (const Operand& operand : operands)
-        invariant(operand.type.dtype == DType::kF64, "the reference backend computes in float64 only");
+        invariant(operand.type.dtype == DType::kF64 || operand.type.dtype == DType::kU8,
+                  "the reference backend computes in float64 only");
     Oracle oracle;
     return kernels_.prepare({op, inputs, outputs, oracle, options});
   }

@@ -1,0 +1,42 @@
+#include "diagnosis/inference_graph.h"
+
+#include "networks/registry.h"
+#include "nn/pixels.h"
+#include "ops/elementwise.h"
+
+namespace jcs {
+
+namespace {
+
+Value addImages(Graph& graph, const ModelMetadata& metadata, int64_t n, const SourceCapacity& capacity) {
+  graph.scope = "source";
+  const Value bytes = graph.input("bytes", {DType::kU8, {capacity.bytes}});
+  const Value sources = graph.input("sources", tableOf<ImageSource>(n));
+  return normalize(pixelsToImages(bytes, sources, metadata.inputSize, metadata.inputSize), metadata.mean,
+                   metadata.deviation);
+}
+
+}  // namespace
+
+std::unique_ptr<Graph> classificationGraph(const ModelMetadata& metadata, int64_t n, const SourceCapacity& capacity,
+                                           bool withActivationMap) {
+  auto graph = std::make_unique<Graph>();
+  addInferenceOutputs(*graph, addImages(*graph, metadata, n, capacity), metadata.spec, withActivationMap);
+  return graph;
+}
+
+std::unique_ptr<Graph> segmentationGraph(const ModelMetadata& metadata, int64_t n, const SourceCapacity& capacity,
+                                         bool withProbabilities) {
+  auto graph = std::make_unique<Graph>();
+  const Value image = addImages(*graph, metadata, n, capacity);
+  const SegmenterOutputs network = buildSegmenter(Scope(*graph), image, metadata.spec);
+  graph->scope = "mask";
+  const Value targets = graph->input("targets", tableOf<MapTarget>(n));
+  const auto results = mapsToSources(sigmoid(network.sideLogits[0]), targets, capacity.pixels, withProbabilities);
+  graph->output("masks", results[0]);
+  graph->output("statistics", results[1]);
+  if (withProbabilities) graph->output("probabilities", results[2]);
+  return graph;
+}
+
+}  // namespace jcs

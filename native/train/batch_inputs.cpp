@@ -1,0 +1,130 @@
+#include "train/batch_inputs.h"
+
+#include "nn/pixels.h"
+#include "ops/elementwise.h"
+#include "ops/layout.h"
+#include "ops/pixels.h"
+#include "ops/reduce.h"
+#include "train/task_loss.h"
+
+namespace jcs {
+
+namespace {
+
+constexpr const char *kBytes = "bytes", *kSources = "sources", *kAugmentations = "augmentations", *kMixed = "mixed",
+                     *kTargets = "targets", *kAnnotatedRest = "annotated_rest";
+
+TensorType activations(int64_t n, int64_t height, int64_t width, int64_t channels) {
+  return {DType::kF32, {n, height, width, channels}};
+}
+
+/// The smaller of x and 1, or with `least` the larger, for whole numbers of at least 0.
+Value atMostOne(Value x) { return subtract(x, relu(add(x, -1))); }
+Value atLeastOne(Value x) { return add(x, relu(add(multiply(x, -1), 1))); }
+
+/// 1 for each sample that has a lesion in its mask, N×S×S×1, else 0.
+Value isAnnotated(Value mask) {
+  const int64_t samples = mask.shape()[0];
+  return atMostOne(reshape(reduceSum(mask, {samples, 1, 1, 1}), {samples}));
+}
+
+template <typename Record>
+const std::byte* memoryOf(const std::vector<Record>& table) {
+  return reinterpret_cast<const std::byte*>(table.data());
+}
+
+}  // namespace
+
+BatchSource tensorInputs(const NetworkSpec& spec, const TrainConfig& config) {
+  return [=](Graph& graph, int64_t n, bool) {
+    BatchValues values;
+    values.image = graph.input("image", activations(n, config.inputSize, config.inputSize, 3));
+    if (config.task == Task::kSegmentation) {
+      values.mask = graph.input("mask", activations(n, config.inputSize, config.inputSize, 1));
+      return values;
+    }
+    values.targets = graph.input(kTargets, {DType::kF32, {n, 2}});
+    if (!config.activationLoss) return values;
+    const auto [height, width] = featureSize(spec, config.inputSize);
+    values.activationMask = graph.input("activationMask", activations(n, height, width, 1));
+    values.activationWeights = graph.input("activationWeights", {DType::kF32, {n}});
+    return values;
+  };
+}
+
+BatchInputs::BatchInputs(const NetworkSpec& spec, const TrainConfig& config, const Normalization& normalization,
+                         const Loader& loader)
+    : task_(config.task),
+      activationLoss_(config.task == Task::kClassification && config.activationLoss),
+      mixes_(config.task == Task::kClassification && config.mixupAlpha > 0),
+      augments_(config.augmentation != AugmentationOptions::none()),
+      inputSize_(config.inputSize),
+      normalization_(normalization),
+      mostBytes_(loader.mostBytes()) {
+  if (activationLoss_) std::tie(featureHeight_, featureWidth_) = featureSize(spec, config.inputSize);
+}
+
+struct BatchInputs::Tables {
+  Value bytes, sources, augmentations;
+};
+
+BatchInputs::Tables BatchInputs::addTables(Graph& graph, int64_t samples, bool isPart) const {
+  graph.scope = "batch";
+  const int64_t sets = mixes_ && isPart ? 2 : 1;  // a part brings the partners of its samples along
+  Tables tables;
+  tables.bytes = graph.input(kBytes, {DType::kU8, {sets * mostBytes_.at(static_cast<size_t>(samples))}});
+  tables.sources = graph.input(kSources, tableOf<ImageSource>(sets * samples));
+  if (augments_) tables.augmentations = graph.input(kAugmentations, tableOf<Augmentation>(sets * samples));
+  return tables;
+}
+
+/// Of the samples themselves, not of their partners.
+Value BatchInputs::addMasks(const Tables& tables, int64_t samples) const {
+  const Value masks = bitsToMasks(tables.bytes, tables.sources, tables.augmentations, inputSize_, inputSize_);
+  if (masks.shape()[0] == samples) return masks;
+  return slice(masks, {0, 0, 0, 0}, {samples, inputSize_, inputSize_, 1});
+}
+
+BatchValues BatchInputs::add(Graph& graph, int64_t samples, bool isPart) const {
+  const Tables tables = addTables(graph, samples, isPart);
+  BatchValues values;
+  Value images = pixelsToImages(tables.bytes, tables.sources, inputSize_, inputSize_);
+  if (tables.augmentations) images = augmentImages(images, tables.augmentations);
+  images = normalize(images, normalization_.mean, normalization_.deviation);
+  values.image = mixes_ ? mixSamples(images, graph.input(kMixed, tableOf<MixedSample>(samples))) : images;
+  if (task_ == Task::kSegmentation) {
+    values.mask = addMasks(tables, samples);
+    return values;
+  }
+  values.targets = graph.input(kTargets, {DType::kF32, {samples, 2}});
+  if (!activationLoss_) return values;
+  const Value masks = addMasks(tables, samples);
+  values.activationMask = areaAverage(masks, featureHeight_, featureWidth_);
+  const Value annotated = isAnnotated(masks);
+  Value count = reduceSum(annotated, Shape{});
+  if (isPart) count = jcs::add(count, graph.input(kAnnotatedRest, {DType::kF32, {}}));
+  values.activationWeights = divide(annotated, atLeastOne(count));
+  return values;
+}
+
+BatchSource BatchInputs::source() const {
+  return [inputs = *this](Graph& graph, int64_t samples, bool isPart) { return inputs.add(graph, samples, isPart); };
+}
+
+std::unique_ptr<Graph> BatchInputs::annotatedGraph(int64_t samples) const {
+  auto graph = std::make_unique<Graph>();
+  const Tables tables = addTables(*graph, samples, true);
+  graph->output("annotated", reduceSum(isAnnotated(addMasks(tables, samples)), Shape{}));
+  return graph;
+}
+
+void BatchInputs::bind(const Batch& batch, Program::Bindings& bindings) const {
+  bindings.inputs[kBytes] = batch.bytes.data();
+  bindings.used[kBytes] = batch.bytes.bytes();
+  bindings.inputs[kSources] = memoryOf(batch.sources);
+  if (augments_) bindings.inputs[kAugmentations] = memoryOf(batch.augmentations);
+  if (mixes_) bindings.inputs[kMixed] = memoryOf(batch.mixed);
+  if (task_ == Task::kClassification) bindings.inputs[kTargets] = batch.targets.data();
+}
+
+}  // namespace jcs

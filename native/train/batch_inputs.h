@@ -1,0 +1,57 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "compiler/program.h"
+#include "data/loader.h"
+#include "train/train_config.h"
+
+namespace jcs {
+
+/// What a training step learns from, as values of its graph. Segmentation has masks; classification has targets and,
+/// for eq. 4, the last two.
+struct BatchValues {
+  Value image;           ///< N×S×S×3, augmented, normalised, mixed
+  Value mask;            ///< N×S×S×1, 0 or 1
+  Value targets;         ///< N×2
+  Value activationMask;  ///< N×h×w×1, the masks averaged over feature cells
+  Value
+      activationWeights;  ///< N: 1/max(count, 1) for the batch's `count` unmixed samples with a mask that is not empty
+};
+
+/// Adds the values of a batch of that many samples; `isPart` when they are a part of a batch.
+using BatchSource = std::function<BatchValues(Graph&, int64_t samples, bool isPart)>;
+
+/// The values themselves as inputs: "image", "mask", "targets", "activationMask" and "activationWeights".
+BatchSource tensorInputs(const NetworkSpec& spec, const TrainConfig& config);
+
+/// Computed from what a loader gives.
+class BatchInputs {
+ public:
+  BatchInputs(const NetworkSpec& spec, const TrainConfig& config, const Normalization& normalization,
+              const Loader& loader);
+
+  BatchSource source() const;
+  /// Of a part of a batch, output "annotated": how many of its samples have a mask that is not empty. The input
+  /// "annotated_rest" of a part's step takes the sum of the other parts'.
+  std::unique_ptr<Graph> annotatedGraph(int64_t samples) const;
+  bool needsAnnotated() const { return activationLoss_; }
+
+  /// The batch, or the part of one, as inputs of a program; it has to outlive the bindings.
+  void bind(const Batch& batch, Program::Bindings& bindings) const;
+
+ private:
+  struct Tables;
+  Tables addTables(Graph& graph, int64_t samples, bool isPart) const;
+  BatchValues add(Graph& graph, int64_t samples, bool isPart) const;
+  Value addMasks(const Tables& tables, int64_t samples) const;
+
+  Task task_;
+  bool activationLoss_, mixes_, augments_;
+  int64_t inputSize_, featureHeight_ = 0, featureWidth_ = 0;
+  Normalization normalization_;
+  std::vector<int64_t> mostBytes_;  ///< by number of samples
+};
+
+}  // namespace jcs
