@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { Peaks } from 'jcs-ct'
-import type { StepGroup } from '../ts/roofline'
+import type { StepGroup } from '../ts/model/roofline'
 import type { Environment } from './environment'
 import type { Spread } from './harness'
 

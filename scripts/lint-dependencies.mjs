@@ -3,41 +3,53 @@ import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { root } from './onednn-cache.mjs'
 
-const allBelowTraining = [
-  'core',
-  'graph',
-  'ops',
-  'backend',
-  'compiler',
-  'runtime',
-  'nn',
-  'networks',
-  'io',
-  'model',
-  'data',
-  'metrics',
-]
-
-/** What each folder of native/ may include beside itself. `backend` means the contract, not a backend's own folder. */
+/** What each folder of native/ includes beside itself. `backend` means the contract, not a backend's own folder. */
 const nativeLayers = {
   core: [],
   graph: ['core'],
   ops: ['graph', 'core'],
-  backend: ['ops', 'graph', 'core'],
-  'backend/reference': ['backend', 'ops', 'graph', 'core'],
-  'backend/cpu': ['backend', 'ops', 'graph', 'core'],
-  'backend/cuda': ['backend', 'ops', 'graph', 'core'],
-  compiler: ['backend', 'ops', 'graph', 'core'],
-  runtime: ['compiler', 'backend', 'ops', 'graph', 'core'],
-  nn: ['ops', 'graph', 'core'],
-  networks: ['nn', 'ops', 'graph', 'core'],
-  io: ['networks', 'ops', 'graph', 'core'],
-  data: ['io', 'ops', 'graph', 'core'],
+  backend: ['graph'],
+  'backend/reference': ['backend', 'ops'],
+  'backend/cpu': ['backend', 'ops', 'core'],
+  'backend/cuda': ['backend', 'ops', 'core'],
+  compiler: ['backend', 'ops', 'graph'],
+  runtime: ['compiler', 'backend', 'ops'],
+  nn: ['ops', 'graph'],
+  networks: ['nn', 'ops', 'graph'],
+  io: ['ops', 'graph', 'core'],
+  data: ['io', 'ops', 'core'],
   metrics: ['core'],
-  model: ['runtime', 'compiler', 'backend', 'networks', 'nn', 'io', 'ops', 'graph', 'core'],
-  diagnosis: allBelowTraining,
-  train: [...allBelowTraining, 'diagnosis'], // validates as a user would evaluate
-  binding: [...allBelowTraining, 'train', 'diagnosis'],
+  model: ['io', 'networks', 'runtime', 'graph', 'core'],
+  diagnosis: ['model', 'metrics', 'data', 'networks', 'nn', 'ops', 'core'],
+  train: ['diagnosis', 'model', 'metrics', 'data', 'io', 'networks', 'nn', 'compiler', 'ops', 'graph'], // validates as a user would evaluate
+  binding: ['train', 'diagnosis', 'model', 'metrics', 'data', 'io', 'runtime', 'backend', 'core'],
+}
+
+/**
+ * What each room of ts/ imports beside itself: a file at the top, which holds one public function or class, or the
+ * folder of what serves it (`model` is model.ts and model/). '*': everything.
+ */
+const typescriptLayers = {
+  base: [],
+  images: ['base'],
+  datasets: ['images', 'base'],
+  phantom: ['base'],
+  run: ['images', 'base'],
+  native: ['run', 'images', 'base'],
+  devices: ['native'],
+  metrics: ['native', 'base'],
+  model: ['native', 'base'],
+  inference: ['native', 'run', 'images'],
+  classify: ['inference', 'model', 'native', 'run', 'images', 'base'],
+  segment: ['inference', 'model', 'native', 'run', 'images', 'base'],
+  diagnose: ['segment', 'classify', 'inference', 'model', 'run', 'images', 'base'],
+  training: ['model', 'native', 'run', 'datasets', 'base'],
+  train: ['training', 'model', 'native', 'run', 'datasets', 'base'],
+  evaluate: ['training', 'segment', 'classify', 'model', 'metrics', 'native', 'run', 'datasets', 'base'],
+  report: ['model', 'run', 'images', 'base'],
+  demo: ['report', 'train', 'training', 'diagnose', 'model', 'run', 'phantom', 'base'],
+  cli: '*',
+  index: '*',
 }
 
 /** Libraries that only one folder may know. */
@@ -46,10 +58,6 @@ const ownedHeaders = [
   { header: /^(oneapi\/|dnnl)/, owner: 'backend/cpu' },
   { header: /^(cuda|cudnn|cublas|nvrtc)/, owner: 'backend/cuda' },
 ]
-
-/** ts/ folders that stand below the functions of the API, and know nothing of them but the types of their results. */
-const leafFolders = ['report', 'images', 'datasets']
-const apiModules = ['index', 'train', 'classify', 'segment', 'diagnose', 'evaluate', 'model', 'native']
 
 const sourcesUnder = (folder, pattern) =>
   readdirSync(path.join(root, folder), { recursive: true, withFileTypes: true })
@@ -70,44 +78,90 @@ const nativeFolderOf = (file) => {
   return folders[0] === 'backend' ? folders.slice(0, 2).join('/') : folders[0]
 }
 
-const nativeViolations = () =>
-  sourcesUnder('native', /\.(h|cpp|cu|cuh)$/).flatMap((file) => {
-    const folder = nativeFolderOf(path.relative('native', file))
-    const allowed = nativeLayers[folder]
-    if (!allowed)
-      return [`${file}: folder native/${folder} is not in the list of scripts/lint-dependencies.mjs`]
-    return referencesIn(file, /^\s*#\s*include\s*[<"]([^>"]+)[>"]/g).flatMap(({ text, line }) => {
+/** Judges every reference { from, to, where, what } between rooms by their table, and every grant by its use. */
+const tableViolations = (name, layers, references) => {
+  const used = new Set(references.map(({ from, to }) => `${from} ${to}`))
+  const unused = Object.entries(layers).flatMap(([from, grants]) =>
+    (grants === '*' ? [] : grants)
+      .filter((to) => !used.has(`${from} ${to}`))
+      .map((to) => `${name}/${from} may use ${to} and does not: take it from the table`),
+  )
+  const wrong = references
+    .filter(({ from, to }) => from !== to && layers[from] !== '*' && !layers[from].includes(to))
+    .map(({ from, where, what }) => `${where}: ${name}/${from} must not use ${what}`)
+  return [...wrong, ...unused]
+}
+
+const nativeViolations = () => {
+  const violations = []
+  const references = []
+  for (const file of sourcesUnder('native', /\.(h|cpp|cu|cuh)$/)) {
+    const from = nativeFolderOf(path.relative('native', file))
+    if (!nativeLayers[from]) {
+      violations.push(`${file}: folder native/${from} is not in the list of scripts/lint-dependencies.mjs`)
+      continue
+    }
+    for (const { text, line } of referencesIn(file, /^\s*#\s*include\s*[<"]([^>"]+)[>"]/g)) {
       const where = `${file}:${line}`
       const owned = ownedHeaders.find(({ header }) => header.test(text))
-      if (owned)
-        return owned.owner === folder ? [] : [`${where}: ${text} belongs to native/${owned.owner} alone`]
-      if (text.startsWith('.')) return [`${where}: ${text} must be written relative to native/`]
-      const target = nativeFolderOf(text)
-      if (!(target in nativeLayers) || target === folder || allowed.includes(target)) return []
-      return [`${where}: native/${folder} must not include ${text}`]
-    })
-  })
+      if (owned && owned.owner !== from)
+        violations.push(`${where}: ${text} belongs to native/${owned.owner} alone`)
+      if (text.startsWith('.')) violations.push(`${where}: ${text} must be written relative to native/`)
+      const to = nativeFolderOf(text)
+      if (!owned && to in nativeLayers) references.push({ from, to, where, what: text })
+    }
+  }
+  return [...violations, ...tableViolations('native', nativeLayers, references)]
+}
 
-const typescriptViolations = () =>
-  sourcesUnder('ts', /\.ts$/).flatMap((file) => {
-    const top = path.relative('ts', file).split('/')[0]
-    const source = readFileSync(path.join(root, file), 'utf8').split('\n')
-    return referencesIn(file, /(?:\bfrom|\bimport|\bimport\(|\brequire\()\s*'([^']+)'/g).flatMap(
-      ({ text, line }) => {
-        const isTypeOnly = /^\s*import type\b/.test(source[line - 1])
-        const where = `${file}:${line}`
-        if (text === 'node-gyp-build')
-          return file === 'ts/native.ts' ? [] : [`${where}: only ts/native.ts loads the addon`]
-        if (!text.startsWith('.')) return []
-        const target = path.relative('ts', path.join(path.dirname(file), text)).replace(/\.js$/, '')
-        const targetTop = target.split('/')[0]
-        if (targetTop === 'cli' && top !== 'cli') return [`${where}: nothing imports ts/cli`]
-        if (leafFolders.includes(top) && apiModules.includes(target) && !isTypeOnly)
-          return [`${where}: ts/${top} must not import ${text}`]
-        return []
-      },
-    )
-  })
+/** The room of a module below ts/, without its extension: 'model' of model and of model/spec. */
+const roomOf = (module) => module.split('/')[0]
+
+const typescriptViolations = () => {
+  const violations = []
+  const references = []
+  const imports = new Map()
+  const files = sourcesUnder('ts', /\.ts$/)
+  for (const file of files) {
+    const module = path.relative('ts', file).replace(/\.ts$/, '')
+    const from = roomOf(module)
+    if (!typescriptLayers[from]) {
+      violations.push(`${file}: ts/${from} is not in the list of scripts/lint-dependencies.mjs`)
+      continue
+    }
+    const pattern = /(?:\bfrom|\bimport|\bimport\(|\brequire\()\s*'([^']+)'/g
+    const targets = []
+    for (const { text, line } of referencesIn(file, pattern)) {
+      const where = `${file}:${line}`
+      if (text === 'node-gyp-build' && file !== 'ts/native.ts')
+        violations.push(`${where}: only ts/native.ts loads the addon`)
+      if (!text.startsWith('.')) continue
+      const target = path.relative('ts', path.join(path.dirname(file), text))
+      targets.push(files.includes(`ts/${target}.ts`) ? target : `${target}/index`)
+      references.push({ from, to: roomOf(target), where, what: text })
+    }
+    imports.set(module, targets)
+  }
+  return [
+    ...violations,
+    ...tableViolations('ts', typescriptLayers, references),
+    ...circlesOf(imports).map((circle) => `ts: imports in a circle: ${circle.join(' → ')}`),
+  ]
+}
+
+/** The circles among modules, each as the way around it. */
+const circlesOf = (imports) => {
+  const circles = []
+  const settled = new Set()
+  const visit = (module, way) => {
+    if (way.includes(module)) circles.push([...way.slice(way.indexOf(module)), module])
+    if (way.includes(module) || settled.has(module)) return
+    for (const target of imports.get(module) ?? []) visit(target, [...way, module])
+    settled.add(module)
+  }
+  for (const module of imports.keys()) visit(module, [])
+  return circles
+}
 
 const violations = [...nativeViolations(), ...typescriptViolations()]
 for (const violation of violations) console.error(violation)

@@ -1,18 +1,17 @@
-import { requireBoolean, requireNumber } from './check'
+import { checkOptions, requireBoolean, requireNumber } from './base/check'
+import type { Images } from './images'
+import { decodeSlices, inferSlices, reportDecoding, type Slices } from './inference/slices'
+import { type Model, nativeFor } from './model'
+import type { NativeModel } from './native'
 import {
   type CommonOptions,
   checkCommonOptions,
   commonNames,
   type ImageOptions,
   withoutUndefined,
-} from './common-options'
-import type { Images } from './images'
-import { type Model, nativeFor } from './model'
-import type { NativeModel } from './native'
-import type { Classification } from './results'
-import { Run, type RunContext } from './run'
-import { checkOptions } from './runtime'
-import { decodeSlices, inferSlices, reportDecoding, type Slices } from './slices'
+} from './run/options'
+import type { Classification } from './run/results'
+import { Run, type RunContext } from './run/run'
 
 export interface ClassifyOptions extends CommonOptions, ImageOptions {
   /** Activation maps as well, equations (1) and (2) of the paper. Default false. */

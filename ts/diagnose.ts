@@ -1,21 +1,20 @@
-import { requireBoolean, requireNumber, requireWhole } from './check'
+import { checkOptions, requireBoolean, requireNumber, requireWhole } from './base/check'
+import { disclaimer } from './base/disclaimer'
+import { JcsError } from './base/errors'
 import { classifyDefaults, classifySlices } from './classify'
+import type { DecodedImage, Images } from './images'
+import { decodeSlices } from './inference/slices'
+import { type Model, nativeFor } from './model'
 import {
   type CommonOptions,
   checkCommonOptions,
   commonNames,
   type ImageOptions,
   withoutUndefined,
-} from './common-options'
-import { disclaimer } from './disclaimer'
-import { JcsError } from './errors'
-import type { DecodedImage, Images } from './images'
-import { type Model, nativeFor } from './model'
-import type { Classification, Segmentation } from './results'
-import { Run } from './run'
-import { checkOptions } from './runtime'
+} from './run/options'
+import type { Diagnosis } from './run/results'
+import { Run } from './run/run'
 import { segmentDefaults, segmentSlices } from './segment'
-import { decodeSlices } from './slices'
 
 /** Table IV of the paper. */
 export const defaultSliceThreshold = 25
@@ -38,30 +37,6 @@ export interface DiagnoseOptions extends CommonOptions, ImageOptions {
   minAreaPixels?: number | undefined
   /** Of both networks. Default 16 for the classifier, 4 for the segmenter. */
   batchSize?: number | undefined
-}
-
-export interface DiagnosedSlice {
-  /** From 0, in the order of the case. */
-  index: number
-  classification: Classification
-  /** Only of positive cases, and then of every slice, also of those that the classifier took for uninfected. */
-  segmentation?: Segmentation
-}
-
-export interface Diagnosis {
-  positive: boolean
-  positiveSlices: number
-  totalSlices: number
-  sliceThreshold: number
-  slices: DiagnosedSlice[]
-  /**
-   * What each part took, from its first slice to its last. Decoding and classifying overlap, so the parts may add up to
-   * more than `totalMs`.
-   */
-  timing: { decodeMs: number; classifyMs: number; segmentMs: number; totalMs: number }
-  /** What makes the result less certain, as full sentences. */
-  warnings: string[]
-  disclaimer: string
 }
 
 /**

@@ -1,22 +1,21 @@
-import { requireNumber, requireOneOf, requireWhole } from './check'
+import { checkOptions, requireNumber, requireOneOf, requireWhole } from './base/check'
+import { JcsError } from './base/errors'
+import { undefinedAsNaN } from './base/json'
 import { classifyDefaults } from './classify'
+import { type BadSample, type DatasetSource, readDataset } from './datasets'
+import { type ClassificationMetrics, metrics, type SegmentationMetrics } from './metrics'
+import { type Model, nativeFor, nativeOf } from './model'
+import { withNativeCalls } from './native'
 import {
   type CommonOptions,
   checkCommonOptions,
   commonNames,
   type ImageOptions,
   withoutUndefined,
-} from './common-options'
-import { type BadSample, type DatasetSource, readDataset } from './datasets'
-import { JcsError } from './errors'
-import { type ClassificationMetrics, metrics, type SegmentationMetrics } from './metrics'
-import { type Model, nativeFor, nativeOf } from './model'
-import { withNativeCalls } from './native'
-import { packAll } from './pack'
-import { Run, type RunContext } from './run'
-import { checkOptions } from './runtime'
+} from './run/options'
+import { Run, type RunContext } from './run/run'
 import { segmentDefaults } from './segment'
-import { undefinedAsNaN } from './train'
+import { packAll } from './training/pack'
 
 export interface EvaluateOptions extends CommonOptions, ImageOptions {
   /** Classification: a slice is positive when its probability is above this. Default 0.5. */

@@ -4,8 +4,10 @@
  *
  * @packageDocumentation
  */
+
+export { disclaimer } from './base/disclaimer'
+export { JcsError, type JcsErrorCode } from './base/errors'
 export { type ClassifyOptions, classify } from './classify'
-export type { CommonOptions, ImageOptions } from './common-options'
 export {
   type BadSample,
   type Dataset,
@@ -22,23 +24,8 @@ export {
   splitByPatient,
   type Task,
 } from './datasets'
-export {
-  generateCase,
-  type PhantomCase,
-  type PhantomCaseOptions,
-  type PhantomPixels,
-  type PhantomSlice,
-} from './demo/phantom'
 export { type DeviceInfo, devices } from './devices'
-export {
-  type DiagnosedSlice,
-  type DiagnoseOptions,
-  type Diagnosis,
-  defaultSliceThreshold,
-  diagnose,
-} from './diagnose'
-export { disclaimer } from './disclaimer'
-export { JcsError, type JcsErrorCode } from './errors'
+export { type DiagnoseOptions, defaultSliceThreshold, diagnose } from './diagnose'
 export {
   type ClassificationEvaluation,
   type EvaluateOptions,
@@ -70,13 +57,35 @@ export {
   type ProfileStep,
   type WeightsSource,
 } from './model'
+export type { DeviceName, Precision, RuntimeOptions } from './model/runtime'
+export type { ClassifierNetwork, ModelSpec, Network, SegmenterNetwork } from './model/spec'
 export type { ParameterInfo, Tensor } from './native'
-export type * from './progress'
-export type { ActivationMap, Classification, Lesion, Segmentation } from './results'
-export type { Run, RunOptions } from './run'
-export type { DeviceName, Precision, RuntimeOptions } from './runtime'
+export {
+  generateCase,
+  type PhantomCase,
+  type PhantomCaseOptions,
+  type PhantomPixels,
+  type PhantomSlice,
+} from './phantom'
+export {
+  type DiagnosisReportOptions,
+  diagnosisReport,
+  type ReportedTraining,
+  type TrainingReportOptions,
+  trainingReport,
+} from './report'
+export type { CommonOptions, ImageOptions } from './run/options'
+export type * from './run/progress'
+export type {
+  ActivationMap,
+  Classification,
+  DiagnosedSlice,
+  Diagnosis,
+  Lesion,
+  Segmentation,
+} from './run/results'
+export type { Run, RunOptions } from './run/run'
 export { type SegmentOptions, segment } from './segment'
-export type { ClassifierNetwork, ModelSpec, Network, SegmenterNetwork } from './spec'
 export { type TrainResult, train } from './train'
 export type {
   AugmentationOptions,
@@ -86,4 +95,4 @@ export type {
   TrainData,
   TrainOptions,
   TrainSettings,
-} from './train-options'
+} from './training/options'

@@ -1,5 +1,5 @@
-import { requireNumber, requireWhole } from './check'
-import { JcsError } from './errors'
+import { requireNumber, requireWhole } from './base/check'
+import { JcsError } from './base/errors'
 import { callNativeNow } from './native'
 
 /**

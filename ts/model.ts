@@ -1,9 +1,9 @@
 import { fileURLToPath } from 'node:url'
-import { requireString, requireWhole } from './check'
-import { JcsError, toJcsError } from './errors'
+import { checkOptions, requireString, requireWhole } from './base/check'
+import { JcsError, toJcsError } from './base/errors'
+import { type RuntimeOptions, runtimeOptionNames, takeRuntimeOptions } from './model/runtime'
+import { type ModelSpec, specToJson } from './model/spec'
 import { callNative, callNativeNow, type NativeModel, type ParameterInfo, type Tensor } from './native'
-import { checkOptions, type RuntimeOptions, runtimeOptionNames, takeRuntimeOptions } from './runtime'
-import { type ModelSpec, specToJson } from './spec'
 
 /** A .safetensors file: its path, its `file:` address or its bytes. */
 export type WeightsSource = string | URL | Uint8Array

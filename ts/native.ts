@@ -1,8 +1,8 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { JcsError, toJcsError } from './errors'
+import { JcsError, toJcsError } from './base/errors'
 import type { DecodedImage } from './images'
-import type { Lesion } from './results'
+import type { Lesion } from './run/results'
 
 /** Values row by row; images and maps are NCHW. */
 export interface Tensor {

@@ -1,18 +1,17 @@
-import { requireBoolean, requireNumber, requireWhole } from './check'
+import { checkOptions, requireBoolean, requireNumber, requireWhole } from './base/check'
+import type { Images } from './images'
+import { decodeSlices, inferSlices, reportDecoding, type Slices } from './inference/slices'
+import { type Model, nativeFor } from './model'
+import type { NativeModel } from './native'
 import {
   type CommonOptions,
   checkCommonOptions,
   commonNames,
   type ImageOptions,
   withoutUndefined,
-} from './common-options'
-import type { Images } from './images'
-import { type Model, nativeFor } from './model'
-import type { NativeModel } from './native'
-import type { Segmentation } from './results'
-import { Run, type RunContext } from './run'
-import { checkOptions } from './runtime'
-import { decodeSlices, inferSlices, reportDecoding, type Slices } from './slices'
+} from './run/options'
+import type { Segmentation } from './run/results'
+import { Run, type RunContext } from './run/run'
 
 export interface SegmentOptions extends CommonOptions, ImageOptions {
   /** A pixel is lesion when its probability, at the source's size, is above this. Default 0.5. */

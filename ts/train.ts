@@ -1,16 +1,16 @@
-import { mkdir, open, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { JcsError } from './base/errors'
+import { undefinedAsNaN } from './base/json'
+import { makeWritableDirectory } from './base/write-files'
 import { type BadSample, type Dataset, findOverlap, readDataset, splitByPatient } from './datasets'
-import { JcsError, writeError } from './errors'
-import { History } from './history'
 import { createModel, loadModel, type Model, nativeFor, nativeOf } from './model'
+import { takeRuntimeOptions } from './model/runtime'
+import type { ClassifierNetwork } from './model/spec'
 import { callNative, withNativeCalls } from './native'
-import { packAll } from './pack'
-import type { ProgressEvent } from './progress'
-import { Run } from './run'
-import { takeRuntimeOptions } from './runtime'
-import type { ClassifierNetwork } from './spec'
-import { checkTrainOptions, resolveSettings, type TrainOptions } from './train-options'
+import type { ProgressEvent } from './run/progress'
+import { Run } from './run/run'
+import { History } from './training/history'
+import { checkTrainOptions, resolveSettings, type TrainOptions } from './training/options'
+import { packAll } from './training/pack'
 
 export interface TrainResult {
   model: Model
@@ -47,7 +47,7 @@ export function train(options: TrainOptions): Run<TrainResult> {
     const reading = readAll(options, signal)
     reading.catch(() => {}) // awaited below, after what is cheaper to check
     const { json, settings } = resolveSettings(options)
-    if (options.checkpoint) await requireWritable(options.checkpoint.directory)
+    if (options.checkpoint) await makeWritableDirectory(options.checkpoint.directory)
     const { train: trainSet, validation: validationSet, warnings } = await reading
 
     const model = options.model ?? (await prepareModel(options))
@@ -149,25 +149,6 @@ async function prepareModel(options: TrainOptions): Promise<Model> {
   } finally {
     if (companion !== classifier) await companion.dispose()
   }
-}
-
-/** A directory that cannot be written is found out now rather than after an epoch. */
-async function requireWritable(directory: string): Promise<void> {
-  const probe = join(directory, `.jcs-write-test-${process.pid}`)
-  try {
-    await mkdir(directory, { recursive: true })
-    const file = await open(probe, 'w')
-    await file.close()
-  } catch (error) {
-    throw writeError(error, directory)
-  } finally {
-    await rm(probe, { force: true }).catch(() => {})
-  }
-}
-
-/** JSON has no NaN: a metric that is not defined on the data arrives as null. */
-export function undefinedAsNaN(metrics: Record<string, number | null>): Record<string, number> {
-  return Object.fromEntries(Object.entries(metrics).map(([name, value]) => [name, value ?? Number.NaN]))
 }
 
 function withNaN(event: ProgressEvent): ProgressEvent {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { errorMeanings, JcsError, readError, toJcsError, writeError } from '../../ts/errors'
+import { errorMeanings, JcsError, readError, toJcsError, writeError } from '../../ts/base/errors'
 
 const root = join(__dirname, '../..')
 const codes = Object.keys(errorMeanings).sort()

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
-import { generateCase, generateDataset, type PhantomSample, type PhantomSlice } from '../../ts/demo/phantom'
+import { generateCase, generateDataset, type PhantomSample, type PhantomSlice } from '../../ts/phantom'
 
 const sha256 = (slices: PhantomSlice[]) => {
   const hash = createHash('sha256')

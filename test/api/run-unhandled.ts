@@ -1,6 +1,6 @@
 /** Run as a child process: prints which of its scenes end in unhandled rejections. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { Run, type RunContext } from '../../ts/run'
+import { Run, type RunContext } from '../../ts/run/run'
 
 const unhandled: string[] = []
 process.on('unhandledRejection', (error) => unhandled.push((error as Error).message))

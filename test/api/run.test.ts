@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { JcsError } from '../../ts/errors'
-import type { ClassifyProgress, ProgressEvent, SliceClassified } from '../../ts/progress'
-import { Run, type RunContext } from '../../ts/run'
+import { JcsError } from '../../ts/base/errors'
+import type { ClassifyProgress, ProgressEvent, SliceClassified } from '../../ts/run/progress'
+import { Run, type RunContext } from '../../ts/run/run'
 
 const progress = (done: number): ClassifyProgress => ({ phase: 'classify', done, total: 100 })
 const slice = (index: number): SliceClassified => ({

@@ -1,4 +1,4 @@
-import { JcsError, type JcsErrorCode } from '../errors'
+import { JcsError, type JcsErrorCode } from '../base/errors'
 
 export const exitCodes = { ok: 0, failed: 1, usage: 2, badInput: 3, cancelled: 130 } as const
 

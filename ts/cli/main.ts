@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander'
-import { JcsError } from '../errors'
+import { JcsError } from '../base/errors'
 import { exitCodeOf, exitCodes } from './exit-codes'
 import { createProgram } from './program'
 import { Session, type SessionOptions } from './session'

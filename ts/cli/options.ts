@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { DatasetSource } from '../datasets'
 import type { IntensityWindow } from '../images'
-import type { DeviceName, Precision, RuntimeOptions } from '../runtime'
+import type { DeviceName, Precision, RuntimeOptions } from '../model/runtime'
 import type { SessionOptions } from './session'
 
 export function wholeNumber(text: string): number {

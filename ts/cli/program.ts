@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
-import { disclaimer } from '../disclaimer'
+import { disclaimer } from '../base/disclaimer'
 import { addClassify } from './commands/classify'
 import { addDemo } from './commands/demo'
 import { addDevices } from './commands/devices'

@@ -1,5 +1,5 @@
 import { type SingleBar as Bar, SingleBar } from 'cli-progress'
-import type { ProgressEvent } from '../progress'
+import type { ProgressEvent } from '../run/progress'
 
 /** How progress is shown: bars that redraw themselves, now and then a line, a line of JSON per event, or not at all. */
 export type ProgressStyle = 'bar' | 'lines' | 'json' | 'none'

@@ -1,7 +1,5 @@
-import { mkdir } from 'node:fs/promises'
-import { writeError } from '../errors'
-import type { ProgressEvent } from '../progress'
-import type { Run } from '../run'
+import type { ProgressEvent } from '../run/progress'
+import type { Run } from '../run/run'
 import { createProgressView, type ProgressStyle, withoutArrays } from './progress'
 
 export interface SessionOptions {
@@ -68,12 +66,4 @@ export class Session {
 export interface RunControls {
   signal: AbortSignal
   onProgress(event: ProgressEvent): void
-}
-
-export async function makeDirectory(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true })
-  } catch (error) {
-    throw writeError(error, path)
-  }
 }

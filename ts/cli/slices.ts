@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { isDirectory } from '../files'
+import { isDirectory } from '../base/files'
 import { type DecodedImage, decodeAll, listCase } from '../images'
 
 /** The files that the paths on a command line stand for: a directory is a case, its slices in natural order. */

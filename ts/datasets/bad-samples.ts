@@ -1,4 +1,4 @@
-import { JcsError, type JcsErrorCode } from '../errors'
+import { JcsError, type JcsErrorCode } from '../base/errors'
 import type { BadSample } from './types'
 
 const shownAtMost = 5

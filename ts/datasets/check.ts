@@ -1,5 +1,5 @@
-import { runAhead } from '../ahead'
-import { JcsError } from '../errors'
+import { runAhead } from '../base/ahead'
+import { JcsError } from '../base/errors'
 import { type DecodeOptions, type ImageSize, type ImageSource, inspectImage, inspectMask } from '../images'
 import { badSampleFrom } from './bad-samples'
 import type { BadSample, DatasetSample } from './types'

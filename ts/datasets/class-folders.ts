@@ -1,6 +1,6 @@
 import { basename, relative } from 'node:path'
-import { JcsError } from '../errors'
-import { listDirectory } from '../files'
+import { JcsError } from '../base/errors'
+import { listDirectory } from '../base/files'
 import { selectImages } from '../images'
 import type { DatasetDescription, DatasetSample, Label, ParsedDataset } from './types'
 

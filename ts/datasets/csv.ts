@@ -1,6 +1,6 @@
 import { basename, dirname, resolve } from 'node:path'
 import { CsvError, parse } from 'csv-parse/sync'
-import { JcsError } from '../errors'
+import { JcsError } from '../base/errors'
 import { badSample } from './bad-samples'
 import type { DatasetDescription, DatasetSample, Label, ParsedDataset } from './types'
 

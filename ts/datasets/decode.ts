@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { runAhead } from '../ahead'
+import { runAhead } from '../base/ahead'
 import { type DecodedImage, type DecodedMask, type DecodeOptions, decodeImage, decodeMask } from '../images'
 import { badSampleFrom, badSamplesError } from './bad-samples'
 import { requireEqualSize } from './check'

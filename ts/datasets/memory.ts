@@ -1,5 +1,5 @@
-import { iterateUntilAborted } from '../abort'
-import { JcsError } from '../errors'
+import { iterateUntilAborted } from '../base/abort'
+import { JcsError } from '../base/errors'
 import { copySource } from '../images'
 import { badSample } from './bad-samples'
 import type { ParsedDataset, Sample } from './types'

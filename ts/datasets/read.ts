@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
-import { JcsError } from '../errors'
-import { isDirectory } from '../files'
+import { JcsError } from '../base/errors'
+import { isDirectory } from '../base/files'
 import type { DecodeOptions } from '../images'
 import { badSample, badSamplesError } from './bad-samples'
 import { checkFiles } from './check'

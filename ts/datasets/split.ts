@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { realpath } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { JcsError } from '../errors'
+import { JcsError } from '../base/errors'
 import type { DatasetSample } from './types'
 
 export interface SplitOptions {

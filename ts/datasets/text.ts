@@ -1,5 +1,5 @@
-import { JcsError } from '../errors'
-import { readWhole } from '../files'
+import { JcsError } from '../base/errors'
+import { readWhole } from '../base/files'
 
 /** Lists of more than this are no lists. */
 const maxListBytes = 2 ** 28

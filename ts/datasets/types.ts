@@ -1,4 +1,4 @@
-import type { JcsErrorCode } from '../errors'
+import type { JcsErrorCode } from '../base/errors'
 import type { ImageSource } from '../images'
 
 /** 0 uninfected, 1 infected. */

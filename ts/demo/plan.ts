@@ -1,4 +1,4 @@
-import type { TrainOptions } from '../train-options'
+import type { TrainOptions } from '../training/options'
 
 type Training = Omit<TrainOptions, 'data' | 'spec'> & {
   spec: { network: 'res2net50-v1b' | 'jcs-segmentation'; width: number }

@@ -1,15 +1,15 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Diagnosis, diagnose } from '../diagnose'
-import { writeError } from '../errors'
+import { makeDirectory, writeFileAtomically } from '../base/write-files'
+import { diagnose } from '../diagnose'
 import type { Model } from '../model'
-import type { ProgressEvent } from '../progress'
-import { diagnosisReport, trainingReport, writeFileAtomically } from '../report'
-import type { Run } from '../run'
-import type { RuntimeOptions } from '../runtime'
+import type { RuntimeOptions } from '../model/runtime'
+import { generateCase, generateDataset, type PhantomCase, type PhantomSample } from '../phantom'
+import { Random } from '../phantom/random'
+import { diagnosisReport, trainingReport } from '../report'
+import type { ProgressEvent } from '../run/progress'
+import type { Diagnosis } from '../run/results'
+import type { Run } from '../run/run'
 import { type TrainResult, train } from '../train'
-import { generateCase, generateDataset, type PhantomCase, type PhantomSample } from './phantom'
-import { Random } from './phantom/random'
 import { demoPlan } from './plan'
 
 export interface DemoOptions extends RuntimeOptions {
@@ -202,14 +202,6 @@ async function saveTraining(result: TrainResult, name: string, directory: string
 
 function describe({ network, width }: { network: string; width: number }): string {
   return `${network} at ${width} of its width`
-}
-
-async function makeDirectory(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true })
-  } catch (error) {
-    throw writeError(error, path)
-  }
 }
 
 class Stopwatch {

@@ -1,6 +1,6 @@
 import { basename, extname } from 'node:path'
-import { JcsError } from '../errors'
-import { listDirectory, readHead } from '../files'
+import { JcsError } from '../base/errors'
+import { listDirectory, readHead } from '../base/files'
 import { sniff, sniffLength } from './sniff'
 
 /** Names that promise an image. */

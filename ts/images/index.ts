@@ -1,4 +1,4 @@
-export { compareNames } from '../files'
+export { compareNames } from '../base/files'
 export { listCase, selectImages } from './case'
 export {
   type DecodeAllOptions,
@@ -9,7 +9,7 @@ export {
   inspectImage,
   inspectMask,
 } from './decode'
-export type { Decoder, SliceDecoder } from './decoders'
+export type { Decoder, SliceDecoder } from './decoder'
 export { applyWindow } from './pixels'
 export { type ImageFormat, sniff } from './sniff'
 export { copySource } from './sources'

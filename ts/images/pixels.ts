@@ -1,4 +1,4 @@
-import { JcsError } from '../errors'
+import { JcsError } from '../base/errors'
 import {
   type DecodedImage,
   type DecodeOptions,

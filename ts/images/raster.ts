@@ -1,6 +1,6 @@
 import type { Metadata, SharpOptions } from 'sharp'
-import { JcsError } from '../errors'
-import type { SliceDecoder } from './decoders'
+import { JcsError } from '../base/errors'
+import type { SliceDecoder } from './decoder'
 import { loadSharp } from './sharp'
 import { type DecodedImage, type DecodeOptions, defaultMaxPixels, type ImageSize } from './types'
 

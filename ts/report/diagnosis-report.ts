@@ -1,6 +1,6 @@
-import type { DiagnosedSlice, Diagnosis } from '../diagnose'
-import { JcsError } from '../errors'
+import { JcsError } from '../base/errors'
 import { decodeAll, type Images } from '../images'
+import type { DiagnosedSlice, Diagnosis } from '../run/results'
 import { heatColor } from './colormap'
 import { diagnosisScript, diagnosisStyle } from './diagnosis-page'
 import { type Html, html } from './html'

@@ -1,8 +1,8 @@
 import type sharp from 'sharp'
-import { JcsError } from '../errors'
+import { JcsError } from '../base/errors'
 import { applyWindow, type DecodedImage } from '../images'
 import { loadSharp } from '../images/sharp'
-import type { ActivationMap } from '../results'
+import type { ActivationMap } from '../run/results'
 import { heatColor, type Rgb } from './colormap'
 
 /** Orange of the Okabe-Ito palette: told apart from gray and from the blue of the page by colour-blind readers too. */

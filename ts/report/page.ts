@@ -1,4 +1,4 @@
-import { disclaimer } from '../disclaimer'
+import { disclaimer } from '../base/disclaimer'
 import { Html, html } from './html'
 
 export interface PageOptions {

@@ -1,5 +1,5 @@
 import type { Model } from '../model'
-import type { Rates, Roofline } from '../roofline'
+import type { Rates, Roofline } from '../model/roofline'
 import { chartStyle, shortNumber } from './chart'
 import { type Html, html } from './html'
 import { page } from './page'

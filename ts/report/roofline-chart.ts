@@ -1,4 +1,4 @@
-import type { RatedStep, Roofline } from '../roofline'
+import type { RatedStep, Roofline } from '../model/roofline'
 import { shortNumber } from './chart'
 import { type Html, html } from './html'
 

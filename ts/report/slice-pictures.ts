@@ -1,5 +1,5 @@
-import type { DiagnosedSlice } from '../diagnose'
 import type { DecodedImage } from '../images'
+import type { DiagnosedSlice } from '../run/results'
 import { activationLayer, enlargeMask, layerPicture, lesionLayer, slicePicture } from './overlay'
 
 /** The pictures of one slice as data URLs, to be stacked; they share their aspect, not their size. */

@@ -1,16 +1,18 @@
-import { JcsError } from '../errors'
-import type { TrainProgress, ValidateProgress } from '../progress'
-import type { TrainResult } from '../train'
+import { JcsError } from '../base/errors'
+import type { ModelSpec } from '../model/spec'
+import type { ProgressEvent, TrainProgress, ValidateProgress } from '../run/progress'
 import { chartStyle, lineChart, type Series, shortNumber } from './chart'
 import { type Html, html } from './html'
 import { factTable, notes, page } from './page'
 
 /** What the report shows of a training run; a TrainResult is one. */
-export type ReportedTraining = Pick<
-  TrainResult,
-  'history' | 'metrics' | 'settings' | 'warnings' | 'iterations'
-> & {
-  model: Pick<TrainResult['model'], 'spec' | 'device' | 'precision'>
+export interface ReportedTraining {
+  model: { spec: ModelSpec; device: string; precision: string }
+  history: readonly ProgressEvent[]
+  metrics: Readonly<Record<string, number>>
+  settings: Readonly<Record<string, unknown>>
+  warnings: readonly string[]
+  iterations: number
 }
 
 export interface TrainingReportOptions {

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
+import { disclaimer } from '../../base/disclaimer'
 import { type DemoResult, runDemo } from '../../demo/run-demo'
-import { disclaimer } from '../../disclaimer'
 import { exitCodes } from '../exit-codes'
 import { addOutputOptions, wholeNumber } from '../options'
 import { formatDuration } from '../progress'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { disclaimer } from '../../disclaimer'
+import { disclaimer } from '../../base/disclaimer'
 import { evaluate, type Metrics } from '../../evaluate'
 import { loadModel } from '../../model'
 import {

@@ -1,4 +1,4 @@
-import { runAhead } from './ahead'
+import { runAhead } from '../base/ahead'
 
 /** Batches that are prepared or computed at the same time: while one computes, the next is decoded and packed. */
 const batchesUnderway = 2

@@ -40,3 +40,27 @@ export interface Segmentation {
   /** Only when the source tells its pixel spacing. */
   areaMm2?: number
 }
+
+export interface DiagnosedSlice {
+  /** From 0, in the order of the case. */
+  index: number
+  classification: Classification
+  /** Only of positive cases, and then of every slice, also of those that the classifier took for uninfected. */
+  segmentation?: Segmentation
+}
+
+export interface Diagnosis {
+  positive: boolean
+  positiveSlices: number
+  totalSlices: number
+  sliceThreshold: number
+  slices: DiagnosedSlice[]
+  /**
+   * What each part took, from its first slice to its last. Decoding and classifying overlap, so the parts may add up to
+   * more than `totalMs`.
+   */
+  timing: { decodeMs: number; classifyMs: number; segmentMs: number; totalMs: number }
+  /** What makes the result less certain, as full sentences. */
+  warnings: string[]
+  disclaimer: string
+}

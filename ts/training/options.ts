@@ -1,11 +1,11 @@
-import { requireKnown, requireNumber, requireObject, requireOneOf, requireString } from './check'
-import { type CommonOptions, checkCommonOptions, commonNames, type ImageOptions } from './common-options'
-import type { DatasetSource, Task } from './datasets'
-import { JcsError } from './errors'
-import { Model, type WeightsSource } from './model'
-import { callNativeNow } from './native'
-import { type RuntimeOptions, runtimeOptionNames } from './runtime'
-import type { ModelSpec } from './spec'
+import { requireKnown, requireNumber, requireObject, requireOneOf, requireString } from '../base/check'
+import { JcsError } from '../base/errors'
+import type { DatasetSource, Task } from '../datasets'
+import { Model, type WeightsSource } from '../model'
+import { type RuntimeOptions, runtimeOptionNames } from '../model/runtime'
+import type { ModelSpec } from '../model/spec'
+import { callNativeNow } from '../native'
+import { type CommonOptions, checkCommonOptions, commonNames, type ImageOptions } from '../run/options'
 
 export interface OptimizerOptions {
   name?: 'sgd' | 'adam' | undefined

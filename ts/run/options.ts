@@ -1,6 +1,6 @@
-import { requireObject, requireWhole } from './check'
-import { JcsError } from './errors'
-import type { IntensityWindow } from './images'
+import { requireObject, requireWhole } from '../base/check'
+import { JcsError } from '../base/errors'
+import type { IntensityWindow } from '../images'
 import type { RunOptions } from './run'
 
 export interface CommonOptions extends RunOptions {

@@ -1,10 +1,11 @@
 // What classify, segment and diagnose share: a stream of slices, and a network that runs over it.
-import { mapBatches, Rate } from './batches'
-import type { ImageOptions } from './common-options'
-import { type DecodedImage, decodeAll, type Images } from './images'
-import { type StartNative, withNativeCalls } from './native'
-import type { ClassifyProgress, ProgressEvent, SegmentProgress } from './progress'
-import type { RunContext } from './run'
+
+import { type DecodedImage, decodeAll, type Images } from '../images'
+import { type StartNative, withNativeCalls } from '../native'
+import { mapBatches, Rate } from '../run/batches'
+import type { ImageOptions } from '../run/options'
+import type { ClassifyProgress, ProgressEvent, SegmentProgress } from '../run/progress'
+import type { RunContext } from '../run/run'
 
 /** `total` is a function because it may become known late: a directory says at once, an iterable at its end. */
 export interface Slices {

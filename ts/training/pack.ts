@@ -1,8 +1,8 @@
-import type { ImageOptions } from './common-options'
-import { type BadSample, type DatasetSample, decodeSamples } from './datasets'
-import { JcsError } from './errors'
-import { callNative, callNativeNow, type NativeDataset } from './native'
-import type { RunContext } from './run'
+import { JcsError } from '../base/errors'
+import { type BadSample, type DatasetSample, decodeSamples } from '../datasets'
+import { callNative, callNativeNow, type NativeDataset } from '../native'
+import type { ImageOptions } from '../run/options'
+import type { RunContext } from '../run/run'
 
 export interface PackOptions extends ImageOptions {
   onBadSample?: 'error' | 'skip' | undefined

@@ -1,6 +1,6 @@
-import { JcsError } from '../errors'
-import { Random } from './phantom/random'
-import { PhantomScan, type RenderedSlice } from './phantom/slice'
+import { JcsError } from '../base/errors'
+import { Random } from './random'
+import { PhantomScan, type RenderedSlice } from './slice'
 
 /** A square 8-bit gray image with square pixels; fits `Pixels`. */
 export interface PhantomPixels {

@@ -1,5 +1,5 @@
-import { requireKnown, requireObject, requireOneOf, requireWhole } from './check'
-import { JcsError } from './errors'
+import { requireOneOf, requireWhole } from '../base/check'
+import { JcsError } from '../base/errors'
 
 /** `auto` takes a GPU where one is usable and says in `model.device` what it took; a device by name is that or an error. */
 export type DeviceName = 'auto' | 'cpu' | 'cuda' | `cuda:${number}`
@@ -44,9 +44,4 @@ export function takeRuntimeOptions(options: RuntimeOptions): RuntimeOptions {
     ...(threads !== undefined && { threads }),
     ...(memoryLimitBytes !== undefined && { memoryLimitBytes }),
   }
-}
-
-export function checkOptions(name: string, options: unknown, known: readonly string[]): void {
-  requireObject(name, options)
-  requireKnown(name, options, known)
 }

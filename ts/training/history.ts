@@ -1,4 +1,4 @@
-import type { ProgressEvent } from './progress'
+import type { ProgressEvent } from '../run/progress'
 
 /** Events of one phase that are kept at most; curves of more points show no more. */
 const keptPerPhase = 2000

@@ -5,7 +5,7 @@ import {
   requireObject,
   requireOneOf,
   requireString,
-} from './check'
+} from '../base/check'
 
 /** Classifiers with two classes and activation maps. */
 export type ClassifierNetwork = 'res2net50-v1b' | 'res2net101-v1b'

@@ -1,4 +1,4 @@
-import { cancelled, throwIfAborted } from './abort'
+import { cancelled, throwIfAborted } from '../base/abort'
 import { EventQueue } from './event-queue'
 import type { ProgressEvent } from './progress'
 

@@ -17,6 +17,12 @@ export function requireKnown(name: string, value: object, known: readonly string
   )
 }
 
+/** An object of which every name is an option. */
+export function checkOptions(name: string, options: unknown, known: readonly string[]): void {
+  requireObject(name, options)
+  requireKnown(name, options, known)
+}
+
 export function requireBoolean(name: string, value: unknown): asserts value is boolean {
   if (typeof value !== 'boolean')
     throw new JcsError('INVALID_TYPE', `${name} must be true or false, got ${describe(value)}`)

@@ -1,0 +1,49 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { writeError } from './errors'
+
+/**
+ * Writes a file whole or not at all: readers see the old one or the new one, also after a crash or on a full disk.
+ *
+ * @throws JcsError FILE_UNWRITABLE, DISK_FULL
+ */
+export async function writeFileAtomically(path: string, data: string | Uint8Array): Promise<void> {
+  const temporary = join(dirname(path), `.${basename(path).slice(0, 100)}.${randomUUID()}.tmp`)
+  try {
+    const file = await open(temporary, 'wx')
+    try {
+      await file.writeFile(data)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, path)
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {})
+    throw writeError(error, path)
+  }
+}
+
+/** Makes a directory and those above it. @throws JcsError FILE_UNWRITABLE, DISK_FULL */
+export async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true })
+  } catch (error) {
+    throw writeError(error, path)
+  }
+}
+
+/** Makes a directory that can be written, which is found out now rather than after an epoch. */
+export async function makeWritableDirectory(path: string): Promise<void> {
+  await makeDirectory(path)
+  const probe = join(path, `.jcs-write-test-${process.pid}`)
+  try {
+    const file = await open(probe, 'w')
+    await file.close()
+  } catch (error) {
+    throw writeError(error, path)
+  } finally {
+    await rm(probe, { force: true }).catch(() => {})
+  }
+}
