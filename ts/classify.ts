@@ -1,8 +1,9 @@
 import { checkOptions, requireBoolean, requireNumber } from './base/check'
+import { type Case, withCase } from './cases'
 import type { Images } from './images'
-import { decodeSlices, inferSlices, reportDecoding, type Slices } from './inference/slices'
+import { classifyDefaults, classifySlices } from './inference/classification'
+import { streamSlices } from './inference/slices'
 import { type Model, nativeFor } from './model'
-import type { NativeModel } from './native'
 import {
   type CommonOptions,
   checkCommonOptions,
@@ -11,7 +12,7 @@ import {
   withoutUndefined,
 } from './run/options'
 import type { Classification } from './run/results'
-import { Run, type RunContext } from './run/run'
+import { Run } from './run/run'
 
 export interface ClassifyOptions extends CommonOptions, ImageOptions {
   /** Activation maps as well, equations (1) and (2) of the paper. Default false. */
@@ -22,15 +23,17 @@ export interface ClassifyOptions extends CommonOptions, ImageOptions {
   batchSize?: number | undefined
 }
 
-export const classifyDefaults = { batchSize: 16, explain: false, threshold: 0.5 } as const
-
 /**
  * Classifies slices as infected or not; results are in the order of the slices and come with events of kind 'slice' as
  * soon as they are there. Bytes and pixels given directly or in an array are copied when the function is called.
  *
  * @throws JcsError INVALID_ARGUMENT for a model that is no classifier, and whatever reading an image gives
  */
-export function classify(model: Model, images: Images, options: ClassifyOptions = {}): Run<Classification[]> {
+export function classify(
+  model: Model,
+  images: Images | Case,
+  options: ClassifyOptions = {},
+): Run<Classification[]> {
   return new Run(async (context) => {
     checkOptions('options', options, [...commonNames, 'explain', 'threshold'])
     checkCommonOptions(options)
@@ -38,32 +41,9 @@ export function classify(model: Model, images: Images, options: ClassifyOptions 
     requireBoolean('explain', settings.explain)
     requireNumber('threshold', settings.threshold, 0, 1)
     const native = nativeFor('classification', model)
-    const slices = decodeSlices(images, options, context.signal)
-    return classifySlices(native, slices, settings, context)
+    return withCase(images, options, (scan, isOwn) => {
+      const slices = { scan, indices: streamSlices(scan, context), isLastUse: isOwn }
+      return classifySlices(native, slices, settings, context)
+    })
   }, options)
-}
-
-/** Classifies what `slices` gives; shared with `diagnose`. */
-export function classifySlices(
-  native: NativeModel,
-  slices: Slices,
-  { batchSize, explain, threshold }: { batchSize: number; explain: boolean; threshold: number },
-  context: RunContext,
-): Promise<Classification[]> {
-  const request = { explain, batchSize }
-  return inferSlices(
-    reportDecoding(slices, context),
-    {
-      phase: 'classify',
-      batchSize,
-      infer: (batch, start) => start((cancellation) => native.classify(batch, request, cancellation)),
-      toResult: ({ probability, activationMap }): Classification => ({
-        probability,
-        positive: probability > threshold,
-        ...(activationMap && { activationMap }),
-      }),
-      toEvent: (classification, place) => ({ phase: 'classify', kind: 'slice', classification, ...place }),
-    },
-    context,
-  )
 }

@@ -1,10 +1,12 @@
 import { checkOptions, requireBoolean, requireNumber, requireWhole } from './base/check'
 import { disclaimer } from './base/disclaimer'
-import { JcsError } from './base/errors'
-import { classifyDefaults, classifySlices } from './classify'
-import type { DecodedImage, Images } from './images'
-import { decodeSlices } from './inference/slices'
+import { type Case, withCase } from './cases'
+import type { Images } from './images'
+import { classifyDefaults, classifySlices } from './inference/classification'
+import { segmentDefaults, segmentSlices } from './inference/segmentation'
+import { streamSlices } from './inference/slices'
 import { type Model, nativeFor } from './model'
+import { callNativeNow } from './native'
 import {
   type CommonOptions,
   checkCommonOptions,
@@ -13,14 +15,10 @@ import {
   withoutUndefined,
 } from './run/options'
 import type { Diagnosis } from './run/results'
-import { Run } from './run/run'
-import { segmentDefaults, segmentSlices } from './segment'
+import { Run, type RunContext } from './run/run'
 
 /** Table IV of the paper. */
 export const defaultSliceThreshold = 25
-
-/** Cases of fewer slices are unlike those that the default slice threshold was calibrated on (250 to 400 slices). */
-const calibratedSlices = 250
 
 export interface DiagnoseOptions extends CommonOptions, ImageOptions {
   /** A case is positive when more slices than this are positive. Default 25, for thin slices of a whole chest. */
@@ -41,15 +39,14 @@ export interface DiagnoseOptions extends CommonOptions, ImageOptions {
 
 /**
  * Diagnoses a case: classifies all of its slices, calls it positive when more than `sliceThreshold` of them are, and
- * segments the lesions of all slices only when it is. Decoded slices are kept until then, 79 MB for 300 slices of 512²
- * with 8 bits.
+ * segments the lesions of all slices only when it is. Slices are decoded once, and kept until then.
  *
  * @throws JcsError CASE_TOO_SMALL when the case has no more slices than the default threshold and none was given: it
  * could not be positive whatever it showed
  */
 export function diagnose(
   models: { classifier: Model; segmenter: Model },
-  slices: Images,
+  slices: Images | Case,
   options: DiagnoseOptions = {},
 ): Run<Diagnosis> {
   return new Run(async (context) => {
@@ -59,59 +56,60 @@ export function diagnose(
     const classifier = nativeFor('classification', models.classifier, 'models.classifier')
     const segmenter = nativeFor('segmentation', models.segmenter, 'models.segmenter')
 
-    const decoding = decodeSlices(slices, options, context.signal)
-    const images: DecodedImage[] = []
-    let decodeMs = 0
-    let classifyStartMs = startMs
-    const keep = async function* () {
-      for await (const image of requireEnough(decoding.images, options.sliceThreshold)) {
-        if (images.length === 0) classifyStartMs = performance.now()
-        images.push(image)
-        yield image
+    return withCase(slices, options, async (scan) => {
+      let decodeMs = 0
+      let classifyStartMs = startMs
+      const decode = async function* () {
+        const isGiven = options.sliceThreshold !== undefined
+        for await (const index of isGiven ? streamSlices(scan, context) : decidable(scan, context)) {
+          if (index === 0) classifyStartMs = performance.now()
+          yield index
+        }
+        decodeMs = performance.now() - startMs
       }
-      decodeMs = performance.now() - startMs
-    }
-    const classifications = await classifySlices(
-      classifier,
-      { images: keep(), total: decoding.total },
-      settings.classification,
-      context,
-    )
-    const classifyMs = performance.now() - classifyStartMs
-    if (images.length === 0) throw new JcsError('EMPTY_DATASET', 'the case has no slices')
+      const classifications = await classifySlices(
+        classifier,
+        { scan, indices: decode(), isLastUse: false },
+        settings.classification,
+        context,
+      )
+      const classifyMs = performance.now() - classifyStartMs
 
-    const { sliceThreshold } = settings
-    const positiveSlices = classifications.filter((classification) => classification.positive).length
-    const positive = positiveSlices > sliceThreshold
-    const segmentStartMs = performance.now()
-    const segmentations = positive
-      ? await segmentSlices(
-          segmenter,
-          { images: each(images), total: () => images.length },
-          settings.segmentation,
-          context,
-        )
-      : []
-    const endMs = performance.now()
+      const { sliceThreshold } = settings
+      const probabilities = Float32Array.from(classifications, ({ probability }) => probability)
+      const { positive, positiveSlices, warnings } = callNativeNow((native) =>
+        native.decideCase(probabilities, settings.classification.threshold, sliceThreshold),
+      )
+      const segmentStartMs = performance.now()
+      const segmentations = positive
+        ? await segmentSlices(
+            segmenter,
+            { scan, indices: scan.indices(context.signal), isLastUse: false },
+            settings.segmentation,
+            context,
+          )
+        : []
+      const endMs = performance.now()
 
-    return {
-      positive,
-      positiveSlices,
-      totalSlices: images.length,
-      sliceThreshold,
-      slices: classifications.map((classification, index) => {
-        const segmentation = segmentations[index]
-        return { index, classification, ...(segmentation && { segmentation }) }
-      }),
-      timing: {
-        decodeMs,
-        classifyMs,
-        segmentMs: positive ? endMs - segmentStartMs : 0,
-        totalMs: endMs - startMs,
-      },
-      warnings: remarks(images.length, sliceThreshold),
-      disclaimer,
-    }
+      return {
+        positive,
+        positiveSlices,
+        totalSlices: classifications.length,
+        sliceThreshold,
+        slices: classifications.map((classification, index) => {
+          const segmentation = segmentations[index]
+          return { index, classification, ...(segmentation && { segmentation }) }
+        }),
+        timing: {
+          decodeMs,
+          classifyMs,
+          segmentMs: positive ? endMs - segmentStartMs : 0,
+          totalMs: endMs - startMs,
+        },
+        warnings,
+        disclaimer,
+      }
+    })
   }, options)
 }
 
@@ -159,45 +157,13 @@ function takeSettings(options: DiagnoseOptions) {
 }
 
 /** Holds the first slices back until there are enough, so that a case too small costs no computation. */
-async function* requireEnough(
-  slices: AsyncIterable<DecodedImage>,
-  givenThreshold: number | undefined,
-): AsyncGenerator<DecodedImage> {
-  const held: DecodedImage[] = []
-  let isEnough = givenThreshold !== undefined
-  for await (const slice of slices) {
-    if (isEnough) {
-      yield slice
-      continue
-    }
-    held.push(slice)
-    if (held.length <= defaultSliceThreshold) continue
-    isEnough = true
-    yield* held.splice(0)
+async function* decidable(scan: Case, context: RunContext): AsyncGenerator<number> {
+  let held = 0
+  for await (const index of streamSlices(scan, context)) {
+    held = index + 1
+    if (held <= defaultSliceThreshold) continue
+    if (held === defaultSliceThreshold + 1) yield* Array(defaultSliceThreshold).keys()
+    yield index
   }
-  if (isEnough || held.length === 0) return
-  throw new JcsError(
-    'CASE_TOO_SMALL',
-    `the case has ${held.length} slices, and the default asks for more than ${defaultSliceThreshold} positive ones, ` +
-      'so it would be negative whatever it shows; give a sliceThreshold that suits its slice thickness',
-  )
-}
-
-function remarks(totalSlices: number, sliceThreshold: number): string[] {
-  const warnings: string[] = []
-  if (totalSlices <= sliceThreshold) {
-    warnings.push(
-      `The case has ${totalSlices} slices, so more than ${sliceThreshold} can never be positive: it is negative whatever it shows.`,
-    )
-  }
-  if (totalSlices < calibratedSlices) {
-    warnings.push(
-      `The case has ${totalSlices} slices; slice thresholds were calibrated on cases of 250 to 400 thin slices, and ${sliceThreshold} may not suit it.`,
-    )
-  }
-  return warnings
-}
-
-async function* each<T>(items: readonly T[]): AsyncGenerator<T> {
-  yield* items
+  if (held > 0) callNativeNow((native) => native.requireDecidable(held, defaultSliceThreshold))
 }

@@ -1,9 +1,10 @@
 import { checkOptions, requireNumber, requireOneOf, requireWhole } from './base/check'
 import { JcsError } from './base/errors'
-import { undefinedAsNaN } from './base/json'
-import { classifyDefaults } from './classify'
+import type { SliceStore } from './cases'
 import { type BadSample, type DatasetSource, readDataset } from './datasets'
-import { type ClassificationMetrics, metrics, type SegmentationMetrics } from './metrics'
+import { classifyDefaults } from './inference/classification'
+import { segmentDefaults } from './inference/segmentation'
+import type { ClassificationMetrics, SegmentationMetrics } from './metrics'
 import { type Model, nativeFor, nativeOf } from './model'
 import { withNativeCalls } from './native'
 import {
@@ -14,7 +15,6 @@ import {
   withoutUndefined,
 } from './run/options'
 import { Run, type RunContext } from './run/run'
-import { segmentDefaults } from './segment'
 import { packAll } from './training/pack'
 
 export interface EvaluateOptions extends CommonOptions, ImageOptions {
@@ -27,6 +27,12 @@ export interface EvaluateOptions extends CommonOptions, ImageOptions {
   /** Default 16 for classification, 4 for segmentation. */
   batchSize?: number | undefined
 }
+
+const evaluateDefaults = {
+  batchSize: classifyDefaults.batchSize,
+  threshold: classifyDefaults.threshold,
+  sliceThresholds: [15, 20, 25, 30],
+} as const
 
 interface Evaluated {
   samples: number
@@ -74,46 +80,55 @@ export function evaluate(model: Model, data: DatasetSource, options: EvaluateOpt
   return new Run(async (context) => {
     checkOptions('options', options, [...commonNames, 'threshold', 'sliceThresholds', 'onBadSample'])
     checkCommonOptions(options)
-    const { threshold = 0.5, sliceThresholds = [15, 20, 25, 30], onBadSample } = options
-    requireNumber('threshold', threshold, 0, 1)
-    if (!Array.isArray(sliceThresholds))
-      throw new JcsError('INVALID_TYPE', 'sliceThresholds must be an array of whole numbers')
-    for (const value of sliceThresholds) requireWhole('every one of sliceThresholds', value, 0)
+    const { threshold, sliceThresholds, onBadSample } = options
+    if (threshold !== undefined) requireNumber('threshold', threshold, 0, 1)
+    if (sliceThresholds !== undefined) {
+      if (!Array.isArray(sliceThresholds))
+        throw new JcsError('INVALID_TYPE', 'sliceThresholds must be an array of whole numbers')
+      for (const value of sliceThresholds) requireWhole('every one of sliceThresholds', value, 0)
+    }
     if (onBadSample !== undefined) requireOneOf('onBadSample', onBadSample, ['error', 'skip'])
     nativeOf(model)
     const { task } = model
     nativeFor(task, model) // refuses a model that was disposed
-    return task === 'classification'
-      ? evaluateClassifier(model, data, { ...options, threshold, sliceThresholds }, context)
-      : evaluateSegmenter(model, data, options, context)
+    if (task === 'classification') return evaluateClassifier(model, data, options, context)
+    if (threshold !== undefined || sliceThresholds !== undefined)
+      throw new JcsError(
+        'INVALID_ARGUMENT',
+        'threshold and sliceThresholds are for classification; the scores of a segmenter have thresholds of their own',
+      )
+    return evaluateSegmenter(model, data, options, context)
   }, options)
 }
 
 async function evaluateClassifier(
   model: Model,
   data: DatasetSource,
-  options: EvaluateOptions & { threshold: number; sliceThresholds: readonly number[] },
+  options: EvaluateOptions,
   context: RunContext,
 ): Promise<ClassificationEvaluation> {
-  const batchSize = options.batchSize ?? classifyDefaults.batchSize
-  const { samples, warnings, skipped, result } = await runNative(model, data, options, batchSize, context)
-  const probabilities = Float32Array.from(result.probabilities ?? [])
-  const labels = Uint8Array.from(samples, ({ label }) => label!)
-  const scores = metrics.classification(probabilities, labels, { threshold: options.threshold })
-  const patients = byPatient(samples, probabilities, options)
-  const evaluation: ClassificationEvaluation = {
+  const { batchSize, threshold, sliceThresholds } = { ...evaluateDefaults, ...withoutUndefined(options) }
+  const { store, ...rest } = await readSamples(model, data, options, context)
+  const { probabilities, metrics, patients } = await withNativeCalls(context.signal, (start) =>
+    start((cancellation, native) =>
+      native.evaluateClassifier(
+        nativeOf(model),
+        store.native,
+        batchSize,
+        { threshold, sliceThresholds },
+        cancellation,
+        (event) => context.emit(JSON.parse(event)),
+      ),
+    ),
+  )
+  context.emit({ phase: 'evaluate', done: rest.samples, total: rest.samples, metrics })
+  return {
     task: 'classification',
-    samples: samples.length,
-    ...scores,
+    ...(metrics as unknown as ClassificationMetrics),
     probabilities,
-    ...(patients && { patients }),
-    warnings,
-    skipped,
+    ...(patients !== undefined && { patients: patients as PatientEvaluation }),
+    ...rest,
   }
-  const { accuracy, sensitivity, specificity, f1, auc } = scores
-  const reported = { accuracy, sensitivity, specificity, f1, auc }
-  context.emit({ phase: 'evaluate', done: samples.length, total: samples.length, metrics: reported })
-  return evaluation
 }
 
 async function evaluateSegmenter(
@@ -122,80 +137,39 @@ async function evaluateSegmenter(
   options: EvaluateOptions,
   context: RunContext,
 ): Promise<SegmentationEvaluation> {
-  const batchSize = options.batchSize ?? segmentDefaults.batchSize
-  const { samples, warnings, skipped, result } = await runNative(model, data, options, batchSize, context)
-  const scores = undefinedAsNaN(result.metrics ?? {})
-  context.emit({ phase: 'evaluate', done: samples.length, total: samples.length, metrics: scores })
-  return {
-    task: 'segmentation',
-    samples: samples.length,
-    ...(scores as unknown as SegmentationMetrics &
-      Record<'diceEmptyAsOne' | 'mIoU' | 'images' | 'emptyTruth', number>),
-    warnings,
-    skipped,
-  }
-}
-
-async function runNative(
-  model: Model,
-  data: DatasetSource,
-  options: EvaluateOptions,
-  batchSize: number,
-  context: RunContext,
-) {
-  const { signal, emit } = context
-  const { task } = model
-  const { onBadSample, window, maxPixels } = withoutUndefined(options)
-  const dataset = await readDataset(data, { task, onBadSample, window, maxPixels, signal })
-  const [packed] = await packAll([dataset.samples], options, context)
-  const text = await withNativeCalls(signal, (start) =>
+  const { batchSize = segmentDefaults.batchSize } = options
+  const { store, ...rest } = await readSamples(model, data, options, context)
+  const metrics = await withNativeCalls(context.signal, (start) =>
     start((cancellation, native) =>
-      native.evaluate(nativeOf(model), packed!.data, batchSize, cancellation, (event) =>
-        emit(JSON.parse(event)),
+      native.evaluateSegmenter(nativeOf(model), store.native, batchSize, undefined, cancellation, (event) =>
+        context.emit(JSON.parse(event)),
       ),
     ),
   )
+  context.emit({ phase: 'evaluate', done: rest.samples, total: rest.samples, metrics })
   return {
-    samples: packed!.samples,
-    warnings: dataset.warnings,
-    skipped: [...dataset.skipped, ...packed!.skipped],
-    result: JSON.parse(text) as { probabilities?: number[]; metrics?: Record<string, number | null> },
+    task: 'segmentation',
+    ...(metrics as unknown as SegmentationMetrics &
+      Record<'diceEmptyAsOne' | 'mIoU' | 'images' | 'emptyTruth', number>),
+    ...rest,
   }
 }
 
-function byPatient(
-  samples: readonly { patient?: string | undefined; label?: number | undefined }[],
-  probabilities: Float32Array,
-  { threshold, sliceThresholds }: { threshold: number; sliceThresholds: readonly number[] },
-): PatientEvaluation | undefined {
-  const cases = new Map<string, PatientEvaluation['cases'][number]>()
-  samples.forEach(({ patient, label }, index) => {
-    if (patient === undefined) return
-    const known = cases.get(patient) ?? { patient, infected: false, slices: 0, positiveSlices: 0 }
-    cases.set(patient, known)
-    known.slices++
-    if (label === 1) known.infected = true
-    if (probabilities[index]! > threshold) known.positiveSlices++
-  })
-  if (cases.size === 0) return undefined
-  const all = [...cases.values()]
-  const infected = all.filter((entry) => entry.infected)
-  const uninfected = all.filter((entry) => !entry.infected)
-  const share = (part: number, whole: number) => (whole === 0 ? Number.NaN : part / whole)
+async function readSamples(
+  model: Model,
+  data: DatasetSource,
+  options: EvaluateOptions,
+  context: RunContext,
+): Promise<Evaluated & { store: SliceStore }> {
+  const { onBadSample, window, maxPixels } = withoutUndefined(options)
+  const { signal } = context
+  const dataset = await readDataset(data, { task: model.task, onBadSample, window, maxPixels, signal })
+  const [packed] = await packAll([dataset.samples], options, context)
+  const { data: store, samples, skipped } = packed!
   return {
-    infected: infected.length,
-    uninfected: uninfected.length,
-    thresholds: sliceThresholds.map((sliceThreshold) => {
-      const isPositive = ({ positiveSlices }: { positiveSlices: number }) => positiveSlices > sliceThreshold
-      const truePositives = infected.filter(isPositive).length
-      const trueNegatives = uninfected.filter((entry) => !isPositive(entry)).length
-      return {
-        sliceThreshold,
-        accuracy: share(truePositives + trueNegatives, all.length),
-        sensitivity: share(truePositives, infected.length),
-        specificity: share(trueNegatives, uninfected.length),
-      }
-    }),
-    cases: all,
+    store,
+    samples: samples.length,
+    warnings: dataset.warnings,
+    skipped: [...dataset.skipped, ...skipped],
   }
 }

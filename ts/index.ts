@@ -7,6 +7,7 @@
 
 export { disclaimer } from './base/disclaimer'
 export { JcsError, type JcsErrorCode } from './base/errors'
+export { type Case, openCase } from './case'
 export { type ClassifyOptions, classify } from './classify'
 export {
   type BadSample,

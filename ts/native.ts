@@ -31,13 +31,16 @@ export interface NativeModel {
   parameters(): ParameterInfo[]
   getParameter(name: string): Promise<Tensor>
   forward(input: Tensor, cancellation?: NativeCancellation): Promise<Record<string, Tensor>>
+  /** Slices of `store`, by index. */
   classify(
-    images: readonly DecodedImage[],
-    options: { explain: boolean; batchSize: number },
+    store: NativeSliceStore,
+    slices: readonly number[],
+    options: { explain: boolean; threshold: number; batchSize: number },
     cancellation?: NativeCancellation,
   ): Promise<NativeClassification[]>
   segment(
-    images: readonly DecodedImage[],
+    store: NativeSliceStore,
+    slices: readonly number[],
     options: { threshold: number; probabilities: boolean; minAreaPixels: number; batchSize: number },
     cancellation?: NativeCancellation,
   ): Promise<NativeSegmentation[]>
@@ -55,55 +58,95 @@ export interface NativeModel {
 
 export interface NativeClassification {
   probability: number
+  /** Whether the probability is above `threshold`. */
+  positive: boolean
   activationMap?: { data: Float32Array; width: number; height: number }
 }
 
 export interface NativeSegmentation {
   width: number
   height: number
-  mask: Uint8Array
+  mask: NativeMask
   probabilities?: Float32Array
   lesions: Lesion[]
   areaPixels: number
   areaMm2?: number
 }
 
-export interface NativeSample {
-  image: DecodedImage
+/** One bit a pixel, until it is asked for. */
+export interface NativeMask {
+  /** `height * width`, row by row: 1 = inside. */
+  bytes(): Uint8Array
+}
+
+/** What a store takes: a decoded slice and what is known about it. */
+export interface NativeSlice extends DecodedImage {
+  /** Centre of the first pixel in the patient's coordinates, mm. */
+  positionMm?: readonly [number, number, number]
   mask?: Uint8Array
   label?: number
   patient?: string
 }
 
-/** Decoded samples, packed into an unlinked file. Freed with the last of its uses. */
-export interface NativeDataset {
-  append(sample: NativeSample): Promise<void>
+/** Decoded slices, each copied in once. Freed with the last of its uses. */
+export interface NativeSliceStore {
+  /** Gives the slice's index. */
+  append(slice: NativeSlice): number
+  /** Whether `spill` has something to move to a file. */
+  readonly isOverLimit: boolean
+  spill(): Promise<void>
+  read(index: number): Promise<DecodedImage>
+  release(index: number): void
   readonly size: number
   readonly bytes: number
 }
 
+export interface NativeEvaluation {
+  probabilities: Float32Array
+  metrics: Record<string, number>
+  /** `PatientEvaluation`, where samples name patients. */
+  patients?: unknown
+}
+
 interface Addon {
   Cancellation: new () => NativeCancellation
-  NativeDataset: new (directory?: string) => NativeDataset
+  NativeSliceStore: new (memoryLimitBytes?: number) => NativeSliceStore
   createModel(spec: Json, options: Json): Promise<NativeModel>
   loadModel(source: string | Uint8Array, spec: Json | undefined, options: Json): Promise<NativeModel>
   train(
     model: NativeModel,
-    train: NativeDataset,
-    validation: NativeDataset | undefined,
+    train: NativeSliceStore,
+    validation: NativeSliceStore | undefined,
     options: Json,
     cancellation: NativeCancellation | undefined,
     onEvent: (event: Json) => void,
   ): Promise<Json>
   /** JSON of every setting that `options`, given over a recipe, come to. Throws for an option that is unusable. */
   trainSettings(task: string, options: Json): Json
-  evaluate(
+  evaluateClassifier(
     model: NativeModel,
-    data: NativeDataset,
+    data: NativeSliceStore,
     batchSize: number,
+    options: { threshold: number; sliceThresholds: readonly number[] },
     cancellation: NativeCancellation | undefined,
     onEvent: (event: Json) => void,
-  ): Promise<Json>
+  ): Promise<NativeEvaluation>
+  evaluateSegmenter(
+    model: NativeModel,
+    data: NativeSliceStore,
+    batchSize: number,
+    options: undefined,
+    cancellation: NativeCancellation | undefined,
+    onEvent: (event: Json) => void,
+  ): Promise<Record<string, number>>
+  /** The paper's rule. */
+  decideCase(
+    probabilities: Float32Array,
+    probabilityThreshold: number,
+    sliceThreshold: number,
+  ): { positive: boolean; positiveSlices: number; warnings: string[] }
+  /** CASE_TOO_SMALL for a case that could not be positive under the default threshold. */
+  requireDecidable(slices: number, defaultSliceThreshold: number): void
   segmentationMetrics(probabilities: Float32Array, truth: Uint8Array): Record<string, number>
   classificationMetrics(
     probabilities: Float32Array,

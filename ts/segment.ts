@@ -1,8 +1,9 @@
 import { checkOptions, requireBoolean, requireNumber, requireWhole } from './base/check'
+import { type Case, withCase } from './cases'
 import type { Images } from './images'
-import { decodeSlices, inferSlices, reportDecoding, type Slices } from './inference/slices'
+import { segmentDefaults, segmentSlices } from './inference/segmentation'
+import { streamSlices } from './inference/slices'
 import { type Model, nativeFor } from './model'
-import type { NativeModel } from './native'
 import {
   type CommonOptions,
   checkCommonOptions,
@@ -11,7 +12,7 @@ import {
   withoutUndefined,
 } from './run/options'
 import type { Segmentation } from './run/results'
-import { Run, type RunContext } from './run/run'
+import { Run } from './run/run'
 
 export interface SegmentOptions extends CommonOptions, ImageOptions {
   /** A pixel is lesion when its probability, at the source's size, is above this. Default 0.5. */
@@ -24,13 +25,6 @@ export interface SegmentOptions extends CommonOptions, ImageOptions {
   batchSize?: number | undefined
 }
 
-export const segmentDefaults = {
-  batchSize: 4,
-  threshold: 0.5,
-  probabilities: false,
-  minAreaPixels: 1,
-} as const
-
 /**
  * Segments the lesions of slices, in the coordinates of their sources; results are in the order of the slices and come
  * with events of kind 'slice' as soon as they are there. Bytes and pixels given directly or in an array are copied when
@@ -38,7 +32,11 @@ export const segmentDefaults = {
  *
  * @throws JcsError INVALID_ARGUMENT for a model that is no segmentation network, and whatever reading an image gives
  */
-export function segment(model: Model, images: Images, options: SegmentOptions = {}): Run<Segmentation[]> {
+export function segment(
+  model: Model,
+  images: Images | Case,
+  options: SegmentOptions = {},
+): Run<Segmentation[]> {
   return new Run(async (context) => {
     checkOptions('options', options, [...commonNames, 'threshold', 'probabilities', 'minAreaPixels'])
     checkCommonOptions(options)
@@ -47,35 +45,9 @@ export function segment(model: Model, images: Images, options: SegmentOptions = 
     requireBoolean('probabilities', settings.probabilities)
     requireWhole('minAreaPixels', settings.minAreaPixels, 1)
     const native = nativeFor('segmentation', model)
-    const slices = reportDecoding(decodeSlices(images, options, context.signal), context)
-    return segmentSlices(native, slices, settings, context)
+    return withCase(images, options, (scan, isOwn) => {
+      const slices = { scan, indices: streamSlices(scan, context), isLastUse: isOwn }
+      return segmentSlices(native, slices, settings, context)
+    })
   }, options)
-}
-
-export interface SegmentSettings {
-  batchSize: number
-  threshold: number
-  probabilities: boolean
-  minAreaPixels: number
-}
-
-/** Segments what `slices` gives; shared with `diagnose`, which has decoded them before. */
-export function segmentSlices(
-  native: NativeModel,
-  slices: Slices,
-  { batchSize, threshold, probabilities, minAreaPixels }: SegmentSettings,
-  context: RunContext,
-): Promise<Segmentation[]> {
-  const request = { threshold, probabilities, minAreaPixels, batchSize }
-  return inferSlices(
-    slices,
-    {
-      phase: 'segment',
-      batchSize,
-      infer: (batch, start) => start((cancellation) => native.segment(batch, request, cancellation)),
-      toResult: (segmentation): Segmentation => segmentation,
-      toEvent: (segmentation, place) => ({ phase: 'segment', kind: 'slice', segmentation, ...place }),
-    },
-    context,
-  )
 }

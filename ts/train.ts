@@ -66,7 +66,7 @@ export function train(options: TrainOptions): Run<TrainResult> {
       }
       const outcome = await withNativeCalls(signal, (start) =>
         start((cancellation, addon) =>
-          addon.train(native, packed[0]!.data, packed[1]?.data, json, cancellation, (text) =>
+          addon.train(native, packed[0]!.data.native, packed[1]?.data.native, json, cancellation, (text) =>
             onEvent(withNaN(JSON.parse(text))),
           ),
         ),

@@ -5,9 +5,11 @@
 #include "backend/loader.h"
 #include "binding/addon_data.h"
 #include "binding/cancellation.h"
-#include "binding/dataset_object.h"
+#include "binding/diagnosis.h"
 #include "binding/metrics.h"
 #include "binding/model_object.h"
+#include "binding/results.h"
+#include "binding/slice_store_object.h"
 #include "binding/training.h"
 
 namespace jcs {
@@ -50,8 +52,10 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new AddonData(env));
   CancellationObject::define(env, exports);
   ModelObject::define(env, exports);
-  DatasetObject::define(env, exports);
+  SliceStoreObject::define(env, exports);
+  MaskObject::define(env, exports);
   defineModelFunctions(env, exports);
+  defineDiagnosis(env, exports);
   defineTraining(env, exports);
   defineMetrics(env, exports);
   exports.Set("devices", Napi::Function::New(env, devices));

@@ -52,7 +52,7 @@ struct AddonData {
   std::shared_ptr<JsThread> thread;
   std::shared_ptr<WorkerPool> pool;
   std::shared_ptr<PendingWork> pending = std::make_shared<PendingWork>();
-  Napi::FunctionReference modelConstructor, cancellationConstructor, datasetConstructor;
+  Napi::FunctionReference modelConstructor, cancellationConstructor, sliceStoreConstructor, maskConstructor;
   std::atomic<bool> closing{false};
 };
 

@@ -28,9 +28,30 @@ bool toBoolean(const Napi::Value& value, const char* what) {
   return value.As<Napi::Boolean>().Value();
 }
 
+int64_t toBatchSize(const Napi::Value& value) {
+  const double size = toNumber(value, "batchSize");
+  require(size >= 1 && size <= 4096 && size == std::floor(size), errors::kInvalidArgument,
+          "batchSize must be a whole number between 1 and 4096");
+  return static_cast<int64_t>(size);
+}
+
 Napi::Object toObject(const Napi::Value& value, const char* what) {
   if (!value.IsObject()) wrongType(what, "an object");
   return value.As<Napi::Object>();
+}
+
+std::span<const float> toFloats(const Napi::Value& value, const char* what) {
+  require(value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_float32_array,
+          errors::kInvalidType, [&] { return std::string(what) + " must be a Float32Array"; });
+  const auto array = value.As<Napi::Float32Array>();
+  return {array.Data(), array.ElementLength()};
+}
+
+std::span<const uint8_t> toBytes(const Napi::Value& value, const char* what) {
+  require(value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array,
+          errors::kInvalidType, [&] { return std::string(what) + " must be a Uint8Array"; });
+  const auto array = value.As<Napi::Uint8Array>();
+  return {array.Data(), array.ElementLength()};
 }
 
 Tensor toTensor(const Napi::Value& value, const char* what) {
@@ -66,6 +87,18 @@ Napi::Float32Array fromFloats(Napi::Env env, std::span<const float> values) {
 Napi::Uint8Array fromBytes(Napi::Env env, std::span<const uint8_t> values) {
   auto array = Napi::Uint8Array::New(env, values.size());
   if (!values.empty()) std::memcpy(array.Data(), values.data(), values.size());
+  return array;
+}
+
+Napi::Value fromMetrics(Napi::Env env, const Metrics& metrics) {
+  const auto object = Napi::Object::New(env);
+  for (const auto& [name, value] : metrics) object.Set(name, value);
+  return object;
+}
+
+Napi::Array fromStrings(Napi::Env env, const std::vector<std::string>& texts) {
+  const auto array = Napi::Array::New(env);
+  for (const std::string& text : texts) array.Set(array.Length(), text);
   return array;
 }
 

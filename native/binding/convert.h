@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/tensor.h"
+#include "metrics/metrics.h"
 
 namespace jcs {
 
@@ -13,7 +14,12 @@ namespace jcs {
 std::string toString(const Napi::Value& value, const char* what);
 double toNumber(const Napi::Value& value, const char* what);
 bool toBoolean(const Napi::Value& value, const char* what);
+/// Images per run of a network: a whole number from 1 to 4096.
+int64_t toBatchSize(const Napi::Value& value);
 Napi::Object toObject(const Napi::Value& value, const char* what);
+/// The memory of a Float32Array or a Uint8Array, valid while nothing of JavaScript runs.
+std::span<const float> toFloats(const Napi::Value& value, const char* what);
+std::span<const uint8_t> toBytes(const Napi::Value& value, const char* what);
 /// { data: Float32Array, shape: number[] }, N×C×H×W or any shape, copied.
 Tensor toTensor(const Napi::Value& value, const char* what);
 
@@ -21,6 +27,8 @@ Tensor toTensor(const Napi::Value& value, const char* what);
 Napi::Object fromTensor(Napi::Env env, const Tensor& tensor);
 /// A Float32Array that holds a copy.
 Napi::Float32Array fromFloats(Napi::Env env, std::span<const float> values);
+Napi::Value fromMetrics(Napi::Env env, const Metrics& metrics);
+Napi::Array fromStrings(Napi::Env env, const std::vector<std::string>& texts);
 Napi::Uint8Array fromBytes(Napi::Env env, std::span<const uint8_t> values);
 
 }  // namespace jcs

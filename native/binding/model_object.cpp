@@ -1,12 +1,12 @@
 #include "binding/model_object.h"
 
 #include <cmath>
-#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "binding/cancellation.h"
 #include "binding/convert.h"
-#include "binding/pixels.h"
+#include "binding/results.h"
+#include "binding/slice_store_object.h"
 #include "io/onnx.h"
 
 namespace jcs {
@@ -30,67 +30,6 @@ RuntimeOptions toRuntimeOptions(const Json& json) {
   options.threads = json.value("threads", options.threads);
   options.memoryLimitBytes = json.value("memoryLimitBytes", options.memoryLimitBytes);
   return options;
-}
-
-Napi::Value fromClassifications(Napi::Env env, const std::vector<SliceClassification>& results,
-                                const std::vector<Slice>& slices, bool explain) {
-  const auto array = Napi::Array::New(env, results.size());
-  for (size_t i = 0; i < results.size(); ++i) {
-    const auto item = Napi::Object::New(env);
-    item.Set("probability", static_cast<double>(results[i].probability));
-    if (explain) {
-      const auto map = Napi::Object::New(env);
-      map.Set("data", fromFloats(env, results[i].activationMap));
-      map.Set("width", static_cast<double>(slices[i].pixels.width));
-      map.Set("height", static_cast<double>(slices[i].pixels.height));
-      item.Set("activationMap", map);
-    }
-    array.Set(static_cast<uint32_t>(i), item);
-  }
-  return array;
-}
-
-Napi::Object fromLesion(Napi::Env env, const Lesion& lesion) {
-  const auto object = Napi::Object::New(env);
-  object.Set("areaPixels", static_cast<double>(lesion.areaPixels));
-  if (lesion.areaMm2) object.Set("areaMm2", *lesion.areaMm2);
-  object.Set("x0", lesion.x0);
-  object.Set("y0", lesion.y0);
-  object.Set("width", static_cast<double>(lesion.width));
-  object.Set("height", static_cast<double>(lesion.height));
-  const auto position = Napi::Object::New(env);
-  position.Set("x", lesion.left ? "left" : "right");
-  position.Set("y", lesion.up ? "up" : "down");
-  object.Set("position", position);
-  return object;
-}
-
-Napi::Value fromSegmentations(Napi::Env env, const std::vector<SliceSegmentation>& results,
-                              const std::vector<Slice>& slices) {
-  const auto array = Napi::Array::New(env, results.size());
-  for (size_t i = 0; i < results.size(); ++i) {
-    const SliceSegmentation& result = results[i];
-    const auto item = Napi::Object::New(env);
-    item.Set("width", static_cast<double>(slices[i].pixels.width));
-    item.Set("height", static_cast<double>(slices[i].pixels.height));
-    item.Set("mask", fromBytes(env, result.mask));
-    if (!result.probabilities.empty()) item.Set("probabilities", fromFloats(env, result.probabilities));
-    const auto lesions = Napi::Array::New(env, result.lesions.size());
-    for (size_t l = 0; l < result.lesions.size(); ++l)
-      lesions.Set(static_cast<uint32_t>(l), fromLesion(env, result.lesions[l]));
-    item.Set("lesions", lesions);
-    item.Set("areaPixels", static_cast<double>(result.areaPixels));
-    if (result.areaMm2) item.Set("areaMm2", *result.areaMm2);
-    array.Set(static_cast<uint32_t>(i), item);
-  }
-  return array;
-}
-
-int64_t toBatchSize(const Napi::Value& value) {
-  const double size = toNumber(value, "batchSize");
-  require(size >= 1 && size <= 4096 && size == std::floor(size), errors::kInvalidArgument,
-          "batchSize must be a whole number between 1 and 4096");
-  return static_cast<int64_t>(size);
 }
 
 /// A file by path, or by its bytes, which are copied here, on the JavaScript thread.
@@ -253,31 +192,34 @@ Napi::Value ModelObject::forward(const Napi::CallbackInfo& info) {
 
 Napi::Value ModelObject::classify(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    auto slices = std::make_shared<std::vector<Slice>>(toSlices(info[0]));
-    const Napi::Object options = toObject(info[1], "options");
+    const auto store = SliceStoreObject::unwrap(info[0]);
+    const Napi::Object options = toObject(info[2], "options");
     const bool explain = toBoolean(options.Get("explain"), "explain");
+    const CaseRule rule{.probabilityThreshold = toNumber(options.Get("threshold"), "threshold")};
     const int64_t batchSize = toBatchSize(options.Get("batchSize"));
-    return start(info, info[2], [=](Model& model, const std::atomic<bool>* cancelled) {
+    return start(info, info[3], [=, indices = toSliceIndices(info[1], *store)](Model& model, auto* cancelled) {
       auto results = std::make_shared<std::vector<SliceClassification>>(
-          classifySlices(model, *slices, batchSize, explain, cancelled));
-      return Deferred::Convert([=](Napi::Env env) { return fromClassifications(env, *results, *slices, explain); });
+          classifySlices(model, {*store, indices}, batchSize, explain, cancelled));
+      return Deferred::Convert([=](Napi::Env env) {
+        return fromClassifications(env, *results, {*store, indices}, rule, explain);
+      });
     });
   });
 }
 
 Napi::Value ModelObject::segment(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    auto slices = std::make_shared<std::vector<Slice>>(toSlices(info[0]));
-    const Napi::Object options = toObject(info[1], "options");
+    const auto store = SliceStoreObject::unwrap(info[0]);
+    const Napi::Object options = toObject(info[2], "options");
     SegmentationRequest request;
     request.threshold = static_cast<float>(toNumber(options.Get("threshold"), "threshold"));
     request.probabilities = toBoolean(options.Get("probabilities"), "probabilities");
     request.minAreaPixels = static_cast<int64_t>(toNumber(options.Get("minAreaPixels"), "minAreaPixels"));
     const int64_t batchSize = toBatchSize(options.Get("batchSize"));
-    return start(info, info[2], [=](Model& model, const std::atomic<bool>* cancelled) {
+    return start(info, info[3], [=, indices = toSliceIndices(info[1], *store)](Model& model, auto* cancelled) {
       auto results = std::make_shared<std::vector<SliceSegmentation>>(
-          segmentSlices(model, *slices, batchSize, request, cancelled));
-      return Deferred::Convert([=](Napi::Env env) { return fromSegmentations(env, *results, *slices); });
+          segmentSlices(model, {*store, indices}, batchSize, request, cancelled));
+      return Deferred::Convert([=](Napi::Env env) { return fromSegmentations(env, *results, {*store, indices}); });
     });
   });
 }

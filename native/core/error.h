@@ -43,6 +43,7 @@ inline constexpr const char* kDiverged = "DIVERGED";
 inline constexpr const char* kResumeMismatch = "RESUME_MISMATCH";
 inline constexpr const char* kEmptyDataset = "EMPTY_DATASET";
 inline constexpr const char* kBadSample = "BAD_SAMPLE";
+inline constexpr const char* kCaseTooSmall = "CASE_TOO_SMALL";
 inline constexpr const char* kInternal = "INTERNAL";
 }  // namespace errors
 

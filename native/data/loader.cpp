@@ -26,14 +26,14 @@ std::vector<size_t> permutation(size_t count, Philox& random) {
 }
 
 /// The bytes of a sample in a batch.
-int64_t sampleBytes(const PackedDataset::Info& info, bool withMask) {
+int64_t sampleBytes(const SliceInfo& info, bool withMask) {
   return alignedSample(info.imageBytes() + (withMask ? info.maskBytes() : 0));
 }
 
 }  // namespace
 
 struct Loader::State {
-  State(std::shared_ptr<const PackedDataset> d, LoaderOptions o) : dataset(std::move(d)), options(std::move(o)) {}
+  State(std::shared_ptr<const SliceStore> d, LoaderOptions o) : dataset(std::move(d)), options(std::move(o)) {}
 
   /// A batch in preparation: threads read its samples one by one.
   struct Slot {
@@ -43,7 +43,7 @@ struct Loader::State {
     bool ready = false;
   };
 
-  const std::shared_ptr<const PackedDataset> dataset;
+  const std::shared_ptr<const SliceStore> dataset;
   const LoaderOptions options;
   bool annotated = false;  ///< some sample has a lesion mask, so that the activation loss has something to go by
 
@@ -120,7 +120,7 @@ void Loader::State::plan(Batch& batch) const {
   const bool withMasks = options.masks || (options.activationMasks && batch.mixing == 1);
   batch.offsets = {0};
   for (const size_t sample : batch.samples) {
-    const PackedDataset::Info& info = dataset->info(sample);
+    const SliceInfo& info = dataset->info(sample);
     batch.sources.push_back(imageSource(info, batch.offsets.back(), options.height, options.width));
     if (withMasks && info.hasMask) batch.sources.back().maskOffset = batch.offsets.back() + info.imageBytes();
     batch.offsets.push_back(batch.offsets.back() + sampleBytes(info, withMasks));
@@ -151,10 +151,10 @@ void Loader::State::mix(Batch& batch) const {
 }
 
 void Loader::State::read(Batch& batch, size_t i) const {
-  const PackedDataset::Info& info = dataset->info(batch.samples[i]);
+  const SliceInfo& info = dataset->info(batch.samples[i]);
   const int64_t used = info.imageBytes() + (batch.sources[i].maskOffset >= 0 ? info.maskBytes() : 0);
   std::byte* bytes = batch.bytes.data() + batch.offsets[i];
-  dataset->readBytes(batch.samples[i], {bytes, static_cast<size_t>(used)});
+  dataset->read(batch.samples[i], {bytes, static_cast<size_t>(used)});
   std::fill(bytes + used, batch.bytes.data() + batch.offsets[i + 1], std::byte{0});
 }
 
@@ -225,7 +225,7 @@ Batch Batch::part(int64_t first, int64_t count) const {
   return result;
 }
 
-Loader::Loader(std::shared_ptr<const PackedDataset> dataset, LoaderOptions options) {
+Loader::Loader(std::shared_ptr<const SliceStore> dataset, LoaderOptions options) {
   require(dataset != nullptr && dataset->size() > 0, errors::kEmptyDataset, "the dataset has no samples");
   require(options.batchSize > 0 && options.height > 0 && options.width > 0, errors::kInvalidArgument,
           "batch size, height and width must be at least 1");

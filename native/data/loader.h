@@ -6,7 +6,7 @@
 
 #include "core/tensor.h"
 #include "data/augmentation.h"
-#include "data/packed_dataset.h"
+#include "data/slice_store.h"
 
 namespace jcs {
 
@@ -51,7 +51,7 @@ struct Batch {
 class Loader {
  public:
   /// EMPTY_DATASET, and BAD_SAMPLE for a sample without the mask or label that the options need.
-  Loader(std::shared_ptr<const PackedDataset> dataset, LoaderOptions options);
+  Loader(std::shared_ptr<const SliceStore> dataset, LoaderOptions options);
   ~Loader();  ///< stops the threads and joins them
 
   int64_t batchesPerEpoch() const;

@@ -1,76 +1,83 @@
 #include "diagnosis/evaluate.h"
 
 #include <algorithm>
+#include <map>
 
 namespace jcs {
 
 namespace {
 
-struct ScoredBatch {
-  std::vector<Sample> samples;
-  std::vector<Slice> slices;
-};
-
-/// Reads samples [first, last) that `wanted` keeps.
-template <typename Wanted>
-ScoredBatch readBatch(const PackedDataset& dataset, size_t first, size_t last, const Wanted& wanted) {
-  ScoredBatch batch;
-  for (size_t i = first; i < last; ++i) {
-    if (!wanted(dataset.info(i))) continue;
-    batch.samples.push_back(dataset.read(i));
-    batch.slices.push_back({std::move(batch.samples.back().image), std::nullopt});
-  }
-  return batch;
-}
-
+/// Batches of the samples that `wanted` keeps.
 template <typename Wanted, typename Score>
-void overBatches(const PackedDataset& dataset, int64_t batchSize, const EvaluationProgress& progress,
-                 const Wanted& wanted, const Score& score) {
+void overBatches(const SliceStore& dataset, int64_t batchSize, const EvaluationProgress& progress, const Wanted& wanted,
+                 const Score& score) {
   const size_t total = dataset.size();
   for (size_t first = 0; first < total; first += static_cast<size_t>(batchSize)) {
     const size_t last = std::min(total, first + static_cast<size_t>(batchSize));
-    const ScoredBatch batch = readBatch(dataset, first, last, wanted);
-    if (!batch.slices.empty()) score(batch);
+    std::vector<size_t> batch;
+    for (size_t i = first; i < last; ++i)
+      if (wanted(dataset.info(i))) batch.push_back(i);
+    if (!batch.empty()) score(batch);
     if (progress) progress(last, total);
   }
 }
 
-}  // namespace
-
-std::vector<float> infectionProbabilities(Model& model, const PackedDataset& dataset, int64_t batchSize,
-                                          const EvaluationProgress& progress, const std::atomic<bool>* cancelled) {
-  std::vector<float> probabilities;
-  overBatches(
-      dataset, batchSize, progress, [](const PackedDataset::Info&) { return true; },
-      [&](const ScoredBatch& batch) {
-        for (const auto& result : classifySlices(model, batch.slices, batchSize, false, cancelled))
-          probabilities.push_back(result.probability);
-      });
-  return probabilities;
+std::vector<PatientCase> casesOf(const SliceStore& dataset, std::span<const float> probabilities,
+                                 const CaseRule& rule) {
+  std::vector<PatientCase> cases;
+  std::map<std::string, size_t> places;
+  for (size_t i = 0; i < probabilities.size(); ++i) {
+    const SliceInfo& sample = dataset.info(i);
+    if (sample.patient.empty()) continue;
+    const auto [place, isNew] = places.emplace(sample.patient, cases.size());
+    if (isNew) cases.push_back({.patient = sample.patient});
+    PatientCase& one = cases[place->second];
+    ++one.slices;
+    one.infected |= sample.label == 1;
+    one.positiveSlices += rule.isPositiveSlice(probabilities[i]);
+  }
+  return cases;
 }
 
-Metrics evaluate(Model& model, const PackedDataset& dataset, int64_t batchSize, const EvaluationProgress& progress,
-                 const std::atomic<bool>* cancelled) {
-  if (model.task() == Task::kClassification) {
-    const std::vector<float> all = infectionProbabilities(model, dataset, batchSize, progress, cancelled);
-    std::vector<float> probabilities;
-    std::vector<uint8_t> labels;
-    for (size_t i = 0; i < dataset.size(); ++i) {
-      if (dataset.info(i).label < 0) continue;
-      probabilities.push_back(all[i]);
-      labels.push_back(static_cast<uint8_t>(dataset.info(i).label));
-    }
-    require(!labels.empty(), errors::kEmptyDataset, "no sample of the dataset has a label to evaluate against");
-    return classificationMetrics(probabilities, labels);
+}  // namespace
+
+ClassifierEvaluation evaluateClassifier(Model& model, const SliceStore& dataset, int64_t batchSize,
+                                        double probabilityThreshold, const EvaluationProgress& progress,
+                                        const std::atomic<bool>* cancelled) {
+  ClassifierEvaluation evaluation;
+  overBatches(
+      dataset, batchSize, progress, [](const SliceInfo&) { return true; },
+      [&](const std::vector<size_t>& batch) {
+        for (const auto& result : classifySlices(model, {dataset, batch}, batchSize, false, cancelled))
+          evaluation.probabilities.push_back(result.probability);
+      });
+  std::vector<float> probabilities;
+  std::vector<uint8_t> labels;
+  for (size_t i = 0; i < evaluation.probabilities.size(); ++i) {
+    const int label = dataset.info(i).label;
+    if (label < 0) continue;
+    probabilities.push_back(evaluation.probabilities[i]);
+    labels.push_back(static_cast<uint8_t>(label));
   }
+  require(!labels.empty(), errors::kEmptyDataset, "no sample of the dataset has a label to evaluate against");
+  evaluation.metrics = classificationMetrics(probabilities, labels, probabilityThreshold);
+  evaluation.cases = casesOf(dataset, evaluation.probabilities, {.probabilityThreshold = probabilityThreshold});
+  return evaluation;
+}
+
+Metrics evaluate(Model& model, const SliceStore& dataset, int64_t batchSize, const EvaluationProgress& progress,
+                 const std::atomic<bool>* cancelled) {
+  if (model.task() == Task::kClassification)
+    return evaluateClassifier(model, dataset, batchSize, CaseRule().probabilityThreshold, progress, cancelled).metrics;
   SegmentationScores scores;
   SegmentationRequest request;
   request.probabilities = true;
   overBatches(
-      dataset, batchSize, progress, [](const PackedDataset::Info& info) { return info.hasMask; },
-      [&](const ScoredBatch& batch) {
-        const auto results = segmentSlices(model, batch.slices, batchSize, request, cancelled);
-        for (size_t i = 0; i < results.size(); ++i) scores.add(results[i].probabilities, batch.samples[i].mask);
+      dataset, batchSize, progress, [](const SliceInfo& sample) { return sample.hasMask; },
+      [&](const std::vector<size_t>& batch) {
+        const auto results = segmentSlices(model, {dataset, batch}, batchSize, request, cancelled);
+        for (size_t i = 0; i < results.size(); ++i)
+          scores.add(results[i].probabilities, dataset.mask(batch[i]).bytes());
       });
   const Metrics metrics = scores.result();
   require(!metrics.empty(), errors::kEmptyDataset, "no sample of the dataset has a mask to evaluate against");

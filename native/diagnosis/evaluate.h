@@ -2,7 +2,7 @@
 
 #include <functional>
 
-#include "data/packed_dataset.h"
+#include "diagnosis/case_rule.h"
 #include "diagnosis/inference.h"
 #include "metrics/metrics.h"
 
@@ -14,11 +14,19 @@ using EvaluationProgress = std::function<void(size_t done, size_t total)>;
 /// Runs the model over every sample and scores it at the source's resolution. Classifiers: the scores of
 /// classificationMetrics over the labelled samples; segmenters: those of SegmentationScores over the samples with
 /// masks. EMPTY_DATASET when there are none.
-Metrics evaluate(Model& model, const PackedDataset& dataset, int64_t batchSize, const EvaluationProgress& progress,
+Metrics evaluate(Model& model, const SliceStore& dataset, int64_t batchSize, const EvaluationProgress& progress,
                  const std::atomic<bool>* cancelled);
 
-/// The same for a classifier, sample by sample: probabilities of infection in the order of the dataset.
-std::vector<float> infectionProbabilities(Model& model, const PackedDataset& dataset, int64_t batchSize,
-                                          const EvaluationProgress& progress, const std::atomic<bool>* cancelled);
+struct ClassifierEvaluation {
+  std::vector<float> probabilities;  ///< of infection, of every sample in the order of the dataset
+  Metrics metrics;                   ///< over the labelled samples
+  std::vector<PatientCase> cases;    ///< of the samples that name a patient, in the order in which patients appear
+};
+
+/// The same for a classifier, with all that its scores are made from. `probabilityThreshold`: a slice is positive
+/// above.
+ClassifierEvaluation evaluateClassifier(Model& model, const SliceStore& dataset, int64_t batchSize,
+                                        double probabilityThreshold, const EvaluationProgress& progress,
+                                        const std::atomic<bool>* cancelled);
 
 }  // namespace jcs

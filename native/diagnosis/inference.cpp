@@ -36,25 +36,26 @@ struct SourceBatch {
   SourceCapacity capacity;
   int64_t pixels = 0;  ///< of all slices
 
-  SourceBatch(const ModelMetadata& metadata, std::span<const Slice> slices, int64_t n, float threshold)
+  SourceBatch(const ModelMetadata& metadata, const SliceSelection& slices, int64_t n, float threshold)
       : sources(static_cast<size_t>(n)), targets(static_cast<size_t>(n)) {
     int64_t end = 0;
     for (size_t i = 0; i < slices.size(); ++i) {
-      const Pixels& image = slices[i].pixels;
-      validate(image);
-      const InputGeometry g = inputGeometry(metadata.spec, metadata.inputSize, image.height, image.width);
-      sources[i] = imageSource(image, end, g.height, g.width);
+      const SliceInfo& slice = slices.info(i);
+      const InputGeometry g = inputGeometry(metadata.spec, metadata.inputSize, slice.height, slice.width);
+      sources[i] = imageSource(slice, end, g.height, g.width);
       sources[i].top = static_cast<int32_t>(g.top);
       sources[i].left = static_cast<int32_t>(g.left);
       targets[i] = {pixels, sources[i].width, sources[i].height, threshold, 0};
-      end += alignedSample(static_cast<int64_t>(image.data.size()));
-      pixels += image.width * image.height;
+      end += alignedSample(slice.imageBytes());
+      pixels += slice.width * slice.height;
     }
     bytes = Tensor(DType::kU8, {end});
     for (size_t i = 0; i < slices.size(); ++i) {
-      const int64_t next = i + 1 < slices.size() ? sources[i + 1].offset : end;
-      std::byte* rest = std::ranges::copy(slices[i].pixels.data, bytes.data() + sources[i].offset).out;
-      std::fill(rest, bytes.data() + next, std::byte{0});
+      std::byte* const first = bytes.data() + sources[i].offset;
+      std::byte* const next = bytes.data() + (i + 1 < slices.size() ? sources[i + 1].offset : end);
+      const auto count = static_cast<size_t>(slices.info(i).imageBytes());
+      slices.store.read(slices.indices[i], {first, count});
+      std::fill(first + count, next, std::byte{0});
     }
     capacity = {roundedCapacity(end, n, metadata.inputSize), roundedCapacity(pixels, n, metadata.inputSize)};
   }
@@ -107,7 +108,7 @@ void stretchToUnitRange(std::vector<float>& map) {
 
 /// The network's map in source coordinates; what the network did not see is 0.
 std::vector<float> mapToSource(const ModelMetadata& metadata, std::vector<float> map, int64_t height, int64_t width,
-                               const Pixels& source) {
+                               const SliceInfo& source) {
   // The paper's map is normalised as the network made it, the authors' after it was enlarged.
   const bool early = metadata.spec.variant == Variant::kPaper;
   if (early) stretchToUnitRange(map);
@@ -145,10 +146,10 @@ InputGeometry inputGeometry(const NetworkSpec& spec, int64_t size, int64_t sourc
   return {height, width, (height - size) / 2, (width - size) / 2};
 }
 
-std::vector<SliceClassification> classifySlices(Model& model, std::span<const Slice> slices, int64_t batchSize,
+std::vector<SliceClassification> classifySlices(Model& model, const SliceSelection& slices, int64_t batchSize,
                                                 bool explain, const std::atomic<bool>* cancelled) {
   requireTask(model, Task::kClassification, "classify");
-  if (slices.empty()) return {};
+  if (slices.size() == 0) return {};
   const ModelMetadata metadata = model.metadata();  // one for the whole batch, should the model be trained meanwhile
   const int64_t n = programBatch(slices.size(), batchSize);
   const SourceBatch batch(metadata, slices, n, 0);
@@ -170,15 +171,15 @@ std::vector<SliceClassification> classifySlices(Model& model, std::span<const Sl
     const Tensor& maps = outputs.at("activationMap");
     const auto raw = sample(maps, i);
     results[i].activationMap =
-        mapToSource(metadata, {raw.begin(), raw.end()}, maps.shape()[1], maps.shape()[2], slices[i].pixels);
+        mapToSource(metadata, {raw.begin(), raw.end()}, maps.shape()[1], maps.shape()[2], slices.info(i));
   }
   return results;
 }
 
-std::vector<SliceSegmentation> segmentSlices(Model& model, std::span<const Slice> slices, int64_t batchSize,
+std::vector<SliceSegmentation> segmentSlices(Model& model, const SliceSelection& slices, int64_t batchSize,
                                              const SegmentationRequest& request, const std::atomic<bool>* cancelled) {
   requireTask(model, Task::kSegmentation, "segment");
-  if (slices.empty()) return {};
+  if (slices.size() == 0) return {};
   const ModelMetadata metadata = model.metadata();
   const int64_t n = programBatch(slices.size(), batchSize);
   const SourceBatch batch(metadata, slices, n, request.threshold);
@@ -198,16 +199,15 @@ std::vector<SliceSegmentation> segmentSlices(Model& model, std::span<const Slice
   std::vector<SliceSegmentation> results(slices.size());
   for (size_t i = 0; i < slices.size(); ++i) {
     requireFiniteOutput(model, statistics[i].notFinite == 0);
-    const Pixels& source = slices[i].pixels;
+    const SliceInfo& source = slices.info(i);
     SliceSegmentation& result = results[i];
     const auto first = static_cast<size_t>(batch.targets[i].offset);
     const auto count = static_cast<size_t>(source.width * source.height);
     const auto mask = outputs.at("masks").as<uint8_t>().subspan(first, count);
-    result.mask.assign(mask.begin(), mask.end());
+    result.mask = BitMask(mask);
     result.areaPixels = statistics[i].lesionPixels;
-    const auto& spacing = slices[i].spacingMm;
-    if (spacing) result.areaMm2 = static_cast<double>(result.areaPixels) * spacing->first * spacing->second;
-    result.lesions = findLesions(result.mask, source.width, source.height, spacing, request.minAreaPixels);
+    if (source.spacing) result.areaMm2 = static_cast<double>(result.areaPixels) * source.spacing->pixelAreaMm2();
+    result.lesions = findLesions(mask, source.width, source.height, source.spacing, request.minAreaPixels);
     if (!request.probabilities) continue;
     const auto probabilities = outputs.at("probabilities").as<float>().subspan(first, count);
     result.probabilities.assign(probabilities.begin(), probabilities.end());

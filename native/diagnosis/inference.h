@@ -5,16 +5,19 @@
 #include <span>
 #include <vector>
 
-#include "data/pixels.h"
+#include "data/slice_store.h"
 #include "diagnosis/lesions.h"
 #include "model/model.h"
 
 namespace jcs {
 
-/// An image and what is known of it.
-struct Slice {
-  Pixels pixels;
-  std::optional<std::pair<double, double>> spacingMm;  ///< row and column
+/// Slices of a store, by index.
+struct SliceSelection {
+  const SliceStore& store;
+  std::span<const size_t> indices;
+
+  size_t size() const { return indices.size(); }
+  const SliceInfo& info(size_t i) const { return store.info(indices[i]); }
 };
 
 struct SliceClassification {
@@ -23,7 +26,7 @@ struct SliceClassification {
 };
 
 struct SliceSegmentation {
-  std::vector<uint8_t> mask;         ///< source height × width, 1 = lesion
+  BitMask mask;                      ///< source height × width, 1 = lesion
   std::vector<float> probabilities;  ///< the same, before the threshold; empty unless asked for
   std::vector<Lesion> lesions;       ///< largest first
   int64_t areaPixels = 0;
@@ -32,16 +35,16 @@ struct SliceSegmentation {
 
 /// How a source image becomes the network's input: resized to `height` × `width`, of which a square of the input's size
 /// is cut out at (top, left). The paper resizes to the input's size; the authors' classifier resizes the shorter side
-/// to 256/224 of it and cuts out the centre (divergences, row 26).
+/// to 256/224 of it and cuts out the centre.
 struct InputGeometry {
   int64_t height, width, top, left;
 };
 InputGeometry inputGeometry(const NetworkSpec& spec, int64_t inputSize, int64_t sourceHeight, int64_t sourceWidth);
 
-/// Classifies up to `batchSize` slices in one run of the network. A smaller batch runs in the next power of two, so
-/// that few programs are compiled. Blocks; CANCELLED when `cancelled` is raised. INVALID_ARGUMENT for a segmentation
-/// network.
-std::vector<SliceClassification> classifySlices(Model& model, std::span<const Slice> slices, int64_t batchSize,
+/// Classifies up to `batchSize` slices in one run of the network; results in their order. A smaller batch runs in the
+/// next power of two, so that few programs are compiled. Blocks; CANCELLED when `cancelled` is raised.
+/// INVALID_ARGUMENT for a segmentation network.
+std::vector<SliceClassification> classifySlices(Model& model, const SliceSelection& slices, int64_t batchSize,
                                                 bool explain, const std::atomic<bool>* cancelled);
 
 struct SegmentationRequest {
@@ -50,7 +53,7 @@ struct SegmentationRequest {
   int64_t minAreaPixels = 1;
 };
 /// The same for segmentation networks: the final side output (side1), resized to the source.
-std::vector<SliceSegmentation> segmentSlices(Model& model, std::span<const Slice> slices, int64_t batchSize,
+std::vector<SliceSegmentation> segmentSlices(Model& model, const SliceSelection& slices, int64_t batchSize,
                                              const SegmentationRequest& request, const std::atomic<bool>* cancelled);
 
 }  // namespace jcs

@@ -51,7 +51,7 @@ struct Extent {
 }  // namespace
 
 std::vector<Lesion> findLesions(std::span<const uint8_t> mask, int64_t width, int64_t height,
-                                std::optional<std::pair<double, double>> spacingMm, int64_t minAreaPixels) {
+                                const std::optional<PixelSpacing>& spacing, int64_t minAreaPixels) {
   require(width >= 0 && height >= 0 && mask.size() == static_cast<size_t>(width) * static_cast<size_t>(height),
           errors::kShapeMismatch, [&] {
             return "a mask of " + std::to_string(width) + "×" + std::to_string(height) + " pixels has " +
@@ -87,7 +87,7 @@ std::vector<Lesion> findLesions(std::span<const uint8_t> mask, int64_t width, in
   for (const Extent& e : extents) {
     Lesion lesion;
     lesion.areaPixels = e.area;
-    if (spacingMm) lesion.areaMm2 = static_cast<double>(e.area) * spacingMm->first * spacingMm->second;
+    if (spacing) lesion.areaMm2 = static_cast<double>(e.area) * spacing->pixelAreaMm2();
     lesion.x0 = static_cast<double>(e.left + e.right) / 2;
     lesion.y0 = static_cast<double>(e.top + e.bottom) / 2;
     lesion.width = e.right - e.left + 1;

@@ -5,6 +5,8 @@
 #include <span>
 #include <vector>
 
+#include "data/slice.h"
+
 namespace jcs {
 
 /// One 8-connected component of a lesion mask: the fields of the paper's figure 6. Pixels of the source image.
@@ -17,10 +19,8 @@ struct Lesion {
 };
 
 /// `mask` is height × width, nonzero = lesion. Largest first. Linear in the number of pixels.
-/// `spacingMm`: row and column spacing.
 std::vector<Lesion> findLesions(std::span<const uint8_t> mask, int64_t width, int64_t height,
-                                std::optional<std::pair<double, double>> spacingMm = std::nullopt,
-                                int64_t minAreaPixels = 1);
+                                const std::optional<PixelSpacing>& spacing = std::nullopt, int64_t minAreaPixels = 1);
 
 /// A height × width map resized bilinearly to the source's size (half-pixel centres, as the networks' own resizing).
 std::vector<float> resizeMap(std::span<const float> map, int64_t width, int64_t height, int64_t targetWidth,

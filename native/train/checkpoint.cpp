@@ -35,15 +35,6 @@ Json essentials(const TrainConfig& config) {
 
 }  // namespace
 
-void requireWritableDirectory(const std::string& directory) {
-  std::error_code error;
-  std::filesystem::create_directories(directory, error);
-  require(!error, errors::kFileUnwritable,
-          [&] { return "the checkpoint directory '" + directory + "' cannot be made: " + error.message(); });
-  AtomicFile probe((std::filesystem::path(directory) / ".jcs-write-test").string());
-  probe.write(std::string("x"));  // never committed: it leaves nothing behind
-}
-
 std::string writeCheckpoint(Model& model, const TrainConfig& config, TrainPosition position) {
   std::vector<std::pair<std::string, Tensor>> values;
   model.engine().runAndWait([&] {

@@ -25,7 +25,4 @@ struct Resumed {
 /// recipe; what may differ is the length of the run, the loader's threads and where checkpoints go.
 Resumed resumeCheckpoint(Model& model, const TrainConfig& config, const std::string& path);
 
-/// Throws FILE_UNWRITABLE now rather than after the first epoch.
-void requireWritableDirectory(const std::string& directory);
-
 }  // namespace jcs

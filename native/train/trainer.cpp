@@ -51,8 +51,8 @@ struct Trainer::Step {
   std::shared_ptr<Program> update;
 };
 
-Trainer::Trainer(std::shared_ptr<Model> model, TrainConfig config, std::shared_ptr<const PackedDataset> train,
-                 std::shared_ptr<const PackedDataset> validation)
+Trainer::Trainer(std::shared_ptr<Model> model, TrainConfig config, std::shared_ptr<const SliceStore> train,
+                 std::shared_ptr<const SliceStore> validation)
     : model_(std::move(model)),
       config_(std::move(config)),
       train_(std::move(train)),
@@ -61,7 +61,6 @@ Trainer::Trainer(std::shared_ptr<Model> model, TrainConfig config, std::shared_p
     return "network '" + model_->spec().network + "' is not made for task '" +
            (config_.task == Task::kClassification ? "classification" : "segmentation") + "'";
   });
-  if (!config_.checkpointDirectory.empty()) requireWritableDirectory(config_.checkpointDirectory);
   sides_ = sideOutputs(model_->spec(), config_.inputSize);
   loader_ = std::make_unique<Loader>(train_, loaderOptions(config_));
   const ModelMetadata metadata = model_->metadata();

@@ -39,8 +39,8 @@ struct TrainOutcome {
 /// that other models on the device take turns with it.
 class Trainer {
  public:
-  Trainer(std::shared_ptr<Model> model, TrainConfig config, std::shared_ptr<const PackedDataset> train,
-          std::shared_ptr<const PackedDataset> validation);
+  Trainer(std::shared_ptr<Model> model, TrainConfig config, std::shared_ptr<const SliceStore> train,
+          std::shared_ptr<const SliceStore> validation);
   ~Trainer();
 
   using Sink = std::function<void(const TrainEvent&)>;
@@ -62,7 +62,7 @@ class Trainer {
 
   std::shared_ptr<Model> model_;
   TrainConfig config_;
-  std::shared_ptr<const PackedDataset> train_, validation_;
+  std::shared_ptr<const SliceStore> train_, validation_;
   std::unique_ptr<Loader> loader_;
   std::unique_ptr<BatchInputs> inputs_;
   LossBuilder loss_;

@@ -55,7 +55,8 @@ t.test('activation maps are in source coordinates and in [0, 1]', async (t) => {
 
 t.test('segmentations have the source’s size, and the mask is where the probability is high', async (t) => {
   await using model = await createModel(segmenterSpec)
-  const sources = [...smallSlices(2), { data: new Uint8Array(50 * 80).fill(90), width: 50, height: 80 }]
+  const slices = smallSlices(2)
+  const sources = [...slices, { data: new Uint8Array(50 * 80).fill(90), width: 50, height: 80 }]
   const results = await segment(model, sources, { probabilities: true, batchSize: 2, threshold: 0.4 })
   t.same(
     results.map(({ width, height }) => [width, height]),
@@ -76,7 +77,9 @@ t.test('segmentations have the source’s size, and the mask is where the probab
       areaPixels,
     )
   }
-  t.equal(typeof results[0]!.areaMm2, 'number', 'phantoms tell their spacing')
+  const [row, column] = slices[0]!.spacing!
+  const areaMm2 = results[0]!.areaPixels * row * column
+  t.ok(areaMm2 > 0 && Math.abs(results[0]!.areaMm2! / areaMm2 - 1) < 1e-12, 'phantoms tell their spacing')
   t.equal(results[2]!.areaMm2, undefined)
 })
 

@@ -54,7 +54,7 @@ t.test('good files that do not fit', async (t) => {
   for (const cut of [9, 100, bytes.length - 1]) {
     await t.rejects(loadModel(bytes.subarray(0, cut)), { code: 'CORRUPT_FILE' }, `cut after ${cut} bytes`)
   }
-  await t.rejects(loadModel(path, { spec: classifierSpec }), { name: 'JcsError' })
+  await t.rejects(loadModel(path, { spec: classifierSpec }), { code: 'WRONG_VARIANT' })
 })
 
 t.test('files appear whole or not at all', async (t) => {

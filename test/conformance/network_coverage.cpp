@@ -4,7 +4,9 @@
 
 #include "compiler/passes.h"
 #include "conformance/coverage.h"
+#include "data/slice_store.h"
 #include "diagnosis/inference_graph.h"
+#include "native/images.h"
 #include "networks/registry.h"
 #include "train/task_loss.h"
 
@@ -16,12 +18,11 @@ namespace {
 constexpr double kWidth = 0.125;
 
 /// One sample that is of use to every task.
-std::shared_ptr<const PackedDataset> tinyDataset() {
-  auto dataset = std::make_shared<PackedDataset>();
-  Sample sample;
-  sample.image = {std::vector<std::byte>(6), PixelFormat::kU8, 3, 2, 1, {}};
+std::shared_ptr<const SliceStore> tinyDataset() {
+  auto dataset = std::make_shared<SliceStore>();
+  DecodedSlice sample = grayImage(3, 2, [](int64_t, int64_t) { return 0; });
   sample.mask = {0, 1, 0, 0, 1, 0};
-  sample.label = 1;
+  sample.info.label = 1;
   for (int i = 0; i < 2; ++i) dataset->append(sample);
   return dataset;
 }

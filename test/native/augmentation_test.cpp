@@ -13,7 +13,7 @@
 using namespace jcs;
 
 TEST("augmentation: nothing asked, nothing done") {
-  std::vector<float> rgb = resized(sampleOf(1, 0, false).image, 16, 20), mask(320, 1.0f);
+  std::vector<float> rgb = resized(sampleOf(1, 0, false), 16, 20), mask(320, 1.0f);
   const std::vector<float> before = rgb;
   augment(AugmentationOptions::none(), {1, 2, 3}, 16, 20, rgb, mask);
   CHECK(rgb == before && mask == std::vector<float>(320, 1.0f));

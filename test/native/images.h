@@ -4,22 +4,33 @@
 #include <span>
 #include <vector>
 
-#include "data/pixels.h"
+#include "data/slice.h"
 
 namespace jcs {
 
-inline Pixels grayImage(int64_t width, int64_t height, auto&& valueAt) {
-  Pixels pixels{{}, PixelFormat::kU8, width, height, 1, {}};
-  for (int64_t y = 0; y < height; ++y)
-    for (int64_t x = 0; x < width; ++x) pixels.data.push_back(static_cast<std::byte>(valueAt(x, y)));
-  return pixels;
+/// A slice of these values, whatever they mean in `format`.
+template <typename Value>
+DecodedSlice sliceOf(PixelFormat format, int64_t width, int64_t height, std::span<const Value> values,
+                     int64_t channels = 1) {
+  DecodedSlice slice;
+  slice.info.format = format;
+  slice.info.width = width;
+  slice.info.height = height;
+  slice.info.channels = channels;
+  const auto bytes = std::as_bytes(values);
+  slice.pixels.assign(bytes.begin(), bytes.end());
+  return slice;
 }
 
-inline Pixels floatImage(int64_t width, int64_t height, std::vector<float> values) {
-  Pixels pixels{{}, PixelFormat::kF32, width, height, 1, {}};
-  const auto bytes = std::as_bytes(std::span(values));
-  pixels.data.assign(bytes.begin(), bytes.end());
-  return pixels;
+inline DecodedSlice grayImage(int64_t width, int64_t height, auto&& valueAt) {
+  std::vector<uint8_t> values;
+  for (int64_t y = 0; y < height; ++y)
+    for (int64_t x = 0; x < width; ++x) values.push_back(static_cast<uint8_t>(valueAt(x, y)));
+  return sliceOf<uint8_t>(PixelFormat::kU8, width, height, values);
+}
+
+inline DecodedSlice floatImage(int64_t width, int64_t height, const std::vector<float>& values) {
+  return sliceOf<float>(PixelFormat::kF32, width, height, values);
 }
 
 }  // namespace jcs

@@ -62,7 +62,7 @@ TEST("lesions: the fields of figure 6") {
   for (int y = 6; y <= 8; ++y)
     for (int x = 2; x <= 5; ++x) mask[static_cast<size_t>(y * 20 + x)] = 1;
   mask[1 * 20 + 19] = 1;
-  const auto lesions = findLesions(mask, 20, 10, std::pair(0.5, 0.25));
+  const auto lesions = findLesions(mask, 20, 10, PixelSpacing{0.5, 0.25});
   CHECK(lesions.size() == 2);
   CHECK(lesions[0].areaPixels == 12 && lesions[0].areaMm2 == 12 * 0.125);
   CHECK(lesions[0].x0 == 3.5 && lesions[0].y0 == 7 && lesions[0].width == 4 && lesions[0].height == 3);

@@ -18,8 +18,8 @@ using namespace jcs;
 
 namespace {
 
-std::shared_ptr<const PackedDataset> datasetOf(int count, bool masked = true) {
-  auto dataset = std::make_shared<PackedDataset>();
+std::shared_ptr<const SliceStore> datasetOf(int count, bool masked = true) {
+  auto dataset = std::make_shared<SliceStore>();
   for (int i = 0; i < count; ++i) dataset->append(sampleOf(i, i % 2, masked && i % 3 != 2));
   return dataset;
 }
@@ -214,7 +214,7 @@ TEST("loader: a batch in parts is the batch") {
 }
 
 TEST("loader: segmentation batches carry masks") {
-  auto dataset = std::make_shared<PackedDataset>();
+  auto dataset = std::make_shared<SliceStore>();
   for (int i = 0; i < 4; ++i) dataset->append(sampleOf(i, -1, true));
   LoaderOptions options;
   options.batchSize = 2;
@@ -231,9 +231,9 @@ TEST("loader: what cannot work is said at once") {
   LoaderOptions segmentation = classification(2);
   segmentation.masks = true;
   CHECK(codeOf([&] { Loader(datasetOf(4), segmentation); }) == "BAD_SAMPLE");
-  CHECK(codeOf([&] { Loader(std::make_shared<PackedDataset>(), classification(2)); }) == errors::kEmptyDataset);
+  CHECK(codeOf([&] { Loader(std::make_shared<SliceStore>(), classification(2)); }) == errors::kEmptyDataset);
   CHECK(codeOf([&] { Loader(datasetOf(4), classification(0)); }) == errors::kInvalidArgument);
-  auto unlabelled = std::make_shared<PackedDataset>();
+  auto unlabelled = std::make_shared<SliceStore>();
   unlabelled->append(sampleOf(0, -1, false));
   CHECK(codeOf([&] { Loader(unlabelled, classification(1)); }) == "BAD_SAMPLE");
   Loader loader(datasetOf(4), classification(2));
@@ -243,11 +243,10 @@ TEST("loader: what cannot work is said at once") {
 
 TEST("loader: cancelling ends the wait, and a loader may be dropped while it works") {
   const std::atomic<bool> cancelled{true};
-  auto dataset = std::make_shared<PackedDataset>();
+  auto dataset = std::make_shared<SliceStore>();
   for (int i = 0; i < 4; ++i) {
-    Sample sample;
-    sample.image = grayImage(1500, 1500, [](int64_t x, int64_t y) { return (x ^ y) & 255; });
-    sample.label = 0;
+    DecodedSlice sample = grayImage(1500, 1500, [](int64_t x, int64_t y) { return (x ^ y) & 255; });
+    sample.info.label = 0;
     dataset->append(sample);
   }
   LoaderOptions options = classification(4);
@@ -259,13 +258,14 @@ TEST("loader: cancelling ends the wait, and a loader may be dropped while it wor
 
 TEST("loader: an error in a thread surfaces at its batch") {
   const TemporaryDirectory folder;
-  auto dataset = std::make_shared<PackedDataset>(folder.path());
+  auto dataset = std::make_shared<SliceStore>(0, folder.path());
   for (int i = 0; i < 4; ++i) dataset->append(sampleOf(i, 0, false));
+  dataset->spill();
   // The file has no name any more, but its descriptor has one: cut short, as a failing disk would.
   for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
     std::error_code none;
     const std::string target = std::filesystem::read_symlink(entry.path(), none).string();
-    if (target.starts_with(folder / "jcs-dataset")) CHECK(::truncate(entry.path().c_str(), 10) == 0);
+    if (target.starts_with(folder / "jcs-slices")) CHECK(::truncate(entry.path().c_str(), 10) == 0);
   }
   Loader loader(dataset, classification(2));
   CHECK(codeOf([&] { loader.next(); }) == errors::kFileUnreadable);

@@ -25,13 +25,13 @@ const std::vector<std::shared_ptr<Backend>>& pixelBackends() {
   return backends;
 }
 
-std::vector<float> resized(const Pixels& pixels, int64_t height, int64_t width, std::shared_ptr<Backend> backend) {
+std::vector<float> resized(const DecodedSlice& slice, int64_t height, int64_t width, std::shared_ptr<Backend> backend) {
   Graph graph;
-  const Value bytes = graph.input("bytes", {DType::kU8, {static_cast<int64_t>(pixels.data.size())}});
+  const Value bytes = graph.input("bytes", {DType::kU8, {static_cast<int64_t>(slice.pixels.size())}});
   graph.output("y", pixelsToImages(bytes, graph.input("sources", tableOf<ImageSource>(1)), height, width));
   NamedTensors inputs;
-  inputs["bytes"] = bytesTensor(pixels.data);
-  inputs["sources"] = tableTensor(std::vector{imageSource(pixels, 0, height, width)});
+  inputs["bytes"] = bytesTensor(slice.pixels);
+  inputs["sources"] = tableTensor(std::vector{imageSource(slice.info, 0, height, width)});
   return floatsOf(CompiledGraph(graph, {}, DType::kF32, 2, std::move(backend)).run(inputs).at("y"));
 }
 

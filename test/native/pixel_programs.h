@@ -27,7 +27,8 @@ Tensor tableTensor(const std::vector<Record>& records) {
 }
 
 /// height × width × 3 in [0, 1].
-std::vector<float> resized(const Pixels& pixels, int64_t height, int64_t width, std::shared_ptr<Backend> backend = {});
+std::vector<float> resized(const DecodedSlice& slice, int64_t height, int64_t width,
+                           std::shared_ptr<Backend> backend = {});
 
 /// Which sample is augmented, in which epoch and run.
 struct AugmentedSample {

@@ -1,4 +1,4 @@
-#include "data/pixels.h"
+#include "data/slice.h"
 
 #include <cmath>
 
@@ -15,7 +15,7 @@
 using namespace jcs;
 
 TEST("pixels: antialiased resizing agrees with torch") {
-  const Pixels image = grayImage(7, 5, [](int64_t x, int64_t y) { return (y * 7 + x) * (y * 7 + x) * 29 % 251; });
+  const DecodedSlice image = grayImage(7, 5, [](int64_t x, int64_t y) { return (y * 7 + x) * (y * 7 + x) * 29 % 251; });
   // torch.nn.functional.interpolate(mode='bilinear', antialias=True) of image / 255 in float64.
   const float smaller[] = {0.2648793f, 0.3317871f, 0.6886050f, 0.5349873f, 0.7464467f, 0.5124706f,
                            0.4963312f, 0.4072829f, 0.6172602f, 0.4804706f, 0.3082353f, 0.4448179f};
@@ -38,8 +38,8 @@ TEST("pixels: antialiased resizing agrees with torch and Pillow on the fixtures"
   const auto file = SafetensorsFile::open(fixturePath("resizing.safetensors"));
   const Tensor real = file.load("real"), gray = file.load("gray");
   const int64_t height = real.shape()[0], width = real.shape()[1];
-  const Pixels floats = floatImage(width, height, {real.as<float>().begin(), real.as<float>().end()});
-  const Pixels bytes = grayImage(width, height, [&](int64_t x, int64_t y) {
+  const DecodedSlice floats = floatImage(width, height, {real.as<float>().begin(), real.as<float>().end()});
+  const DecodedSlice bytes = grayImage(width, height, [&](int64_t x, int64_t y) {
     return static_cast<int>(gray.as<float>()[static_cast<size_t>(y * width + x)]);
   });
   for (const std::string name : {"down", "up", "mixed"}) {
@@ -61,10 +61,7 @@ TEST("pixels: the same size is the same image, in every format") {
     const auto u8 = resized(grayImage(3, 2, [](int64_t x, int64_t y) { return 51 * (x + y); }), 2, 3, backend);
     CHECK(u8[0] == 0 && u8[3] == 0.2f && u8[15] == 0.6f);
     const uint16_t words[] = {0, 65535, 13107, 257, 1, 2};
-    Pixels u16{{}, PixelFormat::kU16, 1, 2, 3, {}};
-    const auto bytes = std::as_bytes(std::span(words));
-    u16.data.assign(bytes.begin(), bytes.end());
-    const auto color = resized(u16, 2, 1, backend);
+    const auto color = resized(sliceOf<uint16_t>(PixelFormat::kU16, 1, 2, words, 3), 2, 1, backend);
     CHECK(color[0] == 0 && color[1] == 1 && color[2] == 0.2f && color[3] == 257 / 65535.0f);
     CHECK(resized(floatImage(2, 1, {0.25f, 0.75f}), 1, 2, backend) ==
           std::vector<float>({0.25f, 0.25f, 0.25f, 0.75f, 0.75f, 0.75f}));
@@ -76,9 +73,8 @@ TEST("pixels: a window stretches signed values over [0, 1]") {
   // DICOM PS3.3 C.11.2.1.3.2 with centre -600 and width 1500, hence from -1350 to 150.
   const int16_t hounsfield[] = {-32768, -1350, -600, -225, 150, 3000};
   const float expected[] = {0, 0, 0.5f, 0.75f, 1, 1};
-  Pixels image{{}, PixelFormat::kI16, 6, 1, 1, {-1350, 1500}};
-  const auto bytes = std::as_bytes(std::span(hounsfield));
-  image.data.assign(bytes.begin(), bytes.end());
+  DecodedSlice image = sliceOf<int16_t>(PixelFormat::kI16, 6, 1, hounsfield);
+  image.info.window = {-600, 1500};
   for (const auto& backend : pixelBackends()) {
     const auto rgb = resized(image, 1, 6, backend);
     for (size_t i = 0; i < 6; ++i) CHECK(rgb[3 * i] == expected[i] && rgb[3 * i + 2] == expected[i]);
@@ -101,9 +97,9 @@ TEST("pixels: images are normalised with ImageNet's statistics") {
 }
 
 TEST("pixels: bad images are typed errors") {
-  const auto codeOfPixels = [](const Pixels& pixels) { return codeOf([&] { validate(pixels); }); };
+  const auto codeOfPixels = [](const DecodedSlice& s) { return codeOf([&] { validate(s.info, s.pixels); }); };
   const auto sized = [](size_t bytes, int64_t width, int64_t height, int64_t channels) {
-    return Pixels{std::vector<std::byte>(bytes), PixelFormat::kU8, width, height, channels, {}};
+    return sliceOf<uint8_t>(PixelFormat::kU8, width, height, std::vector<uint8_t>(bytes), channels);
   };
   CHECK(codeOfPixels(sized(6, 3, 2, 1)) == "");
   CHECK(codeOfPixels(sized(0, 0, 0, 1)) == errors::kInvalidArgument);
@@ -115,11 +111,18 @@ TEST("pixels: bad images are typed errors") {
   CHECK(codeOfPixels(sized(4, (int64_t{1} << 28) + 1, 1, 1)) == errors::kInputTooLarge);
   CHECK(codeOfPixels(floatImage(2, 1, {0, NAN})) == errors::kNotFinite);
   CHECK(codeOfPixels(floatImage(2, 1, {-INFINITY, 0})) == errors::kNotFinite);
-  const auto windowed = [](float low, float width) {
-    return Pixels{std::vector<std::byte>(2), PixelFormat::kI16, 1, 1, 1, {low, width}};
+  const auto changed = [](auto change) {
+    DecodedSlice slice = sliceOf<int16_t>(PixelFormat::kI16, 1, 1, std::vector<int16_t>(1));
+    slice.info.window = {-600, 1500};
+    change(slice.info);
+    return slice;
   };
-  CHECK(codeOfPixels(windowed(-1350, 1500)) == "");
-  CHECK(codeOfPixels(windowed(0, 0)) == errors::kInvalidArgument);
-  CHECK(codeOfPixels(windowed(NAN, 1)) == errors::kInvalidArgument);
-  CHECK(messageOf([] { validate(floatImage(2, 2, {0, 0, NAN, 0})); }).find("column 0, row 1") != std::string::npos);
+  CHECK(codeOfPixels(changed([](SliceInfo&) {})) == "");
+  CHECK(codeOfPixels(changed([](SliceInfo& s) { s.window = {0, 0}; })) == errors::kInvalidArgument);
+  CHECK(codeOfPixels(changed([](SliceInfo& s) { s.window = {NAN, 1}; })) == errors::kInvalidArgument);
+  CHECK(codeOfPixels(changed([](SliceInfo& s) { s.spacing = PixelSpacing{0.7, 0}; })) == errors::kInvalidArgument);
+  CHECK(codeOfPixels(changed([](SliceInfo& s) { s.spacing = PixelSpacing{NAN, 1}; })) == errors::kInvalidArgument);
+  CHECK(codeOfPixels(changed([](SliceInfo& s) { s.label = 2; })) == errors::kInvalidArgument);
+  const DecodedSlice holed = floatImage(2, 2, {0, 0, NAN, 0});
+  CHECK(messageOf([&] { validate(holed.info, holed.pixels); }).find("column 0, row 1") != std::string::npos);
 }

@@ -6,7 +6,9 @@
 #include <thread>
 
 #include "core/philox.h"
+#include "data/slice_store.h"
 #include "native/harness.h"
+#include "native/images.h"
 #include "native/reference_run.h"
 #include "native/temporary_directory.h"
 
@@ -16,16 +18,14 @@ using namespace jcs;
 
 namespace {
 
-std::shared_ptr<PackedDataset> randomDataset(size_t samples) {
-  auto dataset = std::make_shared<PackedDataset>();
+std::shared_ptr<SliceStore> randomDataset(size_t samples) {
+  auto dataset = std::make_shared<SliceStore>();
   for (uint32_t i = 0; i < samples; ++i) {
     Philox random(7, 0, i, RandomPurpose::kSplit);
-    Sample sample;
-    sample.image = {std::vector<std::byte>(48 * 40), PixelFormat::kU8, 40, 48, 1, {}};
-    for (std::byte& pixel : sample.image.data) pixel = static_cast<std::byte>(random.below(256));
+    DecodedSlice sample = grayImage(40, 48, [&](int64_t, int64_t) { return random.below(256); });
     sample.mask.assign(48 * 40, 0);
     for (size_t p = 0; p < 300 + 50 * i; ++p) sample.mask[p] = 1;
-    sample.label = static_cast<int>(i % 2);
+    sample.info.label = static_cast<int>(i % 2);
     dataset->append(sample);
   }
   return dataset;

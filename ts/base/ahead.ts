@@ -10,7 +10,7 @@ export async function* runAhead<T>(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<T, void, undefined> {
   const underway: Promise<T>[] = []
-  for await (const task of tasks) {
+  for await (const task of withFailureLast(tasks)) {
     const result = task()
     // A failure is met when its turn comes; one behind it must not count as unhandled meanwhile.
     result.catch(() => {})
@@ -18,4 +18,15 @@ export async function* runAhead<T>(
     if (underway.length >= concurrency) yield await untilAborted(underway.shift()!, signal)
   }
   for (const result of underway) yield await untilAborted(result, signal)
+}
+
+/** Turns a failure of the iterable itself into a task, so that what was started before it is still given. */
+async function* withFailureLast<T>(
+  tasks: Iterable<() => Promise<T>> | AsyncIterable<() => Promise<T>>,
+): AsyncGenerator<() => Promise<T>, void, undefined> {
+  try {
+    yield* tasks
+  } catch (error) {
+    yield () => Promise.reject(error)
+  }
 }

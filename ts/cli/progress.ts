@@ -129,8 +129,10 @@ export function withoutArrays(value: unknown): unknown {
   if (ArrayBuffer.isView(value)) return undefined
   if (Array.isArray(value)) return value.map(withoutArrays)
   if (typeof value !== 'object' || value === null) return value
-  const entries = Object.entries(value).filter(
-    ([, field]) => !ArrayBuffer.isView(field) && !('data' in Object(field)),
-  )
+  const entries = Object.entries(Object.getOwnPropertyDescriptors(value))
+    // What is made when it is read is a mask.
+    .filter(([, { get, enumerable }]) => enumerable && !get)
+    .map(([name, { value: field }]) => [name, field] as const)
+    .filter(([, field]) => !ArrayBuffer.isView(field) && !('data' in Object(field)))
   return Object.fromEntries(entries.map(([name, field]) => [name, withoutArrays(field)]))
 }

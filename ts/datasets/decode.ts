@@ -16,7 +16,6 @@ export interface DecodedSample {
   sample: DatasetSample
   image: DecodedImage
   mask?: DecodedMask
-  lung?: DecodedMask
 }
 
 /** Decodes samples in order, a few ahead of the consumer. */
@@ -40,14 +39,12 @@ export async function* decodeSamples(
   }
 }
 
+/** Lung masks were checked by their headers; nothing measures by them yet, so they are not decoded. */
 async function decodeSample(sample: DatasetSample, options: DecodeOptions): Promise<DecodedSample> {
   const decoded: DecodedSample = { sample, image: await decodeImage(sample.image, options) }
-  for (const part of ['mask', 'lung'] as const) {
-    const source = sample[part]
-    if (source === undefined) continue
-    const mask = await decodeMask(source, options)
-    requireEqualSize(sample, part, decoded.image, mask)
-    decoded[part] = mask
+  if (sample.mask !== undefined) {
+    decoded.mask = await decodeMask(sample.mask, options)
+    requireEqualSize(sample, 'mask', decoded.image, decoded.mask)
   }
   return decoded
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { makeDirectory, writeFileAtomically } from '../base/write-files'
+import { openCase } from '../case'
 import { diagnose } from '../diagnose'
 import type { Model } from '../model'
 import type { RuntimeOptions } from '../model/runtime'
@@ -118,9 +119,9 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   const cases: DemoCase[] = []
   for (let index = 0; index < caseCount; index++) {
     const phantom = drawCase(seed, index)
-    const slices = phantom.slices.map(({ pixels }) => pixels)
+    using scan = openCase(phantom.slices.map(({ pixels }) => pixels))
     const diagnosis = await follow((controls) =>
-      diagnose({ classifier: classifierModel, segmenter: segmenterModel }, slices, {
+      diagnose({ classifier: classifierModel, segmenter: segmenterModel }, scan, {
         sliceThreshold,
         explain: true,
         ...controls,
@@ -128,7 +129,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
     )
     const report = join(directory, `case-${index + 1}.html`)
     const title = `Case ${index + 1}, a synthetic phantom`
-    await writeFileAtomically(report, await diagnosisReport(diagnosis, slices, { title }))
+    await writeFileAtomically(report, await diagnosisReport(diagnosis, scan, { title }))
     cases.push({ name: `case ${index + 1}`, ...judge(phantom, diagnosis), report })
   }
   return {

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os'
+import { basename } from 'node:path'
 import { iterateUntilAborted, throwIfAborted } from '../base/abort'
 import { runAhead } from '../base/ahead'
 import { JcsError } from '../base/errors'
@@ -133,9 +134,24 @@ async function* openSlices(sources: TakenSources, options: DecodeAllOptions): As
     for (const file of files) {
       const slices = await openSource(file, options)
       replaceOne(slices.length)
-      yield* slices
+      yield* slices.map((decode, page) => named(decode, labelOf(file, page, slices.length)))
     }
   }
+}
+
+function named(decode: SliceDecoder, source: string | undefined): SliceDecoder {
+  return async () => ({ ...(await decode()), ...(source !== undefined && { source }) })
+}
+
+/** Without the path: what a slice is called goes into reports. */
+function labelOf(source: NamedSource, page: number, pages: number): string | undefined {
+  const name =
+    source.kind === 'path'
+      ? basename(source.path)
+      : source.kind === 'address'
+        ? basename(source.url.pathname)
+        : undefined
+  return name === undefined || pages === 1 ? name : `${name}, page ${page + 1}`
 }
 
 async function expandDirectory(source: NamedSource): Promise<NamedSource[]> {

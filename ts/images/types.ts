@@ -46,6 +46,8 @@ export interface DecodedImage {
   /** With signed data, always. */
   window?: IntensityWindow
   spacing?: readonly [number, number]
+  /** What reports call it: the name of its file, with the page of files of several. */
+  source?: string
 }
 
 export interface ImageSize {

@@ -1,5 +1,7 @@
 import { JcsError } from '../base/errors'
-import { decodeAll, type Images } from '../images'
+import { type Case, withCase } from '../cases'
+import type { Images } from '../images'
+import type { ImageOptions } from '../run/options'
 import type { DiagnosedSlice, Diagnosis } from '../run/results'
 import { heatColor } from './colormap'
 import { diagnosisScript, diagnosisStyle } from './diagnosis-page'
@@ -7,7 +9,7 @@ import { type Html, html } from './html'
 import { factTable, notes, page } from './page'
 import { type SlicePictures, slicePictures } from './slice-pictures'
 
-export interface DiagnosisReportOptions {
+export interface DiagnosisReportOptions extends ImageOptions {
   /** Names the case. Do not put a patient's name here: reports are passed on. */
   title?: string | undefined
   createdAt?: Date | undefined
@@ -21,21 +23,25 @@ const imageLeftNotice = 'Left is the image’s left, not the patient’s.'
  * A self-contained HTML page: the verdict, the probability of every slice, the slices with lesions and activation maps
  * to look through, and the table of lesions.
  *
- * @param slices the images that were diagnosed, in the same order
+ * @param slices the case or the images that were diagnosed, in the same order
  * @throws JcsError SHAPE_MISMATCH when they are not as many as the diagnosis has, and what decoding throws
  */
 export async function diagnosisReport(
   diagnosis: Diagnosis,
-  slices: Images,
+  slices: Images | Case,
   options: DiagnosisReportOptions = {},
 ): Promise<string> {
-  const { title = 'Diagnosis of a case', createdAt, side = 512 } = options
-  const pictures: SlicePictures[] = []
-  for await (const image of decodeAll(slices)) {
-    const slice = diagnosis.slices[pictures.length]
-    if (!slice) throw differentCount(diagnosis, 'more')
-    pictures.push(await slicePictures(image, slice, side))
-  }
+  const { title = 'Diagnosis of a case', createdAt, side = 512, ...imageOptions } = options
+  const pictures = await withCase(slices, imageOptions, async (scan, isOwn) => {
+    const made: SlicePictures[] = []
+    for await (const index of scan.indices(undefined)) {
+      const slice = diagnosis.slices[index]
+      if (!slice) throw differentCount(diagnosis, 'more')
+      made.push(await slicePictures(await scan.image(index), slice, side))
+      if (isOwn) scan.store.release(index, index + 1)
+    }
+    return made
+  })
   if (pictures.length < diagnosis.slices.length) throw differentCount(diagnosis, `${pictures.length}`)
   const content = html`
 ${verdictCard(diagnosis)}

@@ -15,18 +15,24 @@ export interface ImageOptions {
   maxPixels?: number | undefined
 }
 
+export const imageOptionNames = ['window', 'maxPixels'] as const
+
 /** Names of the options that every function on images has. */
-export const commonNames = ['signal', 'onProgress', 'batchSize', 'window', 'maxPixels'] as const
+export const commonNames = ['signal', 'onProgress', 'batchSize', ...imageOptionNames] as const
+
+export function checkImageOptions({ window, maxPixels }: ImageOptions): void {
+  if (window !== undefined) requireObject('window', window)
+  if (maxPixels !== undefined) requireWhole('maxPixels', maxPixels, 1)
+}
 
 export function checkCommonOptions(options: CommonOptions & ImageOptions): void {
-  const { batchSize, signal, onProgress, window, maxPixels } = options
+  const { batchSize, signal, onProgress } = options
   if (batchSize !== undefined) requireWhole('batchSize', batchSize, 1, 4096)
   if (signal !== undefined && !(signal instanceof AbortSignal))
     throw new JcsError('INVALID_TYPE', 'signal must be an AbortSignal')
   if (onProgress !== undefined && typeof onProgress !== 'function')
     throw new JcsError('INVALID_TYPE', 'onProgress must be a function')
-  if (window !== undefined) requireObject('window', window)
-  if (maxPixels !== undefined) requireWhole('maxPixels', maxPixels, 1)
+  checkImageOptions(options)
 }
 
 /** So that an option given as undefined takes its default. */

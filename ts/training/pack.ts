@@ -1,6 +1,6 @@
 import { JcsError } from '../base/errors'
+import { SliceStore } from '../cases'
 import { type BadSample, type DatasetSample, decodeSamples } from '../datasets'
-import { callNative, callNativeNow, type NativeDataset } from '../native'
 import type { ImageOptions } from '../run/options'
 import type { RunContext } from '../run/run'
 
@@ -10,7 +10,7 @@ export interface PackOptions extends ImageOptions {
 
 /** Datasets given one after the other, decoded into the form that the native side reads. */
 export interface Packed {
-  data: NativeDataset
+  data: SliceStore
   /** What is in `data`, in its order. */
   samples: DatasetSample[]
   skipped: BadSample[]
@@ -30,7 +30,7 @@ export async function packAll(
   let done = 0
   for (const samples of datasets) {
     const into: Packed = {
-      data: callNativeNow(({ NativeDataset }) => new NativeDataset()),
+      data: new SliceStore(),
       samples: [],
       skipped: [],
     }
@@ -46,13 +46,12 @@ export async function packAll(
     })
     for await (const { sample, image, mask } of decoded) {
       const { label, patient } = sample
-      const native = {
-        image,
+      await into.data.append({
+        ...image,
         ...(mask && { mask: mask.data }),
         ...(label !== undefined && { label }),
         ...(patient !== undefined && { patient }),
-      }
-      await callNative(() => into.data.append(native))
+      })
       into.samples.push(sample)
       emit({ phase: 'decode', done: ++done, total })
     }

@@ -1,13 +1,15 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
+import { throwIfAborted } from '../../base/abort'
 import { disclaimer } from '../../base/disclaimer'
 import { makeDirectory, writeFileAtomically } from '../../base/write-files'
+import { openCase } from '../../case'
 import { classify } from '../../classify'
 import { loadModel } from '../../model'
 import { overlayPng } from '../../report'
 import { addRunOptions, number, type RuntimeFlags, runtimeOf, wholeNumber } from '../options'
 import type { Session } from '../session'
-import { expandPaths, fileNameFor, forEachSlice, nameSlices } from '../slices'
+import { fileNameFor } from '../slices'
 import { decimal, table } from '../table'
 
 interface Flags extends RuntimeFlags {
@@ -39,25 +41,27 @@ Examples:
   addRunOptions(command).action(async (paths: string[], flags: Flags) => {
     const session = sessionFor(flags)
     const { threshold, batchSize, out, explain = false } = flags
-    const files = await expandPaths(paths)
+    using scan = openCase(paths)
     await using model = await loadModel(flags.model, runtimeOf(flags))
     if (out) await makeDirectory(out)
     const results = await session.follow((controls) =>
-      classify(model, files, { threshold, batchSize, explain: explain && out !== undefined, ...controls }),
+      classify(model, scan, { threshold, batchSize, explain: explain && out !== undefined, ...controls }),
     )
-    const names = nameSlices(files, results.length)
     const document = results.map(({ probability, positive }, index) => ({
-      image: names[index]!,
+      image: scan.names[index]!,
       probability,
       positive,
     }))
     if (out) {
       if (explain) {
-        await forEachSlice(files, session.signal, async (slice, index) => {
-          const { activationMap } = results[index]!
-          const picture = await overlayPng(slice, { ...(activationMap && { activationMap }) })
-          await writeFileAtomically(join(out, fileNameFor(names[index]!, index, '_activation.png')), picture)
-        })
+        for (const [index, { activationMap }] of results.entries()) {
+          throwIfAborted(session.signal)
+          const picture = await overlayPng(await scan.image(index), {
+            ...(activationMap && { activationMap }),
+          })
+          const name = fileNameFor(scan.names[index]!, index, '_activation.png')
+          await writeFileAtomically(join(out, name), picture)
+        }
       }
       await writeFileAtomically(join(out, 'classification.json'), session.toJson(document))
     }

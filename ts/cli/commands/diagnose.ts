@@ -1,13 +1,15 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
+import { throwIfAborted } from '../../base/abort'
 import { makeDirectory, writeFileAtomically } from '../../base/write-files'
+import { type Case, openCase } from '../../case'
 import { defaultSliceThreshold, diagnose } from '../../diagnose'
 import { loadModel } from '../../model'
 import { diagnosisReport, overlayPng } from '../../report'
 import type { Diagnosis } from '../../run/results'
 import { addRunOptions, type RuntimeFlags, runtimeOf, wholeNumber } from '../options'
 import type { Session } from '../session'
-import { expandPaths, fileNameFor, forEachSlice, nameSlices } from '../slices'
+import { fileNameFor } from '../slices'
 import { maskOf } from './segment'
 
 interface Flags extends RuntimeFlags {
@@ -49,21 +51,20 @@ a --slice-threshold has to be given.`,
   addRunOptions(command).action(async (paths: string[], flags: Flags) => {
     const session = sessionFor(flags)
     const { sliceThreshold, batchSize, out, explain = false } = flags
-    const files = await expandPaths(paths)
+    using scan = openCase(paths)
     await using classifier = await loadModel(flags.classifier, runtimeOf(flags))
     await using segmenter = await loadModel(flags.segmenter, runtimeOf(flags))
     if (out) await makeDirectory(out)
     const diagnosis = await session.follow((controls) =>
-      diagnose({ classifier, segmenter }, files, { sliceThreshold, batchSize, explain, ...controls }),
+      diagnose({ classifier, segmenter }, scan, { sliceThreshold, batchSize, explain, ...controls }),
     )
-    const names = nameSlices(files, diagnosis.slices.length)
     const document = {
       ...diagnosis,
-      slices: diagnosis.slices.map((slice) => ({ image: names[slice.index]!, ...slice })),
+      slices: diagnosis.slices.map((slice) => ({ image: scan.names[slice.index]!, ...slice })),
     }
     if (out) {
-      await writePictures(out, files, names, diagnosis, session.signal)
-      const report = await diagnosisReport(diagnosis, [...files], { title: flags.title })
+      await writePictures(out, scan, diagnosis, session.signal)
+      const report = await diagnosisReport(diagnosis, scan, { title: flags.title })
       await writeFileAtomically(join(out, 'report.html'), report)
       await writeFileAtomically(join(out, 'diagnosis.json'), session.toJson(document))
     }
@@ -74,21 +75,20 @@ a --slice-threshold has to be given.`,
 
 async function writePictures(
   out: string,
-  files: readonly string[],
-  names: readonly string[],
+  scan: Case,
   diagnosis: Diagnosis,
   signal: AbortSignal,
 ): Promise<void> {
-  await forEachSlice(files, signal, async (slice, index) => {
-    const { classification, segmentation } = diagnosis.slices[index]!
+  for (const { index, classification, segmentation } of diagnosis.slices) {
+    throwIfAborted(signal)
     const { activationMap } = classification
-    if (!segmentation && !activationMap) return
-    const picture = await overlayPng(slice, {
+    if (!segmentation && !activationMap) continue
+    const picture = await overlayPng(await scan.image(index), {
       ...(segmentation && { lesions: maskOf(segmentation) }),
       ...(activationMap && { activationMap }),
     })
-    await writeFileAtomically(join(out, fileNameFor(names[index]!, index, '_overlay.png')), picture)
-  })
+    await writeFileAtomically(join(out, fileNameFor(scan.names[index]!, index, '_overlay.png')), picture)
+  }
 }
 
 function describe(diagnosis: Diagnosis, out: string | undefined): string {

@@ -1,7 +1,9 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
+import { throwIfAborted } from '../../base/abort'
 import { disclaimer } from '../../base/disclaimer'
 import { makeDirectory, writeFileAtomically } from '../../base/write-files'
+import { openCase } from '../../case'
 import { loadSharp } from '../../images/sharp'
 import { loadModel } from '../../model'
 import { overlayPng } from '../../report'
@@ -9,7 +11,7 @@ import type { Segmentation } from '../../run/results'
 import { segment } from '../../segment'
 import { addRunOptions, number, type RuntimeFlags, runtimeOf, wholeNumber } from '../options'
 import type { Session } from '../session'
-import { expandPaths, fileNameFor, forEachSlice, nameSlices } from '../slices'
+import { fileNameFor } from '../slices'
 import { table } from '../table'
 
 interface Flags extends RuntimeFlags {
@@ -42,15 +44,14 @@ Examples:
   addRunOptions(command).action(async (paths: string[], flags: Flags) => {
     const session = sessionFor(flags)
     const { threshold, minArea: minAreaPixels, batchSize, out } = flags
-    const files = await expandPaths(paths)
+    using scan = openCase(paths)
     await using model = await loadModel(flags.model, runtimeOf(flags))
     if (out) await makeDirectory(out)
     const results = await session.follow((controls) =>
-      segment(model, files, { threshold, minAreaPixels, batchSize, ...controls }),
+      segment(model, scan, { threshold, minAreaPixels, batchSize, ...controls }),
     )
-    const names = nameSlices(files, results.length)
     const document = results.map(({ width, height, areaPixels, areaMm2, lesions }, index) => ({
-      image: names[index]!,
+      image: scan.names[index]!,
       width,
       height,
       areaPixels,
@@ -58,15 +59,13 @@ Examples:
       lesions,
     }))
     if (out) {
-      await forEachSlice(files, session.signal, async (slice, index) => {
-        const result = results[index]!
-        const overlay = await overlayPng(slice, { lesions: maskOf(result) })
-        await writeFileAtomically(join(out, fileNameFor(names[index]!, index, '_overlay.png')), overlay)
-        await writeFileAtomically(
-          join(out, fileNameFor(names[index]!, index, '_mask.png')),
-          await maskPng(result),
-        )
-      })
+      for (const [index, result] of results.entries()) {
+        throwIfAborted(session.signal)
+        const write = (suffix: string, picture: Buffer) =>
+          writeFileAtomically(join(out, fileNameFor(scan.names[index]!, index, suffix)), picture)
+        await write('_overlay.png', await overlayPng(await scan.image(index), { lesions: maskOf(result) }))
+        await write('_mask.png', await maskPng(result))
+      }
       await writeFileAtomically(join(out, 'segmentation.json'), session.toJson(document))
     }
     session.finish(document, `${describe(document)}\n\n${disclaimer}.`)

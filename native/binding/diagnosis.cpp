@@ -1,0 +1,151 @@
+#include "binding/diagnosis.h"
+
+#include <cmath>
+
+#include "binding/cancellation.h"
+#include "binding/convert.h"
+#include "binding/event_stream.h"
+#include "binding/model_object.h"
+#include "binding/slice_store_object.h"
+#include "diagnosis/evaluate.h"
+
+namespace jcs {
+
+namespace {
+
+int64_t toCount(const Napi::Value& value, const char* what) {
+  const double count = toNumber(value, what);
+  require(count >= 0 && count <= 0x1p53 && count == std::floor(count), errors::kInvalidArgument,
+          [&] { return std::string(what) + " must be a whole number of at least 0"; });
+  return static_cast<int64_t>(count);
+}
+
+Napi::Value decide(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto probabilities = toFloats(info[0], "probabilities");
+    const CaseRule rule{toNumber(info[1], "probabilityThreshold"), toCount(info[2], "sliceThreshold")};
+    const CaseDecision decision = decideCase(probabilities, rule);
+    const auto object = Napi::Object::New(info.Env());
+    object.Set("positive", decision.positive);
+    object.Set("positiveSlices", static_cast<double>(decision.positiveSlices));
+    object.Set("warnings", fromStrings(info.Env(), decision.warnings));
+    return object;
+  });
+}
+
+Napi::Value requireDecidableCase(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    requireDecidable(toCount(info[0], "slices"), toCount(info[1], "defaultSliceThreshold"));
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value fromCase(Napi::Env env, const PatientCase& one) {
+  const auto object = Napi::Object::New(env);
+  object.Set("patient", one.patient);
+  object.Set("infected", one.infected);
+  object.Set("slices", static_cast<double>(one.slices));
+  object.Set("positiveSlices", static_cast<double>(one.positiveSlices));
+  return object;
+}
+
+Napi::Value fromScores(Napi::Env env, const CaseScores& scores) {
+  const auto object = Napi::Object::New(env);
+  object.Set("sliceThreshold", static_cast<double>(scores.sliceThreshold));
+  object.Set("accuracy", scores.accuracy);
+  object.Set("sensitivity", scores.sensitivity);
+  object.Set("specificity", scores.specificity);
+  return object;
+}
+
+/// PatientEvaluation of ts/evaluate.ts.
+Napi::Value fromCases(Napi::Env env, const std::vector<PatientCase>& cases, const std::vector<int64_t>& thresholds) {
+  const auto list = Napi::Array::New(env), sweep = Napi::Array::New(env);
+  int64_t infected = 0;
+  for (const PatientCase& one : cases) {
+    list.Set(list.Length(), fromCase(env, one));
+    infected += one.infected;
+  }
+  for (const int64_t threshold : thresholds) sweep.Set(sweep.Length(), fromScores(env, scoreCases(cases, threshold)));
+  const auto object = Napi::Object::New(env);
+  object.Set("infected", static_cast<double>(infected));
+  object.Set("uninfected", static_cast<double>(std::ssize(cases) - infected));
+  object.Set("thresholds", sweep);
+  object.Set("cases", list);
+  return object;
+}
+
+/// What both evaluations take: model, dataset, batch size, options, cancellation, callback.
+struct EvaluationCall {
+  std::shared_ptr<Model> model;
+  std::shared_ptr<SliceStore> dataset;
+  int64_t batchSize;
+  CancelFlag flag;
+  std::shared_ptr<EventStream> events;
+
+  explicit EvaluationCall(const Napi::CallbackInfo& info)
+      : model(ModelObject::unwrap(info[0])),
+        dataset(SliceStoreObject::unwrap(info[1])),
+        batchSize(toBatchSize(info[2])),
+        flag(toCancelFlag(info[4])),
+        events(std::make_shared<EventStream>(AddonData::of(info.Env()).thread, info[5])) {
+    model->requireAlive();
+  }
+
+  void report(size_t done, size_t total) const {
+    events->emit({{"phase", "evaluate"}, {"done", done}, {"total", total}}, false);
+  }
+};
+
+Napi::Value evaluateClassifierModel(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const EvaluationCall call(info);
+    const Napi::Object options = toObject(info[3], "options");
+    const double threshold = toNumber(options.Get("threshold"), "threshold");
+    std::vector<int64_t> sliceThresholds;
+    const Napi::Value list = options.Get("sliceThresholds");
+    require(list.IsArray(), errors::kInvalidType, "sliceThresholds must be an array");
+    for (uint32_t i = 0; i < list.As<Napi::Array>().Length(); ++i)
+      sliceThresholds.push_back(toCount(list.As<Napi::Array>().Get(i), "every one of sliceThresholds"));
+    return AddonData::of(info.Env()).run(info.Env(), call.flag, [=](const CancelFlag& flag) {
+      const auto progress = [&](size_t done, size_t total) { call.report(done, total); };
+      const auto result = std::make_shared<ClassifierEvaluation>(
+          evaluateClassifier(*call.model, *call.dataset, call.batchSize, threshold, progress, flag.get()));
+      return Deferred::Convert([=](Napi::Env env) -> Napi::Value {
+        call.events->deliver(env);
+        const auto object = Napi::Object::New(env);
+        object.Set("probabilities", fromFloats(env, result->probabilities));
+        object.Set("metrics", fromMetrics(env, result->metrics));
+        if (!result->cases.empty()) object.Set("patients", fromCases(env, result->cases, sliceThresholds));
+        return object;
+      });
+    });
+  });
+}
+
+Napi::Value evaluateSegmenterModel(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const EvaluationCall call(info);
+    require(call.model->task() == Task::kSegmentation, errors::kInvalidArgument,
+            "evaluateSegmenter needs a segmentation network");
+    return AddonData::of(info.Env()).run(info.Env(), call.flag, [=](const CancelFlag& flag) {
+      const auto progress = [&](size_t done, size_t total) { call.report(done, total); };
+      const Metrics metrics = evaluate(*call.model, *call.dataset, call.batchSize, progress, flag.get());
+      return Deferred::Convert([=](Napi::Env env) -> Napi::Value {
+        call.events->deliver(env);
+        return fromMetrics(env, metrics);
+      });
+    });
+  });
+}
+
+}  // namespace
+
+void defineDiagnosis(Napi::Env env, Napi::Object exports) {
+  exports.Set("decideCase", Napi::Function::New(env, decide));
+  exports.Set("requireDecidable", Napi::Function::New(env, requireDecidableCase));
+  exports.Set("evaluateClassifier", Napi::Function::New(env, evaluateClassifierModel));
+  exports.Set("evaluateSegmenter", Napi::Function::New(env, evaluateSegmenterModel));
+}
+
+}  // namespace jcs

@@ -1,0 +1,10 @@
+#pragma once
+
+#include <napi.h>
+
+namespace jcs {
+
+/// decideCase, requireDecidable, evaluateClassifier and evaluateSegmenter (contract in ts/native.ts).
+void defineDiagnosis(Napi::Env env, Napi::Object exports);
+
+}  // namespace jcs

@@ -1,0 +1,227 @@
+#include "binding/slice_store_object.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "binding/convert.h"
+
+namespace jcs {
+
+namespace {
+
+PixelFormat formatOf(const Napi::TypedArray& data) {
+  switch (data.TypedArrayType()) {
+    case napi_uint8_array:
+    case napi_uint8_clamped_array: return PixelFormat::kU8;
+    case napi_uint16_array: return PixelFormat::kU16;
+    case napi_int16_array: return PixelFormat::kI16;
+    case napi_float32_array: return PixelFormat::kF32;
+    default: fail(errors::kInvalidType, "pixels must be a Uint8Array, a Uint16Array, an Int16Array or a Float32Array");
+  }
+}
+
+std::span<const std::byte> bytesOf(const Napi::TypedArray& array) {
+  return {static_cast<const std::byte*>(array.ArrayBuffer().Data()) + array.ByteOffset(), array.ByteLength()};
+}
+
+int64_t extent(const Napi::Object& object, const char* name) {
+  const double value = toNumber(object.Get(name), name);
+  require(value >= 1 && value <= 1e6 && value == std::floor(value), errors::kInvalidArgument,
+          [&] { return std::string(name) + " must be a whole number between 1 and 1000000"; });
+  return static_cast<int64_t>(value);
+}
+
+/// The numbers of an array of `N`; absent for undefined.
+template <size_t N>
+std::optional<std::array<double, N>> toNumbers(const Napi::Value& value, const char* what) {
+  if (value.IsUndefined()) return std::nullopt;
+  require(value.IsArray() && value.As<Napi::Array>().Length() == N, errors::kInvalidType,
+          [&] { return std::string(what) + " must be an array of " + std::to_string(N) + " numbers"; });
+  std::array<double, N> numbers;
+  for (uint32_t i = 0; i < N; ++i) {
+    numbers[i] = toNumber(value.As<Napi::Array>().Get(i), what);
+    require(std::isfinite(numbers[i]), errors::kInvalidArgument, [&] { return std::string(what) + " must be finite"; });
+  }
+  return numbers;
+}
+
+int toLabel(const Napi::Value& value) {
+  if (value.IsUndefined()) return -1;
+  const double label = toNumber(value, "label");
+  require(label == 0 || label == 1, errors::kInvalidArgument, "a label must be 0 (uninfected) or 1 (infected)");
+  return static_cast<int>(label);
+}
+
+std::string toText(const Napi::Value& value, const char* what) {
+  return value.IsUndefined() ? std::string() : toString(value, what);
+}
+
+SliceInfo toInfo(const Napi::Object& object, PixelFormat format) {
+  SliceInfo info;
+  info.format = format;
+  info.width = extent(object, "width");
+  info.height = extent(object, "height");
+  info.channels = extent(object, "channels");
+  if (format == PixelFormat::kI16) {
+    const Napi::Object window = toObject(object.Get("window"), "the window of signed pixels");
+    info.window = {toNumber(window.Get("center"), "window.center"), toNumber(window.Get("width"), "window.width")};
+  }
+  info.source = toText(object.Get("source"), "source");
+  if (const auto mm = toNumbers<2>(object.Get("spacing"), "spacing")) info.spacing = PixelSpacing{(*mm)[0], (*mm)[1]};
+  info.positionMm = toNumbers<3>(object.Get("positionMm"), "positionMm");
+  info.label = toLabel(object.Get("label"));
+  info.patient = toText(object.Get("patient"), "patient");
+  return info;
+}
+
+std::span<const uint8_t> toMask(const Napi::Value& value) {
+  if (value.IsUndefined()) return {};
+  require(value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array,
+          errors::kInvalidType, "a mask must be a Uint8Array");
+  const auto array = value.As<Napi::Uint8Array>();
+  require(array.ElementLength() > 0, errors::kShapeMismatch, "a mask must have one value per pixel of its image");
+  return {array.Data(), array.ElementLength()};
+}
+
+template <typename Array>
+Napi::Value typedArray(Napi::Env env, const std::vector<std::byte>& bytes, size_t valueBytes) {
+  auto array = Array::New(env, bytes.size() / valueBytes);
+  std::memcpy(array.Data(), bytes.data(), bytes.size());
+  return array;
+}
+
+Napi::Value fromPixels(Napi::Env env, const SliceInfo& info, const std::vector<std::byte>& pixels) {
+  const auto object = Napi::Object::New(env);
+  switch (info.format) {
+    case PixelFormat::kU8: object.Set("data", typedArray<Napi::Uint8Array>(env, pixels, 1)); break;
+    case PixelFormat::kU16: object.Set("data", typedArray<Napi::Uint16Array>(env, pixels, 2)); break;
+    case PixelFormat::kI16: object.Set("data", typedArray<Napi::Int16Array>(env, pixels, 2)); break;
+    case PixelFormat::kF32: object.Set("data", typedArray<Napi::Float32Array>(env, pixels, 4)); break;
+  }
+  object.Set("width", static_cast<double>(info.width));
+  object.Set("height", static_cast<double>(info.height));
+  object.Set("channels", static_cast<double>(info.channels));
+  if (info.format == PixelFormat::kI16) {
+    const auto window = Napi::Object::New(env);
+    window.Set("center", info.window.center);
+    window.Set("width", info.window.width);
+    object.Set("window", window);
+  }
+  if (info.spacing) {
+    const auto spacing = Napi::Array::New(env, 2);
+    spacing.Set(0u, info.spacing->row);
+    spacing.Set(1u, info.spacing->column);
+    object.Set("spacing", spacing);
+  }
+  return object;
+}
+
+size_t toIndex(const Napi::Value& value, const SliceStore& store) {
+  const double index = toNumber(value, "the index of a slice");
+  require(index >= 0 && index < static_cast<double>(store.size()) && index == std::floor(index),
+          errors::kInvalidArgument,
+          [&] { return "there is no slice " + std::to_string(index) + " among " + std::to_string(store.size()); });
+  return static_cast<size_t>(index);
+}
+
+}  // namespace
+
+void SliceStoreObject::define(Napi::Env env, Napi::Object exports) {
+  const Napi::Function constructor = DefineClass(
+      env, "NativeSliceStore",
+      {InstanceMethod("append", &SliceStoreObject::append), InstanceMethod("spill", &SliceStoreObject::spill),
+       InstanceMethod("read", &SliceStoreObject::read), InstanceMethod("release", &SliceStoreObject::release),
+       InstanceAccessor("isOverLimit", &SliceStoreObject::isOverLimit, nullptr),
+       InstanceAccessor("size", &SliceStoreObject::size, nullptr),
+       InstanceAccessor("bytes", &SliceStoreObject::bytes, nullptr)});
+  AddonData::of(env).sliceStoreConstructor = Napi::Persistent(constructor);
+  exports.Set("NativeSliceStore", constructor);
+}
+
+SliceStoreObject::SliceStoreObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+  guarded(info.Env(), [&] {
+    const double limit = info[0].IsUndefined() ? static_cast<double>(SliceStore::kDefaultMemoryLimit)
+                                               : toNumber(info[0], "memoryLimitBytes");
+    require(limit >= 0 && limit <= 0x1p53, errors::kInvalidArgument, "memoryLimitBytes must be at least 0");
+    store_ = std::make_shared<SliceStore>(static_cast<int64_t>(limit));
+  });
+}
+
+SliceStoreObject::~SliceStoreObject() { Napi::MemoryManagement::AdjustExternalMemory(Env(), -reportedBytes_); }
+
+std::shared_ptr<SliceStore> SliceStoreObject::unwrap(const Napi::Value& value) {
+  const bool known =
+      value.IsObject() && value.As<Napi::Object>().InstanceOf(AddonData::of(value.Env()).sliceStoreConstructor.Value());
+  require(known, errors::kInvalidType, "expected a NativeSliceStore");
+  return SliceStoreObject::Unwrap(value.As<Napi::Object>())->store_;
+}
+
+void SliceStoreObject::reportMemory() {
+  const int64_t now = store_->memoryBytes();
+  Napi::MemoryManagement::AdjustExternalMemory(Env(), now - reportedBytes_);
+  reportedBytes_ = now;
+}
+
+Napi::Value SliceStoreObject::append(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const Napi::Object object = toObject(info[0], "a slice");
+    const Napi::Value data = object.Get("data");
+    require(data.IsTypedArray(), errors::kInvalidType, "a slice's data must be a typed array");
+    const auto array = data.As<Napi::TypedArray>();
+    // Everything is asked of JavaScript before its memory is looked at: a getter could change that.
+    SliceInfo slice = toInfo(object, formatOf(array));
+    const Napi::Value mask = object.Get("mask");
+    const size_t index = store_->append(std::move(slice), bytesOf(array), toMask(mask));
+    reportMemory();
+    return Napi::Number::New(info.Env(), static_cast<double>(index));
+  });
+}
+
+Napi::Value SliceStoreObject::isOverLimit(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), store_->isOverLimit());
+}
+
+Napi::Value SliceStoreObject::spill(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return AddonData::of(info.Env()).run(info.Env(), nullptr, [store = store_](const CancelFlag&) {
+      store->spill();
+      return Deferred::Convert([](Napi::Env env) { return env.Undefined(); });
+    });
+  });
+}
+
+Napi::Value SliceStoreObject::read(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const size_t index = toIndex(info[0], *store_);
+    return AddonData::of(info.Env()).run(info.Env(), nullptr, [store = store_, index](const CancelFlag&) {
+      auto pixels = std::make_shared<std::vector<std::byte>>(store->pixels(index));
+      return Deferred::Convert([=](Napi::Env env) { return fromPixels(env, store->info(index), *pixels); });
+    });
+  });
+}
+
+Napi::Value SliceStoreObject::release(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    store_->release(toIndex(info[0], *store_));
+    reportMemory();
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value SliceStoreObject::size(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(store_->size()));
+}
+
+Napi::Value SliceStoreObject::bytes(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(store_->bytes()));
+}
+
+std::vector<size_t> toSliceIndices(const Napi::Value& value, const SliceStore& store) {
+  require(value.IsArray(), errors::kInvalidType, "slices must be an array of indices");
+  const auto array = value.As<Napi::Array>();
+  std::vector<size_t> indices;
+  for (uint32_t i = 0; i < array.Length(); ++i) indices.push_back(toIndex(array.Get(i), store));
+  return indices;
+}
+
+}  // namespace jcs

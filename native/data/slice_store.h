@@ -1,0 +1,72 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <mutex>
+
+#include "data/bit_mask.h"
+#include "data/slice.h"
+#include "io/unnamed_file.h"
+
+namespace jcs {
+
+/// Decoded slices, each copied in once and known by its index from then on: what classification, segmentation,
+/// diagnosis, evaluation and training read, as often as they like. They stay in memory up to a limit; `spill` moves
+/// what is beyond it to a file without a name. Any number of threads may read while others append, release and spill.
+class SliceStore {
+ public:
+  static constexpr int64_t kDefaultMemoryLimit = int64_t{256} << 20;
+
+  /// `directory`: of the file, by default the system's for temporary files.
+  explicit SliceStore(int64_t memoryLimit = kDefaultMemoryLimit, std::string directory = "");
+
+  /// Copies a slice and gives its index; takes memory alone, and no time for a disk. `mask`: 0 or 1 a pixel, or empty.
+  /// The errors of `validate`; SHAPE_MISMATCH for a mask of another size, INVALID_ARGUMENT for a mask value other than
+  /// 0 and 1.
+  size_t append(SliceInfo info, std::span<const std::byte> pixels, std::span<const uint8_t> mask = {});
+  size_t append(const DecodedSlice& slice) { return append(slice.info, slice.pixels, slice.mask); }
+
+  /// Whether slices lie in memory beyond the limit, so that `spill` has something to do.
+  bool isOverLimit() const;
+  /// Moves the newest slices to the file until the rest is within the limit. FILE_UNWRITABLE and DISK_FULL leave the
+  /// others where they were, readable.
+  void spill();
+
+  /// Valid as long as the store is.
+  const SliceInfo& info(size_t index) const;
+  /// The first `bytes.size()` of the image's bytes and, behind them, the mask's bits. FILE_UNREADABLE when the disk
+  /// fails, DISPOSED for a slice that was released.
+  void read(size_t index, std::span<std::byte> bytes) const;
+  /// The same as values of their own; without a mask, the mask is empty.
+  std::vector<std::byte> pixels(size_t index) const;
+  BitMask mask(size_t index) const;
+
+  /// Gives up a slice's memory: its index stays, its pixels are gone.
+  void release(size_t index);
+
+  size_t size() const;
+  /// Of all slices that were not released, wherever they lie.
+  int64_t bytes() const;
+  int64_t memoryBytes() const;
+
+ private:
+  /// Image bytes, then mask bits: in memory, in the file, or nowhere once released.
+  struct Entry {
+    SliceInfo info;
+    std::shared_ptr<const std::vector<std::byte>> memory;
+    int64_t offset = -1;
+
+    int64_t bytes() const { return info.imageBytes() + info.maskBytes(); }
+  };
+  Entry& at(size_t index) const;  ///< holds `mutex_`
+
+  const int64_t memoryLimit_;
+  const std::string directory_;
+  mutable std::mutex mutex_;
+  mutable std::deque<Entry> entries_;  ///< a deque, so that infos stay where they are
+  int64_t bytes_ = 0, memoryBytes_ = 0;
+  std::mutex spilling_;  ///< held while the file grows, which `mutex_` is not
+  std::unique_ptr<UnnamedFile> file_;
+};
+
+}  // namespace jcs

@@ -1,0 +1,66 @@
+#include "diagnosis/case_rule.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "core/error.h"
+
+namespace jcs {
+
+namespace {
+
+/// Cases of fewer slices are unlike those that slice thresholds were calibrated on (250 to 400 slices).
+constexpr int64_t kCalibratedSlices = 250;
+
+std::vector<std::string> remarks(int64_t slices, int64_t sliceThreshold) {
+  const std::string size = "The case has " + std::to_string(slices) + " slices";
+  const std::string threshold = std::to_string(sliceThreshold);
+  std::vector<std::string> warnings;
+  if (slices <= sliceThreshold)
+    warnings.push_back(size + ", so more than " + threshold +
+                       " can never be positive: it is negative whatever it shows.");
+  if (slices < kCalibratedSlices)
+    warnings.push_back(size + "; slice thresholds were calibrated on cases of 250 to 400 thin slices, and " +
+                       threshold + " may not suit it.");
+  return warnings;
+}
+
+double share(std::ptrdiff_t part, std::ptrdiff_t whole) {
+  return whole == 0 ? std::numeric_limits<double>::quiet_NaN() : static_cast<double>(part) / static_cast<double>(whole);
+}
+
+}  // namespace
+
+CaseDecision decideCase(std::span<const float> probabilities, const CaseRule& rule) {
+  require(!probabilities.empty(), errors::kEmptyDataset, "the case has no slices");
+  CaseDecision decision;
+  decision.positiveSlices =
+      std::ranges::count_if(probabilities, [&](float probability) { return rule.isPositiveSlice(probability); });
+  decision.positive = rule.isPositiveCase(decision.positiveSlices);
+  decision.warnings = remarks(static_cast<int64_t>(probabilities.size()), rule.sliceThreshold);
+  return decision;
+}
+
+void requireDecidable(int64_t slices, int64_t defaultSliceThreshold) {
+  require(slices > defaultSliceThreshold, errors::kCaseTooSmall, [&] {
+    return "the case has " + std::to_string(slices) + " slices, and the default asks for more than " +
+           std::to_string(defaultSliceThreshold) +
+           " positive ones, so it would be negative whatever it shows; give a sliceThreshold that suits its slice "
+           "thickness";
+  });
+}
+
+CaseScores scoreCases(std::span<const PatientCase> cases, int64_t sliceThreshold) {
+  const CaseRule rule{.sliceThreshold = sliceThreshold};
+  const auto isFound = [&](const PatientCase& one) { return rule.isPositiveCase(one.positiveSlices); };
+  const auto infected = std::ranges::count_if(cases, &PatientCase::infected);
+  const auto uninfected = std::ssize(cases) - infected;
+  const auto truePositive =
+      std::ranges::count_if(cases, [&](const PatientCase& one) { return one.infected && isFound(one); });
+  const auto trueNegative =
+      std::ranges::count_if(cases, [&](const PatientCase& one) { return !one.infected && !isFound(one); });
+  return {sliceThreshold, share(truePositive + trueNegative, std::ssize(cases)), share(truePositive, infected),
+          share(trueNegative, uninfected)};
+}
+
+}  // namespace jcs

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace jcs {
+
+/// The paper's joint diagnosis (table IV): a slice is positive when its probability of infection
+/// exceeds one threshold, a case when more of its slices are positive than another says.
+struct CaseRule {
+  double probabilityThreshold = 0.5;
+  int64_t sliceThreshold = 0;
+
+  bool isPositiveSlice(float probability) const { return static_cast<double>(probability) > probabilityThreshold; }
+  bool isPositiveCase(int64_t positiveSlices) const { return positiveSlices > sliceThreshold; }
+};
+
+struct CaseDecision {
+  bool positive = false;
+  int64_t positiveSlices = 0;
+  std::vector<std::string> warnings;  ///< full sentences, of cases unlike those that thresholds were calibrated on
+};
+
+/// `probabilities`: of infection, one a slice. EMPTY_DATASET without slices.
+CaseDecision decideCase(std::span<const float> probabilities, const CaseRule& rule);
+
+/// CASE_TOO_SMALL for a case that could not be positive whatever it showed, under a threshold that its caller did not
+/// choose.
+void requireDecidable(int64_t slices, int64_t defaultSliceThreshold);
+
+/// A patient's slices in an evaluation.
+struct PatientCase {
+  std::string patient;
+  bool infected = false;  ///< any slice is
+  int64_t slices = 0, positiveSlices = 0;
+};
+
+/// How cases come out under one slice threshold; NaN where a class is missing.
+struct CaseScores {
+  int64_t sliceThreshold = 0;
+  double accuracy = 0, sensitivity = 0, specificity = 0;
+};
+CaseScores scoreCases(std::span<const PatientCase> cases, int64_t sliceThreshold);
+
+}  // namespace jcs

@@ -1,0 +1,125 @@
+import { throwIfAborted, untilAborted } from '../base/abort'
+import { JcsError } from '../base/errors'
+import { type DecodedImage, decodeAll, type Images } from '../images'
+import { checkImageOptions, type ImageOptions } from '../run/options'
+import { SliceStore } from './slice-store'
+
+/**
+ * The slices of a patient's scan, in order: decoded once, when they are first asked for, and kept for whatever comes
+ * next, another network, pictures, a report. Made by `openCase`. `dispose()` it, or declare it with `using`: what it
+ * holds lies outside JavaScript's heap.
+ */
+export class Case implements Disposable {
+  readonly #store = new SliceStore()
+  readonly #names: string[] = []
+  readonly #controller = new AbortController()
+  readonly #decoded: AsyncGenerator<DecodedImage, void, undefined>
+  #total: number | undefined
+  #isComplete = false
+  #failure: { error: unknown } | undefined
+  #decoding: Promise<void> | undefined
+
+  /** @internal */
+  constructor(images: Images, options: ImageOptions = {}) {
+    checkImageOptions(options)
+    const { window, maxPixels } = options
+    const onTotal = (total: number) => {
+      this.#total = total
+    }
+    this.#decoded = decodeAll(images, { window, maxPixels, signal: this.#controller.signal, onTotal })
+  }
+
+  /** How many slices there are; undefined as long as that is not known, as for an iterable before its end. */
+  get total(): number | undefined {
+    return this.#isComplete ? this.#store.size : this.#total
+  }
+
+  /** What the slices that were decoded so far are called: their files' names, with the page of files of several. */
+  get names(): readonly string[] {
+    return this.#names
+  }
+
+  /** @internal */
+  get store(): SliceStore {
+    return this.#store
+  }
+
+  /**
+   * The pixels of a slice as they were decoded, a copy.
+   *
+   * @throws JcsError INVALID_ARGUMENT when there is no such slice, DISPOSED, and whatever decoding it gives
+   */
+  async image(index: number): Promise<DecodedImage> {
+    await this.#decodeUntil(index, undefined)
+    if (index >= this.#store.size)
+      throw new JcsError(
+        'INVALID_ARGUMENT',
+        `the case has ${this.#store.size} slices, there is no slice ${index}`,
+      )
+    return this.#store.read(index)
+  }
+
+  /**
+   * The index of every slice in the store, in order, as it becomes available. `onDecoded` is called when one was decoded
+   * for it, with how many are.
+   *
+   * @internal
+   */
+  async *indices(
+    signal: AbortSignal | undefined,
+    onDecoded: (done: number) => void = () => {},
+  ): AsyncGenerator<number, void, undefined> {
+    for (let index = 0; ; index++) {
+      throwIfAborted(signal)
+      const isNew = await this.#decodeUntil(index, signal)
+      if (index >= this.#store.size) return
+      if (isNew) onDecoded(index + 1)
+      yield index
+    }
+  }
+
+  /** Frees all that the case holds; whatever works on it then, or asks for it later, ends as DISPOSED. */
+  dispose(): void {
+    if (this.#controller.signal.aborted) return
+    this.#controller.abort('the case was disposed')
+    this.#decoded.return().catch(() => {})
+    this.#store.release(0, this.#store.size)
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+
+  /** Decodes up to slice `index`, or to the end; several may wait at once. Tells whether anything had to be decoded. */
+  async #decodeUntil(index: number, signal: AbortSignal | undefined): Promise<boolean> {
+    let isNew = false
+    while (true) {
+      if (this.#controller.signal.aborted) throw disposed()
+      if (index < this.#store.size || this.#isComplete) return isNew
+      if (this.#failure) throw this.#failure.error
+      this.#decoding ??= this.#decodeNext().finally(() => {
+        this.#decoding = undefined
+      })
+      await untilAborted(this.#decoding, signal)
+      isNew = true
+    }
+  }
+
+  async #decodeNext(): Promise<void> {
+    try {
+      const { done, value } = await this.#decoded.next()
+      if (done) this.#isComplete = true
+      else {
+        await this.#store.append(value)
+        this.#names.push(value.source ?? `slice ${this.#store.size}`)
+      }
+    } catch (error) {
+      this.#failure = { error: this.#controller.signal.aborted ? disposed() : error }
+      throw this.#failure.error
+    }
+  }
+}
+
+function disposed(): JcsError {
+  return new JcsError('DISPOSED', 'the case was disposed; open it again')
+}

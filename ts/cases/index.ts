@@ -1,0 +1,3 @@
+export { Case } from './case'
+export { SliceStore } from './slice-store'
+export { withCase } from './with-case'

@@ -1,0 +1,29 @@
+import { JcsError } from '../base/errors'
+import type { Images } from '../images'
+import type { ImageOptions } from '../run/options'
+import { Case } from './case'
+
+/**
+ * Gives `use` the case that a function was given, or one of its own made of the images that it was given instead, which
+ * is disposed of afterwards.
+ *
+ * @throws JcsError INVALID_ARGUMENT for image options beside a case, which has its own
+ */
+export async function withCase<T>(
+  slices: Images | Case,
+  options: ImageOptions,
+  use: (scan: Case, isOwn: boolean) => Promise<T>,
+): Promise<T> {
+  if (slices instanceof Case) {
+    const given = Object.entries({ window: options.window, maxPixels: options.maxPixels })
+    const beside = given.find(([, value]) => value !== undefined)
+    if (beside)
+      throw new JcsError(
+        'INVALID_ARGUMENT',
+        `${beside[0]} is an option of openCase; the case was opened already`,
+      )
+    return use(slices, false)
+  }
+  using scan = new Case(slices, options)
+  return await use(scan, true)
+}

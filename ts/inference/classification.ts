@@ -1,0 +1,33 @@
+import type { NativeModel } from '../native'
+import type { Classification } from '../run/results'
+import type { RunContext } from '../run/run'
+import { inferSlices, type SliceStream } from './slices'
+
+export interface ClassificationSettings {
+  batchSize: number
+  explain: boolean
+  threshold: number
+}
+
+export const classifyDefaults = { batchSize: 16, explain: false, threshold: 0.5 } as const
+
+export function classifySlices(
+  native: NativeModel,
+  slices: SliceStream,
+  { batchSize, explain, threshold }: ClassificationSettings,
+  context: RunContext,
+): Promise<Classification[]> {
+  const request = { explain, threshold, batchSize }
+  return inferSlices(
+    slices,
+    {
+      phase: 'classify',
+      batchSize,
+      infer: (store, batch, start) =>
+        start((cancellation) => native.classify(store.native, batch, request, cancellation)),
+      toResult: (classification): Classification => classification,
+      toEvent: (classification, place) => ({ phase: 'classify', kind: 'slice', classification, ...place }),
+    },
+    context,
+  )
+}
