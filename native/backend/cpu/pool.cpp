@@ -41,11 +41,27 @@ float shareOf(int64_t p, const PoolAttributes& pool, int64_t extent) {
   return 1.0f / static_cast<float>(end - (pool.countIncludePad ? start : std::max<int64_t>(start, 0)));
 }
 
+/// Windows ahead of the one that is read whose pixels are asked for. A channel slice of a wider tensor is some lines of
+/// every few, which processors do not fetch ahead by themselves: three times the time on a Zen 4.
+constexpr int64_t kWindowsAhead = 8;
+
+template <typename T>
+JCS_INLINE void fetchAhead(const Geometry& g, const Window& rows, int64_t q, const T* x) {
+  if (g.xStride == g.channels) return;
+  constexpr int64_t kLine = 64 / sizeof(T);
+  const int64_t first = std::max<int64_t>((q + kWindowsAhead) * g.pool.stride - g.pool.padding, 0);
+  const int64_t end = std::min(first + g.pool.stride, g.width);
+  for (int64_t h = rows.begin; h < rows.end; ++h)
+    for (int64_t w = first; w < end; ++w)
+      for (int64_t c = 0; c < g.channels; c += kLine) __builtin_prefetch(x + (h * g.width + w) * g.xStride + c);
+}
+
 template <typename T>
 JCS_VECTORISED void maxPoolRow(const Geometry& g, int64_t p, const T* x, T* y) {
   const Window rows = windowOf(p, g.pool, g.height);
   for (int64_t q = 0; q < g.outWidth; ++q) {
     const Window columns = windowOf(q, g.pool, g.width);
+    fetchAhead(g, rows, q, x);
     forEachBlock(g.channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA {
       N maximum = load<N>(x + (rows.begin * g.width + columns.begin) * g.xStride + c);
       N nan{};  // 0, or a NaN of the window: kept apart, for GCC makes scalar code of two conditions in one selection
@@ -72,6 +88,7 @@ JCS_VECTORISED void findMaximaRow(const Geometry& g, int64_t p, const X* x, Plac
   const Window rows = windowOf(p, g.pool, g.height);
   for (int64_t q = 0; q < g.outWidth; ++q) {
     const Window columns = windowOf(q, g.pool, g.width);
+    fetchAhead(g, rows, q, x);
     forEachBlock(g.channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA {
       N maximum = load<N>(x + (rows.begin * g.width + columns.begin) * g.xStride + c);
       N place = N{} + placeInWindow(g.pool, p, q, rows.begin, columns.begin);
