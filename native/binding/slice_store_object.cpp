@@ -116,6 +116,15 @@ Napi::Value fromPixels(Napi::Env env, const SliceInfo& info, const std::vector<s
   return object;
 }
 
+/// Frees an array that was copied. Such memory lies outside of V8's heap, which does not hurry to collect it: a case's
+/// worth of decoded slices would pile up beside the store. What is part of something larger stays.
+void freeArray(const Napi::Value& value) {
+  if (!value.IsTypedArray()) return;
+  const auto array = value.As<Napi::TypedArray>();
+  Napi::ArrayBuffer buffer = array.ArrayBuffer();
+  if (array.ByteLength() == buffer.ByteLength()) napi_detach_arraybuffer(value.Env(), buffer);
+}
+
 size_t toIndex(const Napi::Value& value, const SliceStore& store) {
   const double index = toNumber(value, "the index of a slice");
   require(index >= 0 && index < static_cast<double>(store.size()) && index == std::floor(index),
@@ -172,6 +181,8 @@ Napi::Value SliceStoreObject::append(const Napi::CallbackInfo& info) {
     SliceInfo slice = toInfo(object, formatOf(array));
     const Napi::Value mask = object.Get("mask");
     const size_t index = store_->append(std::move(slice), bytesOf(array), toMask(mask));
+    freeArray(data);
+    freeArray(mask);
     reportMemory();
     return Napi::Number::New(info.Env(), static_cast<double>(index));
   });

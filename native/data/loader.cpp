@@ -121,7 +121,7 @@ void Loader::State::plan(Batch& batch) const {
   batch.offsets = {0};
   for (const size_t sample : batch.samples) {
     const SliceInfo& info = dataset->info(sample);
-    batch.sources.push_back(imageSource(info, batch.offsets.back(), options.height, options.width));
+    batch.sources.push_back(imageRecord(info, batch.offsets.back(), options.height, options.width));
     if (withMasks && info.hasMask) batch.sources.back().maskOffset = batch.offsets.back() + info.imageBytes();
     batch.offsets.push_back(batch.offsets.back() + sampleBytes(info, withMasks));
     batch.augmentations.push_back(drawAugmentation(options.augmentation, options.seed,
@@ -211,7 +211,7 @@ Batch Batch::part(int64_t first, int64_t count) const {
     const size_t i = wanted[k];
     const bool needed = k < static_cast<size_t>(count) || mixing != 1;
     const int64_t begin = result.offsets.back(), moved = begin - offsets[i];
-    ImageSource source = needed ? sources[i] : ImageSource();
+    ImageRecord source = needed ? sources[i] : ImageRecord();
     source.offset += needed ? moved : 0;
     if (source.maskOffset >= 0) source.maskOffset += moved;
     result.sources.push_back(source);

@@ -33,7 +33,7 @@ struct Batch {
   int64_t epoch = 0, index = 0;
   Tensor bytes;                             ///< the samples' images and masks, end to end
   std::vector<int64_t> offsets;             ///< where each begins, and the last one ends
-  std::vector<ImageSource> sources;         ///< by sample, as the following
+  std::vector<ImageRecord> sources;         ///< by sample, as the following
   std::vector<Augmentation> augmentations;  ///< of image and mask
   std::vector<MixedSample> mixed;           ///< with oneself and λ = 1 in a batch that is not
   Tensor targets;                           ///< N×2: 1 − label, label; mixed

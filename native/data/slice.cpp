@@ -50,8 +50,8 @@ void validate(const SliceInfo& info, std::span<const std::byte> pixels) {
   if (info.format == PixelFormat::kF32) requireFinite(info, pixels);
 }
 
-ImageSource imageSource(const SliceInfo& slice, int64_t offset, int64_t height, int64_t width) {
-  ImageSource source;
+ImageRecord imageRecord(const SliceInfo& slice, int64_t offset, int64_t height, int64_t width) {
+  ImageRecord source;
   source.offset = offset;
   source.width = static_cast<int32_t>(slice.width);
   source.height = static_cast<int32_t>(slice.height);

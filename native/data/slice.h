@@ -70,6 +70,6 @@ inline int64_t alignedSample(int64_t bytes) {
 }
 
 /// The record of a slice whose bytes begin at `offset`, resized whole to height × width.
-ImageSource imageSource(const SliceInfo& slice, int64_t offset, int64_t height, int64_t width);
+ImageRecord imageRecord(const SliceInfo& slice, int64_t offset, int64_t height, int64_t width);
 
 }  // namespace jcs

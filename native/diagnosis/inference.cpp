@@ -31,7 +31,7 @@ int64_t roundedCapacity(int64_t needed, int64_t n, int64_t inputSize) {
 /// A batch of slices as the inputs of a program for `n`; the records past the slices are of no image.
 struct SourceBatch {
   Tensor bytes;
-  std::vector<ImageSource> sources;
+  std::vector<ImageRecord> sources;
   std::vector<MapTarget> targets;
   SourceCapacity capacity;
   int64_t pixels = 0;  ///< of all slices
@@ -42,7 +42,7 @@ struct SourceBatch {
     for (size_t i = 0; i < slices.size(); ++i) {
       const SliceInfo& slice = slices.info(i);
       const InputGeometry g = inputGeometry(metadata.spec, metadata.inputSize, slice.height, slice.width);
-      sources[i] = imageSource(slice, end, g.height, g.width);
+      sources[i] = imageRecord(slice, end, g.height, g.width);
       sources[i].top = static_cast<int32_t>(g.top);
       sources[i].left = static_cast<int32_t>(g.left);
       targets[i] = {pixels, sources[i].width, sources[i].height, threshold, 0};

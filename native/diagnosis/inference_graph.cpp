@@ -11,7 +11,7 @@ namespace {
 Value addImages(Graph& graph, const ModelMetadata& metadata, int64_t n, const SourceCapacity& capacity) {
   graph.scope = "source";
   const Value bytes = graph.input("bytes", {DType::kU8, {capacity.bytes}});
-  const Value sources = graph.input("sources", tableOf<ImageSource>(n));
+  const Value sources = graph.input("sources", tableOf<ImageRecord>(n));
   return normalize(pixelsToImages(bytes, sources, metadata.inputSize, metadata.inputSize), metadata.mean,
                    metadata.deviation);
 }

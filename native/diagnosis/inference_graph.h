@@ -11,7 +11,7 @@ struct SourceCapacity {
   int64_t pixels = 0;  ///< of all masks; classification has none
 };
 
-/// From pixels to results as one program. Inputs "bytes" and "sources", a table of `ImageSource`; outputs 'logits' n×2
+/// From pixels to results as one program. Inputs "bytes" and "sources", a table of `ImageRecord`; outputs 'logits' n×2
 /// and, on request, 'activationMap' n×h×w×1 (raw, eq. 2).
 std::unique_ptr<Graph> classificationGraph(const ModelMetadata& metadata, int64_t n, const SourceCapacity& capacity,
                                            bool withActivationMap);

@@ -25,7 +25,7 @@ inline constexpr int64_t kMaxImagePixels = int64_t{1} << 28;
 /// An image among the bytes of a batch, rows top to bottom, channels interleaved, and its mask: one bit a pixel, the
 /// lowest of a byte first. The image is resized to resizedHeight × resizedWidth, of which the op's height × width are
 /// cut out at (top, left).
-struct ImageSource {
+struct ImageRecord {
   int64_t offset = 0;       ///< bytes; a multiple of a value's size
   int64_t maskOffset = -1;  ///< bytes; −1: no mask
   int32_t width = 0, height = 0;
@@ -36,7 +36,7 @@ struct ImageSource {
 };
 
 /// Whether the image lies within that many bytes and its cut within what it is resized to.
-JCS_DEVICE_FUNCTION inline bool isUsable(const ImageSource& s, int64_t bytes, int64_t height, int64_t width) {
+JCS_DEVICE_FUNCTION inline bool isUsable(const ImageRecord& s, int64_t bytes, int64_t height, int64_t width) {
   constexpr int64_t kMaxExtent = 1 << 28;
   const int64_t format = static_cast<int64_t>(s.format);
   if (s.width < 1 || s.height < 1 || s.width > kMaxImagePixels / s.height || format < 0 || format > 3 ||
@@ -47,7 +47,7 @@ JCS_DEVICE_FUNCTION inline bool isUsable(const ImageSource& s, int64_t bytes, in
          s.left >= 0 && s.top >= 0 && s.resizedWidth <= kMaxExtent && s.resizedHeight <= kMaxExtent &&
          s.left + width <= s.resizedWidth && s.top + height <= s.resizedHeight;
 }
-JCS_DEVICE_FUNCTION inline bool hasUsableMask(const ImageSource& s, int64_t bytes) {
+JCS_DEVICE_FUNCTION inline bool hasUsableMask(const ImageRecord& s, int64_t bytes) {
   if (s.width < 1 || s.height < 1 || s.width > kMaxImagePixels / s.height) return false;
   const int64_t maskBytes = (int64_t{s.width} * s.height + 7) / 8;
   return s.maskOffset >= 0 && maskBytes <= bytes && s.maskOffset <= bytes - maskBytes;
@@ -150,7 +150,7 @@ struct MapStatistics {
   int64_t notFinite = 0;     ///< values of the map, before it is resized
 };
 
-static_assert(sizeof(ImageSource) == 56 && sizeof(Augmentation) == 80 && sizeof(MixedSample) == 8 &&
+static_assert(sizeof(ImageRecord) == 56 && sizeof(Augmentation) == 80 && sizeof(MixedSample) == 8 &&
               sizeof(MapTarget) == 24 && sizeof(MapStatistics) == 16);
 
 }  // namespace jcs

@@ -24,7 +24,7 @@ bool areImages(const TensorType& type, int64_t channels) {
 std::string PixelsToImages::attributes() const { return sizeText(height, width); }
 
 std::vector<TensorType> PixelsToImages::infer(std::span<const TensorType> in) const {
-  requireShape(in.size() == 2 && isBytes(in[0]) && isTable<ImageSource>(in[1]) && height > 0 && width > 0, in,
+  requireShape(in.size() == 2 && isBytes(in[0]) && isTable<ImageRecord>(in[1]) && height > 0 && width > 0, in,
                "takes bytes, a table of image sources and a positive size");
   return {{DType::kF32, {in[1].shape[0], height, width, 3}}};
 }
@@ -33,7 +33,7 @@ std::string BitsToMasks::attributes() const { return sizeText(height, width); }
 
 std::vector<TensorType> BitsToMasks::infer(std::span<const TensorType> in) const {
   const bool warped = in.size() == 3;
-  requireShape((in.size() == 2 || warped) && isBytes(in[0]) && isTable<ImageSource>(in[1]) && height > 0 && width > 0 &&
+  requireShape((in.size() == 2 || warped) && isBytes(in[0]) && isTable<ImageRecord>(in[1]) && height > 0 && width > 0 &&
                    (!warped || in[2] == tableOf<Augmentation>(in[1].shape[0])),
                in, "takes bytes, a table of image sources, perhaps one of as many augmentations, and a positive size");
   return {{DType::kF32, {in[1].shape[0], height, width, 1}}};

@@ -8,7 +8,7 @@
 /// (pixel_records.h) says what lies where. None of these has a gradient.
 namespace jcs {
 
-/// Images N×height×width×3 in [0, 1] from (bytes, a table of N `ImageSource`): resized bilinearly with antialiasing (a
+/// Images N×height×width×3 in [0, 1] from (bytes, a table of N `ImageRecord`): resized bilinearly with antialiasing (a
 /// triangle filter as wide as the reduction: PIL's and torch's antialias=True), gray replicated. A source that is not
 /// usable is black.
 class PixelsToImages : public Op {
@@ -21,7 +21,7 @@ class PixelsToImages : public Op {
   Precision precision(int) const override { return Precision::kBytes; }
 };
 
-/// Masks N×height×width×1 of 0 and 1 from (bytes, a table of N `ImageSource`) or (bytes, sources, a table of N
+/// Masks N×height×width×1 of 0 and 1 from (bytes, a table of N `ImageRecord`) or (bytes, sources, a table of N
 /// `Augmentation`): the nearest pixel of the source, warped as its image is. What lies outside, and all of a mask that
 /// is not there, is 0.
 class BitsToMasks : public Op {

@@ -73,7 +73,7 @@ BatchInputs::Tables BatchInputs::addTables(Graph& graph, int64_t samples, bool i
   const int64_t sets = mixes_ && isPart ? 2 : 1;  // a part brings the partners of its samples along
   Tables tables;
   tables.bytes = graph.input(kBytes, {DType::kU8, {sets * mostBytes_.at(static_cast<size_t>(samples))}});
-  tables.sources = graph.input(kSources, tableOf<ImageSource>(sets * samples));
+  tables.sources = graph.input(kSources, tableOf<ImageRecord>(sets * samples));
   if (augments_) tables.augmentations = graph.input(kAugmentations, tableOf<Augmentation>(sets * samples));
   return tables;
 }

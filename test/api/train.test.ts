@@ -193,6 +193,11 @@ t.test('evaluation: definitions by hand', async (t) => {
   )
   await using segmenter = await createModel(segmenterSpec)
   const segmented = await evaluate(segmenter, samples)
+  for (const options of [{ threshold: 0.4 }, { sliceThresholds: [3] }])
+    await t.rejects(evaluate(segmenter, samples, options), {
+      code: 'INVALID_ARGUMENT',
+      message: /classification/,
+    })
   if (segmented.task !== 'segmentation') throw new Error('a segmenter')
   t.equal(segmented.images, samples.length)
   for (const name of ['iou', 'mae', 'eMeasure'] as const)

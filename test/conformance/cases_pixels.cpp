@@ -30,7 +30,7 @@ class Sources {
 
   void add(PixelFormat format, int32_t channels, int32_t height, int32_t width, int32_t resizedHeight,
            int32_t resizedWidth, int32_t top, int32_t left) {
-    ImageSource s;
+    ImageRecord s;
     bytes_.resize((bytes_.size() + 15) / 16 * 16);
     s.offset = static_cast<int64_t>(bytes_.size());
     s.width = width;
@@ -48,7 +48,7 @@ class Sources {
     for (int64_t i = 0; i < (int64_t{height} * width + 7) / 8; ++i) append(static_cast<uint8_t>(random_.next() >> 24));
     records_.push_back(s);
   }
-  std::vector<ImageSource>& records() { return records_; }
+  std::vector<ImageRecord>& records() { return records_; }
   Input bytes() const { return bytesInput(bytes_); }
   Input table() const { return tableInput(records_); }
 
@@ -69,7 +69,7 @@ class Sources {
 
   Philox random_;
   std::vector<std::byte> bytes_;
-  std::vector<ImageSource> records_;
+  std::vector<ImageRecord> records_;
 };
 
 struct Size {
@@ -117,7 +117,7 @@ void addImages(std::vector<Case>& table) {
   // Nothing of what such records claim may be read.
   Sources broken(stream++);
   for (int i = 0; i < 12; ++i) broken.add(PixelFormat::kU16, 1, 6, 5, 8, 8, 0, 0);
-  std::vector<ImageSource>& r = broken.records();
+  std::vector<ImageRecord>& r = broken.records();
   r[0].offset = r[0].maskOffset = -8;
   r[1].offset = r[1].maskOffset = int64_t{1} << 62;
   r[2].width = r[2].height = 1 << 30;

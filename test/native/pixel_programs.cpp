@@ -28,10 +28,10 @@ const std::vector<std::shared_ptr<Backend>>& pixelBackends() {
 std::vector<float> resized(const DecodedSlice& slice, int64_t height, int64_t width, std::shared_ptr<Backend> backend) {
   Graph graph;
   const Value bytes = graph.input("bytes", {DType::kU8, {static_cast<int64_t>(slice.pixels.size())}});
-  graph.output("y", pixelsToImages(bytes, graph.input("sources", tableOf<ImageSource>(1)), height, width));
+  graph.output("y", pixelsToImages(bytes, graph.input("sources", tableOf<ImageRecord>(1)), height, width));
   NamedTensors inputs;
   inputs["bytes"] = bytesTensor(slice.pixels);
-  inputs["sources"] = tableTensor(std::vector{imageSource(slice.info, 0, height, width)});
+  inputs["sources"] = tableTensor(std::vector{imageRecord(slice.info, 0, height, width)});
   return floatsOf(CompiledGraph(graph, {}, DType::kF32, 2, std::move(backend)).run(inputs).at("y"));
 }
 
@@ -45,9 +45,9 @@ void augment(const AugmentationOptions& options, const AugmentedSample& which, i
   const Value augmentations = graph.input("augmentations", tableOf<Augmentation>(1));
   graph.output("rgb", augmentImages(graph.input("x", {DType::kF32, {1, height, width, 3}}), augmentations));
   const Value bytes = graph.input("bytes", {DType::kU8, {static_cast<int64_t>(bits.size())}});
-  const Value sources = graph.input("sources", tableOf<ImageSource>(1));
+  const Value sources = graph.input("sources", tableOf<ImageRecord>(1));
   graph.output("mask", bitsToMasks(bytes, sources, augmentations, height, width));
-  ImageSource source;
+  ImageRecord source;
   source.width = static_cast<int32_t>(width);
   source.height = static_cast<int32_t>(height);
   source.maskOffset = 0;

@@ -114,7 +114,7 @@ class BitsToMasksKernel : public Kernel {
 
   void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte*) override {
     const int64_t height = shape_[1];
-    const auto* sources = reinterpret_cast<const ImageSource*>(in[1]);
+    const auto* sources = reinterpret_cast<const ImageRecord*>(in[1]);
     const auto* augmentations = in.size() == 3 ? reinterpret_cast<const Augmentation*>(in[2]) : nullptr;
     for (Lane& lane : lanes_) lane.sample = -1;
     pool_.parallelFor(threads_, shape_[0] * height, 1 + 8192 / shape_[2], [&](int64_t begin, int64_t end, int thread) {
@@ -123,7 +123,7 @@ class BitsToMasksKernel : public Kernel {
         const int64_t sample = i / height;
         float* mask = reinterpret_cast<float*>(out[0]) + i * shape_[2];
         std::fill_n(mask, shape_[2], 0.0f);
-        const ImageSource& source = sources[sample];
+        const ImageRecord& source = sources[sample];
         if (!hasUsableMask(source, bytes_)) continue;
         if (lane.sample != sample) {
           lane.sample = sample;

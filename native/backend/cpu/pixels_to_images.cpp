@@ -84,14 +84,14 @@ class PixelsToImagesKernel : public Kernel {
         lanes_(static_cast<size_t>(threads_)) {}
 
   void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte*) override {
-    const auto* sources = reinterpret_cast<const ImageSource*>(in[1]);
+    const auto* sources = reinterpret_cast<const ImageRecord*>(in[1]);
     auto* images = reinterpret_cast<float*>(out[0]);
     for (Lane& lane : lanes_) lane.sample = -1;
     const int64_t grain = 1 + 8192 / width_;
     pool_.parallelFor(threads_, samples_ * height_, grain, [&](int64_t begin, int64_t end, int thread) {
       Lane& lane = lanes_[static_cast<size_t>(thread)];
       for (int64_t i = begin; i < end; ++i) {
-        const ImageSource& source = sources[i / height_];
+        const ImageRecord& source = sources[i / height_];
         float* rgb = images + i * width_ * 3;
         if (!isUsable(source, bytes_, height_, width_)) {
           std::fill_n(rgb, width_ * 3, 0.0f);
@@ -117,7 +117,7 @@ class PixelsToImagesKernel : public Kernel {
     Triangle triangle;
   };
 
-  void placeColumns(Lane& lane, const ImageSource& source) {
+  void placeColumns(Lane& lane, const ImageRecord& source) {
     const auto width = static_cast<size_t>(width_);
     const int64_t scale = (source.width + source.resizedWidth - 1) / source.resizedWidth;
     const auto taps = static_cast<size_t>(2 * scale + 2);
@@ -137,7 +137,7 @@ class PixelsToImagesKernel : public Kernel {
     lane.sums.resize(width);
   }
 
-  void makeRow(Lane& lane, const ImageSource& source, const std::byte* pixels, int64_t y, float* rgb) {
+  void makeRow(Lane& lane, const ImageRecord& source, const std::byte* pixels, int64_t y, float* rgb) {
     const int64_t count = int64_t{source.width} * source.channels;
     Triangle& triangle = lane.triangle;
     triangle.place(y + source.top, source.height, source.resizedHeight);

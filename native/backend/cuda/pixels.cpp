@@ -41,14 +41,14 @@ std::unique_ptr<Kernel> make(const Prepare& p, Run run) {
 std::unique_ptr<Kernel> preparePixelsToImages(const Prepare& p) {
   return make(p, [extent = extentOf(p.outputs[0].type.shape), bytes = p.inputs[0].type.bytes()](
                      const Launcher& launcher, Inputs in, Outputs out) {
-    pixelsToImages(launcher, extent, in[0], bytes, as<ImageSource>(in[1]), as<float>(out[0]));
+    pixelsToImages(launcher, extent, in[0], bytes, as<ImageRecord>(in[1]), as<float>(out[0]));
   });
 }
 
 std::unique_ptr<Kernel> prepareBitsToMasks(const Prepare& p) {
   return make(p, [extent = extentOf(p.outputs[0].type.shape), bytes = p.inputs[0].type.bytes()](
                      const Launcher& launcher, Inputs in, Outputs out) {
-    bitsToMasks(launcher, extent, in[0], bytes, as<ImageSource>(in[1]),
+    bitsToMasks(launcher, extent, in[0], bytes, as<ImageRecord>(in[1]),
                 in.size() == 3 ? as<Augmentation>(in[2]) : nullptr, as<float>(out[0]));
   });
 }

@@ -28,7 +28,7 @@ double numberAt(Bytes bytes, int64_t offset) {
 }
 
 /// In [0, 1].
-double pixelAt(Bytes bytes, const ImageSource& s, int64_t y, int64_t x, int64_t c) {
+double pixelAt(Bytes bytes, const ImageRecord& s, int64_t y, int64_t x, int64_t c) {
   const int64_t at = s.offset + ((y * s.width + x) * s.channels + c) * bytesOf(s.format);
   switch (s.format) {
     case PixelFormat::kU8: return numberAt<uint8_t>(bytes, at) / 255;
@@ -64,7 +64,7 @@ void pixelsToImages(const PixelsToImages& op, const Operands& operands) {
   const Output& y = operands.outputs[0];
   y.fill(0);
   for (int64_t n = 0; n < y.extent(0); ++n) {
-    const auto source = recordAt<ImageSource>(operands.inputBytes[1], n);
+    const auto source = recordAt<ImageRecord>(operands.inputBytes[1], n);
     if (!isUsable(source, static_cast<int64_t>(bytes.size()), op.height, op.width)) continue;
     for (int64_t p = 0; p < op.height; ++p)
       for (int64_t q = 0; q < op.width; ++q)
@@ -82,7 +82,7 @@ void bitsToMasks(const BitsToMasks& op, const Operands& operands) {
   // The source pixel in which the resized one's centre lies: floor((i + ½) · input / output), in whole numbers.
   const auto nearest = [](int64_t i, int64_t input, int64_t output) { return (2 * i + 1) * input / (2 * output); };
   for (int64_t n = 0; n < y.extent(0); ++n) {
-    const auto source = recordAt<ImageSource>(operands.inputBytes[1], n);
+    const auto source = recordAt<ImageRecord>(operands.inputBytes[1], n);
     if (!hasUsableMask(source, static_cast<int64_t>(bytes.size()))) continue;
     for (int64_t p = 0; p < op.height; ++p)
       for (int64_t q = 0; q < op.width; ++q) {

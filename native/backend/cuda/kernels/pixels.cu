@@ -40,10 +40,10 @@ struct Triangle {
 };
 
 /// Windowed values are in [0, 1]; others are stretched when they have been summed.
-__device__ inline float stretched(const ImageSource&, uint8_t value) { return value; }
-__device__ inline float stretched(const ImageSource&, uint16_t value) { return value; }
-__device__ inline float stretched(const ImageSource&, float value) { return value; }
-__device__ inline float stretched(const ImageSource& s, int16_t value) {
+__device__ inline float stretched(const ImageRecord&, uint8_t value) { return value; }
+__device__ inline float stretched(const ImageRecord&, uint16_t value) { return value; }
+__device__ inline float stretched(const ImageRecord&, float value) { return value; }
+__device__ inline float stretched(const ImageRecord& s, int16_t value) {
   const float part = (static_cast<float>(value) - s.windowLow) / s.windowWidth;
   return part < 0.0f ? 0.0f : part > 1.0f ? 1.0f : part;
 }
@@ -54,7 +54,7 @@ struct Rgb {
 
 /// The weighted mean of the source's pixels around one of the result.
 template <int kChannels, typename T>
-__device__ inline Rgb filtered(const ImageSource& s, const T* pixels, int64_t y, int64_t x) {
+__device__ inline Rgb filtered(const ImageRecord& s, const T* pixels, int64_t y, int64_t x) {
   const Triangle down(y + s.top, s.height, s.resizedHeight), across(x + s.left, s.width, s.resizedWidth);
   float sums[kChannels] = {}, weights = 0, columnWeights = 0;
   for (int64_t column = across.begin; column < across.end; ++column) columnWeights += across.weight(column);
@@ -79,16 +79,16 @@ __device__ inline Rgb filtered(const ImageSource& s, const T* pixels, int64_t y,
 }
 
 template <typename T>
-__device__ inline Rgb filteredOf(const ImageSource& s, const std::byte* bytes, int64_t y, int64_t x) {
+__device__ inline Rgb filteredOf(const ImageRecord& s, const std::byte* bytes, int64_t y, int64_t x) {
   const T* pixels = reinterpret_cast<const T*>(bytes + s.offset);
   return s.channels == 3 ? filtered<3>(s, pixels, y, x) : filtered<1>(s, pixels, y, x);
 }
 
 __global__ void imagesKernel(int64_t pixels, Divider width, Divider height, const std::byte* bytes, int64_t byteCount,
-                             const ImageSource* sources, float* images) {
+                             const ImageRecord* sources, float* images) {
   for (int64_t i = globalThread(); i < pixels; i += globalThreads()) {
     const Place p = placeOf(i, width, height);
-    const ImageSource s = sources[p.sample];
+    const ImageRecord s = sources[p.sample];
     Rgb rgb = {};
     if (isUsable(s, byteCount, height.divisor(), width.divisor())) {
       switch (s.format) {
@@ -104,11 +104,11 @@ __global__ void imagesKernel(int64_t pixels, Divider width, Divider height, cons
 }
 
 __global__ void masksKernel(int64_t pixels, Divider width, Divider height, const std::byte* bytes, int64_t byteCount,
-                            const ImageSource* sources, const Augmentation* augmentations, float* masks) {
+                            const ImageRecord* sources, const Augmentation* augmentations, float* masks) {
   const int64_t h = height.divisor(), w = width.divisor();
   for (int64_t i = globalThread(); i < pixels; i += globalThreads()) {
     const Place p = placeOf(i, width, height);
-    const ImageSource s = sources[p.sample];
+    const ImageRecord s = sources[p.sample];
     int64_t row = p.row, column = p.column;
     bool inside = hasUsableMask(s, byteCount);
     if (inside && augmentations) {
@@ -222,14 +222,14 @@ struct PixelGrid {
 }  // namespace
 
 void pixelsToImages(const Launcher& launcher, const ImageExtent& extent, const std::byte* bytes, int64_t byteCount,
-                    const ImageSource* sources, float* images) {
+                    const ImageRecord* sources, float* images) {
   const PixelGrid grid(launcher, extent);
   launch(imagesKernel, grid.blocks, kBlock, 0, launcher, grid.pixels, grid.width, grid.height, bytes, byteCount,
          sources, images);
 }
 
 void bitsToMasks(const Launcher& launcher, const ImageExtent& extent, const std::byte* bytes, int64_t byteCount,
-                 const ImageSource* sources, const Augmentation* augmentations, float* masks) {
+                 const ImageRecord* sources, const Augmentation* augmentations, float* masks) {
   const PixelGrid grid(launcher, extent);
   launch(masksKernel, grid.blocks, kBlock, 0, launcher, grid.pixels, grid.width, grid.height, bytes, byteCount, sources,
          augmentations, masks);

@@ -13,10 +13,10 @@ struct ImageExtent {
 };
 
 void pixelsToImages(const Launcher& launcher, const ImageExtent& extent, const std::byte* bytes, int64_t byteCount,
-                    const ImageSource* sources, float* images);
+                    const ImageRecord* sources, float* images);
 /// `augmentations` may be null.
 void bitsToMasks(const Launcher& launcher, const ImageExtent& extent, const std::byte* bytes, int64_t byteCount,
-                 const ImageSource* sources, const Augmentation* augmentations, float* masks);
+                 const ImageRecord* sources, const Augmentation* augmentations, float* masks);
 void augmentImages(const Launcher& launcher, const ImageExtent& extent, const float* x,
                    const Augmentation* augmentations, float* y);
 /// `known` samples to mix with, of which the first `samples` are mixed.
