@@ -4,33 +4,14 @@
 
 include(FindPackageHandleStandardArgs)
 
-# The folder's name holds a hash of what defines the build; scripts/onednn-cache.mjs computes the same one.
-set(onednn_hash "")
-foreach(file IN ITEMS config.json hooks.cmake spdlogConfig.cmake)
-  file(SHA256 "${CMAKE_SOURCE_DIR}/cmake/onednn/${file}" hash)
-  string(APPEND onednn_hash "${hash}")
-  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/cmake/onednn/${file}")
-endforeach()
-string(SHA256 onednn_hash "${onednn_hash}")
-string(SUBSTRING "${onednn_hash}" 0 12 onednn_hash)
-file(READ "${CMAKE_SOURCE_DIR}/cmake/onednn/config.json" config)
-string(JSON onednn_version GET "${config}" version)
-
-if(NOT "$ENV{JCS_CACHE}" STREQUAL "")
-  set(cache "$ENV{JCS_CACHE}")
-elseif(NOT "$ENV{XDG_CACHE_HOME}" STREQUAL "")
-  set(cache "$ENV{XDG_CACHE_HOME}")
-else()
-  set(cache "$ENV{HOME}/.cache")
-endif()
-set(onednn_cached "${cache}/jcs-ct/onednn-${onednn_version}-${onednn_hash}")
+include(JcsCache)
 
 # The result is never kept in CMake's cache: setting JCS_ONEDNN_ROOT, or a new pin, takes effect at the next configure.
 unset(dnnl_DIR CACHE)
 if(JCS_ONEDNN_ROOT)
   find_package(dnnl ${OneDnn_FIND_VERSION} CONFIG QUIET PATHS "${JCS_ONEDNN_ROOT}" NO_DEFAULT_PATH)
-elseif(EXISTS "${onednn_cached}/lib")
-  find_package(dnnl ${OneDnn_FIND_VERSION} CONFIG QUIET PATHS "${onednn_cached}" NO_DEFAULT_PATH)
+elseif(EXISTS "${JCS_ONEDNN_CACHE}/lib")
+  find_package(dnnl ${OneDnn_FIND_VERSION} CONFIG QUIET PATHS "${JCS_ONEDNN_CACHE}" NO_DEFAULT_PATH)
 else()
   find_package(dnnl ${OneDnn_FIND_VERSION} CONFIG QUIET)
 endif()
@@ -38,7 +19,7 @@ endif()
 find_package_handle_standard_args(OneDnn
   REQUIRED_VARS dnnl_DIR
   VERSION_VAR dnnl_VERSION
-  REASON_FAILURE_MESSAGE "Run `npm run setup`, which builds it into ${onednn_cached}, or pass -DJCS_ONEDNN_ROOT=<prefix>.")
+  REASON_FAILURE_MESSAGE "Run `npm run setup`, which builds it into ${JCS_ONEDNN_CACHE}, or pass -DJCS_ONEDNN_ROOT=<prefix>.")
 
 if(OneDnn_FOUND AND NOT TARGET OneDnn::OneDnn)
   get_target_property(onednn_include DNNL::dnnl INTERFACE_INCLUDE_DIRECTORIES)

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import path from 'node:path'
-import { root } from './onednn-cache.mjs'
+import { root } from './paths.mjs'
 import { compileJobs, exitWith, run, StepError } from './process.mjs'
 
 const buildFolder = path.join(root, 'build')

@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, renameSync, rmSync } from 'node:fs'
 import path from 'node:path'
-import { cacheRoot } from './onednn-cache.mjs'
+import { cacheRoot } from './paths.mjs'
 import { run } from './process.mjs'
 
 const packages = ['nvidia-cudnn-cu13>=9.8,<10', 'nvidia-cublas>=13,<14']

@@ -1,7 +1,7 @@
 // Proves that arrows point down: which folder may include or import which (docs/architecture.md).
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
-import { root } from './onednn-cache.mjs'
+import { root } from './paths.mjs'
 
 /** What each folder of native/ includes beside itself. `backend` means the contract, not a backend's own folder. */
 const nativeLayers = {

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import path from 'node:path'
-import { root } from './onednn-cache.mjs'
+import { root } from './paths.mjs'
 import { exitWith, findProgram, run, StepError } from './process.mjs'
 
 const fix = process.argv.includes('--fix')

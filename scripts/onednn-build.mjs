@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { config, onednnPrefix, root } from './onednn-cache.mjs'
+import { config, onednnPrefix } from './onednn-cache.mjs'
+import { root } from './paths.mjs'
 import { compileJobs, runLogged, StepError } from './process.mjs'
 import { startProgress } from './progress.mjs'
 

@@ -1,11 +1,8 @@
-// Where the pinned oneDNN lives on this machine. cmake/FindOneDnn.cmake computes the same path.
+// Where the pinned oneDNN lives on this machine.
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import { homedir } from 'node:os'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
-
-export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
+import { cacheRoot, root } from './paths.mjs'
 
 const folder = path.join(root, 'cmake', 'onednn')
 
@@ -13,12 +10,6 @@ const folder = path.join(root, 'cmake', 'onednn')
 export const config = JSON.parse(readFileSync(path.join(folder, 'config.json'), 'utf8'))
 
 const sha256 = (data) => createHash('sha256').update(data).digest('hex')
-
-/** The folder of everything that set-up keeps per user. */
-export const cacheRoot = path.join(
-  process.env.JCS_CACHE || process.env.XDG_CACHE_HOME || path.join(homedir(), '.cache'),
-  'jcs-ct',
-)
 
 /** The install prefix; its name changes with whatever defines the build. */
 export const onednnPrefix = path.join(

@@ -1,7 +1,7 @@
 // Called by binding.gyp: compiles through cmake-js and puts what is loadable where prebuildify looks for it.
 import { copyFileSync, mkdirSync, readdirSync } from 'node:fs'
 import path from 'node:path'
-import { root } from './onednn-cache.mjs'
+import { root } from './paths.mjs'
 import { compileJobs, exitWith, run } from './process.mjs'
 
 // node-gyp empties build/ before it starts, so the objects live elsewhere and a second run is quick.

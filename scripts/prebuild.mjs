@@ -1,7 +1,7 @@
 // npm run prebuildify: compiles what a release carries, into prebuilds/. build/ is emptied on the way.
 import { existsSync, rmSync } from 'node:fs'
 import path from 'node:path'
-import { root } from './onednn-cache.mjs'
+import { root } from './paths.mjs'
 import { exitWith, run } from './process.mjs'
 
 // node-gyp wants Node's headers even for a target that compiles nothing. Most installations carry them; telling it so

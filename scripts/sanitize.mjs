@@ -7,7 +7,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { root } from './onednn-cache.mjs'
+import { root } from './paths.mjs'
 import { compileJobs, exitWith, run, runForStatus, StepError } from './process.mjs'
 
 /** What of the TypeScript tests is worth the time: memory that crosses the border, threads, and whatever is hostile. */

@@ -6,7 +6,8 @@ import path from 'node:path'
 import { canMakeEnvironments, cudaIsFetched, cudaPrefix, fetchCuda } from './cuda-wheels.mjs'
 import { withLock } from './lock.mjs'
 import { buildOnednn, expectedMinutes } from './onednn-build.mjs'
-import { cacheRoot, config, onednnIsBuilt, onednnPrefix, root } from './onednn-cache.mjs'
+import { config, onednnIsBuilt, onednnPrefix } from './onednn-cache.mjs'
+import { root } from './paths.mjs'
 import { exitWith, findProgram, run, StepError } from './process.mjs'
 
 // Beyond what building and testing need: --lint, --prebuild, --cuda.

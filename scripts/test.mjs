@@ -5,7 +5,7 @@
 // or `SKIP <name>: <count> cases, <reason>`.
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
-import { root } from './onednn-cache.mjs'
+import { root } from './paths.mjs'
 import { exitWith, runForStatus, StepError } from './process.mjs'
 
 const releaseFolder = path.join(root, 'build', 'Release')

@@ -4,7 +4,7 @@ import { makeWritableDirectory } from './base/write-files'
 import { type BadSample, type Dataset, findOverlap, readDataset, splitByPatient } from './datasets'
 import { createModel, loadModel, type Model, nativeFor, nativeOf } from './model'
 import { takeRuntimeOptions } from './model/runtime'
-import type { ClassifierNetwork } from './model/spec'
+import { type ClassifierNetwork, combinesClassifier } from './model/spec'
 import { callNative, withNativeCalls } from './native'
 import type { ProgressEvent } from './run/progress'
 import { Run } from './run/run'
@@ -126,10 +126,10 @@ async function prepareModel(options: TrainOptions): Promise<Model> {
   const { spec, classifier, backbone, seed } = options
   const runtime = takeRuntimeOptions(options)
   if (!spec) throw new JcsError('INVALID_ARGUMENT', 'spec is missing')
-  if (classifier !== undefined && spec.network !== 'jcs-joint') {
+  if (classifier !== undefined && !combinesClassifier(spec.network)) {
     throw new JcsError(
       'INVALID_ARGUMENT',
-      `classifier is the companion of 'jcs-joint'; the network is '${spec.network}'`,
+      `network '${spec.network}' does not combine a classifier's features; leave classifier out`,
     )
   }
   if (classifier === undefined) return createModel(spec, { ...runtime, seed, backbone })

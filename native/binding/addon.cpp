@@ -43,6 +43,7 @@ Napi::Value networkList(const Napi::CallbackInfo& info) {
       json.push_back({{"name", network.name},
                       {"task", network.task == Task::kClassification ? "classification" : "segmentation"},
                       {"inputSize", network.inputSize},
+                      {"combinesClassifier", network.classifierTrunk() != nullptr},
                       {"outputs", network.outputs}});
     return Napi::String::New(info.Env(), json.dump());
   });

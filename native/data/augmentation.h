@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "ops/pixel_records.h"
+#include "ops/image_records.h"
 
 namespace jcs {
 

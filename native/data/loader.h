@@ -27,7 +27,7 @@ struct LoaderOptions {
   int prefetch = 3;  ///< batches ahead
 };
 
-/// What a training step makes a batch from, with the ops of ops/pixels.h: bytes as they were decoded, and what becomes
+/// What a training step makes a batch from, with the ops of ops/images.h: bytes as they were decoded, and what becomes
 /// of them. Empty where the options ask for none.
 struct Batch {
   int64_t epoch = 0, index = 0;

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "ops/pixel_records.h"
+#include "ops/image_records.h"
 
 namespace jcs {
 

@@ -1,7 +1,7 @@
 #include "diagnosis/inference_graph.h"
 
 #include "networks/registry.h"
-#include "nn/pixels.h"
+#include "nn/normalize.h"
 #include "ops/elementwise.h"
 
 namespace jcs {

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "model/metadata.h"
-#include "ops/pixels.h"
+#include "ops/images.h"
 
 namespace jcs {
 

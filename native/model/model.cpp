@@ -188,8 +188,9 @@ int Model::loadBackbone(const SafetensorsFile& file) {
 }
 
 void Model::copyTrunk(Model& classifier) {
-  static const std::string kTrunk = "res2net.";
-  require(spec().network == "jcs-joint", errors::kInvalidArgument, "only 'jcs-joint' takes a classifier's trunk");
+  const Trunk* trunk = networkInfo(spec().network).classifierTrunk();
+  require(trunk != nullptr, errors::kInvalidArgument,
+          [&] { return "network '" + spec().network + "' does not combine a classifier's features"; });
   require(classifier.spec().network == spec().trunk && classifier.spec().width == spec().width, errors::kWrongVariant,
           [&] {
             return "the joint network's trunk is '" + spec().trunk + "' of width " + std::to_string(spec().width) +
@@ -197,8 +198,8 @@ void Model::copyTrunk(Model& classifier) {
                    std::to_string(classifier.spec().width) + "; make spec.trunk and width agree";
           });
   for (const ParameterInfo& parameter : parameters_)
-    if (parameter.name.starts_with(kTrunk))
-      setParameter(parameter.name, classifier.parameter(parameter.name.substr(kTrunk.size())));
+    if (parameter.name.starts_with(trunk->prefix))
+      setParameter(parameter.name, classifier.parameter(parameter.name.substr(trunk->prefix.size())));
   const std::lock_guard lock(metadataMutex_);
   metadata_.spec.classifierEpsilon = trunkEpsilon(classifier.spec());
 }

@@ -64,21 +64,18 @@ std::optional<std::string> backboneParameterName(const NetworkSpec& spec, const 
   std::string name = fileName;
   dropPrefix(name, "module.");
   if (name.ends_with(".num_batches_tracked")) return std::nullopt;
-  const bool joint = spec.network == "jcs-joint";
-  if (networkInfo(spec.network).task == Task::kClassification || joint) {
-    if (isRes2netName(name)) return joint ? "res2net." + name : name;
-  }
-  if (spec.network == "jcs-segmentation" || joint) {
-    if (const auto layer = vggName(name)) return "vgg16." + *layer;
+  for (const Trunk& trunk : networkInfo(spec.network).trunks) {
+    if (trunk.kind == Trunk::Kind::kRes2net && isRes2netName(name)) return trunk.prefix + name;
+    if (trunk.kind != Trunk::Kind::kVgg16) continue;
+    if (const auto layer = vggName(name)) return trunk.prefix + *layer;
   }
   return std::nullopt;
 }
 
 std::vector<std::string> backbonePrefixes(const NetworkSpec& spec) {
-  if (networkInfo(spec.network).task == Task::kClassification) return {""};
-  if (spec.network == "jcs-segmentation") return {"vgg16."};
-  if (spec.network == "jcs-joint") return {"vgg16.", "res2net."};
-  return {};
+  std::vector<std::string> prefixes;
+  for (const Trunk& trunk : networkInfo(spec.network).trunks) prefixes.push_back(trunk.prefix);
+  return prefixes;
 }
 
 }  // namespace jcs

@@ -32,14 +32,21 @@ void checkImage(Value image, const NetworkSpec& spec, Task task) {
 
 }  // namespace
 
+const Trunk* NetworkInfo::classifierTrunk() const {
+  const auto found = std::ranges::find(trunks, Trunk::Kind::kRes2net, &Trunk::kind);
+  return task == Task::kSegmentation && found != trunks.end() ? &*found : nullptr;
+}
+
 const std::vector<NetworkInfo>& networks() {
   static const std::vector<std::string> sides{"side1", "side2", "side3", "side4", "side5"};
+  static const Trunk vgg{Trunk::Kind::kVgg16, "vgg16."}, res2net{Trunk::Kind::kRes2net, "res2net."};
+  static const Trunk whole{Trunk::Kind::kRes2net, ""};
   static const std::vector<NetworkInfo> all{
-      {"res2net50-v1b", Task::kClassification, 224, {"logits"}},
-      {"res2net101-v1b", Task::kClassification, 224, {"logits"}},
-      {"jcs-segmentation", Task::kSegmentation, 512, sides, true},
-      {"jcs-joint", Task::kSegmentation, 512, sides, true},
-      {"unet", Task::kSegmentation, 512, {"side1"}},
+      {"res2net50-v1b", Task::kClassification, 224, {"logits"}, {whole}},
+      {"res2net101-v1b", Task::kClassification, 224, {"logits"}, {whole}},
+      {"jcs-segmentation", Task::kSegmentation, 512, sides, {vgg}, true, jcsSegmentation},
+      {"jcs-joint", Task::kSegmentation, 512, sides, {vgg, res2net}, true, jcsJoint},
+      {"unet", Task::kSegmentation, 512, {"side1"}, {}, false, unet},
   };
   return all;
 }
@@ -67,9 +74,7 @@ ClassifierOutputs buildClassifier(const Scope& scope, Value image, const Network
 
 SegmenterOutputs buildSegmenter(const Scope& scope, Value image, const NetworkSpec& spec, const BuildOptions& options) {
   checkImage(image, spec, Task::kSegmentation);
-  if (spec.network == "jcs-segmentation") return jcsSegmentation(scope, image, spec, options);
-  if (spec.network == "jcs-joint") return jcsJoint(scope, image, spec, options);
-  return unet(scope, image, spec, options);
+  return networkInfo(spec.network).segmenter(scope, image, spec, options);
 }
 
 void addInferenceOutputs(Graph& graph, Value image, const NetworkSpec& spec, bool withActivationMap) {

@@ -9,12 +9,25 @@ namespace jcs {
 
 enum class Task { kClassification, kSegmentation };
 
+/// A part of a network that ImageNet files, or a trained classifier, can fill.
+struct Trunk {
+  enum class Kind { kVgg16, kRes2net };
+  Kind kind;
+  std::string prefix;  ///< of its parameters' names
+};
+
 struct NetworkInfo {
   std::string name;
   Task task;
   int64_t inputSize;                 ///< default height and width of the images it is fed, in pixels
   std::vector<std::string> outputs;  ///< of `inferenceGraph`
-  bool hasAblations = false;         ///< has the switches `efm` and `aff`
+  std::vector<Trunk> trunks;
+  bool hasAblations = false;  ///< has the switches `efm` and `aff`
+  /// Builds a segmenter; null for classifiers, which are one network of several depths.
+  SegmenterOutputs (*segmenter)(const Scope&, Value image, const NetworkSpec&, const BuildOptions&) = nullptr;
+
+  /// Where the features of a classifier enter a segmenter (figure 4), or null.
+  const Trunk* classifierTrunk() const;
 };
 
 /// Smallest height and width of an image: the deepest maps then still have one pixel.

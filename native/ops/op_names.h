@@ -47,7 +47,7 @@ inline constexpr auto kOpNames = std::to_array<std::string_view>({
     "sigmoid_cross_entropy",
     "min_max_normalize",
     "min_max_normalize_gradient",
-    // pixels.h
+    // images.h
     "pixels_to_images",
     "bits_to_masks",
     "augment_images",

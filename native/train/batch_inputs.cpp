@@ -1,9 +1,9 @@
 #include "train/batch_inputs.h"
 
-#include "nn/pixels.h"
+#include "nn/normalize.h"
 #include "ops/elementwise.h"
+#include "ops/images.h"
 #include "ops/layout.h"
-#include "ops/pixels.h"
 #include "ops/reduce.h"
 #include "train/task_loss.h"
 

@@ -33,7 +33,7 @@ class EmulatedCudaBackend : public Backend {
     registerLayout(registry_);
     registerLoss(registry_);
     registerOptimizer(registry_);
-    registerPixels(registry_);
+    registerImages(registry_);
     registerPool(registry_);
     registerReduce(registry_);
     registerResize(registry_);

@@ -6,7 +6,7 @@
 
 #include "io/safetensors.h"
 #include "native/harness.h"
-#include "native/pixel_programs.h"
+#include "native/image_programs.h"
 #include "native/samples.h"
 #include "native/test_files.h"
 

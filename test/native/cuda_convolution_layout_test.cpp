@@ -1,6 +1,6 @@
 #include <vector>
 
-#include "backend/cuda/kernels/convolution.h"
+#include "backend/cuda/kernels/conv2d.h"
 #include "cuda_emulation/emulation.h"
 #include "native/harness.h"
 

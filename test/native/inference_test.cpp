@@ -5,8 +5,8 @@
 #include "diagnosis/lesions.h"
 #include "native/error_code.h"
 #include "native/harness.h"
+#include "native/image_programs.h"
 #include "native/images.h"
-#include "native/pixel_programs.h"
 
 /// Classification and segmentation of slices, from pixels to results, against the network fed by hand.
 

@@ -10,7 +10,7 @@
 
 #include "native/error_code.h"
 #include "native/harness.h"
-#include "native/pixel_programs.h"
+#include "native/image_programs.h"
 #include "native/samples.h"
 #include "native/temporary_directory.h"
 

@@ -6,6 +6,7 @@ import {
   requireOneOf,
   requireString,
 } from '../base/check'
+import { callNativeNow } from '../native'
 
 /** Classifiers with two classes and activation maps. */
 export type ClassifierNetwork = 'res2net50-v1b' | 'res2net101-v1b'
@@ -69,4 +70,12 @@ export function specToJson(spec: ModelSpec): string {
     if (value !== undefined || name === 'network') check(`spec.${name}`, value)
   }
   return JSON.stringify(spec)
+}
+
+/** Whether a network takes the features of a trained classifier (figure 4). */
+export function combinesClassifier(network: Network): boolean {
+  const all: { name: string; combinesClassifier: boolean }[] = JSON.parse(
+    callNativeNow((native) => native.networks()),
+  )
+  return all.some((info) => info.name === network && info.combinesClassifier)
 }

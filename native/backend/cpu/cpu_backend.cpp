@@ -41,17 +41,17 @@ std::string gibibytes(int64_t bytes) {
 class CpuBackend : public Backend {
  public:
   explicit CpuBackend(int threads) : device_(threads) {
-    registerAugmentation(registry_);
+    registerImageAugmentation(registry_);
     registerBatchNorm(registry_);
     registerConv2d(registry_);
     registerConv2dGradient(registry_);
     registerElementwise(registry_);
     registerLayout(registry_);
     registerLoss(registry_);
-    registerMapsToSources(registry_);
+    registerImageMaps(registry_);
     registerMatmul(registry_);
     registerOptimizer(registry_);
-    registerPixelsToImages(registry_);
+    registerImages(registry_);
     registerPool(registry_);
     registerReduce(registry_);
     registerResize(registry_);

@@ -37,17 +37,17 @@ using Prepare = Preparation<CpuDevice>;
 using Registry = KernelRegistry<CpuDevice>;
 
 // One function per kernel file adds that file's ops.
-void registerAugmentation(Registry& registry);
 void registerBatchNorm(Registry& registry);
 void registerConv2d(Registry& registry);
 void registerConv2dGradient(Registry& registry);
 void registerElementwise(Registry& registry);
+void registerImageAugmentation(Registry& registry);
+void registerImageMaps(Registry& registry);
+void registerImages(Registry& registry);
 void registerLayout(Registry& registry);
 void registerLoss(Registry& registry);
-void registerMapsToSources(Registry& registry);
 void registerMatmul(Registry& registry);
 void registerOptimizer(Registry& registry);
-void registerPixelsToImages(Registry& registry);
 void registerPool(Registry& registry);
 void registerReduce(Registry& registry);
 void registerResize(Registry& registry);

@@ -7,7 +7,7 @@
 
 #include "backend/backend.h"
 #include "backend/cuda/cudnn_graph.h"
-#include "backend/cuda/kernels/convolution.h"
+#include "backend/cuda/kernels/conv2d.h"
 #include "ops/conv2d.h"
 
 namespace jcs::cuda {

@@ -7,7 +7,7 @@
 #include "backend/cuda/cudnn.h"
 #include "backend/cuda/device_check.h"
 #include "backend/cuda/device_memory.h"
-#include "backend/cuda/kernels/convolution.h"
+#include "backend/cuda/kernels/conv2d.h"
 #include "backend/cuda/shared_library.h"
 
 namespace jcs::cuda {
@@ -129,7 +129,7 @@ class CudaBackend : public Backend {
     registerLoss(registry_);
     registerMatmul(registry_);
     registerOptimizer(registry_);
-    registerPixels(registry_);
+    registerImages(registry_);
     registerPool(registry_);
     registerReduce(registry_);
     registerResize(registry_);

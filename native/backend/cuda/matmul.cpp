@@ -2,7 +2,7 @@
 
 #include "backend/cuda/cublaslt.h"
 #include "backend/cuda/direct_kernels.h"
-#include "backend/cuda/kernels/convolution.h"
+#include "backend/cuda/kernels/conv2d.h"
 #include "backend/cuda/operands.h"
 
 namespace jcs::cuda {

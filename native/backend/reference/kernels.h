@@ -56,9 +56,9 @@ void addLoops(KernelRegistry<Oracle>& kernels, const std::string& name, typename
       [](const Op&, bool, int) { return true; });
 }
 
-void addConvolutionKernels(KernelRegistry<Oracle>& kernels);
+void addConv2dKernels(KernelRegistry<Oracle>& kernels);
 void addElementwiseKernels(KernelRegistry<Oracle>& kernels);
-void addReductionKernels(KernelRegistry<Oracle>& kernels);
+void addReduceKernels(KernelRegistry<Oracle>& kernels);
 void addMatmulKernels(KernelRegistry<Oracle>& kernels);
 void addBatchNormKernels(KernelRegistry<Oracle>& kernels);
 void addPoolKernels(KernelRegistry<Oracle>& kernels);
@@ -66,6 +66,6 @@ void addResizeKernels(KernelRegistry<Oracle>& kernels);
 void addLayoutKernels(KernelRegistry<Oracle>& kernels);
 void addLossKernels(KernelRegistry<Oracle>& kernels);
 void addOptimizerKernels(KernelRegistry<Oracle>& kernels);
-void addPixelKernels(KernelRegistry<Oracle>& kernels);
+void addImageKernels(KernelRegistry<Oracle>& kernels);
 
 }  // namespace jcs::reference

@@ -14,9 +14,9 @@ using namespace reference;
 
 KernelRegistry<Oracle> allKernels() {
   KernelRegistry<Oracle> kernels;
-  addConvolutionKernels(kernels);
+  addConv2dKernels(kernels);
   addElementwiseKernels(kernels);
-  addReductionKernels(kernels);
+  addReduceKernels(kernels);
   addMatmulKernels(kernels);
   addBatchNormKernels(kernels);
   addPoolKernels(kernels);
@@ -24,7 +24,7 @@ KernelRegistry<Oracle> allKernels() {
   addLayoutKernels(kernels);
   addLossKernels(kernels);
   addOptimizerKernels(kernels);
-  addPixelKernels(kernels);
+  addImageKernels(kernels);
   return kernels;
 }
 

@@ -6,11 +6,11 @@
 #include "native/compiled.h"
 #include "native/error_code.h"
 #include "native/harness.h"
+#include "native/image_programs.h"
 #include "native/images.h"
-#include "native/pixel_programs.h"
 #include "native/test_files.h"
-#include "nn/pixels.h"
-#include "ops/pixels.h"
+#include "nn/normalize.h"
+#include "ops/images.h"
 
 using namespace jcs;
 

@@ -1,5 +1,5 @@
-#include "backend/reference/kernels.h"
 #include "ops/conv2d.h"
+#include "backend/reference/kernels.h"
 
 namespace jcs::reference {
 
@@ -76,7 +76,7 @@ void weightGradient(const Conv2dWeightGradient& op, const Operands& operands) {
 
 }  // namespace
 
-void addConvolutionKernels(KernelRegistry<Oracle>& kernels) {
+void addConv2dKernels(KernelRegistry<Oracle>& kernels) {
   addLoops<Conv2d>(kernels, "conv2d", conv2d);
   addLoops<Conv2dInputGradient>(kernels, "conv2d_input_gradient", inputGradient);
   addLoops<Conv2dWeightGradient>(kernels, "conv2d_weight_gradient", weightGradient);

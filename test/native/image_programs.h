@@ -7,12 +7,12 @@
 
 #include "data/loader.h"
 #include "native/reference_run.h"
-#include "ops/pixels.h"
+#include "ops/images.h"
 #include "train/batch_inputs.h"
 
 namespace jcs {
 
-/// What the ops of ops/pixels.h make of pixels, as compiled programs on the CPU, or on `backend`.
+/// What the ops of ops/images.h make of pixels, as compiled programs on the CPU, or on `backend`.
 
 /// The CPU backend and the CUDA backend's own kernels on the host.
 const std::vector<std::shared_ptr<Backend>>& pixelBackends();

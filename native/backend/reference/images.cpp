@@ -1,4 +1,4 @@
-#include "ops/pixels.h"
+#include "ops/images.h"
 
 #include <algorithm>
 #include <cstring>
@@ -202,7 +202,7 @@ void mapsToSources(const MapsToSources& op, const Operands& operands) {
 
 }  // namespace
 
-void addPixelKernels(KernelRegistry<Oracle>& kernels) {
+void addImageKernels(KernelRegistry<Oracle>& kernels) {
   const auto add = [&]<typename OpType>(const std::string& name, void (*compute)(const OpType&, const Operands&)) {
     // Dense operands only: nothing produces or reads channel slices of what these exchange.
     kernels.add(name,

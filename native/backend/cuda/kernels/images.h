@@ -1,9 +1,9 @@
 #pragma once
 
 #include "backend/cuda/kernels/launcher.h"
-#include "ops/pixel_records.h"
+#include "ops/image_records.h"
 
-/// See ops/pixels.h. Everything is dense; how large the images in a batch are is known to the device alone.
+/// See ops/images.h. Everything is dense; how large the images in a batch are is known to the device alone.
 namespace jcs::cuda {
 
 struct ImageExtent {

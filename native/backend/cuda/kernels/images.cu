@@ -1,4 +1,4 @@
-#include "backend/cuda/kernels/pixels.h"
+#include "backend/cuda/kernels/images.h"
 
 #include "backend/cuda/kernels/lanes.cuh"
 

@@ -1,17 +1,16 @@
-// node bench/real-data.mjs CONFIG.json [--set path=JSON]... [--log FILE]
+// node experiments/real-data.mjs CONFIG.json [--set path=JSON]... [--log FILE]
 //
 // One run on real data through the public API: trains as the configuration says, scores the model once on its `test`
-// dataset, and writes figures, settings, time and machine to bench/results/<name>.json. With --set it is a trial of
+// dataset, and writes figures, settings, time and machine to experiments/results/<name>.json. With --set it is a trial of
 // other settings: its record goes to --log (one JSON line each), and no result is written. Dataset paths are relative
 // to the shared data folder: ../shared/data, or $JCS_SHARED/data.
 import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { availableParallelism, cpus } from 'node:os'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { root, sharedFolder } from '../scripts/paths.mjs'
 
-const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
-const dataFolder = path.join(process.env.JCS_SHARED ?? path.join(root, '..', 'shared'), 'data')
+const dataFolder = path.join(sharedFolder, 'data')
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -95,7 +94,7 @@ if (config.test) {
 const cpu = process.cpuUsage()
 const record = {
   name: path.basename(configPath, '.json'),
-  command: `node bench/real-data.mjs ${path.relative(root, path.resolve(configPath))}`,
+  command: `node experiments/real-data.mjs ${path.relative(root, path.resolve(configPath))}`,
   date: new Date().toISOString().slice(0, 10),
   machine: `${availableParallelism()} × ${cpus()[0].model.trim()}`,
   spec: model.spec,
@@ -114,7 +113,7 @@ await model.dispose()
 if (values.log) {
   await appendFile(values.log, `${JSON.stringify({ set: values.set, ...record })}\n`)
 } else if (values.set.length === 0) {
-  const results = path.join(root, 'bench', 'results')
+  const results = path.join(root, 'experiments', 'results')
   await mkdir(results, { recursive: true })
   await writeFile(path.join(results, `${record.name}.json`), `${JSON.stringify(record, null, 2)}\n`)
 }

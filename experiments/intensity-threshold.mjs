@@ -1,10 +1,10 @@
-// node scripts/intensity-threshold.mjs [FOLDS.csv] [TEST FOLD]
+// node experiments/intensity-threshold.mjs [FOLDS.csv] [TEST FOLD]
 //
 // What a segmenter has to beat: one band of gray values for all images, every pixel within it called lesion. The band
 // (and the one-sided threshold) with the best mean Dice on the training folds is scored on the test fold. Of all
 // 32 896 bands none is left out: with cumulative histograms each costs two subtractions per image.
 import path from 'node:path'
-import { root } from './onednn-cache.mjs'
+import { root, sharedFolder } from '../scripts/paths.mjs'
 
 const { decodeSamples, readDataset } = await import(path.join(root, 'dist', 'datasets', 'index.js'))
 
@@ -59,8 +59,8 @@ const values = Array.from({ length: levels }, (_, value) => value)
 const thresholds = values.map((low) => [low, levels - 1])
 const bands = values.flatMap((low) => values.slice(low).map((high) => [low, high]))
 
-const shared = process.env.JCS_SHARED ?? path.join(root, '..', 'shared')
-const [csv = path.join(shared, 'data', 'covid19-ct100', 'folds.csv'), testFold = '1'] = process.argv.slice(2)
+const [csv = path.join(sharedFolder, 'data', 'covid19-ct100', 'folds.csv'), testFold = '1'] =
+  process.argv.slice(2)
 const trainFolds = ['1', '2', '3', '4', '5'].filter((fold) => fold !== testFold)
 const training = await histogramsOf(csv, trainFolds)
 const test = await histogramsOf(csv, [testFold])

@@ -1,4 +1,4 @@
-#include "native/pixel_programs.h"
+#include "native/image_programs.h"
 
 #include <optional>
 

@@ -1,5 +1,5 @@
-#include "backend/reference/kernels.h"
 #include "ops/reduce.h"
+#include "backend/reference/kernels.h"
 
 namespace jcs::reference {
 
@@ -24,7 +24,7 @@ void broadcast(const Broadcast& op, const Operands& operands) {
 
 }  // namespace
 
-void addReductionKernels(KernelRegistry<Oracle>& kernels) {
+void addReduceKernels(KernelRegistry<Oracle>& kernels) {
   addLoops<Reduce>(kernels, "reduce", reduce);
   addLoops<Broadcast>(kernels, "broadcast", broadcast);
 }

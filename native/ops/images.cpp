@@ -1,4 +1,4 @@
-#include "ops/pixels.h"
+#include "ops/images.h"
 
 namespace jcs {
 

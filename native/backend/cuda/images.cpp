@@ -1,6 +1,6 @@
-#include "ops/pixels.h"
+#include "ops/images.h"
 
-#include "backend/cuda/kernels/pixels.h"
+#include "backend/cuda/kernels/images.h"
 #include "backend/cuda/operands.h"
 
 namespace jcs::cuda {
@@ -85,7 +85,7 @@ std::unique_ptr<Kernel> prepareMapsToSources(const Prepare& p) {
 
 }  // namespace
 
-void registerPixels(Registry& registry) {
+void registerImages(Registry& registry) {
   registry.add("pixels_to_images", preparePixelsToImages);
   registry.add("bits_to_masks", prepareBitsToMasks);
   registry.add("augment_images", prepareAugmentImages);

@@ -1,4 +1,4 @@
-#include "nn/pixels.h"
+#include "nn/normalize.h"
 
 #include "ops/elementwise.h"
 

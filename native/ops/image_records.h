@@ -5,7 +5,7 @@
 #include "core/device_function.h"
 #include "core/philox_block.h"
 
-/// The records that the ops of pixels.h read and write, one a sample, as bytes of the host's layout. Kernels check what
+/// The records that the ops of images.h read and write, one a sample, as bytes of the host's layout. Kernels check what
 /// they read: whatever a record says, nothing outside of the operands is touched.
 namespace jcs {
 

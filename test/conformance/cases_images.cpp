@@ -4,7 +4,7 @@
 
 #include "conformance/case.h"
 #include "core/philox.h"
-#include "ops/pixels.h"
+#include "ops/images.h"
 
 namespace jcs::conformance {
 

@@ -3,7 +3,7 @@
 
 #include "backend/cpu/cpu_device.h"
 #include "backend/cpu/vectorise.h"
-#include "ops/pixels.h"
+#include "ops/images.h"
 
 namespace jcs::cpu {
 
@@ -174,7 +174,7 @@ class PixelsToImagesKernel : public Kernel {
 
 }  // namespace
 
-void registerPixelsToImages(Registry& registry) {
+void registerImages(Registry& registry) {
   registry.add("pixels_to_images", [](const Prepare& p) { return std::make_unique<PixelsToImagesKernel>(p); });
 }
 

@@ -1,5 +1,5 @@
 #include "backend/cuda/kernels/block_sum.cuh"
-#include "backend/cuda/kernels/pixels.h"
+#include "backend/cuda/kernels/images.h"
 
 namespace jcs::cuda {
 

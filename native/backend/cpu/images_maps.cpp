@@ -3,7 +3,7 @@
 
 #include "backend/cpu/cpu_device.h"
 #include "backend/cpu/vectorise.h"
-#include "ops/pixels.h"
+#include "ops/images.h"
 #include "ops/resize.h"
 
 namespace jcs::cpu {
@@ -126,7 +126,7 @@ class MapsToSourcesKernel : public Kernel {
 
 }  // namespace
 
-void registerMapsToSources(Registry& registry) {
+void registerImageMaps(Registry& registry) {
   registry.add("maps_to_sources", [](const Prepare& p) { return std::make_unique<MapsToSourcesKernel>(p); });
 }
 

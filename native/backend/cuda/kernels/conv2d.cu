@@ -1,4 +1,4 @@
-#include "backend/cuda/kernels/convolution.h"
+#include "backend/cuda/kernels/conv2d.h"
 
 #include "backend/cuda/kernels/lanes.cuh"
 

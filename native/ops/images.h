@@ -1,11 +1,11 @@
 #pragma once
 
 #include "graph/graph.h"
-#include "ops/pixel_records.h"
+#include "ops/image_records.h"
 
 /// From the bytes of a batch's images and masks to what a network reads, and from its maps back to bytes. Sources have
 /// different sizes and programs one, so the bytes of a batch lie end to end in one input, and a table of records
-/// (pixel_records.h) says what lies where. None of these has a gradient.
+/// (image_records.h) says what lies where. None of these has a gradient.
 namespace jcs {
 
 /// Images N×height×width×3 in [0, 1] from (bytes, a table of N `ImageRecord`): resized bilinearly with antialiasing (a

@@ -5,7 +5,7 @@
 
 #include "backend/cpu/cpu_device.h"
 #include "backend/cpu/vectorise.h"
-#include "ops/pixels.h"
+#include "ops/images.h"
 
 namespace jcs::cpu {
 
@@ -250,7 +250,7 @@ std::unique_ptr<Kernel> make(const Prepare& p) {
 
 }  // namespace
 
-void registerAugmentation(Registry& registry) {
+void registerImageAugmentation(Registry& registry) {
   registry.add("augment_images", make<AugmentKernel>);
   registry.add("bits_to_masks", make<BitsToMasksKernel>);
   registry.add("mix_samples", make<MixKernel>);
