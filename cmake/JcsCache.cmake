@@ -1,6 +1,7 @@
 # JCS_ONEDNN_CACHE and JCS_CUDA_CACHE: where set-up keeps oneDNN and NVIDIA's packages for this user. The scripts that put
 # them there say so; without Node there is nothing of theirs to be found.
 
+include_guard(DIRECTORY) # asked twice, answered once
 find_program(JCS_NODE node)
 mark_as_advanced(JCS_NODE)
 set(JCS_ONEDNN_CACHE "")

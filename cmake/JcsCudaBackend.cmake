@@ -5,7 +5,7 @@ set(JCS_CUDA AUTO CACHE STRING "Build the CUDA backend libjcs_cuda.so: ON, OFF, 
 set_property(CACHE JCS_CUDA PROPERTY STRINGS AUTO ON OFF)
 set(JCS_CUDA_ARCHITECTURES "" CACHE STRING "Compute capabilities to build for, such as '90'; empty: those of a release")
 set(CUDNN_ROOT "$ENV{CUDNN_ROOT}" CACHE PATH "Where cuDNN 9 lies; empty: the active virtual environment, what `npm run setup -- --cuda` fetched, the system")
-if(NOT JCS_CUDA OR JCS_SANITIZE) # sanitizers know nothing of the device; compute-sanitizer does (scripts/gpu-check)
+if(NOT JCS_CUDA OR JCS_SANITIZE) # sanitizers know nothing of the device
   return()
 endif()
 

@@ -37,7 +37,7 @@ const typescriptLayers = {
   run: ['images', 'base'],
   native: ['run', 'images', 'base'],
   cases: ['native', 'run', 'images', 'base'],
-  case: ['cases', 'run', 'images', 'base'],
+  'open-case': ['cases', 'run', 'images', 'base'],
   devices: ['native'],
   metrics: ['native', 'base'],
   model: ['native', 'base'],
@@ -49,7 +49,7 @@ const typescriptLayers = {
   train: ['training', 'model', 'native', 'run', 'datasets', 'base'],
   evaluate: ['training', 'inference', 'model', 'metrics', 'cases', 'native', 'run', 'datasets', 'base'],
   report: ['model', 'cases', 'run', 'images', 'base'],
-  demo: ['report', 'train', 'training', 'diagnose', 'model', 'case', 'run', 'phantom', 'base'],
+  demo: ['report', 'train', 'training', 'diagnose', 'model', 'open-case', 'run', 'phantom', 'base'],
   cli: '*',
   index: '*',
 }

@@ -1,5 +1,4 @@
-// Where things lie: the repository, and what set-up keeps per user. Run as a program it prints the latter's folder,
-// which is how CMake knows it.
+// Where things lie: the repository, what set-up keeps per user, real data.
 import { homedir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'

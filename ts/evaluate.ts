@@ -115,9 +115,9 @@ async function evaluateClassifier(
         nativeOf(model),
         store.native,
         batchSize,
-        { threshold, sliceThresholds },
         cancellation,
         (event) => context.emit(JSON.parse(event)),
+        { threshold, sliceThresholds },
       ),
     ),
   )
@@ -141,7 +141,7 @@ async function evaluateSegmenter(
   const { store, ...rest } = await readSamples(model, data, options, context)
   const metrics = await withNativeCalls(context.signal, (start) =>
     start((cancellation, native) =>
-      native.evaluateSegmenter(nativeOf(model), store.native, batchSize, undefined, cancellation, (event) =>
+      native.evaluateSegmenter(nativeOf(model), store.native, batchSize, cancellation, (event) =>
         context.emit(JSON.parse(event)),
       ),
     ),

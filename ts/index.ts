@@ -7,7 +7,6 @@
 
 export { disclaimer } from './base/disclaimer'
 export { JcsError, type JcsErrorCode } from './base/errors'
-export { type Case, openCase } from './case'
 export { type ClassifyOptions, classify } from './classify'
 export {
   type BadSample,
@@ -61,6 +60,7 @@ export {
 export type { DeviceName, Precision, RuntimeOptions } from './model/runtime'
 export type { ClassifierNetwork, ModelSpec, Network, SegmenterNetwork } from './model/spec'
 export type { ParameterInfo, Tensor } from './native'
+export { type Case, openCase } from './open-case'
 export {
   generateCase,
   type PhantomCase,

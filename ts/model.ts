@@ -189,7 +189,7 @@ export class Model implements AsyncDisposable {
   }
 
   /**
-   * Writes the inference network as ONNX (opset 17 or later): input `image`, outputs as of `forward`. Normalisation is
+   * Writes the inference network as ONNX (opset 18): input `image`, outputs as of `forward`. Normalisation is
    * not part of it.
    *
    * @throws JcsError INVALID_ARGUMENT, INPUT_TOO_SMALL, FILE_UNWRITABLE, DISK_FULL, DISPOSED

@@ -96,9 +96,9 @@ export interface NativeSliceStore {
   readonly isOverLimit: boolean
   spill(): Promise<void>
   read(index: number): Promise<DecodedImage>
-  release(index: number): void
+  /** Frees what slices [first, end) take; their indices stay taken. */
+  release(first: number, end: number): void
   readonly size: number
-  readonly bytes: number
 }
 
 export interface NativeEvaluation {
@@ -127,15 +127,14 @@ interface Addon {
     model: NativeModel,
     data: NativeSliceStore,
     batchSize: number,
-    options: { threshold: number; sliceThresholds: readonly number[] },
     cancellation: NativeCancellation | undefined,
     onEvent: (event: Json) => void,
+    options: { threshold: number; sliceThresholds: readonly number[] },
   ): Promise<NativeEvaluation>
   evaluateSegmenter(
     model: NativeModel,
     data: NativeSliceStore,
     batchSize: number,
-    options: undefined,
     cancellation: NativeCancellation | undefined,
     onEvent: (event: Json) => void,
   ): Promise<Record<string, number>>

@@ -1,5 +1,4 @@
 import { JcsError } from './base/errors'
-import { undefinedAsNaN } from './base/json'
 import { makeWritableDirectory } from './base/write-files'
 import { type BadSample, type Dataset, findOverlap, readDataset, splitByPatient } from './datasets'
 import { createModel, loadModel, type Model, nativeFor, nativeOf } from './model'
@@ -149,6 +148,11 @@ async function prepareModel(options: TrainOptions): Promise<Model> {
   } finally {
     if (companion !== classifier) await companion.dispose()
   }
+}
+
+/** JSON has no NaN: a metric that is not defined on the data arrives as null. */
+function undefinedAsNaN(metrics: Record<string, number | null>): Record<string, number> {
+  return Object.fromEntries(Object.entries(metrics).map(([name, value]) => [name, value ?? Number.NaN]))
 }
 
 function withNaN(event: ProgressEvent): ProgressEvent {

@@ -28,11 +28,14 @@ bool toBoolean(const Napi::Value& value, const char* what) {
   return value.As<Napi::Boolean>().Value();
 }
 
-int64_t toBatchSize(const Napi::Value& value) {
-  const double size = toNumber(value, "batchSize");
-  require(size >= 1 && size <= 4096 && size == std::floor(size), errors::kInvalidArgument,
-          "batchSize must be a whole number between 1 and 4096");
-  return static_cast<int64_t>(size);
+int64_t toWhole(const Napi::Value& value, const char* what, int64_t low, int64_t high) {
+  const double number = toNumber(value, what);
+  require(number >= static_cast<double>(low) && number <= static_cast<double>(high) && number == std::floor(number),
+          errors::kInvalidArgument, [&] {
+            return std::string(what) + " must be a whole number between " + std::to_string(low) + " and " +
+                   std::to_string(high);
+          });
+  return static_cast<int64_t>(number);
 }
 
 Napi::Object toObject(const Napi::Value& value, const char* what) {

@@ -14,8 +14,10 @@ namespace jcs {
 std::string toString(const Napi::Value& value, const char* what);
 double toNumber(const Napi::Value& value, const char* what);
 bool toBoolean(const Napi::Value& value, const char* what);
-/// Images per run of a network: a whole number from 1 to 4096.
-int64_t toBatchSize(const Napi::Value& value);
+/// A whole number in [low, high], of at most 2^53. INVALID_ARGUMENT.
+int64_t toWhole(const Napi::Value& value, const char* what, int64_t low, int64_t high = int64_t{1} << 53);
+/// Images per run of a network.
+inline int64_t toBatchSize(const Napi::Value& value) { return toWhole(value, "batchSize", 1, 4096); }
 Napi::Object toObject(const Napi::Value& value, const char* what);
 /// The memory of a Float32Array or a Uint8Array, valid while nothing of JavaScript runs.
 std::span<const float> toFloats(const Napi::Value& value, const char* what);

@@ -1,7 +1,5 @@
 #include "binding/diagnosis.h"
 
-#include <cmath>
-
 #include "binding/cancellation.h"
 #include "binding/convert.h"
 #include "binding/event_stream.h"
@@ -13,17 +11,10 @@ namespace jcs {
 
 namespace {
 
-int64_t toCount(const Napi::Value& value, const char* what) {
-  const double count = toNumber(value, what);
-  require(count >= 0 && count <= 0x1p53 && count == std::floor(count), errors::kInvalidArgument,
-          [&] { return std::string(what) + " must be a whole number of at least 0"; });
-  return static_cast<int64_t>(count);
-}
-
 Napi::Value decide(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto probabilities = toFloats(info[0], "probabilities");
-    const CaseRule rule{toNumber(info[1], "probabilityThreshold"), toCount(info[2], "sliceThreshold")};
+    const CaseRule rule{toNumber(info[1], "probabilityThreshold"), toWhole(info[2], "sliceThreshold", 0)};
     const CaseDecision decision = decideCase(probabilities, rule);
     const auto object = Napi::Object::New(info.Env());
     object.Set("positive", decision.positive);
@@ -35,7 +26,7 @@ Napi::Value decide(const Napi::CallbackInfo& info) {
 
 Napi::Value requireDecidableCase(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    requireDecidable(toCount(info[0], "slices"), toCount(info[1], "defaultSliceThreshold"));
+    requireDecidable(toWhole(info[0], "slices", 0), toWhole(info[1], "defaultSliceThreshold", 0));
     return info.Env().Undefined();
   });
 }
@@ -75,7 +66,7 @@ Napi::Value fromCases(Napi::Env env, const std::vector<PatientCase>& cases, cons
   return object;
 }
 
-/// What both evaluations take: model, dataset, batch size, options, cancellation, callback.
+/// What both evaluations take: model, dataset, batch size, cancellation, callback.
 struct EvaluationCall {
   std::shared_ptr<Model> model;
   std::shared_ptr<SliceStore> dataset;
@@ -87,8 +78,8 @@ struct EvaluationCall {
       : model(ModelObject::unwrap(info[0])),
         dataset(SliceStoreObject::unwrap(info[1])),
         batchSize(toBatchSize(info[2])),
-        flag(toCancelFlag(info[4])),
-        events(std::make_shared<EventStream>(AddonData::of(info.Env()).thread, info[5])) {
+        flag(toCancelFlag(info[3])),
+        events(std::make_shared<EventStream>(AddonData::of(info.Env()).thread, info[4])) {
     model->requireAlive();
   }
 
@@ -100,13 +91,13 @@ struct EvaluationCall {
 Napi::Value evaluateClassifierModel(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const EvaluationCall call(info);
-    const Napi::Object options = toObject(info[3], "options");
+    const Napi::Object options = toObject(info[5], "options");
     const double threshold = toNumber(options.Get("threshold"), "threshold");
     std::vector<int64_t> sliceThresholds;
     const Napi::Value list = options.Get("sliceThresholds");
     require(list.IsArray(), errors::kInvalidType, "sliceThresholds must be an array");
     for (uint32_t i = 0; i < list.As<Napi::Array>().Length(); ++i)
-      sliceThresholds.push_back(toCount(list.As<Napi::Array>().Get(i), "every one of sliceThresholds"));
+      sliceThresholds.push_back(toWhole(list.As<Napi::Array>().Get(i), "every one of sliceThresholds", 0));
     return AddonData::of(info.Env()).run(info.Env(), call.flag, [=](const CancelFlag& flag) {
       const auto progress = [&](size_t done, size_t total) { call.report(done, total); };
       const auto result = std::make_shared<ClassifierEvaluation>(

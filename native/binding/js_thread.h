@@ -39,8 +39,8 @@ Napi::Error toJsError(Napi::Env env, const std::string& code, const std::string&
 /// What is being thrown, as code and message; C++ exceptions of other kinds become OUT_OF_MEMORY or INTERNAL.
 Error currentError();
 
-/// A promise whose `work` runs elsewhere. `start` gets a function to be called once, from any thread, with what
-/// converts the result on the JavaScript thread; `fail` rejects.
+/// A promise whose work runs elsewhere. It is settled once, from any thread: with what converts the result on the
+/// JavaScript thread, or with an error.
 class Deferred {
  public:
   static std::shared_ptr<Deferred> create(Napi::Env env, std::shared_ptr<JsThread> thread);

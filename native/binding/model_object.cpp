@@ -197,7 +197,7 @@ Napi::Value ModelObject::classify(const Napi::CallbackInfo& info) {
     const bool explain = toBoolean(options.Get("explain"), "explain");
     const CaseRule rule{.probabilityThreshold = toNumber(options.Get("threshold"), "threshold")};
     const int64_t batchSize = toBatchSize(options.Get("batchSize"));
-    return start(info, info[3], [=, indices = toSliceIndices(info[1], *store)](Model& model, auto* cancelled) {
+    return start(info, info[3], [=, indices = toSliceIndices(info[1])](Model& model, auto* cancelled) {
       auto results = std::make_shared<std::vector<SliceClassification>>(
           classifySlices(model, {*store, indices}, batchSize, explain, cancelled));
       return Deferred::Convert([=](Napi::Env env) {
@@ -214,9 +214,9 @@ Napi::Value ModelObject::segment(const Napi::CallbackInfo& info) {
     SegmentationRequest request;
     request.threshold = static_cast<float>(toNumber(options.Get("threshold"), "threshold"));
     request.probabilities = toBoolean(options.Get("probabilities"), "probabilities");
-    request.minAreaPixels = static_cast<int64_t>(toNumber(options.Get("minAreaPixels"), "minAreaPixels"));
+    request.minAreaPixels = toWhole(options.Get("minAreaPixels"), "minAreaPixels", 1);
     const int64_t batchSize = toBatchSize(options.Get("batchSize"));
-    return start(info, info[3], [=, indices = toSliceIndices(info[1], *store)](Model& model, auto* cancelled) {
+    return start(info, info[3], [=, indices = toSliceIndices(info[1])](Model& model, auto* cancelled) {
       auto results = std::make_shared<std::vector<SliceSegmentation>>(
           segmentSlices(model, {*store, indices}, batchSize, request, cancelled));
       return Deferred::Convert([=](Napi::Env env) { return fromSegmentations(env, *results, {*store, indices}); });
@@ -245,10 +245,8 @@ Napi::Value ModelObject::copyTrunk(const Napi::CallbackInfo& info) {
 /// profile(n, height, width): JSON of the compiled inference program's steps with the time of one warm run.
 Napi::Value ModelObject::profile(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    const auto n = static_cast<int64_t>(toNumber(info[0], "batch"));
-    const auto height = static_cast<int64_t>(toNumber(info[1], "height"));
-    const auto width = static_cast<int64_t>(toNumber(info[2], "width"));
-    require(n >= 1 && n <= 4096, errors::kInvalidArgument, "batch must be between 1 and 4096");
+    const int64_t n = toBatchSize(info[0]);
+    const int64_t height = toWhole(info[1], "height", 1, 16384), width = toWhole(info[2], "width", 1, 16384);
     return start(info, info[3], [=](Model& model, const std::atomic<bool>* cancelled) {
       return Deferred::Convert([text = profileJson(model.profile(n, height, width, cancelled))](Napi::Env env) {
         return Napi::String::New(env, text);

@@ -1,5 +1,6 @@
 #include "binding/slice_store_object.h"
 
+#include <array>
 #include <cmath>
 #include <cstring>
 
@@ -24,13 +25,6 @@ std::span<const std::byte> bytesOf(const Napi::TypedArray& array) {
   return {static_cast<const std::byte*>(array.ArrayBuffer().Data()) + array.ByteOffset(), array.ByteLength()};
 }
 
-int64_t extent(const Napi::Object& object, const char* name) {
-  const double value = toNumber(object.Get(name), name);
-  require(value >= 1 && value <= 1e6 && value == std::floor(value), errors::kInvalidArgument,
-          [&] { return std::string(name) + " must be a whole number between 1 and 1000000"; });
-  return static_cast<int64_t>(value);
-}
-
 /// The numbers of an array of `N`; absent for undefined.
 template <size_t N>
 std::optional<std::array<double, N>> toNumbers(const Napi::Value& value, const char* what) {
@@ -47,9 +41,7 @@ std::optional<std::array<double, N>> toNumbers(const Napi::Value& value, const c
 
 int toLabel(const Napi::Value& value) {
   if (value.IsUndefined()) return -1;
-  const double label = toNumber(value, "label");
-  require(label == 0 || label == 1, errors::kInvalidArgument, "a label must be 0 (uninfected) or 1 (infected)");
-  return static_cast<int>(label);
+  return static_cast<int>(toWhole(value, "a label, 0 (uninfected) or 1 (infected),", 0, 1));
 }
 
 std::string toText(const Napi::Value& value, const char* what) {
@@ -59,9 +51,9 @@ std::string toText(const Napi::Value& value, const char* what) {
 SliceInfo toInfo(const Napi::Object& object, PixelFormat format) {
   SliceInfo info;
   info.format = format;
-  info.width = extent(object, "width");
-  info.height = extent(object, "height");
-  info.channels = extent(object, "channels");
+  info.width = toWhole(object.Get("width"), "width", 1, 1000000);
+  info.height = toWhole(object.Get("height"), "height", 1, 1000000);
+  info.channels = toWhole(object.Get("channels"), "channels", 1, 3);
   if (format == PixelFormat::kI16) {
     const Napi::Object window = toObject(object.Get("window"), "the window of signed pixels");
     info.window = {toNumber(window.Get("center"), "window.center"), toNumber(window.Get("width"), "window.width")};
@@ -76,17 +68,21 @@ SliceInfo toInfo(const Napi::Object& object, PixelFormat format) {
 
 std::span<const uint8_t> toMask(const Napi::Value& value) {
   if (value.IsUndefined()) return {};
-  require(value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array,
-          errors::kInvalidType, "a mask must be a Uint8Array");
-  const auto array = value.As<Napi::Uint8Array>();
-  require(array.ElementLength() > 0, errors::kShapeMismatch, "a mask must have one value per pixel of its image");
-  return {array.Data(), array.ElementLength()};
+  const auto mask = toBytes(value, "a mask");
+  require(!mask.empty(), errors::kShapeMismatch, "a mask must have one value per pixel of its image");
+  return mask;
 }
 
 template <typename Array>
 Napi::Value typedArray(Napi::Env env, const std::vector<std::byte>& bytes, size_t valueBytes) {
   auto array = Array::New(env, bytes.size() / valueBytes);
   std::memcpy(array.Data(), bytes.data(), bytes.size());
+  return array;
+}
+
+Napi::Array fromNumbers(Napi::Env env, std::span<const double> numbers) {
+  const auto array = Napi::Array::New(env);
+  for (const double number : numbers) array.Set(array.Length(), number);
   return array;
 }
 
@@ -107,12 +103,9 @@ Napi::Value fromPixels(Napi::Env env, const SliceInfo& info, const std::vector<s
     window.Set("width", info.window.width);
     object.Set("window", window);
   }
-  if (info.spacing) {
-    const auto spacing = Napi::Array::New(env, 2);
-    spacing.Set(0u, info.spacing->row);
-    spacing.Set(1u, info.spacing->column);
-    object.Set("spacing", spacing);
-  }
+  if (info.spacing) object.Set("spacing", fromNumbers(env, std::array{info.spacing->row, info.spacing->column}));
+  if (info.positionMm) object.Set("positionMm", fromNumbers(env, *info.positionMm));
+  if (!info.source.empty()) object.Set("source", info.source);
   return object;
 }
 
@@ -125,13 +118,7 @@ void freeArray(const Napi::Value& value) {
   if (array.ByteLength() == buffer.ByteLength()) napi_detach_arraybuffer(value.Env(), buffer);
 }
 
-size_t toIndex(const Napi::Value& value, const SliceStore& store) {
-  const double index = toNumber(value, "the index of a slice");
-  require(index >= 0 && index < static_cast<double>(store.size()) && index == std::floor(index),
-          errors::kInvalidArgument,
-          [&] { return "there is no slice " + std::to_string(index) + " among " + std::to_string(store.size()); });
-  return static_cast<size_t>(index);
-}
+size_t toIndex(const Napi::Value& value) { return static_cast<size_t>(toWhole(value, "the index of a slice", 0)); }
 
 }  // namespace
 
@@ -141,18 +128,15 @@ void SliceStoreObject::define(Napi::Env env, Napi::Object exports) {
       {InstanceMethod("append", &SliceStoreObject::append), InstanceMethod("spill", &SliceStoreObject::spill),
        InstanceMethod("read", &SliceStoreObject::read), InstanceMethod("release", &SliceStoreObject::release),
        InstanceAccessor("isOverLimit", &SliceStoreObject::isOverLimit, nullptr),
-       InstanceAccessor("size", &SliceStoreObject::size, nullptr),
-       InstanceAccessor("bytes", &SliceStoreObject::bytes, nullptr)});
+       InstanceAccessor("size", &SliceStoreObject::size, nullptr)});
   AddonData::of(env).sliceStoreConstructor = Napi::Persistent(constructor);
   exports.Set("NativeSliceStore", constructor);
 }
 
 SliceStoreObject::SliceStoreObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   guarded(info.Env(), [&] {
-    const double limit = info[0].IsUndefined() ? static_cast<double>(SliceStore::kDefaultMemoryLimit)
-                                               : toNumber(info[0], "memoryLimitBytes");
-    require(limit >= 0 && limit <= 0x1p53, errors::kInvalidArgument, "memoryLimitBytes must be at least 0");
-    store_ = std::make_shared<SliceStore>(static_cast<int64_t>(limit));
+    store_ = std::make_shared<SliceStore>(info[0].IsUndefined() ? SliceStore::kDefaultMemoryLimit
+                                                                : toWhole(info[0], "memoryLimitBytes", 0));
   });
 }
 
@@ -203,7 +187,7 @@ Napi::Value SliceStoreObject::spill(const Napi::CallbackInfo& info) {
 
 Napi::Value SliceStoreObject::read(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    const size_t index = toIndex(info[0], *store_);
+    const size_t index = toIndex(info[0]);
     return AddonData::of(info.Env()).run(info.Env(), nullptr, [store = store_, index](const CancelFlag&) {
       auto pixels = std::make_shared<std::vector<std::byte>>(store->pixels(index));
       return Deferred::Convert([=](Napi::Env env) { return fromPixels(env, store->info(index), *pixels); });
@@ -213,7 +197,7 @@ Napi::Value SliceStoreObject::read(const Napi::CallbackInfo& info) {
 
 Napi::Value SliceStoreObject::release(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    store_->release(toIndex(info[0], *store_));
+    store_->release(toIndex(info[0]), toIndex(info[1]));
     reportMemory();
     return info.Env().Undefined();
   });
@@ -223,15 +207,11 @@ Napi::Value SliceStoreObject::size(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(store_->size()));
 }
 
-Napi::Value SliceStoreObject::bytes(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), static_cast<double>(store_->bytes()));
-}
-
-std::vector<size_t> toSliceIndices(const Napi::Value& value, const SliceStore& store) {
+std::vector<size_t> toSliceIndices(const Napi::Value& value) {
   require(value.IsArray(), errors::kInvalidType, "slices must be an array of indices");
   const auto array = value.As<Napi::Array>();
   std::vector<size_t> indices;
-  for (uint32_t i = 0; i < array.Length(); ++i) indices.push_back(toIndex(array.Get(i), store));
+  for (uint32_t i = 0; i < array.Length(); ++i) indices.push_back(toIndex(array.Get(i)));
   return indices;
 }
 

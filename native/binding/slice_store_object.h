@@ -22,14 +22,13 @@ class SliceStoreObject : public Napi::ObjectWrap<SliceStoreObject> {
   Napi::Value read(const Napi::CallbackInfo& info);
   Napi::Value release(const Napi::CallbackInfo& info);
   Napi::Value size(const Napi::CallbackInfo& info);
-  Napi::Value bytes(const Napi::CallbackInfo& info);
   void reportMemory();
 
   std::shared_ptr<SliceStore> store_;
   int64_t reportedBytes_ = 0;  ///< what V8 was told that this object holds outside its heap
 };
 
-/// Indices of slices in `store`, all of them there. INVALID_TYPE, INVALID_ARGUMENT.
-std::vector<size_t> toSliceIndices(const Napi::Value& value, const SliceStore& store);
+/// INVALID_TYPE, INVALID_ARGUMENT. Whether a store has such slices is the store's to say.
+std::vector<size_t> toSliceIndices(const Napi::Value& value);
 
 }  // namespace jcs

@@ -5,8 +5,7 @@
 namespace jcs {
 
 /// train(model, dataset, validation | undefined, optionsJson, cancellation, onEvent): promise of the outcome as JSON.
-/// evaluate(model, dataset, batchSize, cancellation, onEvent): promise of { metrics, probabilities? } as JSON.
-/// recipe(name, task, pretrained): the recipe's settings as JSON.
+/// trainSettings(task, optionsJson): every setting that the options, given over a recipe, come to, as JSON.
 void defineTraining(Napi::Env env, Napi::Object exports);
 
 }  // namespace jcs

@@ -15,15 +15,16 @@ class BitMask {
   /// Bits as `bits` gives them, of as many pixels.
   BitMask(std::vector<std::byte> bits, int64_t pixels);
 
-  int64_t pixels() const { return pixels_; }
   std::span<const std::byte> bits() const { return bits_; }
   /// One byte a pixel, 0 or 1.
   std::vector<uint8_t> bytes() const;
-  bool empty() const { return pixels_ == 0; }
 
  private:
   std::vector<std::byte> bits_;
   int64_t pixels_ = 0;
 };
+
+/// Whether every value is 0 or 1.
+bool isBinary(std::span<const uint8_t> mask);
 
 }  // namespace jcs

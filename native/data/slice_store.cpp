@@ -13,8 +13,7 @@ void requireMaskOf(const SliceInfo& info, std::span<const uint8_t> mask) {
     return "a mask of " + std::to_string(mask.size()) + " pixels belongs to an image of " + std::to_string(info.width) +
            "×" + std::to_string(info.height);
   });
-  require(std::ranges::all_of(mask, [](uint8_t value) { return value <= 1; }), errors::kInvalidArgument,
-          "a mask has values other than 0 and 1");
+  require(isBinary(mask), errors::kInvalidArgument, "a mask has values other than 0 and 1");
 }
 
 }  // namespace
@@ -22,15 +21,20 @@ void requireMaskOf(const SliceInfo& info, std::span<const uint8_t> mask) {
 SliceStore::SliceStore(int64_t memoryLimit, std::string directory)
     : memoryLimit_(memoryLimit), directory_(std::move(directory)) {}
 
+SliceStore::Spilled::Spilled(std::shared_ptr<UnnamedFile> f, std::span<const std::byte> data)
+    : file(std::move(f)), offset(file->append(data)), bytes(static_cast<int64_t>(data.size())) {}
+
+SliceStore::Spilled::~Spilled() { file->discard(offset, bytes); }
+
 size_t SliceStore::append(SliceInfo info, std::span<const std::byte> pixels, std::span<const uint8_t> mask) {
   validate(info, pixels);
   requireMaskOf(info, mask);
-  info.hasMask = !mask.empty();
-  info.maskIsEmpty = std::ranges::find(mask, uint8_t{1}) == mask.end();
-  auto memory = std::make_shared<std::vector<std::byte>>();
-  memory->reserve(pixels.size() + (mask.size() + 7) / 8);
-  memory->assign(pixels.begin(), pixels.end());
   const BitMask bits(mask);
+  info.hasMask = !mask.empty();
+  info.maskIsEmpty = std::ranges::all_of(bits.bits(), [](std::byte eight) { return eight == std::byte{0}; });
+  auto memory = std::make_shared<Memory>();
+  memory->reserve(pixels.size() + bits.bits().size());
+  memory->assign(pixels.begin(), pixels.end());
   memory->insert(memory->end(), bits.bits().begin(), bits.bits().end());
 
   const std::lock_guard lock(mutex_);
@@ -48,26 +52,26 @@ bool SliceStore::isOverLimit() const {
 void SliceStore::spill() {
   const std::lock_guard spilling(spilling_);
   for (size_t index = size(); index-- > 0;) {
-    std::shared_ptr<const std::vector<std::byte>> memory;
+    std::shared_ptr<const Memory> memory;
     {
       const std::lock_guard lock(mutex_);
       if (memoryBytes_ <= memoryLimit_) return;
-      memory = at(index).memory;
+      if (!at(index).isInMemory()) continue;
+      memory = std::get<std::shared_ptr<const Memory>>(at(index).block);
     }
-    if (!memory) continue;
-    if (!file_) file_ = std::make_unique<UnnamedFile>(directory_);
-    const int64_t offset = file_->append(*memory);
+    if (!file_) file_ = std::make_shared<UnnamedFile>(directory_);
+    auto spilled = std::make_shared<const Spilled>(file_, *memory);
     const std::lock_guard lock(mutex_);
     Entry& entry = at(index);
-    if (!entry.memory) continue;  // released meanwhile
-    entry.offset = offset;
-    entry.memory.reset();
+    if (!entry.isInMemory()) continue;  // released meanwhile
+    entry.block = std::move(spilled);
     memoryBytes_ -= entry.bytes();
   }
 }
 
 SliceStore::Entry& SliceStore::at(size_t index) const {
-  invariant(index < entries_.size(), "a slice beyond the store's end is asked for");
+  require(index < entries_.size(), errors::kInvalidArgument,
+          [&] { return "there is no slice " + std::to_string(index) + " among " + std::to_string(entries_.size()); });
   return entries_[index];
 }
 
@@ -76,22 +80,20 @@ const SliceInfo& SliceStore::info(size_t index) const {
   return at(index).info;
 }
 
-void SliceStore::read(size_t index, std::span<std::byte> bytes) const {
-  std::shared_ptr<const std::vector<std::byte>> memory;
-  int64_t offset = -1;
+void SliceStore::read(size_t index, std::span<std::byte> bytes, int64_t offset) const {
+  Block block;
   {
     const std::lock_guard lock(mutex_);
     const Entry& entry = at(index);
-    invariant(static_cast<int64_t>(bytes.size()) <= entry.bytes(), "more is read than a slice has");
-    memory = entry.memory;
-    offset = entry.offset;
+    invariant(offset + static_cast<int64_t>(bytes.size()) <= entry.bytes(), "more is read than a slice has");
+    block = entry.block;
   }
-  require(memory || offset >= 0, errors::kDisposed,
-          [&] { return "slice " + std::to_string(index) + " was given up; open its case again"; });
-  if (memory)
-    std::copy_n(memory->begin(), bytes.size(), bytes.begin());
+  if (const auto* memory = std::get_if<std::shared_ptr<const Memory>>(&block))
+    std::copy_n((*memory)->begin() + offset, bytes.size(), bytes.begin());
+  else if (const auto* spilled = std::get_if<std::shared_ptr<const Spilled>>(&block))
+    (*spilled)->file->read((*spilled)->offset + offset, bytes);
   else
-    file_->read(offset, bytes);
+    fail(errors::kDisposed, "slice " + std::to_string(index) + " was given up; open its case again");
 }
 
 std::vector<std::byte> SliceStore::pixels(size_t index) const {
@@ -103,18 +105,22 @@ std::vector<std::byte> SliceStore::pixels(size_t index) const {
 BitMask SliceStore::mask(size_t index) const {
   const SliceInfo& slice = info(index);
   if (!slice.hasMask) return {};
-  std::vector<std::byte> all(static_cast<size_t>(slice.imageBytes() + slice.maskBytes()));
-  read(index, all);
-  return {{all.begin() + slice.imageBytes(), all.end()}, slice.width * slice.height};
+  std::vector<std::byte> bits(static_cast<size_t>(slice.maskBytes()));
+  read(index, bits, slice.imageBytes());
+  return {std::move(bits), slice.width * slice.height};
 }
 
-void SliceStore::release(size_t index) {
-  const std::lock_guard lock(mutex_);
-  Entry& entry = at(index);
-  if (entry.memory) memoryBytes_ -= entry.bytes();
-  if (entry.memory || entry.offset >= 0) bytes_ -= entry.bytes();
-  entry.memory.reset();
-  entry.offset = -1;
+void SliceStore::release(size_t first, size_t end) {
+  if (first < end) info(end - 1);  // all of them are there, or none is given up
+  for (size_t index = first; index < end; ++index) {
+    Block released;  // freed without the lock
+    const std::lock_guard lock(mutex_);
+    Entry& entry = at(index);
+    std::swap(released, entry.block);
+    if (released.index() == 0) continue;
+    bytes_ -= entry.bytes();
+    if (released.index() == 1) memoryBytes_ -= entry.bytes();
+  }
 }
 
 size_t SliceStore::size() const {

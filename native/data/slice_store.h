@@ -3,6 +3,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <variant>
 
 #include "data/bit_mask.h"
 #include "data/slice.h"
@@ -34,15 +35,16 @@ class SliceStore {
 
   /// Valid as long as the store is.
   const SliceInfo& info(size_t index) const;
-  /// The first `bytes.size()` of the image's bytes and, behind them, the mask's bits. FILE_UNREADABLE when the disk
-  /// fails, DISPOSED for a slice that was released.
-  void read(size_t index, std::span<std::byte> bytes) const;
+  /// Bytes from `offset` on of a slice's: the image's and, behind them, the mask's bits. FILE_UNREADABLE when the disk
+  /// fails, DISPOSED for a slice that was released. Both, and all that take an index: INVALID_ARGUMENT for one that no
+  /// slice has.
+  void read(size_t index, std::span<std::byte> bytes, int64_t offset = 0) const;
   /// The same as values of their own; without a mask, the mask is empty.
   std::vector<std::byte> pixels(size_t index) const;
   BitMask mask(size_t index) const;
 
-  /// Gives up a slice's memory: its index stays, its pixels are gone.
-  void release(size_t index);
+  /// Gives up what slices [first, end) take, in memory and on the disk, once nobody reads them: their indices stay.
+  void release(size_t first, size_t end);
 
   size_t size() const;
   /// Of all slices that were not released, wherever they lie.
@@ -50,15 +52,27 @@ class SliceStore {
   int64_t memoryBytes() const;
 
  private:
-  /// Image bytes, then mask bits: in memory, in the file, or nowhere once released.
+  using Memory = std::vector<std::byte>;
+  /// A place in the file, which is given back with it.
+  struct Spilled {
+    std::shared_ptr<UnnamedFile> file;
+    int64_t offset, bytes;
+
+    Spilled(std::shared_ptr<UnnamedFile> f, std::span<const std::byte> data);
+    ~Spilled();
+    Spilled(const Spilled&) = delete;
+    Spilled& operator=(const Spilled&) = delete;
+  };
+  /// Image bytes, then mask bits: shared, so that whoever reads them keeps them while they are spilled or released.
+  using Block = std::variant<std::monostate, std::shared_ptr<const Memory>, std::shared_ptr<const Spilled>>;
   struct Entry {
     SliceInfo info;
-    std::shared_ptr<const std::vector<std::byte>> memory;
-    int64_t offset = -1;
+    Block block;  ///< of nothing once released
 
     int64_t bytes() const { return info.imageBytes() + info.maskBytes(); }
+    bool isInMemory() const { return block.index() == 1; }
   };
-  Entry& at(size_t index) const;  ///< holds `mutex_`
+  Entry& at(size_t index) const;  ///< call it with `mutex_` held
 
   const int64_t memoryLimit_;
   const std::string directory_;
@@ -66,7 +80,7 @@ class SliceStore {
   mutable std::deque<Entry> entries_;  ///< a deque, so that infos stay where they are
   int64_t bytes_ = 0, memoryBytes_ = 0;
   std::mutex spilling_;  ///< held while the file grows, which `mutex_` is not
-  std::unique_ptr<UnnamedFile> file_;
+  std::shared_ptr<UnnamedFile> file_;
 };
 
 }  // namespace jcs

@@ -65,6 +65,11 @@ int64_t UnnamedFile::append(std::span<const std::byte> bytes) {
   return begin;
 }
 
+void UnnamedFile::discard(int64_t offset, int64_t bytes) noexcept {
+  // Whole pages are freed, and a file system without holes keeps them: both cost space alone, until the file is closed.
+  ::fallocate(descriptor_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, bytes);
+}
+
 void UnnamedFile::read(int64_t offset, std::span<std::byte> bytes) const {
   while (!bytes.empty()) {
     const ssize_t count = ::pread(descriptor_, bytes.data(), std::min(bytes.size(), kMaxTransfer), offset);

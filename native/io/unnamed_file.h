@@ -19,6 +19,8 @@ class UnnamedFile {
 
   /// Where the bytes lie from then on. DISK_FULL leaves the file as it was.
   int64_t append(std::span<const std::byte> bytes);
+  /// Gives the bytes' place on the disk back, where the file system can; nobody may read them any more.
+  void discard(int64_t offset, int64_t bytes) noexcept;
   /// FILE_UNREADABLE when the disk fails.
   void read(int64_t offset, std::span<std::byte> bytes) const;
   int64_t bytes() const { return bytes_; }

@@ -1,8 +1,10 @@
 #include "data/slice_store.h"
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <csignal>
+#include <filesystem>
 #include <thread>
 
 #include "native/error_code.h"
@@ -15,6 +17,18 @@ using namespace jcs;
 namespace {
 
 constexpr int64_t kInMemory = int64_t{1} << 40, kInFile = 0;
+
+/// What this process's open files that were made in `directory` take on the disk, named or not.
+int64_t blocksBelow(const std::string& directory) {
+  int64_t blocks = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    if (!std::filesystem::read_symlink(entry.path(), gone).string().starts_with(directory)) continue;
+    struct stat status;
+    if (::stat(entry.path().c_str(), &status) == 0) blocks += status.st_blocks;
+  }
+  return blocks;
+}
 
 }  // namespace
 
@@ -52,9 +66,9 @@ TEST("slice store: only what is beyond the limit leaves memory, and a released s
   store.spill();
   CHECK_EQUAL(store.memoryBytes(), int64_t{640});
   CHECK_EQUAL(store.bytes(), int64_t{1280});
-  store.release(0);
-  store.release(3);
-  store.release(3);
+  store.release(0, 1);
+  store.release(3, 4);
+  store.release(3, 4);
   CHECK_EQUAL(store.memoryBytes(), int64_t{320});
   CHECK_EQUAL(store.bytes(), int64_t{640});
   for (const size_t released : {size_t{0}, size_t{3}})
@@ -62,6 +76,21 @@ TEST("slice store: only what is beyond the limit leaves memory, and a released s
   CHECK(store.pixels(1) == sampleOf(1, 1, false).pixels && store.pixels(2) == sampleOf(2, 1, false).pixels);
   CHECK(store.info(3).width == 20 && store.size() == 4);
   CHECK_EQUAL(store.append(sampleOf(7, 1, false)), size_t{4});
+}
+
+TEST("slice store: what is released leaves the disk as well, once nobody reads it") {
+  const TemporaryDirectory directory;
+  SliceStore store(kInFile, directory.path());
+  const auto megabyte = sliceOf<uint8_t>(PixelFormat::kU8, 1 << 10, 1 << 10, std::vector<uint8_t>(1 << 20, 7));
+  for (int i = 0; i < 4; ++i) store.append(megabyte);
+  store.spill();
+  const int64_t before = blocksBelow(directory.path());
+  store.release(1, 3);
+  CHECK_EQUAL(before - blocksBelow(directory.path()), int64_t{2} << 11);  // of 512 bytes
+  CHECK(store.pixels(0) == megabyte.pixels && store.pixels(3) == megabyte.pixels);
+  CHECK(codeOf([&] { store.pixels(2); }) == errors::kDisposed);
+  CHECK(codeOf([&] { store.pixels(4); }) == errors::kInvalidArgument);
+  CHECK(codeOf([&] { store.release(3, 5); }) == errors::kInvalidArgument);
 }
 
 TEST("slice store: its file has no name") {
@@ -125,7 +154,7 @@ TEST("slice store: threads read, append, spill and release at once") {
   for (int i = 8; i < 200; ++i) {
     const size_t index = store.append(sampleOf(i, 1, true));
     if (store.isOverLimit()) store.spill();
-    if (i % 3 == 0) store.release(index);
+    if (i % 3 == 0) store.release(index, index + 1);
   }
   for (std::thread& thread : threads) thread.join();
   CHECK_EQUAL(wrong.load(), 0);

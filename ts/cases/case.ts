@@ -1,7 +1,8 @@
 import { throwIfAborted, untilAborted } from '../base/abort'
+import { requireWhole } from '../base/check'
 import { JcsError } from '../base/errors'
 import { type DecodedImage, decodeAll, type Images } from '../images'
-import { checkImageOptions, type ImageOptions } from '../run/options'
+import type { ImageOptions } from '../run/options'
 import { SliceStore } from './slice-store'
 
 /**
@@ -11,6 +12,7 @@ import { SliceStore } from './slice-store'
  */
 export class Case implements Disposable {
   readonly #store = new SliceStore()
+  /** Of the slices that are in the store and may be used. */
   readonly #names: string[] = []
   readonly #controller = new AbortController()
   readonly #decoded: AsyncGenerator<DecodedImage, void, undefined>
@@ -20,9 +22,7 @@ export class Case implements Disposable {
   #decoding: Promise<void> | undefined
 
   /** @internal */
-  constructor(images: Images, options: ImageOptions = {}) {
-    checkImageOptions(options)
-    const { window, maxPixels } = options
+  constructor(images: Images, { window, maxPixels }: ImageOptions) {
     const onTotal = (total: number) => {
       this.#total = total
     }
@@ -31,7 +31,7 @@ export class Case implements Disposable {
 
   /** How many slices there are; undefined as long as that is not known, as for an iterable before its end. */
   get total(): number | undefined {
-    return this.#isComplete ? this.#store.size : this.#total
+    return this.#isComplete ? this.#names.length : this.#total
   }
 
   /** What the slices that were decoded so far are called: their files' names, with the page of files of several. */
@@ -50,11 +50,12 @@ export class Case implements Disposable {
    * @throws JcsError INVALID_ARGUMENT when there is no such slice, DISPOSED, and whatever decoding it gives
    */
   async image(index: number): Promise<DecodedImage> {
+    requireWhole('index', index, 0)
     await this.#decodeUntil(index, undefined)
-    if (index >= this.#store.size)
+    if (index >= this.#names.length)
       throw new JcsError(
         'INVALID_ARGUMENT',
-        `the case has ${this.#store.size} slices, there is no slice ${index}`,
+        `the case has ${this.#names.length} slices, there is no slice ${index}`,
       )
     return this.#store.read(index)
   }
@@ -72,7 +73,7 @@ export class Case implements Disposable {
     for (let index = 0; ; index++) {
       throwIfAborted(signal)
       const isNew = await this.#decodeUntil(index, signal)
-      if (index >= this.#store.size) return
+      if (index >= this.#names.length) return
       if (isNew) onDecoded(index + 1)
       yield index
     }
@@ -95,7 +96,7 @@ export class Case implements Disposable {
     let isNew = false
     while (true) {
       if (this.#controller.signal.aborted) throw disposed()
-      if (index < this.#store.size || this.#isComplete) return isNew
+      if (index < this.#names.length || this.#isComplete) return isNew
       if (this.#failure) throw this.#failure.error
       this.#decoding ??= this.#decodeNext().finally(() => {
         this.#decoding = undefined
@@ -108,11 +109,13 @@ export class Case implements Disposable {
   async #decodeNext(): Promise<void> {
     try {
       const { done, value } = await this.#decoded.next()
-      if (done) this.#isComplete = true
-      else {
-        await this.#store.append(value)
-        this.#names.push(value.source ?? `slice ${this.#store.size}`)
+      if (this.#controller.signal.aborted) throw disposed()
+      if (done) {
+        this.#isComplete = true
+        return
       }
+      await this.#store.append(value)
+      this.#names.push(value.source ?? `slice ${this.#names.length + 1}`)
     } catch (error) {
       this.#failure = { error: this.#controller.signal.aborted ? disposed() : error }
       throw this.#failure.error

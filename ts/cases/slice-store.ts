@@ -24,13 +24,13 @@ export class SliceStore {
     return index
   }
 
-  /** A copy of the pixels, as they were decoded. */
+  /** A copy of the pixels, as they were decoded. @throws JcsError INVALID_ARGUMENT, DISPOSED, FILE_UNREADABLE */
   read(index: number): Promise<DecodedImage> {
     return callNative(() => this.native.read(index))
   }
 
-  /** Frees the memory of slices [first, end); their indices stay taken. */
+  /** Frees what slices [first, end) take; their indices stay taken. */
   release(first: number, end: number): void {
-    for (let index = first; index < end; index++) this.native.release(index)
+    callNativeNow(() => this.native.release(first, end))
   }
 }

@@ -1,6 +1,6 @@
 import { JcsError } from '../base/errors'
 import type { Images } from '../images'
-import type { ImageOptions } from '../run/options'
+import { type ImageOptions, imageOptionNames } from '../run/options'
 import { Case } from './case'
 
 /**
@@ -15,13 +15,13 @@ export async function withCase<T>(
   use: (scan: Case, isOwn: boolean) => Promise<T>,
 ): Promise<T> {
   if (slices instanceof Case) {
-    const given = Object.entries({ window: options.window, maxPixels: options.maxPixels })
-    const beside = given.find(([, value]) => value !== undefined)
-    if (beside)
+    const beside = imageOptionNames.find((name) => options[name] !== undefined)
+    if (beside) {
       throw new JcsError(
         'INVALID_ARGUMENT',
-        `${beside[0]} is an option of openCase; the case was opened already`,
+        `${beside} is an option of openCase; the case was opened already`,
       )
+    }
     return use(slices, false)
   }
   using scan = new Case(slices, options)

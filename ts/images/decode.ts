@@ -4,12 +4,19 @@ import { iterateUntilAborted, throwIfAborted } from '../base/abort'
 import { runAhead } from '../base/ahead'
 import { JcsError } from '../base/errors'
 import { isDirectory } from '../base/files'
-import { listCase } from './case'
-import type { SliceDecoder } from './decoder'
 import { findDecoder } from './decoders'
+import { listCase } from './directory'
 import { decodePixels, pixelsToMask } from './pixels'
 import { isOneSource, type NamedSource, readSource, takeSource } from './sources'
-import type { DecodedImage, DecodeOptions, ImageSize, ImageSource, Images, Pixels } from './types'
+import type {
+  DecodedImage,
+  DecodeOptions,
+  ImageSize,
+  ImageSource,
+  Images,
+  Pixels,
+  SliceDecoder,
+} from './types'
 
 export interface DecodeAllOptions extends DecodeOptions {
   /** Slices decoded ahead of the consumer. Default: the number of processors, at most 4. */

@@ -1,7 +1,7 @@
 import { JcsError } from '../base/errors'
-import type { Decoder } from './decoder'
 import { inspectRaster, openRaster } from './raster'
 import { sniff } from './sniff'
+import type { Decoder } from './types'
 
 const decoders: readonly Decoder[] = [
   {

@@ -1,5 +1,4 @@
 export { compareNames } from '../base/files'
-export { listCase, selectImages } from './case'
 export {
   type DecodeAllOptions,
   type DecodedMask,
@@ -9,10 +8,11 @@ export {
   inspectImage,
   inspectMask,
 } from './decode'
-export type { Decoder, SliceDecoder } from './decoder'
+export { listCase, selectImages } from './directory'
 export { applyWindow } from './pixels'
 export { type ImageFormat, sniff } from './sniff'
 export { copySource } from './sources'
+export type { Decoder, SliceDecoder } from './types'
 export {
   type DecodedImage,
   type DecodeOptions,

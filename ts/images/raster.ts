@@ -1,7 +1,7 @@
 import type { Metadata, SharpOptions } from 'sharp'
 import { JcsError } from '../base/errors'
-import type { SliceDecoder } from './decoder'
 import { loadSharp } from './sharp'
+import type { SliceDecoder } from './types'
 import { type DecodedImage, type DecodeOptions, defaultMaxPixels, type ImageSize } from './types'
 
 /**

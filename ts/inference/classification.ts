@@ -25,7 +25,6 @@ export function classifySlices(
       batchSize,
       infer: (store, batch, start) =>
         start((cancellation) => native.classify(store.native, batch, request, cancellation)),
-      toResult: (classification): Classification => classification,
       toEvent: (classification, place) => ({ phase: 'classify', kind: 'slice', classification, ...place }),
     },
     context,

@@ -29,24 +29,30 @@ export function segmentSlices(
     {
       phase: 'segment',
       batchSize,
-      infer: (store, batch, start) =>
-        start((cancellation) => native.segment(store.native, batch, request, cancellation)),
-      toResult: toSegmentation,
+      infer: async (store, batch, start) => {
+        const found = await start((cancellation) =>
+          native.segment(store.native, batch, request, cancellation),
+        )
+        return found.map(toSegmentation)
+      },
       toEvent: (segmentation, place) => ({ phase: 'segment', kind: 'slice', segmentation, ...place }),
     },
     context,
   )
 }
 
-/** The mask stays native, one bit a pixel, until it is first read. */
+/** The mask stays native, one bit a pixel, until it is first read. A property of its own, so that copies have it too. */
 function toSegmentation({ mask: native, ...rest }: NativeSegmentation): Segmentation {
-  const define = (segmentation: object, descriptor: PropertyDescriptor) =>
-    Object.defineProperty(segmentation, 'mask', { enumerable: true, configurable: true, ...descriptor })
-  return define(rest, {
-    get(this: object) {
-      const value = native.bytes()
-      define(this, { value, writable: true })
-      return value
+  let mask: Uint8Array | undefined
+  return Object.defineProperty(rest, 'mask', {
+    enumerable: true,
+    configurable: true,
+    get: () => {
+      mask ??= native.bytes()
+      return mask
+    },
+    set: (value: Uint8Array) => {
+      mask = value
     },
   }) as Segmentation
 }

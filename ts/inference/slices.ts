@@ -18,29 +18,28 @@ export function streamSlices(scan: Case, { signal, emit }: RunContext): AsyncGen
   return scan.indices(signal, (done) => emit({ phase: 'decode', ...counted(done, scan.total) }))
 }
 
-interface Inference<Answer, Result> {
+interface Inference<Result> {
   phase: 'classify' | 'segment'
   batchSize: number
-  /** Starts the network on a batch. */
-  infer: (store: SliceStore, batch: number[], start: StartNative) => Promise<Answer[]>
-  toResult: (answer: Answer) => Result
+  /** Runs the network on a batch. */
+  infer: (store: SliceStore, batch: number[], start: StartNative) => Promise<Result[]>
   /** The event that carries a result. */
   toEvent: (result: Result, place: { index: number; done: number; total?: number }) => ProgressEvent
 }
 
 /** Runs a network on full batches; gives the results in the order of the slices, and reports each as it comes. */
-export function inferSlices<Answer, Result>(
+export function inferSlices<Result>(
   { scan, indices, isLastUse }: SliceStream,
-  { phase, batchSize, infer, toResult, toEvent }: Inference<Answer, Result>,
+  { phase, batchSize, infer, toEvent }: Inference<Result>,
   { signal, emit }: RunContext,
 ): Promise<Result[]> {
   return withNativeCalls(signal, async (start) => {
     const results: Result[] = []
     const rate = new Rate()
     const work = (batch: number[]) => infer(scan.store, batch, start)
-    for await (const answers of mapBatches(indices, batchSize, work, signal)) {
-      if (isLastUse) scan.store.release(results.length, results.length + answers.length)
-      for (const result of answers.map(toResult)) {
+    for await (const inferred of mapBatches(indices, batchSize, work, signal)) {
+      if (isLastUse) scan.store.release(results.length, results.length + inferred.length)
+      for (const result of inferred) {
         const index = results.push(result) - 1
         await emit(toEvent(result, { index, ...counted(index + 1, scan.total) }))
       }

@@ -1,7 +1,7 @@
 import { JcsError } from '../base/errors'
 import { type Case, withCase } from '../cases'
 import type { Images } from '../images'
-import type { ImageOptions } from '../run/options'
+import { checkImageOptions, type ImageOptions } from '../run/options'
 import type { DiagnosedSlice, Diagnosis } from '../run/results'
 import { heatColor } from './colormap'
 import { diagnosisScript, diagnosisStyle } from './diagnosis-page'
@@ -31,8 +31,9 @@ export async function diagnosisReport(
   slices: Images | Case,
   options: DiagnosisReportOptions = {},
 ): Promise<string> {
-  const { title = 'Diagnosis of a case', createdAt, side = 512, ...imageOptions } = options
-  const pictures = await withCase(slices, imageOptions, async (scan, isOwn) => {
+  const { title = 'Diagnosis of a case', createdAt, side = 512 } = options
+  checkImageOptions(options)
+  const pictures = await withCase(slices, options, async (scan, isOwn) => {
     const made: SlicePictures[] = []
     for await (const index of scan.indices(undefined)) {
       const slice = diagnosis.slices[index]

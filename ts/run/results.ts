@@ -31,7 +31,7 @@ export interface Lesion {
 export interface Segmentation {
   width: number
   height: number
-  /** `height * width`, row by row: 1 = lesion. */
+  /** `height * width`, row by row: 1 = lesion. Of what `segment` gives it is made, and kept, when it is first read. */
   mask: Uint8Array
   /** `height * width`, row by row, in [0, 1]; present when `probabilities` was asked for. */
   probabilities?: Float32Array

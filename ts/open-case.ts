@@ -1,7 +1,7 @@
 import { checkOptions } from './base/check'
 import { Case } from './cases'
 import type { Images } from './images'
-import { type ImageOptions, imageOptionNames } from './run/options'
+import { checkImageOptions, type ImageOptions, imageOptionNames } from './run/options'
 
 export type { Case }
 
@@ -14,5 +14,6 @@ export type { Case }
  */
 export function openCase(images: Images, options: ImageOptions = {}): Case {
   checkOptions('options', options, imageOptionNames)
+  checkImageOptions(options)
   return new Case(images, options)
 }
