@@ -90,7 +90,7 @@ export interface NativeSlice extends DecodedImage {
 
 /** Decoded slices, each copied in once. Freed with the last of its uses. */
 export interface NativeSliceStore {
-  /** Gives the slice's index. `data` and `mask` are used up: their buffers are freed. */
+  /** Gives the slice's index. `data` and `mask` are used up: their buffers may be freed. */
   append(slice: NativeSlice): number
   /** Whether `spill` has something to move to a file. */
   readonly isOverLimit: boolean

@@ -109,8 +109,12 @@ Napi::Value fromPixels(Napi::Env env, const SliceInfo& info, const std::vector<s
   return object;
 }
 
-/// Frees an array that was copied. Such memory lies outside of V8's heap, which does not hurry to collect it: a case's
-/// worth of decoded slices would pile up beside the store. What is part of something larger stays.
+/// With more than this in a store, what was copied into it is freed at once. V8 does not hurry to collect memory
+/// outside of its heap, so a case's worth of decoded slices would pile up beside the store; but it collects on a thread
+/// of its own, so a lone slice is better left to it: freeing one here is 5 % of a call of a tiny network.
+constexpr int64_t kWorthFreeing = int64_t{16} << 20;
+
+/// Frees an array that was copied. What is part of something larger stays.
 void freeArray(const Napi::Value& value) {
   if (!value.IsTypedArray()) return;
   const auto array = value.As<Napi::TypedArray>();
@@ -165,8 +169,10 @@ Napi::Value SliceStoreObject::append(const Napi::CallbackInfo& info) {
     SliceInfo slice = toInfo(object, formatOf(array));
     const Napi::Value mask = object.Get("mask");
     const size_t index = store_->append(std::move(slice), bytesOf(array), toMask(mask));
-    freeArray(data);
-    freeArray(mask);
+    if (store_->memoryBytes() > kWorthFreeing) {
+      freeArray(data);
+      freeArray(mask);
+    }
     reportMemory();
     return Napi::Number::New(info.Env(), static_cast<double>(index));
   });

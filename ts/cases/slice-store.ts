@@ -13,8 +13,8 @@ export class SliceStore {
   }
 
   /**
-   * Gives the slice's index, and uses up its pixels: their buffers are freed. What it waits for is the disk, and only beyond the limit of memory; one append at a time
-   * keeps that limit.
+   * Gives the slice's index, and uses up its pixels: their buffers may be freed. What it waits for is the disk, and only
+   * beyond the limit of memory; one append at a time keeps that limit.
    *
    * @throws JcsError INVALID_ARGUMENT, NOT_FINITE, SHAPE_MISMATCH, INPUT_TOO_LARGE, DISK_FULL, FILE_UNWRITABLE
    */
