@@ -7,7 +7,7 @@ import { canMakeEnvironments, cudaIsFetched, cudaPrefix, fetchCuda } from './cud
 import { withLock } from './lock.mjs'
 import { buildOnednn, expectedMinutes } from './onednn-build.mjs'
 import { config, onednnIsBuilt, onednnPrefix } from './onednn-cache.mjs'
-import { root } from './paths.mjs'
+import { cacheRoot, root } from './paths.mjs'
 import { exitWith, findProgram, run, StepError } from './process.mjs'
 
 // Beyond what building and testing need: --lint, --prebuild, --cuda.
