@@ -10,7 +10,9 @@ endif()
 add_library(jcs_addon MODULE ${binding_sources})
 jcs_compiler_options(jcs_addon)
 set_target_properties(jcs_addon PROPERTIES OUTPUT_NAME jcs PREFIX "" SUFFIX ".node")
-target_compile_definitions(jcs_addon PRIVATE NAPI_VERSION=8 NODE_ADDON_API_CPP_EXCEPTIONS)
+# A worker that is terminated takes no exception any more; without the last definition that ends the whole process.
+target_compile_definitions(jcs_addon PRIVATE NAPI_VERSION=8 NODE_ADDON_API_CPP_EXCEPTIONS
+                                             NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS)
 target_include_directories(jcs_addon SYSTEM PRIVATE "${modules}/node-addon-api" "${modules}/node-api-headers/include")
 target_link_libraries(jcs_addon PRIVATE jcs_ops jcs_core Threads::Threads ${CMAKE_DL_LIBS})
 set(exports "${CMAKE_SOURCE_DIR}/cmake/addon.map")

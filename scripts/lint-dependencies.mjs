@@ -31,13 +31,15 @@ const nativeLayers = {
  */
 const typescriptLayers = {
   base: [],
-  images: ['base'],
+  dicom: ['base'],
+  images: ['dicom', 'base'],
   datasets: ['images', 'base'],
   phantom: ['base'],
   run: ['images', 'base'],
   native: ['run', 'images', 'base'],
   cases: ['native', 'run', 'images', 'base'],
   'open-case': ['cases', 'run', 'images', 'base'],
+  'list-series': ['images', 'run', 'base'],
   devices: ['native'],
   metrics: ['native', 'base'],
   model: ['native', 'base'],

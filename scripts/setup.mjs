@@ -10,7 +10,7 @@ import { config, onednnIsBuilt, onednnPrefix } from './onednn-cache.mjs'
 import { cacheRoot, root } from './paths.mjs'
 import { exitWith, findProgram, run, StepError } from './process.mjs'
 
-// Beyond what building and testing need: --lint, --prebuild, --cuda.
+// Beyond what building needs: --test, --lint, --prebuild, --cuda.
 const wants = (flag) => process.argv.includes(flag)
 
 const cmakeIsNewEnough = () => {
@@ -44,6 +44,16 @@ const tools = [
     name: 'python3-venv',
     why: 'fetches cuDNN',
     present: () => !wants('--cuda') || cudaIsFetched() || canMakeEnvironments(),
+  },
+  {
+    name: 'python3-gdcm',
+    why: 'reads DICOM in tests, beside ours',
+    present: () => !wants('--test') || existsSync('/usr/lib/python3/dist-packages/gdcm.py'),
+  },
+  {
+    name: 'python3-pydicom',
+    why: 'reads DICOM in tests, beside ours',
+    present: () => !wants('--test') || existsSync('/usr/lib/python3/dist-packages/pydicom'),
   },
   { name: 'make', why: 'runs node-gyp', present: () => !wants('--prebuild') || findProgram('make') },
   { name: 'python3', why: 'runs node-gyp', present: () => !wants('--prebuild') || findProgram('python3') },

@@ -41,9 +41,10 @@ export function classify(
     requireBoolean('explain', settings.explain)
     requireNumber('threshold', settings.threshold, 0, 1)
     const native = nativeFor('classification', model)
-    return withCase(images, options, (scan, isOwn) => {
+    const use = (scan: Case, isOwn: boolean) => {
       const slices = { scan, indices: streamSlices(scan, context), isLastUse: isOwn }
       return classifySlices(native, slices, settings, context)
-    })
+    }
+    return withCase(images, options, use, true)
   }, options)
 }

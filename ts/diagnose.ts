@@ -1,7 +1,7 @@
 import { checkOptions, requireBoolean, requireNumber, requireWhole } from './base/check'
 import { disclaimer } from './base/disclaimer'
 import { type Case, withCase } from './cases'
-import type { Images } from './images'
+import type { Images, Series } from './images'
 import { classifyDefaults, classifySlices } from './inference/classification'
 import { segmentDefaults, segmentSlices } from './inference/segmentation'
 import { streamSlices } from './inference/slices'
@@ -14,7 +14,7 @@ import {
   type ImageOptions,
   withoutUndefined,
 } from './run/options'
-import type { Diagnosis } from './run/results'
+import type { DiagnosedSeries, Diagnosis } from './run/results'
 import { Run, type RunContext } from './run/run'
 
 /** Table IV of the paper. */
@@ -98,19 +98,31 @@ export function diagnose(
         sliceThreshold,
         slices: classifications.map((classification, index) => {
           const segmentation = segmentations[index]
-          return { index, classification, ...(segmentation && { segmentation }) }
+          const positionMm = scan.heightMm(index)
+          return {
+            index,
+            ...(positionMm !== undefined && { positionMm }),
+            classification,
+            ...(segmentation && { segmentation }),
+          }
         }),
+        ...(scan.series && { series: describeSeries(scan.series) }),
+        laterality: scan.laterality,
         timing: {
           decodeMs,
           classifyMs,
           segmentMs: positive ? endMs - segmentStartMs : 0,
           totalMs: endMs - startMs,
         },
-        warnings,
+        warnings: [...scan.warnings, ...warnings],
         disclaimer,
       }
     })
   }, options)
+}
+
+function describeSeries({ uid, modality, slices, spacingMm, excluded }: Series): DiagnosedSeries {
+  return { uid, modality, slices, ...(spacingMm && { spacingMm }), excluded }
 }
 
 function takeSettings(options: DiagnoseOptions) {

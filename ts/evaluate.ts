@@ -10,14 +10,14 @@ import { withNativeCalls } from './native'
 import {
   type CommonOptions,
   checkCommonOptions,
-  commonNames,
-  type ImageOptions,
+  type DecodingOptions,
+  datasetCommonNames,
   withoutUndefined,
 } from './run/options'
 import { Run, type RunContext } from './run/run'
 import { packAll } from './training/pack'
 
-export interface EvaluateOptions extends CommonOptions, ImageOptions {
+export interface EvaluateOptions extends CommonOptions, DecodingOptions {
   /** Classification: a slice is positive when its probability is above this. Default 0.5. */
   threshold?: number | undefined
   /** Classification, where samples name patients: the slice thresholds to try. Default 15, 20, 25, 30 (table IV). */
@@ -78,7 +78,7 @@ export type Metrics = ClassificationEvaluation | SegmentationEvaluation
  */
 export function evaluate(model: Model, data: DatasetSource, options: EvaluateOptions = {}): Run<Metrics> {
   return new Run(async (context) => {
-    checkOptions('options', options, [...commonNames, 'threshold', 'sliceThresholds', 'onBadSample'])
+    checkOptions('options', options, [...datasetCommonNames, 'threshold', 'sliceThresholds', 'onBadSample'])
     checkCommonOptions(options)
     const { threshold, sliceThresholds, onBadSample } = options
     if (threshold !== undefined) requireNumber('threshold', threshold, 0, 1)

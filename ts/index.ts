@@ -35,6 +35,7 @@ export {
   type SegmentationEvaluation,
 } from './evaluate'
 export type {
+  CaseOptions,
   DecodedImage,
   DecodeOptions,
   ImageSource,
@@ -42,7 +43,10 @@ export type {
   IntensityWindow,
   PixelData,
   Pixels,
+  Series,
+  WindowName,
 } from './images'
+export { type ListSeriesOptions, listSeries, type SeriesDescription, type SeriesList } from './list-series'
 export { type ClassificationMetrics, metrics, type SegmentationMetrics } from './metrics'
 export {
   type CreateModelOptions,
@@ -75,11 +79,12 @@ export {
   type TrainingReportOptions,
   trainingReport,
 } from './report'
-export type { CommonOptions, ImageOptions } from './run/options'
+export type { CommonOptions, DecodingOptions, ImageOptions } from './run/options'
 export type * from './run/progress'
 export type {
   ActivationMap,
   Classification,
+  DiagnosedSeries,
   DiagnosedSlice,
   Diagnosis,
   Lesion,

@@ -69,6 +69,7 @@ export interface NativeSegmentation {
   mask: NativeMask
   probabilities?: Float32Array
   lesions: Lesion[]
+  laterality: 'patient' | 'image'
   areaPixels: number
   areaMm2?: number
 }
@@ -81,8 +82,6 @@ export interface NativeMask {
 
 /** What a store takes: a decoded slice and what is known about it. */
 export interface NativeSlice extends DecodedImage {
-  /** Centre of the first pixel in the patient's coordinates, mm. */
-  positionMm?: readonly [number, number, number]
   mask?: Uint8Array
   label?: number
   patient?: string

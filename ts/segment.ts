@@ -45,9 +45,10 @@ export function segment(
     requireBoolean('probabilities', settings.probabilities)
     requireWhole('minAreaPixels', settings.minAreaPixels, 1)
     const native = nativeFor('segmentation', model)
-    return withCase(images, options, (scan, isOwn) => {
+    const use = (scan: Case, isOwn: boolean) => {
       const slices = { scan, indices: streamSlices(scan, context), isLastUse: isOwn }
       return segmentSlices(native, slices, settings, context)
-    })
+    }
+    return withCase(images, options, use, true)
   }, options)
 }

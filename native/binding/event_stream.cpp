@@ -9,11 +9,20 @@ Napi::Function toFunction(const Napi::Value& value) {
   return value.As<Napi::Function>();
 }
 
+/// A reference whose last owner may be any thread: it is deleted on its own, and left to an environment that is gone.
+std::shared_ptr<Napi::FunctionReference> shareReference(std::shared_ptr<JsThread> thread, Napi::Function function) {
+  const auto release = [thread = std::move(thread)](Napi::FunctionReference* reference) {
+    if (thread->post([reference](Napi::Env) { delete reference; })) return;
+    reference->SuppressDestruct();
+    delete reference;
+  };
+  return {new Napi::FunctionReference(Napi::Persistent(function)), release};
+}
+
 }  // namespace
 
 EventStream::EventStream(std::shared_ptr<JsThread> thread, const Napi::Value& callback)
-    : thread_(std::move(thread)),
-      callback_(std::make_shared<Napi::FunctionReference>(Napi::Persistent(toFunction(callback)))) {}
+    : thread_(std::move(thread)), callback_(shareReference(thread_, toFunction(callback))) {}
 
 void EventStream::emit(const nlohmann::json& event, bool keep) {
   {

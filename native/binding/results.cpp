@@ -81,6 +81,7 @@ Napi::Value fromSegmentations(Napi::Env env, std::vector<SliceSegmentation>& res
     for (size_t l = 0; l < result.lesions.size(); ++l)
       lesions.Set(static_cast<uint32_t>(l), fromLesion(env, result.lesions[l]));
     item.Set("lesions", lesions);
+    item.Set("laterality", slices.info(i).orientation ? "patient" : "image");
     item.Set("areaPixels", static_cast<double>(result.areaPixels));
     if (result.areaMm2) item.Set("areaMm2", *result.areaMm2);
     array.Set(static_cast<uint32_t>(i), item);

@@ -61,6 +61,9 @@ SliceInfo toInfo(const Napi::Object& object, PixelFormat format) {
   info.source = toText(object.Get("source"), "source");
   if (const auto mm = toNumbers<2>(object.Get("spacing"), "spacing")) info.spacing = PixelSpacing{(*mm)[0], (*mm)[1]};
   info.positionMm = toNumbers<3>(object.Get("positionMm"), "positionMm");
+  info.orientation = toNumbers<6>(object.Get("orientation"), "orientation");
+  info.instanceUid = toText(object.Get("instanceUid"), "instanceUid");
+  info.seriesUid = toText(object.Get("seriesUid"), "seriesUid");
   info.label = toLabel(object.Get("label"));
   info.patient = toText(object.Get("patient"), "patient");
   return info;
@@ -105,6 +108,9 @@ Napi::Value fromPixels(Napi::Env env, const SliceInfo& info, const std::vector<s
   }
   if (info.spacing) object.Set("spacing", fromNumbers(env, std::array{info.spacing->row, info.spacing->column}));
   if (info.positionMm) object.Set("positionMm", fromNumbers(env, *info.positionMm));
+  if (info.orientation) object.Set("orientation", fromNumbers(env, *info.orientation));
+  if (!info.instanceUid.empty()) object.Set("instanceUid", info.instanceUid);
+  if (!info.seriesUid.empty()) object.Set("seriesUid", info.seriesUid);
   if (!info.source.empty()) object.Set("source", info.source);
   return object;
 }

@@ -34,11 +34,18 @@ struct SliceInfo {
 
   std::string source;  ///< what reports call it, as a file's name; no path
   std::optional<PixelSpacing> spacing;
-  std::optional<std::array<double, 3>> positionMm;  ///< centre of the first pixel, in the patient's x, y, z
+  /// Centre of the first pixel in the patient's coordinates: x to the left, y to the back, z to the head.
+  std::optional<std::array<double, 3>> positionMm;
+  /// Unit vectors in the same coordinates, along a row and then down a column.
+  std::optional<std::array<double, 6>> orientation;
+  std::string instanceUid, seriesUid;  ///< as the file has them, valid or not
 
   int label = -1;  ///< 0 uninfected, 1 infected, −1 when there is none
   std::string patient;
   bool hasMask = false, maskIsEmpty = true;  ///< of the lesions that are known
+
+  /// Whether the right half of the image is the left half of the patient, as radiologists look at slices.
+  bool rowsRunToPatientsLeft() const { return orientation && (*orientation)[0] > 0; }
 
   int64_t imageBytes() const { return width * height * channels * bytesOf(format); }
   /// One bit a pixel, the lowest of a byte first; 0 where there is no mask.

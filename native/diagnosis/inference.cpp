@@ -208,6 +208,8 @@ std::vector<SliceSegmentation> segmentSlices(Model& model, const SliceSelection&
     result.areaPixels = statistics[i].lesionPixels;
     if (source.spacing) result.areaMm2 = static_cast<double>(result.areaPixels) * source.spacing->pixelAreaMm2();
     result.lesions = findLesions(mask, source.width, source.height, source.spacing, request.minAreaPixels);
+    if (source.rowsRunToPatientsLeft())
+      for (Lesion& lesion : result.lesions) lesion.left = !lesion.left;
     if (!request.probabilities) continue;
     const auto probabilities = outputs.at("probabilities").as<float>().subspan(first, count);
     result.probabilities.assign(probabilities.begin(), probabilities.end());

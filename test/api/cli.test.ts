@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import t from 'tap'
 import { type DeviceInfo, disclaimer, generateCase } from '../../ts/index'
+import { ctSlice, writeFiles } from './dicom-files'
 import { repositoryRoot } from './small'
 
 const command = join(repositoryRoot, 'dist', 'cli', 'main.js')
@@ -50,6 +51,25 @@ async function writeData(root: string): Promise<void> {
   }
   writeFileSync(join(root, 'data.csv'), `${rows.join('\n')}\n`)
 }
+
+t.test('inspect lists the series of a folder, and nothing of the patient', async (t) => {
+  const slices = [0, 1, 2].map((number) => ctSlice({ number, position: [0, 0, 2 * number] }))
+  const folder = writeFiles(t.testdir(), {
+    ...Object.fromEntries(slices.map((slice, index) => [`a/${index}`, slice])),
+    b: ctSlice({ number: 9, position: [0, 0, 0], series: '1.9' }),
+  })
+  const { code, stdout } = await jcs('inspect', folder)
+  t.equal(code, 0)
+  t.match(stdout, /3 {2}axial {2}8 × 6 .*0\.50 × 0\.75 × 2\.00.* 1\.2\.3$/m)
+  t.notMatch(stdout, /Doe|4711|19610203/)
+  const json = JSON.parse((await jcs('inspect', folder, '--json')).stdout)
+  t.match(json.series, [
+    { uid: '1.2.3', slices: 3 },
+    { uid: '1.9', slices: 1 },
+  ])
+  const nothing = await jcs('inspect', t.testdir({ 'a.txt': 'text' }))
+  t.match(nothing, { code: 3, stderr: /EMPTY_DATASET/ })
+})
 
 t.test('help teaches', async (t) => {
   const { code, stdout } = await jcs('--help')

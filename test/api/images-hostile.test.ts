@@ -19,7 +19,7 @@ t.test('a case that cannot be read whole is an error, never a shorter case', asy
   await t.rejects(rejection('empty'), { code: 'EMPTY_DATASET', message: /holds no images/ })
   await t.rejects(rejection('nested'), { code: 'EMPTY_DATASET', message: /subdirectories, such as 'ct'/ })
   await t.rejects(rejection('damaged'), { code: 'CORRUPT_FILE', message: /2\.png/ })
-  await t.rejects(rejection('dicom'), { code: 'UNSUPPORTED_FORMAT', message: /DICOM/ })
+  await t.rejects(rejection('dicom'), { code: 'CORRUPT_FILE', message: /no transfer syntax/ })
   await t.rejects(rejection('missing'), { code: 'FILE_NOT_FOUND', message: /missing/ })
 })
 

@@ -41,6 +41,7 @@ function diagnosis(change: Partial<Diagnosis> = {}): Diagnosis {
           mask: square,
           areaPixels: 100,
           areaMm2: 731.4,
+          laterality: 'image',
           lesions: [
             {
               areaPixels: 100,
@@ -55,6 +56,7 @@ function diagnosis(change: Partial<Diagnosis> = {}): Diagnosis {
         },
       },
     ],
+    laterality: 'image',
     timing: { decodeMs: 3, classifyMs: 20, segmentMs: 1500, totalMs: 1523 },
     warnings: [`The case has 2 slices ${hostile}`],
     disclaimer,

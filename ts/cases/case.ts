@@ -1,7 +1,7 @@
 import { throwIfAborted, untilAborted } from '../base/abort'
 import { requireWhole } from '../base/check'
 import { JcsError } from '../base/errors'
-import { type DecodedImage, decodeAll, type Images } from '../images'
+import { type DecodedImage, decodeAll, type Images, type Series, sliceHeightMm } from '../images'
 import type { ImageOptions } from '../run/options'
 import { SliceStore } from './slice-store'
 
@@ -16,17 +16,36 @@ export class Case implements Disposable {
   readonly #names: string[] = []
   readonly #controller = new AbortController()
   readonly #decoded: AsyncGenerator<DecodedImage, void, undefined>
+  readonly #skipped: string[] = []
+  /** Along the normal of the slices, towards the head; of slices that tell it. */
+  readonly #heightsMm: (number | undefined)[] = []
+  #series: Series | undefined
   #total: number | undefined
   #isComplete = false
   #failure: { error: unknown } | undefined
   #decoding: Promise<void> | undefined
 
-  /** @internal */
-  constructor(images: Images, { window, maxPixels }: ImageOptions) {
-    const onTotal = (total: number) => {
-      this.#total = total
-    }
-    this.#decoded = decodeAll(images, { window, maxPixels, signal: this.#controller.signal, onTotal })
+  /**
+   * `isInOrderGiven`: whether each of many sources stands for itself, instead of DICOM files being put in the order of
+   * the patient.
+   *
+   * @internal
+   */
+  constructor(images: Images, options: ImageOptions, isInOrderGiven = false) {
+    this.#decoded = decodeAll(images, {
+      ...options,
+      isCase: !isInOrderGiven,
+      signal: this.#controller.signal,
+      onTotal: (total) => {
+        this.#total = total
+      },
+      onSeries: (series) => {
+        this.#series = series
+      },
+      onSkip: ({ message }) => {
+        this.#skipped.push(`A slice was left out: ${message}.`)
+      },
+    })
   }
 
   /** How many slices there are; undefined as long as that is not known, as for an iterable before its end. */
@@ -37,6 +56,26 @@ export class Case implements Disposable {
   /** What the slices that were decoded so far are called: their files' names, with the page of files of several. */
   get names(): readonly string[] {
     return this.#names
+  }
+
+  /** The DICOM series that the case is; undefined for pictures, and until the first slice is there. */
+  get series(): Series | undefined {
+    return this.#series
+  }
+
+  /** What was found wrong with the slices so far, and which were left out, as full sentences. */
+  get warnings(): string[] {
+    return [...(this.#series?.warnings() ?? []), ...this.#skipped]
+  }
+
+  /** Whose left a lesion's 'left' is, of the slices so far. */
+  get laterality(): 'patient' | 'image' {
+    return this.#heightsMm.length > 0 && !this.#heightsMm.includes(undefined) ? 'patient' : 'image'
+  }
+
+  /** Height of a slice that was decoded, along the normal of the slices, towards the head. @internal */
+  heightMm(index: number): number | undefined {
+    return this.#heightsMm[index]
   }
 
   /** @internal */
@@ -114,7 +153,9 @@ export class Case implements Disposable {
         this.#isComplete = true
         return
       }
+      const heightMm = sliceHeightMm(value)
       await this.#store.append(value)
+      this.#heightsMm.push(heightMm)
       this.#names.push(value.source ?? `slice ${this.#names.length + 1}`)
     } catch (error) {
       this.#failure = { error: this.#controller.signal.aborted ? disposed() : error }

@@ -5,7 +5,7 @@ import { Case } from './case'
 
 /**
  * Gives `use` the case that a function was given, or one of its own made of the images that it was given instead, which
- * is disposed of afterwards.
+ * is disposed of afterwards. `isInOrderGiven`: as for `Case`.
  *
  * @throws JcsError INVALID_ARGUMENT for image options beside a case, which has its own
  */
@@ -13,6 +13,7 @@ export async function withCase<T>(
   slices: Images | Case,
   options: ImageOptions,
   use: (scan: Case, isOwn: boolean) => Promise<T>,
+  isInOrderGiven = false,
 ): Promise<T> {
   if (slices instanceof Case) {
     const beside = imageOptionNames.find((name) => options[name] !== undefined)
@@ -24,6 +25,6 @@ export async function withCase<T>(
     }
     return use(slices, false)
   }
-  using scan = new Case(slices, options)
+  using scan = new Case(slices, options, isInOrderGiven)
   return await use(scan, true)
 }

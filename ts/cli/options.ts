@@ -1,7 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { DatasetSource } from '../datasets'
-import type { IntensityWindow } from '../images'
+import { namedWindows, type WindowName } from '../images'
 import type { DeviceName, Precision, RuntimeOptions } from '../model/runtime'
+import type { ImageOptions } from '../run/options'
 import type { SessionOptions } from './session'
 
 export function wholeNumber(text: string): number {
@@ -28,11 +29,12 @@ export function wholeNumbers(text: string): number[] {
   return list(text).map(wholeNumber)
 }
 
-/** `center,width` in the units of the source. */
-export function intensityWindow(text: string): IntensityWindow {
+/** A window's name, or `center,width` in HU. */
+function intensityWindow(text: string): NonNullable<ImageOptions['window']> {
+  if (Object.hasOwn(namedWindows, text)) return text as WindowName
   const [center, width, ...rest] = list(text).map(number)
   if (center === undefined || width === undefined || rest.length > 0)
-    throw new InvalidArgumentError('expected center,width, for example -600,1500.')
+    throw new InvalidArgumentError('expected lung, mediastinum or center,width, for example -600,1500.')
   return { center, width }
 }
 
@@ -40,6 +42,33 @@ export interface RuntimeFlags extends SessionOptions {
   device?: DeviceName
   precision?: Precision
   threads?: number
+}
+
+export interface ImageFlags {
+  window?: ImageOptions['window']
+  series?: string
+  skipBadSlices?: boolean
+  onGap?: ImageOptions['onGap']
+}
+
+/** Options of every command that reads a case. */
+export function addImageOptions(command: Command): Command {
+  return command
+    .optionsGroup('Slices:')
+    .option(
+      '--window <name>',
+      "of values in HU: 'lung' (-600,1500), 'mediastinum' (40,400) or center,width; default lung",
+      intensityWindow,
+    )
+    .option('--series <uid>', 'the DICOM series to take; `jcs inspect` lists them')
+    .option('--skip-bad-slices', 'leave out and report slices that cannot be read, instead of stopping')
+    .addOption(
+      new Option('--on-gap <what>', 'where slices are missing in a DICOM series').choices(['refuse', 'warn']),
+    )
+}
+
+export function imageOptionsOf({ window, series, skipBadSlices, onGap }: ImageFlags): ImageOptions {
+  return { window, series, onBadSlice: skipBadSlices ? 'skip' : undefined, onGap }
 }
 
 /** Options that every command has which computes something and gives a result. */

@@ -8,6 +8,7 @@ import { addDevices } from './commands/devices'
 import { addDiagnose } from './commands/diagnose'
 import { addEvaluate } from './commands/evaluate'
 import { addExport } from './commands/export'
+import { addInspect } from './commands/inspect'
 import { addProfile } from './commands/profile'
 import { addSegment } from './commands/segment'
 import { addTrain } from './commands/train'
@@ -40,6 +41,7 @@ ${disclaimer}.`,
   addClassify(program, sessionFor)
   addSegment(program, sessionFor)
   addDiagnose(program, sessionFor)
+  addInspect(program, sessionFor)
   addEvaluate(program, sessionFor)
   addExport(program)
   addProfile(program)

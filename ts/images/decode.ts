@@ -1,16 +1,18 @@
 import { availableParallelism } from 'node:os'
-import { basename } from 'node:path'
-import { iterateUntilAborted, throwIfAborted } from '../base/abort'
+import { iterateUntilAborted } from '../base/abort'
 import { runAhead } from '../base/ahead'
 import { JcsError } from '../base/errors'
-import { isDirectory } from '../base/files'
+import type { SeriesDescription } from '../dicom'
 import { findDecoder } from './decoders'
-import { listCase } from './directory'
+import { describeSeries } from './dicom'
+import { gatherDicom, type OpenOptions, openSlices, openSource } from './open'
 import { decodePixels, pixelsToMask } from './pixels'
-import { isOneSource, type NamedSource, readSource, takeSource } from './sources'
+import { encodedSource, isOneSource, type NamedSource, takeSource } from './sources'
 import type {
+  CaseOptions,
   DecodedImage,
   DecodeOptions,
+  Excluded,
   ImageSize,
   ImageSource,
   Images,
@@ -18,14 +20,11 @@ import type {
   SliceDecoder,
 } from './types'
 
-export interface DecodeAllOptions extends DecodeOptions {
+export interface DecodeAllOptions extends OpenOptions {
   /** Slices decoded ahead of the consumer. Default: the number of processors, at most 4. */
   concurrency?: number | undefined
-  /**
-   * Called with the number of slices, and again when it changes, which it does as directories and multi-page files
-   * are opened. Not called for iterables whose length cannot be known before they end.
-   */
-  onTotal?: ((total: number) => void) | undefined
+  /** Called, with `onBadSlice: 'skip'`, for each slice that is left out. */
+  onSkip?: ((error: JcsError) => void) | undefined
 }
 
 /**
@@ -36,14 +35,59 @@ export function decodeAll(
   images: Images,
   options: DecodeAllOptions = {},
 ): AsyncGenerator<DecodedImage, void, undefined> {
-  const { concurrency = Math.min(availableParallelism(), 4) } = options
+  const { concurrency = Math.min(availableParallelism(), 4), signal } = options
   if (!Number.isInteger(concurrency) || concurrency < 1) {
     throw new JcsError(
       'INVALID_ARGUMENT',
       `concurrency is ${concurrency}; expected a whole number of at least 1`,
     )
   }
-  return runAhead(openSlices(takeSources(images, options.signal), options), concurrency, options.signal)
+  const slices = openSlices(takeSources(images, signal), options)
+  if (options.onBadSlice !== 'skip') return runAhead(slices, concurrency, signal)
+  return withoutBad(runAhead(settled(slices), concurrency, signal), options.onSkip)
+}
+
+/** The DICOM series in files and directories, from their headers alone. */
+export async function listAllSeries(
+  images: Images,
+  options: DecodeOptions & CaseOptions = {},
+): Promise<{ series: SeriesDescription[]; excluded: Excluded[] }> {
+  const { files, excluded } = await gatherDicom(takeSources(images, options.signal), options.signal)
+  if (files.length === 0) throw new JcsError('EMPTY_DATASET', 'there are no DICOM files')
+  const found = await describeSeries(files, options)
+  return { series: found.series, excluded: [...found.excluded, ...excluded] }
+}
+
+/** Decoders whose failures are results. */
+async function* settled(
+  slices: AsyncIterable<SliceDecoder>,
+): AsyncGenerator<() => Promise<DecodedImage | JcsError>> {
+  for await (const decode of slices) {
+    yield () =>
+      decode().catch((error: unknown) => {
+        if (error instanceof JcsError && error.code !== 'CANCELLED') return error
+        throw error
+      })
+  }
+}
+
+/** Throws the first failure where nothing else is left. */
+async function* withoutBad(
+  results: AsyncIterable<DecodedImage | JcsError>,
+  onSkip: (error: JcsError) => void = () => {},
+): AsyncGenerator<DecodedImage, void, undefined> {
+  let firstError: JcsError | undefined
+  let isEmpty = true
+  for await (const result of results) {
+    if (result instanceof JcsError) {
+      firstError ??= result
+      onSkip(result)
+    } else {
+      isEmpty = false
+      yield result
+    }
+  }
+  if (isEmpty && firstError) throw firstError
 }
 
 /** Decodes a source that is one image. A directory or a file of several pages is an error. */
@@ -94,8 +138,8 @@ async function inspect(
     checkPixels(source.pixels, source.name, options)
     return { width: source.pixels.width, height: source.pixels.height }
   }
-  const bytes = await readSource(source, options.signal)
-  return findDecoder(bytes, source.name).inspect(bytes, source.name, options)
+  const encoded = await encodedSource(source, options.signal)
+  return findDecoder(encoded.format).inspect(encoded, options)
 }
 
 async function decodeOne(source: NamedSource, options: DecodeOptions): Promise<DecodedImage> {
@@ -123,52 +167,4 @@ async function* takeEach(
 ): AsyncGenerator<NamedSource> {
   let index = 0
   for await (const source of iterateUntilAborted(images, signal)) yield takeSource(source, `image ${index++}`)
-}
-
-/** Opens sources one after the other: cheap next to decoding, and it keeps one file at a time in memory. */
-async function* openSlices(sources: TakenSources, options: DecodeAllOptions): AsyncGenerator<SliceDecoder> {
-  let total = Array.isArray(sources) ? sources.length : undefined
-  if (total !== undefined) options.onTotal?.(total)
-  const replaceOne = (count: number) => {
-    if (total === undefined || count === 1) return
-    total += count - 1
-    options.onTotal?.(total)
-  }
-  for await (const source of sources) {
-    throwIfAborted(options.signal)
-    const files = await expandDirectory(source)
-    replaceOne(files.length)
-    for (const file of files) {
-      const slices = await openSource(file, options)
-      replaceOne(slices.length)
-      yield* slices.map((decode, page) => named(decode, labelOf(file, page, slices.length)))
-    }
-  }
-}
-
-function named(decode: SliceDecoder, source: string | undefined): SliceDecoder {
-  return async () => ({ ...(await decode()), ...(source !== undefined && { source }) })
-}
-
-/** Without the path: what a slice is called goes into reports. */
-function labelOf(source: NamedSource, page: number, pages: number): string | undefined {
-  const name =
-    source.kind === 'path'
-      ? basename(source.path)
-      : source.kind === 'address'
-        ? basename(source.url.pathname)
-        : undefined
-  return name === undefined || pages === 1 ? name : `${name}, page ${page + 1}`
-}
-
-async function expandDirectory(source: NamedSource): Promise<NamedSource[]> {
-  if (source.kind !== 'path' || !(await isDirectory(source.path))) return [source]
-  const files = await listCase(source.path)
-  return files.map((path) => ({ kind: 'path', name: `'${path}'`, path }))
-}
-
-async function openSource(source: NamedSource, options: DecodeOptions): Promise<SliceDecoder[]> {
-  if (source.kind === 'pixels') return [async () => decodePixels(source.pixels, source.name, options)]
-  const bytes = await readSource(source, options.signal)
-  return findDecoder(bytes, source.name).open(bytes, source.name, options)
 }

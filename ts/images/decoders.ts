@@ -1,23 +1,23 @@
 import { JcsError } from '../base/errors'
+import { inspectDicom, openDicom } from './dicom'
 import { inspectRaster, openRaster } from './raster'
-import { sniff } from './sniff'
+import { type ImageFormat, sniff } from './sniff'
 import type { Decoder } from './types'
 
 const decoders: readonly Decoder[] = [
-  {
-    name: 'sharp',
-    matches: (format) => ['PNG', 'JPEG', 'TIFF'].includes(format),
-    open: openRaster,
-    inspect: inspectRaster,
-  },
+  { formats: ['PNG', 'JPEG', 'TIFF'], open: openRaster, inspect: inspectRaster },
+  { formats: ['DICOM'], open: openDicom, inspect: inspectDicom },
 ]
 
-/** The decoder for the content that `head`, the first bytes of a source, declares. */
-export function findDecoder(head: Uint8Array, name: string): Decoder {
+export function findDecoder(format: ImageFormat): Decoder {
+  return decoders.find(({ formats }) => formats.includes(format))!
+}
+
+/** The format that `head`, the first bytes of a source, declares. Throws for what no decoder reads. */
+export function formatOf(head: Uint8Array, name: string): ImageFormat {
   if (head.length === 0) throw new JcsError('CORRUPT_FILE', `${name} is empty`)
   const format = sniff(head)
-  const decoder = format && decoders.find((candidate) => candidate.matches(format))
-  if (decoder) return decoder
+  if (format && decoders.some(({ formats }) => formats.includes(format))) return format
   if (format) {
     throw new JcsError(
       'UNSUPPORTED_FORMAT',
@@ -26,6 +26,6 @@ export function findDecoder(head: Uint8Array, name: string): Decoder {
   }
   throw new JcsError(
     'UNSUPPORTED_FORMAT',
-    `${name} is not a PNG, JPEG or TIFF image (its content says so, whatever its name)`,
+    `${name} is not a PNG, JPEG, TIFF or DICOM image (its content says so, whatever its name)`,
   )
 }

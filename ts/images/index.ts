@@ -1,4 +1,5 @@
 export { compareNames } from '../base/files'
+export type { SeriesDescription } from '../dicom'
 export {
   type DecodeAllOptions,
   type DecodedMask,
@@ -7,20 +8,25 @@ export {
   decodeMask,
   inspectImage,
   inspectMask,
+  listAllSeries,
 } from './decode'
-export { listCase, selectImages } from './directory'
-export { applyWindow } from './pixels'
+export { sliceHeightMm } from './dicom'
+export { selectImages } from './directory'
 export { type ImageFormat, sniff } from './sniff'
 export { copySource } from './sources'
-export type { Decoder, SliceDecoder } from './types'
 export {
+  type CaseOptions,
   type DecodedImage,
   type DecodeOptions,
   defaultMaxPixels,
+  type Excluded,
   type ImageSize,
   type ImageSource,
   type Images,
   type IntensityWindow,
   type PixelData,
   type Pixels,
+  type Series,
+  type WindowName,
 } from './types'
+export { applyWindow, namedWindows, resolveWindow } from './window'

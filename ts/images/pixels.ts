@@ -7,6 +7,7 @@ import {
   type PixelData,
   type Pixels,
 } from './types'
+import { applyWindow, resolveWindow } from './window'
 
 const pixelArrays = [Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Float32Array]
 
@@ -71,7 +72,7 @@ export function decodePixels(pixels: Pixels, name: string, options: DecodeOption
   const channels = checkPixels(pixels, name, options.maxPixels ?? defaultMaxPixels)
   const rest = { width, height, ...(spacing && { spacing }) }
   if (pixels.data instanceof Int16Array) {
-    const window = checkWindow(pixels.window ?? options.window, name)
+    const window = requireWindow(pixels.window ?? options.window, name)
     if (channels !== 4) return { data: pixels.data, channels, window, ...rest }
     return { data: compositeOnBlack(applyWindow(pixels.data, window)), channels: 3, ...rest }
   }
@@ -120,26 +121,12 @@ function checkFinite(data: Float32Array, name: string): void {
     throw new JcsError('NOT_FINITE', `${name}: data[${bad}] is ${data[bad]}; every pixel must be a number`)
 }
 
-function checkWindow(window: IntensityWindow | undefined, name: string): IntensityWindow {
-  if (!window) {
-    throw new JcsError(
-      'INVALID_ARGUMENT',
-      `${name}: signed 16-bit pixels need a window, for example { center: -600, width: 1500 } for lungs in HU`,
-    )
-  }
-  const { center, width } = window
-  if (!Number.isFinite(center) || !Number.isFinite(width) || width <= 0) {
-    throw new JcsError(
-      'INVALID_ARGUMENT',
-      `${name}: window { center: ${center}, width: ${width} } is unusable; width must be above 0`,
-    )
-  }
-  return { center, width }
-}
-
-/** The linear-exact window of DICOM (PS3.3 C.11.2.1.3.2): (x - center) / width + 0.5, clamped to [0, 1]. */
-export function applyWindow(data: Int16Array, { center, width }: IntensityWindow): Float32Array {
-  return Float32Array.from(data, (value) => Math.min(Math.max((value - center) / width + 0.5, 0), 1))
+function requireWindow(window: DecodeOptions['window'], name: string): IntensityWindow {
+  if (window !== undefined) return resolveWindow(window, name)
+  throw new JcsError(
+    'INVALID_ARGUMENT',
+    `${name}: signed 16-bit pixels need a window, for example 'lung' or { center: -600, width: 1500 } for lungs in HU`,
+  )
 }
 
 /** Colours and alpha become colours. */

@@ -1,8 +1,14 @@
 import type { Metadata, SharpOptions } from 'sharp'
 import { JcsError } from '../base/errors'
 import { loadSharp } from './sharp'
-import type { SliceDecoder } from './types'
-import { type DecodedImage, type DecodeOptions, defaultMaxPixels, type ImageSize } from './types'
+import {
+  type DecodedImage,
+  type DecodeOptions,
+  defaultMaxPixels,
+  type Encoded,
+  type ImageSize,
+  type SliceDecoder,
+} from './types'
 
 /**
  * Stored values are what counts, so neither colour profiles nor EXIF orientation are applied: CT slices carry neither,
@@ -14,24 +20,21 @@ const graySpaces: ReadonlySet<string> = new Set(['b-w', 'grey16'])
 const colourSpaces: ReadonlySet<string> = new Set(['srgb', 'rgb', 'rgb16'])
 
 /** PNG, JPEG and TIFF (each page a slice), 8 and 16 bit, gray, RGB, palette, with or without alpha. */
-export async function openRaster(
-  bytes: Uint8Array,
-  name: string,
-  options: DecodeOptions,
-): Promise<SliceDecoder[]> {
+export async function openRaster(source: Encoded, options: DecodeOptions): Promise<SliceDecoder[]> {
+  const { name } = source
+  const bytes = await source.bytes()
   const { pages = 1 } = await readHeader(bytes, 0, name, options)
   return Array.from({ length: pages }, (_, page) => async () => {
     const pageName = pages > 1 ? `${name} (page ${page + 1} of ${pages})` : name
-    return decodePage(bytes, page, pageName, options)
+    const decoded = await decodePage(bytes, page, pageName, options)
+    if (source.label === undefined) return decoded
+    return { ...decoded, source: pages > 1 ? `${source.label}, page ${page + 1}` : source.label }
   })
 }
 
-export async function inspectRaster(
-  bytes: Uint8Array,
-  name: string,
-  options: DecodeOptions,
-): Promise<ImageSize> {
-  const { width, height, pages = 1 } = await readHeader(bytes, 0, name, options)
+export async function inspectRaster(source: Encoded, options: DecodeOptions): Promise<ImageSize> {
+  const { name } = source
+  const { width, height, pages = 1 } = await readHeader(await source.bytes(), 0, name, options)
   if (pages > 1)
     throw new JcsError('INVALID_ARGUMENT', `${name} holds ${pages} slices where one was expected`)
   return { width, height }

@@ -1,19 +1,20 @@
+import { basename } from 'node:path'
 import { addAbortSignal, Readable } from 'node:stream'
 import { ReadableStream } from 'node:stream/web'
 import { fileURLToPath } from 'node:url'
 import { throwIfAborted } from '../base/abort'
 import { JcsError, readError } from '../base/errors'
 import { maxFileBytes, readHead, readWhole } from '../base/files'
-import { findDecoder } from './decoders'
+import { formatOf } from './decoders'
 import { copyPixels, isPixels } from './pixels'
 import { sniffLength } from './sniff'
-import type { ImageSource, Images, Pixels } from './types'
+import type { Encoded, ImageSource, Images, Pixels } from './types'
 
 /** One source, settled at call time. `name` is what messages call it. */
 export type NamedSource = { name: string } & (
   | { kind: 'path'; path: string }
   | { kind: 'address'; url: URL }
-  | { kind: 'bytes'; bytes: Uint8Array }
+  | { kind: 'bytes'; bytes: Uint8Array; label?: string }
   | { kind: 'stream'; stream: Readable | ReadableStream }
   | { kind: 'pixels'; pixels: Pixels }
 )
@@ -90,19 +91,37 @@ function takeUrl(url: URL): NamedSource {
   }
 }
 
-/** The encoded bytes of a source that is neither pixels nor a directory. */
-export async function readSource(
+/** A source that is neither pixels nor a directory: of a file no more than its head is read. */
+export async function encodedSource(
   source: Exclude<NamedSource, { kind: 'pixels' }>,
   signal: AbortSignal | undefined,
-): Promise<Uint8Array> {
+): Promise<Encoded> {
   throwIfAborted(signal)
+  const { name } = source
+  const label = labelOf(source)
+  if (source.kind === 'path') {
+    const { path } = source
+    const format = formatOf(await readHead(path, sniffLength), name)
+    return { name, format, path, bytes: () => readWhole(path), ...(label && { label }) }
+  }
+  const bytes = await readSource(source, signal)
+  return { name, format: formatOf(bytes, name), bytes: async () => bytes, ...(label && { label }) }
+}
+
+/** Without the path: what a slice is called goes into reports. */
+function labelOf(source: NamedSource): string | undefined {
+  if (source.kind === 'bytes') return source.label
+  if (source.kind === 'path') return basename(source.path)
+  return source.kind === 'address' ? basename(source.url.pathname) : undefined
+}
+
+function readSource(
+  source: Extract<NamedSource, { kind: 'bytes' | 'address' | 'stream' }>,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> | Uint8Array {
   switch (source.kind) {
     case 'bytes':
       return source.bytes
-    case 'path':
-      // The head first, so that a huge file that is no image is refused without being read.
-      findDecoder(await readHead(source.path, sniffLength), source.name)
-      return readWhole(source.path)
     case 'address':
       return fetchBytes(source.url, source.name, signal)
     case 'stream':

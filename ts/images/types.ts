@@ -1,11 +1,16 @@
 import type { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
+import type { Excluded } from '../dicom'
 import type { ImageFormat } from './sniff'
+
+export type { Excluded }
 
 /**
  * One image, or one case:
- * - a path, a `file:` or an `http(s):` address of a PNG, JPEG or TIFF, told apart by content, never by extension;
- * - the path of a directory: a case, its slices in natural name order;
+ * - a path, a `file:` or an `http(s):` address of a PNG, JPEG, TIFF or DICOM file, told apart by content, never by
+ *   extension;
+ * - the path of a directory: a case, its slices those of the DICOM series in it, head first, or pictures in natural name
+ *   order;
  * - the bytes of such a file, whole or as a stream;
  * - decoded pixels.
  */
@@ -47,6 +52,13 @@ export interface DecodedImage {
   /** With signed data, always. */
   window?: IntensityWindow
   spacing?: readonly [number, number]
+  /** Centre of the first pixel in the patient's coordinates: x to the left, y to the back, z to the head, mm. */
+  positionMm?: readonly [number, number, number]
+  /** Unit vectors in the same coordinates: along a row, then down a column. */
+  orientation?: readonly [number, number, number, number, number, number]
+  /** As they stand in the file, where it has them. */
+  instanceUid?: string
+  seriesUid?: string
   /** What reports call it: the name of its file, with the page of files of several. */
   source?: string
 }
@@ -56,9 +68,12 @@ export interface ImageSize {
   height: number
 }
 
+/** Windows that have a name. @see {@link namedWindows} */
+export type WindowName = 'lung' | 'mediastinum'
+
 export interface DecodeOptions {
-  /** For signed 16-bit data that brings no window of its own. */
-  window?: IntensityWindow | undefined
+  /** For signed data that brings no window of its own. Default for DICOM: 'lung'. */
+  window?: WindowName | IntensityWindow | undefined
   /** Images with more pixels are refused before they are decoded. Default 2^26 (8192 x 8192). */
   maxPixels?: number | undefined
   signal?: AbortSignal | undefined
@@ -66,18 +81,49 @@ export interface DecodeOptions {
 
 export const defaultMaxPixels = 2 ** 26
 
+/** How a case is made of what was given. */
+export interface CaseOptions {
+  /** The UID of the DICOM series to take. Default: the one with the most axial CT slices. */
+  series?: string | undefined
+  /** Whether a slice that cannot be read stops (default), or is left out and reported. */
+  onBadSlice?: 'error' | 'skip' | undefined
+  /** Whether slices that are missing in a DICOM series stop, or are reported (default). */
+  onGap?: 'refuse' | 'warn' | undefined
+}
+
+/** The DICOM series that a case was made of. */
+export interface Series {
+  /** As it stands in the files; empty where they have none. */
+  uid: string
+  modality: string
+  slices: number
+  /** From row to row, from column to column, from slice to slice; absent where the files do not say. */
+  spacingMm?: [number, number, number]
+  excluded: Excluded[]
+  /** Full sentences; those on decoding come with it. */
+  warnings(): string[]
+}
+
 /** Decodes one slice of an encoded source when called. */
 export type SliceDecoder = () => Promise<DecodedImage>
 
+/** A source that a decoder reads from where it lies. */
+export interface Encoded {
+  /** What messages call it. */
+  name: string
+  /** What reports call it; without a path. */
+  label?: string
+  format: ImageFormat
+  /** Of a file on the disk. */
+  path?: string
+  bytes(): Promise<Uint8Array>
+}
+
 /** Reads one family of formats. A decoder for another one is a new row of `decoders`. */
 export interface Decoder {
-  name: string
-  matches(format: ImageFormat): boolean
-  /**
-   * Reads headers only, checks them against the limits, and returns one decoder a slice, in order. `name` is what
-   * messages call the source.
-   */
-  open(bytes: Uint8Array, name: string, options: DecodeOptions): Promise<SliceDecoder[]>
+  formats: readonly ImageFormat[]
+  /** Reads headers only, checks them against the limits, and returns one decoder a slice, in order. */
+  open(source: Encoded, options: DecodeOptions): Promise<SliceDecoder[]>
   /** The size of a source that is one slice, from its header. Several slices are INVALID_ARGUMENT. */
-  inspect(bytes: Uint8Array, name: string, options: DecodeOptions): Promise<ImageSize>
+  inspect(source: Encoded, options: DecodeOptions): Promise<ImageSize>
 }

@@ -2,7 +2,7 @@ import { JcsError } from '../base/errors'
 import { type Case, withCase } from '../cases'
 import type { Images } from '../images'
 import { checkImageOptions, type ImageOptions } from '../run/options'
-import type { DiagnosedSlice, Diagnosis } from '../run/results'
+import type { DiagnosedSeries, DiagnosedSlice, Diagnosis } from '../run/results'
 import { heatColor } from './colormap'
 import { diagnosisScript, diagnosisStyle } from './diagnosis-page'
 import { type Html, html } from './html'
@@ -17,7 +17,10 @@ export interface DiagnosisReportOptions extends ImageOptions {
   side?: number | undefined
 }
 
-const imageLeftNotice = 'Left is the image’s left, not the patient’s.'
+const leftNotice = {
+  image: 'Left is the image’s left, not the patient’s.',
+  patient: 'Left is the patient’s left.',
+} as const
 
 /**
  * A self-contained HTML page: the verdict, the probability of every slice, the slices with lesions and activation maps
@@ -50,6 +53,7 @@ ${probabilityCard(diagnosis)}
 ${viewerCard(diagnosis, pictures)}
 ${lesionCard(diagnosis)}
 ${notes(diagnosis.warnings)}
+${diagnosis.series && seriesCard(diagnosis.series)}
 ${timingCard(diagnosis)}`
   return page(
     { title, subtitle: `${diagnosis.totalSlices} slices`, createdAt },
@@ -137,7 +141,7 @@ function labelStep(count: number): number {
   return [1, 2, 5, 10, 20, 50, 100].find((step) => count / step <= 20) ?? 200
 }
 
-function viewerCard({ slices, positive }: Diagnosis, pictures: readonly SlicePictures[]): Html {
+function viewerCard({ slices, positive, laterality }: Diagnosis, pictures: readonly SlicePictures[]): Html {
   const mostInfected = slices.reduce(
     (best, slice) => (weight(slice) > weight(best) ? slice : best),
     slices[0] as DiagnosedSlice,
@@ -161,7 +165,7 @@ function viewerCard({ slices, positive }: Diagnosis, pictures: readonly SlicePic
   <ol class="strip">
     ${slices.map((slice, i) => thumbnail(slice, pictures[i] as SlicePictures))}
   </ol>
-  <p class="hint">${imageLeftNotice} Arrow keys go from slice to slice.</p>
+  <p class="hint">${leftNotice[laterality]} Arrow keys go from slice to slice.</p>
 </section>`
 }
 
@@ -182,7 +186,7 @@ function thumbnail(
 }
 
 /** The fields of figure 6 of the paper. */
-function lesionCard({ positive, slices }: Diagnosis): Html {
+function lesionCard({ positive, slices, laterality }: Diagnosis): Html {
   if (!positive) {
     return html`<section class="card"><h2>Lesions</h2><p>The case is negative, so its lesions were not segmented.</p></section>`
   }
@@ -206,8 +210,24 @@ function lesionCard({ positive, slices }: Diagnosis): Html {
     <thead><tr><th>slice</th><th class="number">area, px</th><th class="number">area, mm²</th><th>position</th><th class="number">box, px</th><th class="number">centre x, y</th></tr></thead>
     <tbody>${rows}</tbody>
   </table></div>
-  <p class="hint">${rows.length} lesions: parts of a slice's lesion mask that hang together. ${imageLeftNotice} mm² need the pixel spacing of the source.</p>
+  <p class="hint">${rows.length} lesions: parts of a slice's lesion mask that hang together. ${leftNotice[laterality]} mm² need the pixel spacing of the source.</p>
 </section>`
+}
+
+/** What the scanner says of the scan, and what of the files given was not diagnosed. */
+function seriesCard({ modality, slices, spacingMm, excluded }: DiagnosedSeries): Html {
+  const mm = (value: number) => `${Number(value.toFixed(3))} mm`
+  return html`<section class="card"><h2>Series</h2>${factTable([
+    ['modality', modality],
+    ['slices', `${slices}`],
+    ...(spacingMm
+      ? [
+          ['pixel size', `${mm(spacingMm[0])} × ${mm(spacingMm[1])}`] as const,
+          ['distance of slices', mm(spacingMm[2])] as const,
+        ]
+      : []),
+    ...excluded.map(({ what, reason }) => [`left out: ${what}`, reason] as const),
+  ])}</section>`
 }
 
 function timingCard({ timing }: Diagnosis): Html {

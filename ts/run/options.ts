@@ -1,6 +1,6 @@
-import { requireObject, requireWhole } from '../base/check'
+import { requireObject, requireOneOf, requireString, requireWhole } from '../base/check'
 import { JcsError } from '../base/errors'
-import type { IntensityWindow } from '../images'
+import { type CaseOptions, type IntensityWindow, resolveWindow, type WindowName } from '../images'
 import type { RunOptions } from './run'
 
 export interface CommonOptions extends RunOptions {
@@ -8,21 +8,38 @@ export interface CommonOptions extends RunOptions {
   batchSize?: number | undefined
 }
 
-export interface ImageOptions {
-  /** For signed 16-bit pixels that bring no window of their own. */
-  window?: IntensityWindow | undefined
+/** How the values of a slice are read, one of a case or one of a dataset. */
+export interface DecodingOptions {
+  /**
+   * Which values are stretched over [0, 1], by name or in HU: of DICOM, and of signed 16-bit pixels that bring no window
+   * of their own. Default for DICOM: 'lung', −600/1500; 'mediastinum' is 40/400.
+   */
+  window?: WindowName | IntensityWindow | undefined
   /** Images with more pixels are refused before they are decoded. Default 2^26. */
   maxPixels?: number | undefined
 }
 
-export const imageOptionNames = ['window', 'maxPixels'] as const
+export interface ImageOptions extends DecodingOptions, CaseOptions {}
+
+const runNames = ['signal', 'onProgress', 'batchSize'] as const
+const decodingNames = ['window', 'maxPixels'] as const
+export const imageOptionNames = [...decodingNames, 'series', 'onBadSlice', 'onGap'] as const
 
 /** Names of the options that every function on images has. */
-export const commonNames = ['signal', 'onProgress', 'batchSize', ...imageOptionNames] as const
+export const commonNames = [...runNames, ...imageOptionNames] as const
 
-export function checkImageOptions({ window, maxPixels }: ImageOptions): void {
-  if (window !== undefined) requireObject('window', window)
+/** Names of the options that every function on datasets has. */
+export const datasetCommonNames = [...runNames, ...decodingNames] as const
+
+export function checkImageOptions({ window, maxPixels, series, onBadSlice, onGap }: ImageOptions): void {
+  if (window !== undefined) {
+    if (typeof window !== 'string') requireObject('window', window)
+    resolveWindow(window, 'options')
+  }
   if (maxPixels !== undefined) requireWhole('maxPixels', maxPixels, 1)
+  if (series !== undefined) requireString('series', series)
+  if (onBadSlice !== undefined) requireOneOf('onBadSlice', onBadSlice, ['error', 'skip'])
+  if (onGap !== undefined) requireOneOf('onGap', onGap, ['refuse', 'warn'])
 }
 
 export function checkCommonOptions(options: CommonOptions & ImageOptions): void {

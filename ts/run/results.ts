@@ -24,7 +24,7 @@ export interface Lesion {
   /** Size of the bounding box. */
   width: number
   height: number
-  /** The half of the image that the centre lies in. 'left' is the image's left, not the patient's. */
+  /** The half that the centre lies in. Whose left 'left' is, is said by `laterality`. */
   position: { x: 'left' | 'right'; y: 'up' | 'down' }
 }
 
@@ -36,6 +36,8 @@ export interface Segmentation {
   /** `height * width`, row by row, in [0, 1]; present when `probabilities` was asked for. */
   probabilities?: Float32Array
   lesions: Lesion[]
+  /** Whose left and right lesions' positions name: the patient's where the source tells its orientation, as DICOM does. */
+  laterality: 'patient' | 'image'
   areaPixels: number
   /** Only when the source tells its pixel spacing. */
   areaMm2?: number
@@ -44,9 +46,23 @@ export interface Segmentation {
 export interface DiagnosedSlice {
   /** From 0, in the order of the case. */
   index: number
+  /** Height along the normal of the slices, towards the head, mm; where the source tells it. Of use as a difference. */
+  positionMm?: number
   classification: Classification
   /** Only of positive cases, and then of every slice, also of those that the classifier took for uninfected. */
   segmentation?: Segmentation
+}
+
+/** The series of a scanner that was diagnosed. */
+export interface DiagnosedSeries {
+  /** As it stands in the files; empty where they have none. */
+  uid: string
+  modality: string
+  slices: number
+  /** From row to row, from column to column, from slice to slice; absent where the files do not say. */
+  spacingMm?: [number, number, number]
+  /** What of the files given is not part of the diagnosis, and why. */
+  excluded: { what: string; reason: string }[]
 }
 
 export interface Diagnosis {
@@ -55,6 +71,10 @@ export interface Diagnosis {
   totalSlices: number
   sliceThreshold: number
   slices: DiagnosedSlice[]
+  /** Of a case of DICOM files. */
+  series?: DiagnosedSeries
+  /** Whose left and right lesions' positions name. */
+  laterality: 'patient' | 'image'
   /**
    * What each part took, from its first slice to its last. Decoding and classifying overlap, so the parts may add up to
    * more than `totalMs`.

@@ -5,7 +5,12 @@ import { Model, type WeightsSource } from '../model'
 import { type RuntimeOptions, runtimeOptionNames } from '../model/runtime'
 import type { ModelSpec } from '../model/spec'
 import { callNativeNow } from '../native'
-import { type CommonOptions, checkCommonOptions, commonNames, type ImageOptions } from '../run/options'
+import {
+  type CommonOptions,
+  checkCommonOptions,
+  type DecodingOptions,
+  datasetCommonNames,
+} from '../run/options'
 
 export interface OptimizerOptions {
   name?: 'sgd' | 'adam' | undefined
@@ -116,7 +121,7 @@ export interface TrainData {
   validationFraction?: number | undefined
 }
 
-export interface TrainOptions extends TrainSettings, CommonOptions, ImageOptions, RuntimeOptions {
+export interface TrainOptions extends TrainSettings, CommonOptions, DecodingOptions, RuntimeOptions {
   task: Task
   /** Needed unless `model` is given. */
   spec?: ModelSpec | undefined
@@ -156,7 +161,7 @@ const settingNames = [
 ] as const satisfies readonly (keyof TrainSettings)[]
 
 const otherNames = [
-  ...commonNames,
+  ...datasetCommonNames,
   ...runtimeOptionNames,
   'task',
   'spec',

@@ -1,10 +1,10 @@
 import { JcsError } from '../base/errors'
 import { SliceStore } from '../cases'
 import { type BadSample, type DatasetSample, decodeSamples } from '../datasets'
-import type { ImageOptions } from '../run/options'
+import type { DecodingOptions } from '../run/options'
 import type { RunContext } from '../run/run'
 
-export interface PackOptions extends ImageOptions {
+export interface PackOptions extends DecodingOptions {
   onBadSample?: 'error' | 'skip' | undefined
 }
 

@@ -8,11 +8,20 @@ import { loadModel } from '../../model'
 import { openCase } from '../../open-case'
 import { overlayPng } from '../../report'
 import { fileNameFor } from '../file-name'
-import { addRunOptions, number, type RuntimeFlags, runtimeOf, wholeNumber } from '../options'
+import {
+  addImageOptions,
+  addRunOptions,
+  type ImageFlags,
+  imageOptionsOf,
+  number,
+  type RuntimeFlags,
+  runtimeOf,
+  wholeNumber,
+} from '../options'
 import type { Session } from '../session'
 import { decimal, table } from '../table'
 
-interface Flags extends RuntimeFlags {
+interface Flags extends RuntimeFlags, ImageFlags {
   model: string
   threshold?: number
   batchSize?: number
@@ -24,7 +33,7 @@ export function addClassify(program: Command, sessionFor: (flags: Flags) => Sess
   const command = program
     .command('classify')
     .description('classify slices as infected or not')
-    .argument('<images...>', 'PNG, JPEG or TIFF files, or directories of them')
+    .argument('<images...>', 'DICOM, PNG, JPEG or TIFF files, or directories of them')
     .requiredOption('-m, --model <file>', 'a trained classifier, .safetensors')
     .option('--threshold <p>', 'a slice is positive above this probability', number, 0.5)
     .option('--batch-size <n>', 'slices per run of the network', wholeNumber)
@@ -38,10 +47,10 @@ Examples:
   jcs classify case/ --model classifier.safetensors --explain --out result/
   jcs classify case/ --model classifier.safetensors --json | jq '.[] | select(.positive)'`,
     )
-  addRunOptions(command).action(async (paths: string[], flags: Flags) => {
+  addRunOptions(addImageOptions(command)).action(async (paths: string[], flags: Flags) => {
     const session = sessionFor(flags)
     const { threshold, batchSize, out, explain = false } = flags
-    using scan = openCase(paths)
+    using scan = openCase(paths, imageOptionsOf(flags))
     await using model = await loadModel(flags.model, runtimeOf(flags))
     if (out) await makeDirectory(out)
     const results = await session.follow((controls) =>
@@ -70,6 +79,7 @@ Examples:
       decimal(probability),
       positive ? 'positive' : 'negative',
     ])
+    session.warn(scan.warnings)
     session.finish(document, `${table(['slice', 'probability', 'result'], rows)}\n\n${disclaimer}.`)
   })
 }

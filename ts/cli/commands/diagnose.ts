@@ -8,11 +8,19 @@ import { type Case, openCase } from '../../open-case'
 import { diagnosisReport, overlayPng } from '../../report'
 import type { Diagnosis } from '../../run/results'
 import { fileNameFor } from '../file-name'
-import { addRunOptions, type RuntimeFlags, runtimeOf, wholeNumber } from '../options'
+import {
+  addImageOptions,
+  addRunOptions,
+  type ImageFlags,
+  imageOptionsOf,
+  type RuntimeFlags,
+  runtimeOf,
+  wholeNumber,
+} from '../options'
 import type { Session } from '../session'
 import { maskOf } from './segment'
 
-interface Flags extends RuntimeFlags {
+interface Flags extends RuntimeFlags, ImageFlags {
   classifier: string
   segmenter: string
   sliceThreshold?: number
@@ -26,7 +34,7 @@ export function addDiagnose(program: Command, sessionFor: (flags: Flags) => Sess
   const command = program
     .command('diagnose')
     .description('decide a case: classify all slices, segment them when the case is positive')
-    .argument('<case...>', 'a directory of slices, a multi-page TIFF, or slices in order')
+    .argument('<case...>', 'a directory of DICOM files or of pictures, a multi-page TIFF, or slices in order')
     .requiredOption('-c, --classifier <file>', 'a trained classifier, .safetensors')
     .requiredOption('-s, --segmenter <file>', 'a trained segmentation network, .safetensors')
     .option(
@@ -48,10 +56,10 @@ Examples:
 With fewer than 250 slices the default threshold does not fit and the result says so; with no more slices than it,
 a --slice-threshold has to be given.`,
     )
-  addRunOptions(command).action(async (paths: string[], flags: Flags) => {
+  addRunOptions(addImageOptions(command)).action(async (paths: string[], flags: Flags) => {
     const session = sessionFor(flags)
     const { sliceThreshold, batchSize, out, explain = false } = flags
-    using scan = openCase(paths)
+    using scan = openCase(paths, imageOptionsOf(flags))
     await using classifier = await loadModel(flags.classifier, runtimeOf(flags))
     await using segmenter = await loadModel(flags.segmenter, runtimeOf(flags))
     if (out) await makeDirectory(out)

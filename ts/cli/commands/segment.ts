@@ -10,11 +10,20 @@ import { overlayPng } from '../../report'
 import type { Segmentation } from '../../run/results'
 import { segment } from '../../segment'
 import { fileNameFor } from '../file-name'
-import { addRunOptions, number, type RuntimeFlags, runtimeOf, wholeNumber } from '../options'
+import {
+  addImageOptions,
+  addRunOptions,
+  type ImageFlags,
+  imageOptionsOf,
+  number,
+  type RuntimeFlags,
+  runtimeOf,
+  wholeNumber,
+} from '../options'
 import type { Session } from '../session'
 import { table } from '../table'
 
-interface Flags extends RuntimeFlags {
+interface Flags extends RuntimeFlags, ImageFlags {
   model: string
   threshold?: number
   minArea?: number
@@ -26,7 +35,7 @@ export function addSegment(program: Command, sessionFor: (flags: Flags) => Sessi
   const command = program
     .command('segment')
     .description('segment the lesions of slices')
-    .argument('<images...>', 'PNG, JPEG or TIFF files, or directories of them')
+    .argument('<images...>', 'DICOM, PNG, JPEG or TIFF files, or directories of them')
     .requiredOption('-m, --model <file>', 'a trained segmentation network, .safetensors')
     .option('--threshold <p>', 'a pixel is lesion above this probability', number, 0.5)
     .option('--min-area <pixels>', 'leave smaller lesions out', wholeNumber)
@@ -39,12 +48,12 @@ Examples:
   jcs segment slice.png --model segmenter.safetensors
   jcs segment case/ --model segmenter.safetensors --out result/
 
-'left' is the image's left, not the patient's.`,
+'left' is the patient's left for DICOM, and the image's left for pictures.`,
     )
-  addRunOptions(command).action(async (paths: string[], flags: Flags) => {
+  addRunOptions(addImageOptions(command)).action(async (paths: string[], flags: Flags) => {
     const session = sessionFor(flags)
     const { threshold, minArea: minAreaPixels, batchSize, out } = flags
-    using scan = openCase(paths)
+    using scan = openCase(paths, imageOptionsOf(flags))
     await using model = await loadModel(flags.model, runtimeOf(flags))
     if (out) await makeDirectory(out)
     const results = await session.follow((controls) =>
@@ -68,6 +77,7 @@ Examples:
       }
       await writeFileAtomically(join(out, 'segmentation.json'), session.toJson(document))
     }
+    session.warn(scan.warnings)
     session.finish(document, `${describe(document)}\n\n${disclaimer}.`)
   })
 }

@@ -1,0 +1,147 @@
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { decodeImage } from '../../ts/images'
+import { type DecodedImage, openCase } from '../../ts/index'
+import { sharedData } from './shared-data'
+import { repositoryRoot } from './small'
+
+/** What GDCM and pydicom say of a file: see test/readers/dicom_values.py. */
+interface Read {
+  error?: string
+  rows: number
+  columns: number
+  bits: 8 | 16
+  signed: boolean
+  slope: number
+  intercept: number
+  position: [number, number, number]
+  orientation: number[]
+  spacing: [number, number]
+}
+
+function readElsewhere(
+  paths: readonly string[],
+  out: string,
+): (Read & { stored(): Int16Array | Uint16Array | Uint8Array })[] {
+  const script = join(repositoryRoot, 'test/readers/dicom_values.py')
+  const text = execFileSync('/usr/bin/python3', [script, out, ...paths], {
+    encoding: 'utf8',
+    maxBuffer: 2 ** 26,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  return (JSON.parse(text) as Read[]).map((read, index) => ({
+    ...read,
+    stored() {
+      const { buffer } = new Uint8Array(readFileSync(join(out, `${index}.raw`)))
+      if (read.bits === 8) return new Uint8Array(buffer)
+      return read.signed ? new Int16Array(buffer) : new Uint16Array(buffer)
+    },
+  }))
+}
+
+/** The largest difference in stored values, of all pixels that are no padding. */
+function largestDifference(
+  image: DecodedImage,
+  { slope, intercept, ...read }: ReturnType<typeof readElsewhere>[0],
+) {
+  const stored = read.stored()
+  let largest = 0
+  for (const [index, hu] of image.data.entries()) {
+    const expected = stored[index]! * slope + intercept
+    // Half a unit is lost where HU are not whole.
+    const rounding = Number.isInteger(slope) && Number.isInteger(intercept) ? 0 : 0.5
+    largest = Math.max(largest, (Math.abs(hu - expected) - rounding) / slope)
+  }
+  return Math.max(largest, 0)
+}
+
+const folder = sharedData.path('dicom/transfer-syntaxes')
+const lossy = /\.4\.(50|81|91)\.dcm$/
+const refused: Record<string, { code: string; message: RegExp }> = {
+  'US-YBR_FULL_422-EVRLE.dcm': {
+    code: 'UNSUPPORTED_FORMAT',
+    message: /an ultrasound image \(US\); CT is read/,
+  },
+  'no-pixel-spacing.dcm': { code: 'UNSUPPORTED_FORMAT', message: /an ultrasound image \(US\); CT is read/ },
+  'no-pixel-data.dcm': { code: 'UNSUPPORTED_FORMAT', message: /holds no pixels: it is a structured report/ },
+}
+const lossy12Bit = /\.4\.(51|53|55)\.dcm$|_jpeg_baseline\.51\.dcm$/
+
+t.test(
+  'every transfer syntax decodes to what GDCM decodes, or is refused with the reason',
+  { skip: sharedData.missing },
+  async (t) => {
+    const names = readdirSync(folder).sort()
+    const elsewhere = readElsewhere(
+      names.map((name) => join(folder, name)),
+      t.testdir(),
+    )
+    t.ok(names.length >= 22)
+    for (const [index, name] of names.entries()) {
+      const path = join(folder, name)
+      if (refused[name]) {
+        await t.rejects(decodeImage(path), refused[name], name)
+        continue
+      }
+      if (lossy12Bit.test(name)) {
+        const refusal = { code: 'UNSUPPORTED_FORMAT', message: /lossy JPEG of 12 bits/ }
+        using scan = openCase(path)
+        await t.rejects(scan.image(0), refusal, name)
+        continue
+      }
+      const image = await decodeImage(path)
+      const read = elsewhere[index]!
+      t.same([image.height, image.width], [read.rows, read.columns], name)
+      t.ok(image.data instanceof Int16Array)
+      if (lossy.test(name)) t.ok(largestDifference(image, read) <= 1, `${name}: within a stored unit`)
+      else t.equal(largestDifference(image, read), 0, `${name}: exactly`)
+    }
+  },
+)
+
+t.test(
+  'whole cases: values, order and geometry are those of other readers',
+  { skip: sharedData.missing },
+  async (t) => {
+    const root = sharedData.path('dicom/covid-ct-md')
+    // Head first, as the dataset's own list has them.
+    const listed = readFileSync(join(root, 'slices.csv'), 'utf8')
+      .trim()
+      .split('\n')
+      .slice(1)
+      .map((line) => line.split(',')[0]!)
+    for (const patient of ['covid-P002', 'normal-001']) {
+      const files = readdirSync(join(root, patient)).map((name) => join(root, patient, name))
+      const elsewhere = new Map(
+        readElsewhere(files, t.testdir({})).map((read, index) => [files[index]!, read]),
+      )
+      using scan = openCase(join(root, patient))
+      const differing: string[] = []
+      for (let index = 0; index < files.length; index++) {
+        const image = await scan.image(index)
+        const read = elsewhere.get(join(root, patient, image.source!))!
+        if (largestDifference(image, read) !== 0) differing.push(image.source!)
+        t.same(image.positionMm, read.position)
+        t.same(image.orientation, read.orientation)
+        t.same(image.spacing, read.spacing)
+      }
+      t.same(differing, [], patient)
+      t.same(
+        scan.names.map((name) => `${patient}/${name}`),
+        listed.filter((name) => name.startsWith(patient)),
+      )
+      const byHeight = [...elsewhere]
+        .sort(([, a], [, b]) => b.position[2] - a.position[2])
+        .map(([path]) => path)
+      t.same(
+        scan.names.map((name) => join(root, patient, name)),
+        byHeight,
+      )
+      t.equal(scan.laterality, 'patient')
+      t.same(scan.warnings, [])
+      t.equal(scan.series!.spacingMm![2], 2)
+    }
+  },
+)

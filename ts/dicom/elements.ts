@@ -1,0 +1,106 @@
+import { inflateRawSync } from 'node:zlib'
+import type { ByteStream, DataSet } from 'dicom-parser'
+import * as dicomParser from 'dicom-parser'
+import { JcsError } from '../base/errors'
+import { findTransferSyntax, type TransferSyntax } from './transfer-syntaxes'
+
+export const pixelDataTag = 'x7fe00010'
+
+/** A deflated data set may not inflate to more. */
+const maxInflatedBytes = 2 ** 29
+
+/** The class behind the type, which dicom-parser's types leave out. */
+const { DataSet: DataSetClass } = dicomParser as unknown as {
+  DataSet: new (numbers: dicomParser.ByteArrayParser, bytes: Uint8Array, elements: object) => DataSet
+}
+
+export interface Elements {
+  dataSet: DataSet
+  transferSyntaxUid: string
+  transferSyntax: TransferSyntax
+}
+
+/**
+ * The elements of a DICOM file (PS3.10): of all of it, or with `headerOnly` of what lies before the pixels, whose element
+ * is then there without its fragments. `name` is what messages call the file.
+ *
+ * @throws JcsError UNSUPPORTED_FORMAT for an unknown transfer syntax, INPUT_TOO_LARGE, CORRUPT_FILE
+ */
+export function parseElements(bytes: Uint8Array, name: string, headerOnly = false): Elements {
+  try {
+    const meta = dicomParser.readPart10Header(bytes)
+    const transferSyntaxUid = meta.string('x00020010')
+    if (transferSyntaxUid === undefined) throw corrupt(name, 'it names no transfer syntax')
+    const transferSyntax = findTransferSyntax(transferSyntaxUid)
+    if (!transferSyntax) {
+      throw new JcsError(
+        'UNSUPPORTED_FORMAT',
+        `${name} has the transfer syntax ${JSON.stringify(transferSyntaxUid)}, which is not read; convert it, for example with gdcmconv --raw`,
+      )
+    }
+    const dataSet = parseDataSet(bytes, positionAfter(meta), transferSyntax, name, headerOnly)
+    return { dataSet, transferSyntaxUid, transferSyntax }
+  } catch (error) {
+    throw error instanceof JcsError ? error : corrupt(name, reasonOf(error), error)
+  }
+}
+
+/** The data set begins where the file's meta information ends; dicom-parser's types do not show that it says so. */
+function positionAfter(meta: DataSet): number {
+  return (meta as DataSet & { position: number }).position
+}
+
+function parseDataSet(
+  bytes: Uint8Array,
+  start: number,
+  { isImplicit, isBigEndian, isDeflated }: TransferSyntax,
+  name: string,
+  headerOnly: boolean,
+): DataSet {
+  const plain = isDeflated ? inflate(bytes.subarray(start), name) : bytes
+  const numbers = isBigEndian ? dicomParser.bigEndianByteArrayParser : dicomParser.littleEndianByteArrayParser
+  const stream = new dicomParser.ByteStream(numbers, plain, isDeflated ? 0 : start)
+  readLongLengths(stream)
+  const dataSet = new DataSetClass(numbers, plain, {})
+  dataSet.warnings = [] // where dicom-parser notes what it could pass over
+  const options = headerOnly ? { untilTag: pixelDataTag } : undefined
+  if (isImplicit) dicomParser.parseDicomDataSetImplicit(dataSet, stream, plain.length, options)
+  else dicomParser.parseDicomDataSetExplicit(dataSet, stream, plain.length, options)
+  return dataSet
+}
+
+/**
+ * The value representations OV, SV and UV came later than dicom-parser: their lengths have 32 bits as those of OB have
+ * (PS3.5, 7.1.2), so it is told that they are OB. None of them is looked at.
+ */
+function readLongLengths(stream: ByteStream): void {
+  const readFixedString = stream.readFixedString
+  stream.readFixedString = function (this: ByteStream, length: number): string {
+    const text = readFixedString.call(this, length)
+    return length === 2 && (text === 'OV' || text === 'SV' || text === 'UV') ? 'OB' : text
+  }
+}
+
+function inflate(deflated: Uint8Array, name: string): Uint8Array {
+  try {
+    return inflateRawSync(deflated, { maxOutputLength: maxInflatedBytes })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
+      throw new JcsError('INPUT_TOO_LARGE', `${name} inflates to more than ${maxInflatedBytes} bytes`)
+    }
+    throw corrupt(name, reasonOf(error), error)
+  }
+}
+
+/** Libraries for DICOM throw strings, numbers, Errors and objects with an `exception`. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof RangeError && /call stack/.test(error.message))
+    return 'its sequences are nested too deeply'
+  const { exception, message } = Object(error) as { exception?: unknown; message?: unknown }
+  const reason = String(exception ?? message ?? error)
+  return reason.replace(/^dicomParser[.:]\w*:? */, '')
+}
+
+export function corrupt(name: string, reason: string, cause?: unknown): JcsError {
+  return new JcsError('CORRUPT_FILE', `${name} cannot be decoded: ${reason}`, { cause })
+}

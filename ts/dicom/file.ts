@@ -1,0 +1,50 @@
+import { JcsError } from '../base/errors'
+import { readHead, readWhole } from '../base/files'
+import { type Elements, parseElements, pixelDataTag } from './elements'
+import { type DicomHeader, readHeader } from './header'
+
+/** Where a file's bytes are: on the disk, or in memory that threads share. */
+export type DicomSource = { path: string } | { bytes: Uint8Array }
+
+/** A DICOM file that is open for reading. */
+export interface DicomFile {
+  /** No two of a process have the same. */
+  id: number
+  source: DicomSource
+  /** What messages call it, with its path. */
+  name: string
+  /** What reports call it, without. */
+  label: string
+}
+
+/** More than most headers take, and less than most files. */
+const headBytes = 2 ** 17
+
+/** Reads a file's header, and little more of the file than that. */
+export async function readDicomHeader(
+  source: DicomSource,
+  name: string,
+  maxPixels: number,
+): Promise<DicomHeader> {
+  if ('path' in source) {
+    const head = await readHead(source.path, headBytes)
+    const elements = head.length === headBytes ? parseHead(head, name) : undefined
+    if (elements) return readHeader(elements, name, maxPixels)
+  }
+  return readHeader(parseElements(await readBytes(source), name, true), name, maxPixels)
+}
+
+/** The elements before the pixels, or nothing if the file goes on beyond `head` before they come. */
+function parseHead(head: Uint8Array, name: string): Elements | undefined {
+  try {
+    const elements = parseElements(head, name, true)
+    return elements.dataSet.elements[pixelDataTag] && elements
+  } catch (error) {
+    if (error instanceof JcsError && error.code === 'UNSUPPORTED_FORMAT') throw error
+    return undefined
+  }
+}
+
+export function readBytes(source: DicomSource): Promise<Uint8Array> | Uint8Array {
+  return 'path' in source ? readWhole(source.path) : source.bytes
+}

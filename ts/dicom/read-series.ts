@@ -1,0 +1,203 @@
+import { availableParallelism } from 'node:os'
+import { basename } from 'node:path'
+import { runAhead } from '../base/ahead'
+import { JcsError } from '../base/errors'
+import type { DicomFile, DicomSource } from './file'
+import type { Orientation } from './geometry'
+import type { DicomHeader } from './header'
+import { decodeFrameInThread, readHeaderInThread } from './pool'
+import { chooseStack, type Excluded, type SeriesFrame, type Stack, stackSeries } from './series'
+
+export interface ReadSeriesOptions {
+  maxPixels: number
+  /** UID of the series to take; by default the one with the most axial slices. */
+  series?: string | undefined
+  /** Whether a file that cannot be read stops, or is left out and reported. */
+  onBadSlice: 'error' | 'skip'
+  /** Whether missing slices stop, or are reported. */
+  onGap: 'refuse' | 'warn'
+  signal?: AbortSignal | undefined
+}
+
+let opened = 0
+
+/** `label`: what reports call it, by default a path's last part. */
+export function openDicomFile(source: DicomSource, name: string, label?: string): DicomFile {
+  const inReports = label ?? ('path' in source ? basename(source.path) : name)
+  return {
+    id: ++opened,
+    source: 'path' in source ? source : { bytes: share(source.bytes) },
+    name,
+    label: inReports,
+  }
+}
+
+/** A copy that threads read in place. */
+function share(bytes: Uint8Array): Uint8Array {
+  const shared = new Uint8Array(new SharedArrayBuffer(bytes.length))
+  shared.set(bytes)
+  return shared
+}
+
+/** A slice in Hounsfield units, with its place in the patient. */
+export interface DicomSlice {
+  data: Int16Array
+  width: number
+  height: number
+  spacing?: [number, number]
+  positionMm?: [number, number, number]
+  orientation?: Orientation
+  instanceUid: string
+  seriesUid: string
+  source: string
+}
+
+/** The slices of one series in the order of the patient, head first, decoded when asked for. */
+export class DicomSeries {
+  readonly stack: Stack
+  readonly #maxPixels: number
+  #roundedSlices = 0
+  #saturatedPixels = 0
+
+  constructor(stack: Stack, maxPixels: number) {
+    this.stack = stack
+    this.#maxPixels = maxPixels
+  }
+
+  /** Full sentences, on what was decoded so far as well. */
+  get warnings(): string[] {
+    const { warnings, gaps } = this.stack
+    return [
+      ...warnings,
+      ...gaps,
+      ...(this.#roundedSlices > 0
+        ? [`Values of ${this.#roundedSlices} slices were rounded to whole Hounsfield units.`]
+        : []),
+      ...(this.#saturatedPixels > 0
+        ? [`${this.#saturatedPixels} pixels exceed 16 bits and were set to the nearest value that does not.`]
+        : []),
+    ]
+  }
+
+  /** @throws JcsError CORRUPT_FILE, UNSUPPORTED_FORMAT, CANCELLED */
+  async decode(index: number, signal: AbortSignal | undefined): Promise<DicomSlice> {
+    const { file, header, index: frameIndex, frame, label } = this.stack.frames[index]!
+    const { id, source, name } = file
+    const { data, width, height, isRounded, saturatedPixels } = await decodeFrameInThread(
+      { id, source, name, maxPixels: this.#maxPixels, index: frameIndex },
+      signal,
+    )
+    if (isRounded) this.#roundedSlices++
+    this.#saturatedPixels += saturatedPixels
+    const { spacing, positionMm, orientation } = frame
+    return {
+      data,
+      width,
+      height,
+      ...(spacing && { spacing }),
+      ...(positionMm && { positionMm }),
+      ...(orientation && { orientation }),
+      instanceUid: header.instanceUid,
+      seriesUid: header.seriesUid,
+      source: label,
+    }
+  }
+}
+
+/**
+ * Makes the case of DICOM files: of all of one series.
+ *
+ * @throws JcsError INVALID_ARGUMENT for a series that is not there, EMPTY_DATASET when there is no CT among them,
+ * INCOMPLETE_SERIES for missing slices with `onGap: 'refuse'`, and whatever reading a file gives
+ */
+export async function readSeries(
+  files: readonly DicomFile[],
+  name: string,
+  options: ReadSeriesOptions,
+): Promise<DicomSeries> {
+  const { stacks, excluded, warnings } = await readStacks(files, options)
+  const stack = chooseStack(stacks, options.series, name)
+  if (options.onGap === 'refuse' && stack.gaps.length > 0) {
+    throw new JcsError(
+      'INCOMPLETE_SERIES',
+      `${name}: ${stack.gaps[0]} Volumes over a gap are wrong; onGap: 'warn' goes on all the same`,
+    )
+  }
+  return new DicomSeries(
+    { ...stack, excluded: [...stack.excluded, ...excluded], warnings: [...warnings, ...stack.warnings] },
+    options.maxPixels,
+  )
+}
+
+export interface ReadStacks {
+  stacks: Stack[]
+  /** Files that belong to no stack. */
+  excluded: Excluded[]
+  warnings: string[]
+}
+
+/** Reads the headers of files, in threads, and makes a stack of each series. */
+export async function readStacks(
+  files: readonly DicomFile[],
+  { maxPixels, onBadSlice, signal }: Pick<ReadSeriesOptions, 'maxPixels' | 'onBadSlice' | 'signal'>,
+): Promise<ReadStacks> {
+  const frames: SeriesFrame[] = []
+  const excluded: Excluded[] = []
+  const warnings: string[] = []
+  const tasks = files.map((file) => () => readHeaderOf(file, maxPixels, signal))
+  for await (const { file, header, error } of runAhead(tasks, 2 * availableParallelism(), signal)) {
+    if (header) {
+      frames.push(...framesOf(file, header))
+      continue
+    }
+    // What is no CT lies in every folder of a scanner; what is damaged may be a slice that is missed.
+    const isOther = error.code === 'UNSUPPORTED_FORMAT'
+    if (files.length === 1 || (!isOther && onBadSlice === 'error')) throw error
+    excluded.push({ what: `'${file.label}'`, reason: `${withoutName(error, file)}` })
+    if (!isOther) warnings.push(`'${file.label}' could not be read and was left out.`)
+  }
+  return { stacks: stackSeries(frames), excluded: summariseExcluded(excluded), warnings }
+}
+
+type HeaderOrError =
+  | { file: DicomFile; header: DicomHeader; error?: undefined }
+  | { file: DicomFile; header?: undefined; error: JcsError }
+
+async function readHeaderOf(
+  file: DicomFile,
+  maxPixels: number,
+  signal: AbortSignal | undefined,
+): Promise<HeaderOrError> {
+  try {
+    const { id, source, name } = file
+    return { file, header: await readHeaderInThread({ id, source, name, maxPixels }, signal) }
+  } catch (error) {
+    if (error instanceof JcsError && error.code !== 'CANCELLED') return { file, error }
+    throw error
+  }
+}
+
+function framesOf(file: DicomFile, header: DicomHeader): SeriesFrame[] {
+  const { frames } = header
+  return frames.map((frame, index) => ({
+    file,
+    header,
+    index,
+    frame,
+    label: frames.length === 1 ? file.label : `${file.label}, frame ${index + 1}`,
+  }))
+}
+
+function withoutName({ message }: JcsError, { name }: DicomFile): string {
+  return message.replace(`${name} `, 'it ')
+}
+
+/** One line for all files that are left out for the same reason. */
+function summariseExcluded(excluded: readonly Excluded[]): Excluded[] {
+  const byReason = new Map<string, string[]>()
+  for (const { what, reason } of excluded) byReason.set(reason, [...(byReason.get(reason) ?? []), what])
+  return [...byReason].map(([reason, [first = '', ...rest]]) => ({
+    what: rest.length === 0 ? first : `${rest.length + 1} files, ${first} and others`,
+    reason,
+  }))
+}
