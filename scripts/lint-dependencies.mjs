@@ -31,8 +31,10 @@ const nativeLayers = {
  */
 const typescriptLayers = {
   base: [],
-  dicom: ['base'],
-  images: ['dicom', 'base'],
+  threads: ['base'],
+  dicom: ['threads', 'base'],
+  nifti: ['base'],
+  images: ['dicom', 'nifti', 'threads', 'base'],
   datasets: ['images', 'base'],
   phantom: ['base'],
   run: ['images', 'base'],

@@ -55,6 +55,11 @@ const tools = [
     why: 'reads DICOM in tests, beside ours',
     present: () => !wants('--test') || existsSync('/usr/lib/python3/dist-packages/pydicom'),
   },
+  {
+    name: 'python3-nibabel',
+    why: 'reads and writes NIfTI in tests, beside ours',
+    present: () => !wants('--test') || existsSync('/usr/lib/python3/dist-packages/nibabel'),
+  },
   { name: 'make', why: 'runs node-gyp', present: () => !wants('--prebuild') || findProgram('make') },
   { name: 'python3', why: 'runs node-gyp', present: () => !wants('--prebuild') || findProgram('python3') },
 ]

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import t from 'tap'
-import { createModel, diagnose, listSeries, openCase, segment } from '../../ts/index'
+import { createModel, diagnose, evaluate, listSeries, openCase, segment, train } from '../../ts/index'
 import {
   type CtSlice,
   columns,
@@ -15,7 +15,7 @@ import {
   rows,
   writeFiles,
 } from './dicom-files'
-import { classifierSpec, segmenterSpec } from './small'
+import { classifierSpec, quick, segmenterSpec } from './small'
 
 /** Slices 2 mm apart; number 0 lies nearest to the feet. The head's is read first. */
 function stack(count: number, change: (number: number) => Partial<CtSlice> = () => ({})): CtSlice[] {
@@ -396,6 +396,31 @@ t.test('UIDs that are none, and value representations of later editions', async 
   })
   using scan = openCase(encodeDicom(later))
   t.same(await numbersOf(scan), [4])
+})
+
+t.test('datasets take DICOM wherever they take pictures', async (t) => {
+  const size = 64
+  const pixels = (number: number) => [
+    element('00280010', 'US', [size]),
+    element('00280011', 'US', [size]),
+    element('7FE00010', 'OW', new Uint8Array(new Uint16Array(size * size).fill(900 + 50 * number).buffer)),
+  ]
+  const slices = stack(4, (number) => ({ change: pixels(number) }))
+  const directory = writeFiles(t.testdir({}), {
+    ...Object.fromEntries(slices.map((slice, index) => [`${index}.dcm`, ctSlice(slice)])),
+    'data.csv': Buffer.from(
+      `image,label\n${[0, 1, 2, 3].map((index) => `${index}.dcm,${index % 2}`).join('\n')}\n`,
+    ),
+  })
+  await using model = await createModel(classifierSpec)
+  t.match(await evaluate(model, join(directory, 'data.csv')), { task: 'classification', samples: 4 })
+  const { history } = await train({
+    ...quick,
+    task: 'classification',
+    spec: classifierSpec,
+    data: { train: join(directory, 'data.csv') },
+  })
+  t.ok(history.length > 0)
 })
 
 t.test('a diagnosis tells its series, and nothing of the patient', async (t) => {

@@ -19,7 +19,7 @@ export class Case implements Disposable {
   readonly #skipped: string[] = []
   /** Along the normal of the slices, towards the head; of slices that tell it. */
   readonly #heightsMm: (number | undefined)[] = []
-  #series: Series | undefined
+  readonly #series: Series[] = []
   #total: number | undefined
   #isComplete = false
   #failure: { error: unknown } | undefined
@@ -39,9 +39,7 @@ export class Case implements Disposable {
       onTotal: (total) => {
         this.#total = total
       },
-      onSeries: (series) => {
-        this.#series = series
-      },
+      onSeries: (series) => this.#series.push(series),
       onSkip: ({ message }) => {
         this.#skipped.push(`A slice was left out: ${message}.`)
       },
@@ -58,14 +56,14 @@ export class Case implements Disposable {
     return this.#names
   }
 
-  /** The DICOM series that the case is; undefined for pictures, and until the first slice is there. */
+  /** The DICOM series or NIfTI volume that the case is; undefined for pictures, and until the first slice is there. */
   get series(): Series | undefined {
-    return this.#series
+    return this.#series.length === 1 ? this.#series[0] : undefined
   }
 
   /** What was found wrong with the slices so far, and which were left out, as full sentences. */
   get warnings(): string[] {
-    return [...(this.#series?.warnings() ?? []), ...this.#skipped]
+    return [...this.#series.flatMap((series) => series.warnings()), ...this.#skipped]
   }
 
   /** Whose left a lesion's 'left' is, of the slices so far. */

@@ -43,10 +43,13 @@ export function requireEqualSize(
   image: ImageSize,
   mask: ImageSize,
 ): void {
-  if (image.width === mask.width && image.height === mask.height) return
+  if (image.width === mask.width && image.height === mask.height && image.slices === mask.slices) return
+  const isVolume = image.slices > 1 || mask.slices > 1
+  const describe = ({ width, height, slices }: ImageSize) =>
+    isVolume ? `${slices} slices of ${width} x ${height}` : `${width} x ${height}`
   throw new JcsError(
     'SHAPE_MISMATCH',
-    `the ${part} ${nameOf(sample[part])} has ${mask.width} x ${mask.height} pixels, its image ${nameOf(sample.image)} ${image.width} x ${image.height}`,
+    `the ${part} ${nameOf(sample[part])} has ${describe(mask)} pixels, its image ${nameOf(sample.image)} ${describe(image)}`,
   )
 }
 

@@ -4,7 +4,7 @@ import type { ImageSource } from '../images'
 /** 0 uninfected, 1 infected. */
 export type Label = 0 | 1
 
-/** One slice and what is known about it. Image and masks have the same width and height. */
+/** One slice, or a volume's worth of them, and what is known about it. Image and masks have the same size. */
 export interface Sample {
   image: ImageSource
   label?: Label | undefined

@@ -2,6 +2,9 @@ import { JcsError } from '../base/errors'
 import { readHead, readWhole } from '../base/files'
 import { type Elements, parseElements, pixelDataTag } from './elements'
 import { type DicomHeader, readHeader } from './header'
+import { decodeFrame, type HounsfieldFrame } from './pixels'
+
+export type { DicomHeader, HounsfieldFrame }
 
 /** Where a file's bytes are: on the disk, or in memory that threads share. */
 export type DicomSource = { path: string } | { bytes: Uint8Array }
@@ -17,15 +20,19 @@ export interface DicomFile {
   label: string
 }
 
+export interface DicomTask extends Pick<DicomFile, 'id' | 'source' | 'name'> {
+  maxPixels: number
+}
+
+export interface DicomFrameTask extends DicomTask {
+  index: number
+}
+
 /** More than most headers take, and less than most files. */
 const headBytes = 2 ** 17
 
 /** Reads a file's header, and little more of the file than that. */
-export async function readDicomHeader(
-  source: DicomSource,
-  name: string,
-  maxPixels: number,
-): Promise<DicomHeader> {
+export async function readDicomHeader({ source, name, maxPixels }: DicomTask): Promise<DicomHeader> {
   if ('path' in source) {
     const head = await readHead(source.path, headBytes)
     const elements = head.length === headBytes ? parseHead(head, name) : undefined
@@ -45,6 +52,27 @@ function parseHead(head: Uint8Array, name: string): Elements | undefined {
   }
 }
 
-export function readBytes(source: DicomSource): Promise<Uint8Array> | Uint8Array {
+export async function readDicomFrame(task: DicomFrameTask): Promise<HounsfieldFrame> {
+  const { elements, header } = await open(task)
+  return decodeFrame(elements, header, task.index, task.name)
+}
+
+interface OpenFile {
+  elements: Elements
+  header: DicomHeader
+}
+
+/** The file of several frames that was used last: its frames come one after the other. */
+let lastFile: { id: number; file: OpenFile } | undefined
+
+async function open({ id, source, name, maxPixels }: DicomTask): Promise<OpenFile> {
+  if (lastFile?.id === id) return lastFile.file
+  const elements = parseElements(await readBytes(source), name)
+  const file = { elements, header: readHeader(elements, name, maxPixels) }
+  if (file.header.frames.length > 1) lastFile = { id, file }
+  return file
+}
+
+function readBytes(source: DicomSource): Promise<Uint8Array> | Uint8Array {
   return 'path' in source ? readWhole(source.path) : source.bytes
 }

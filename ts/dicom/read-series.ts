@@ -2,10 +2,11 @@ import { availableParallelism } from 'node:os'
 import { basename } from 'node:path'
 import { runAhead } from '../base/ahead'
 import { JcsError } from '../base/errors'
-import type { DicomFile, DicomSource } from './file'
+import { runInThread, shareBytes } from '../threads'
+import type { DicomFile, DicomFrameTask, DicomSource, DicomTask } from './file'
 import type { Orientation } from './geometry'
 import type { DicomHeader } from './header'
-import { decodeFrameInThread, readHeaderInThread } from './pool'
+import type { HounsfieldFrame } from './pixels'
 import { chooseStack, type Excluded, type SeriesFrame, type Stack, stackSeries } from './series'
 
 export interface ReadSeriesOptions {
@@ -26,17 +27,10 @@ export function openDicomFile(source: DicomSource, name: string, label?: string)
   const inReports = label ?? ('path' in source ? basename(source.path) : name)
   return {
     id: ++opened,
-    source: 'path' in source ? source : { bytes: share(source.bytes) },
+    source: 'path' in source ? source : { bytes: shareBytes(source.bytes) },
     name,
     label: inReports,
   }
-}
-
-/** A copy that threads read in place. */
-function share(bytes: Uint8Array): Uint8Array {
-  const shared = new Uint8Array(new SharedArrayBuffer(bytes.length))
-  shared.set(bytes)
-  return shared
 }
 
 /** A slice in Hounsfield units, with its place in the patient. */
@@ -83,8 +77,10 @@ export class DicomSeries {
   async decode(index: number, signal: AbortSignal | undefined): Promise<DicomSlice> {
     const { file, header, index: frameIndex, frame, label } = this.stack.frames[index]!
     const { id, source, name } = file
-    const { data, width, height, isRounded, saturatedPixels } = await decodeFrameInThread(
-      { id, source, name, maxPixels: this.#maxPixels, index: frameIndex },
+    const task: DicomFrameTask = { id, source, name, maxPixels: this.#maxPixels, index: frameIndex }
+    const { data, width, height, isRounded, saturatedPixels } = await runInThread<HounsfieldFrame>(
+      'dicomFrame',
+      task,
       signal,
     )
     if (isRounded) this.#roundedSlices++
@@ -170,7 +166,8 @@ async function readHeaderOf(
 ): Promise<HeaderOrError> {
   try {
     const { id, source, name } = file
-    return { file, header: await readHeaderInThread({ id, source, name, maxPixels }, signal) }
+    const task: DicomTask = { id, source, name, maxPixels }
+    return { file, header: await runInThread<DicomHeader>('dicomHeader', task, signal) }
   } catch (error) {
     if (error instanceof JcsError && error.code !== 'CANCELLED') return { file, error }
     throw error

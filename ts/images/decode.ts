@@ -104,13 +104,34 @@ export interface DecodedMask {
 
 /** Decodes a mask: a pixel is inside when some channel of it is nonzero once palette and alpha are resolved. */
 export async function decodeMask(source: ImageSource, options: DecodeOptions = {}): Promise<DecodedMask> {
+  const masks = await openMasks(source, options)
+  requireOne(masks, 'the mask')
+  return masks[0]!()
+}
+
+/** The slices of a source that is no directory, one image or a volume, each decoded when called. */
+export async function openImages(source: ImageSource, options: DecodeOptions = {}): Promise<SliceDecoder[]> {
+  return (await openSource(takeSource(source, 'image'), options)).decoders
+}
+
+/** The same for masks. Labels may be of any type. */
+export async function openMasks(
+  source: ImageSource,
+  options: DecodeOptions = {},
+): Promise<(() => Promise<DecodedMask>)[]> {
   const taken = takeSource(source, 'mask')
-  const pixels = taken.kind === 'pixels' ? taken.pixels : await decodeOne(taken, options)
-  return { data: pixelsToMask(pixels, taken.name, options), width: pixels.width, height: pixels.height }
+  const toMask = (pixels: Pixels): DecodedMask => ({
+    data: pixelsToMask(pixels, taken.name, options),
+    width: pixels.width,
+    height: pixels.height,
+  })
+  if (taken.kind === 'pixels') return [async () => toMask(taken.pixels)]
+  const { decoders } = await openSource(taken, options)
+  return decoders.map((decode) => async () => toMask(await decode()))
 }
 
 /**
- * Width and height of a source that is one image: existence, readability, format and size are checked from the header,
+ * The size of a source that is one image or a volume: existence, readability, format and size are checked from the header,
  * and decoded pixels in full. Streams and addresses can be read only once and give undefined.
  */
 export async function inspectImage(
@@ -136,21 +157,21 @@ async function inspect(
   if (source.kind === 'stream' || source.kind === 'address') return undefined
   if (source.kind === 'pixels') {
     checkPixels(source.pixels, source.name, options)
-    return { width: source.pixels.width, height: source.pixels.height }
+    return { width: source.pixels.width, height: source.pixels.height, slices: 1 }
   }
   const encoded = await encodedSource(source, options.signal)
   return findDecoder(encoded.format).inspect(encoded, options)
 }
 
 async function decodeOne(source: NamedSource, options: DecodeOptions): Promise<DecodedImage> {
-  const slices = await openSource(source, options)
-  if (slices.length !== 1) {
-    throw new JcsError(
-      'INVALID_ARGUMENT',
-      `${source.name} holds ${slices.length} slices where one was expected`,
-    )
-  }
-  return slices[0]!()
+  const { decoders } = await openSource(source, options)
+  requireOne(decoders, source.name)
+  return decoders[0]!()
+}
+
+function requireOne(slices: readonly unknown[], name: string): void {
+  if (slices.length === 1) return
+  throw new JcsError('INVALID_ARGUMENT', `${name} holds ${slices.length} slices where one was expected`)
 }
 
 type TakenSources = NamedSource[] | AsyncIterable<NamedSource>

@@ -1,4 +1,3 @@
-import { JcsError } from '../base/errors'
 import {
   type DicomFile,
   type DicomSeries,
@@ -17,24 +16,20 @@ import {
   type Encoded,
   type Excluded,
   type ImageSize,
+  type OpenedSlices,
   type Series,
   type SliceDecoder,
 } from './types'
 import { resolveWindow } from './window'
 
 /** One file of its own: the frames of its series, head first. */
-export async function openDicom(source: Encoded, options: DecodeOptions): Promise<SliceDecoder[]> {
-  return decodersOf(await openSeries([source], source.name, options), options)
+export async function openDicom(source: Encoded, options: DecodeOptions): Promise<OpenedSlices> {
+  return openDicomCase([source], source.name, options)
 }
 
 export async function inspectDicom(source: Encoded, options: DecodeOptions): Promise<ImageSize> {
   const { stack } = await openSeries([source], source.name, options)
-  if (stack.slices > 1)
-    throw new JcsError(
-      'INVALID_ARGUMENT',
-      `${source.name} holds ${stack.slices} slices where one was expected`,
-    )
-  return { width: stack.columns, height: stack.rows }
+  return { width: stack.columns, height: stack.rows, slices: stack.slices }
 }
 
 /** Many files: the slices of one series, and what the case is to know of it. `name`: of all of them together. */
@@ -42,7 +37,7 @@ export async function openDicomCase(
   sources: readonly Encoded[],
   name: string,
   options: DecodeOptions & CaseOptions,
-): Promise<{ series: Series; decoders: SliceDecoder[] }> {
+): Promise<Required<OpenedSlices>> {
   const dicom = await openSeries(sources, name, options)
   return { series: describe(dicom), decoders: decodersOf(dicom, options) }
 }

@@ -48,6 +48,12 @@ export async function listCase(directory: string): Promise<DirectoryCase> {
     const { dicom, others } = await findDicomFiles(directory)
     if (dicom.length > 0) return { kind: 'dicom', files: dicom, others }
   }
+  if (formats.includes('NIfTI') && pictures.length > 1) {
+    throw new JcsError(
+      'INVALID_ARGUMENT',
+      `the directory '${directory}' holds ${pictures.length} volumes and pictures; give the one to take, such as '${basename(pictures[0]!)}'`,
+    )
+  }
   if (pictures.length > 0) return { kind: 'pictures', files: pictures }
   const hint =
     directories.length > 0

@@ -9,6 +9,8 @@ export {
   inspectImage,
   inspectMask,
   listAllSeries,
+  openImages,
+  openMasks,
 } from './decode'
 export { sliceHeightMm } from './dicom'
 export { selectImages } from './directory'

@@ -7,7 +7,15 @@ import { openDicomCase } from './dicom'
 import { listCase } from './directory'
 import { decodePixels } from './pixels'
 import { encodedSource, type NamedSource } from './sources'
-import type { CaseOptions, DecodeOptions, Encoded, Excluded, Series, SliceDecoder } from './types'
+import type {
+  CaseOptions,
+  DecodeOptions,
+  Encoded,
+  Excluded,
+  OpenedSlices,
+  Series,
+  SliceDecoder,
+} from './types'
 
 export interface OpenOptions extends DecodeOptions, CaseOptions {
   /**
@@ -160,7 +168,9 @@ function excludedOthers(others: readonly string[]): Excluded[] {
 /** What cannot be opened is one slice that cannot be decoded, where such slices are left out. */
 async function openOrFail(source: NamedSource, options: OpenOptions): Promise<SliceDecoder[]> {
   try {
-    return await openSource(source, options)
+    const { decoders, series } = await openSource(source, options)
+    if (series) options.onSeries?.(series)
+    return decoders
   } catch (error) {
     throwIfAborted(options.signal)
     if (options.onBadSlice !== 'skip') throw error
@@ -169,8 +179,9 @@ async function openOrFail(source: NamedSource, options: OpenOptions): Promise<Sl
 }
 
 /** The slices of one source that is no directory. */
-export async function openSource(source: NamedSource, options: DecodeOptions): Promise<SliceDecoder[]> {
-  if (source.kind === 'pixels') return [async () => decodePixels(source.pixels, source.name, options)]
+export async function openSource(source: NamedSource, options: DecodeOptions): Promise<OpenedSlices> {
+  if (source.kind === 'pixels')
+    return { decoders: [async () => decodePixels(source.pixels, source.name, options)] }
   const encoded = await encodedSource(source, options.signal)
   return findDecoder(encoded.format).open(encoded, options)
 }

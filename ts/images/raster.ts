@@ -7,7 +7,7 @@ import {
   defaultMaxPixels,
   type Encoded,
   type ImageSize,
-  type SliceDecoder,
+  type OpenedSlices,
 } from './types'
 
 /**
@@ -20,24 +20,23 @@ const graySpaces: ReadonlySet<string> = new Set(['b-w', 'grey16'])
 const colourSpaces: ReadonlySet<string> = new Set(['srgb', 'rgb', 'rgb16'])
 
 /** PNG, JPEG and TIFF (each page a slice), 8 and 16 bit, gray, RGB, palette, with or without alpha. */
-export async function openRaster(source: Encoded, options: DecodeOptions): Promise<SliceDecoder[]> {
+export async function openRaster(source: Encoded, options: DecodeOptions): Promise<OpenedSlices> {
   const { name } = source
   const bytes = await source.bytes()
   const { pages = 1 } = await readHeader(bytes, 0, name, options)
-  return Array.from({ length: pages }, (_, page) => async () => {
+  const decoders = Array.from({ length: pages }, (_, page) => async () => {
     const pageName = pages > 1 ? `${name} (page ${page + 1} of ${pages})` : name
     const decoded = await decodePage(bytes, page, pageName, options)
     if (source.label === undefined) return decoded
     return { ...decoded, source: pages > 1 ? `${source.label}, page ${page + 1}` : source.label }
   })
+  return { decoders }
 }
 
 export async function inspectRaster(source: Encoded, options: DecodeOptions): Promise<ImageSize> {
   const { name } = source
   const { width, height, pages = 1 } = await readHeader(await source.bytes(), 0, name, options)
-  if (pages > 1)
-    throw new JcsError('INVALID_ARGUMENT', `${name} holds ${pages} slices where one was expected`)
-  return { width, height }
+  return { width, height, slices: pages }
 }
 
 async function readHeader(

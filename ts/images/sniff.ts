@@ -1,6 +1,6 @@
 import { constants, gunzipSync } from 'node:zlib'
 
-/** Formats that are recognised; which of them are read is settled by the table of decoders. */
+/** Formats that are read, each by a row of the table of decoders. */
 export type ImageFormat = 'PNG' | 'JPEG' | 'TIFF' | 'DICOM' | 'NIfTI'
 
 /** Enough of a file's head to recognise every format, a gzipped NIfTI header included. */

@@ -105,7 +105,12 @@ export async function encodedSource(
     return { name, format, path, bytes: () => readWhole(path), ...(label && { label }) }
   }
   const bytes = await readSource(source, signal)
-  return { name, format: formatOf(bytes, name), bytes: async () => bytes, ...(label && { label }) }
+  return {
+    name,
+    format: formatOf(bytes.subarray(0, sniffLength), name),
+    bytes: async () => bytes,
+    ...(label && { label }),
+  }
 }
 
 /** Without the path: what a slice is called goes into reports. */

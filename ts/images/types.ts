@@ -7,7 +7,7 @@ export type { Excluded }
 
 /**
  * One image, or one case:
- * - a path, a `file:` or an `http(s):` address of a PNG, JPEG, TIFF or DICOM file, told apart by content, never by
+ * - a path, a `file:` or an `http(s):` address of a PNG, JPEG, TIFF, DICOM or NIfTI file, told apart by content, never by
  *   extension;
  * - the path of a directory: a case, its slices those of the DICOM series in it, head first, or pictures in natural name
  *   order;
@@ -66,6 +66,8 @@ export interface DecodedImage {
 export interface ImageSize {
   width: number
   height: number
+  /** 1, and more of a volume or a file of several pages. */
+  slices: number
 }
 
 /** Windows that have a name. @see {@link namedWindows} */
@@ -91,10 +93,11 @@ export interface CaseOptions {
   onGap?: 'refuse' | 'warn' | undefined
 }
 
-/** The DICOM series that a case was made of. */
+/** The series of a scanner, or the volume, that a case was made of. */
 export interface Series {
-  /** As it stands in the files; empty where they have none. */
+  /** As it stands in the files; empty where they have none, as NIfTI has not. */
   uid: string
+  /** Such as CT; 'unknown' for NIfTI, which does not say. */
   modality: string
   slices: number
   /** From row to row, from column to column, from slice to slice; absent where the files do not say. */
@@ -119,11 +122,19 @@ export interface Encoded {
   bytes(): Promise<Uint8Array>
 }
 
+/** What a source holds. */
+export interface OpenedSlices {
+  /** One a slice, in order. */
+  decoders: SliceDecoder[]
+  /** Where the slices are of a volume. */
+  series?: Series
+}
+
 /** Reads one family of formats. A decoder for another one is a new row of `decoders`. */
 export interface Decoder {
   formats: readonly ImageFormat[]
-  /** Reads headers only, checks them against the limits, and returns one decoder a slice, in order. */
-  open(source: Encoded, options: DecodeOptions): Promise<SliceDecoder[]>
-  /** The size of a source that is one slice, from its header. Several slices are INVALID_ARGUMENT. */
+  /** Reads headers only, and checks them against the limits. */
+  open(source: Encoded, options: DecodeOptions): Promise<OpenedSlices>
+  /** From the header. */
   inspect(source: Encoded, options: DecodeOptions): Promise<ImageSize>
 }

@@ -25,7 +25,7 @@ export async function packAll(
   options: PackOptions,
   { signal, emit }: RunContext,
 ): Promise<Packed[]> {
-  const total = datasets.reduce((sum, samples) => sum + samples.length, 0)
+  let total = datasets.reduce((sum, samples) => sum + samples.length, 0)
   const packed: Packed[] = []
   let done = 0
   for (const samples of datasets) {
@@ -42,6 +42,9 @@ export async function packAll(
       window: options.window,
       maxPixels: options.maxPixels,
       signal,
+      onOpen: (slices) => {
+        total += slices - 1
+      },
       ...(options.onBadSample === 'skip' && { onSkip }),
     })
     for await (const { sample, image, mask } of decoded) {

@@ -33,7 +33,7 @@ export function addClassify(program: Command, sessionFor: (flags: Flags) => Sess
   const command = program
     .command('classify')
     .description('classify slices as infected or not')
-    .argument('<images...>', 'DICOM, PNG, JPEG or TIFF files, or directories of them')
+    .argument('<images...>', 'DICOM, NIfTI, PNG, JPEG or TIFF files, or directories of them')
     .requiredOption('-m, --model <file>', 'a trained classifier, .safetensors')
     .option('--threshold <p>', 'a slice is positive above this probability', number, 0.5)
     .option('--batch-size <n>', 'slices per run of the network', wholeNumber)

@@ -34,7 +34,10 @@ export function addDiagnose(program: Command, sessionFor: (flags: Flags) => Sess
   const command = program
     .command('diagnose')
     .description('decide a case: classify all slices, segment them when the case is positive')
-    .argument('<case...>', 'a directory of DICOM files or of pictures, a multi-page TIFF, or slices in order')
+    .argument(
+      '<case...>',
+      'a directory of DICOM files or of pictures, a NIfTI volume, a multi-page TIFF, or slices in order',
+    )
     .requiredOption('-c, --classifier <file>', 'a trained classifier, .safetensors')
     .requiredOption('-s, --segmenter <file>', 'a trained segmentation network, .safetensors')
     .option(

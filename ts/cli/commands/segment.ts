@@ -35,7 +35,7 @@ export function addSegment(program: Command, sessionFor: (flags: Flags) => Sessi
   const command = program
     .command('segment')
     .description('segment the lesions of slices')
-    .argument('<images...>', 'DICOM, PNG, JPEG or TIFF files, or directories of them')
+    .argument('<images...>', 'DICOM, NIfTI, PNG, JPEG or TIFF files, or directories of them')
     .requiredOption('-m, --model <file>', 'a trained segmentation network, .safetensors')
     .option('--threshold <p>', 'a pixel is lesion above this probability', number, 0.5)
     .option('--min-area <pixels>', 'leave smaller lesions out', wholeNumber)

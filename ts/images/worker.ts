@@ -1,0 +1,34 @@
+// Runs in the threads of ts/threads/pool.ts: whatever reads a volume that came from outside does it here.
+import { move, transferableSymbol, valueSymbol } from 'piscina'
+import {
+  type DicomFrameTask,
+  type DicomHeader,
+  type DicomTask,
+  readDicomFrame,
+  readDicomHeader,
+} from '../dicom/file'
+import { type NiftiHeader, type NiftiTask, readNiftiHeader, readNiftiVolume } from '../nifti/file'
+import { type Outcome, outcomeOf } from '../threads/outcome'
+
+export function dicomHeader(task: DicomTask): Promise<Outcome<DicomHeader>> {
+  return outcomeOf(() => readDicomHeader(task))
+}
+
+export function dicomFrame(task: DicomFrameTask): Promise<unknown> {
+  return handedOver(() => readDicomFrame(task))
+}
+
+export function niftiHeader(task: NiftiTask): Promise<Outcome<NiftiHeader>> {
+  return outcomeOf(() => readNiftiHeader(task))
+}
+
+export function niftiVolume(task: NiftiTask): Promise<unknown> {
+  return handedOver(() => readNiftiVolume(task))
+}
+
+/** An outcome whose `data` is handed over, not copied. */
+async function handedOver(work: () => Promise<{ data: ArrayBufferView }>): Promise<unknown> {
+  const outcome = await outcomeOf(work)
+  if (!('value' in outcome)) return outcome
+  return move({ [transferableSymbol]: outcome.value.data.buffer, [valueSymbol]: outcome })
+}
