@@ -5,7 +5,7 @@ import type { Environment } from './environment'
 import type { Spread } from './harness'
 
 export interface EngineResult extends Spread {
-  engine: 'jcs-ct' | 'onnxruntime-node' | 'pytorch' | 'torch.compile'
+  engine: 'jcs-ct' | 'onnxruntime-node' | 'pytorch' | 'torch.compile' | 'gdcm'
   precision: string
   /** Settings in which the engine was at its best, and what the figure was made from. */
   settings?: Record<string, unknown>
@@ -26,6 +26,9 @@ export const kinds = {
   overhead: 'what a call costs beside the network',
   scaling: 'classifying many slices',
   case: 'PNG files to a diagnosis, over the slower one of decoding and networks',
+  decoding: 'DICOM files to Hounsfield units, beside GDCM with a process per core',
+  dicom:
+    'a folder of DICOM files to a diagnosis, over the processor time of decoding and networks on all threads',
   isa: 'inference with oneDNN held to an older instruction set',
 } as const
 export type Kind = keyof typeof kinds

@@ -6,6 +6,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { caseJobs } from './case'
+import { dicomJobs } from './dicom'
 import { describeEnvironment } from './environment'
 import { inferenceJobs } from './inference'
 import { isaJobs } from './isa'
@@ -64,6 +65,7 @@ function jobs({ quick, only, ...settings }: Options): Job[] {
     scalingJobs,
     isaJobs,
     caseJobs,
+    dicomJobs,
   ].flatMap((jobsOf) => jobsOf(settings))
   return all.filter((job) => job.name.includes(only) && (job.quick || !quick))
 }

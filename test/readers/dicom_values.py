@@ -23,6 +23,15 @@ def floats(dataset, name):
     return [float(v) for v in value] if isinstance(value, (list, pydicom.multival.MultiValue)) else float(value)
 
 
+def rescaled(dataset):
+    """Where the rescale stands: in the file, or in the groups that all frames share, or in those of the first."""
+    for name in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
+        groups = getattr(dataset, name, [])
+        if groups and "PixelValueTransformationSequence" in groups[0]:
+            return groups[0].PixelValueTransformationSequence[0]
+    return dataset
+
+
 def describe(path, raw):
     dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True)
     reader = gdcm.ImageReader()
@@ -39,8 +48,8 @@ def describe(path, raw):
         "columns": image.GetDimension(0),
         "bits": pixels.GetBitsAllocated(),
         "signed": pixels.GetPixelRepresentation() == 1,
-        "slope": floats(dataset, "RescaleSlope"),
-        "intercept": floats(dataset, "RescaleIntercept"),
+        "slope": floats(rescaled(dataset), "RescaleSlope"),
+        "intercept": floats(rescaled(dataset), "RescaleIntercept"),
         "position": floats(dataset, "ImagePositionPatient"),
         "orientation": floats(dataset, "ImageOrientationPatient"),
         "spacing": floats(dataset, "PixelSpacing"),

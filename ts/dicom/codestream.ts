@@ -1,8 +1,7 @@
-/** The size that a compressed frame claims, and its precision in bits. */
+/** The size that a compressed frame claims. */
 export interface CodestreamHeader {
   width: number
   height: number
-  precision: number
 }
 
 /**
@@ -18,11 +17,10 @@ export function readCodestreamHeader(bytes: Uint8Array): CodestreamHeader | unde
 
 /** JPEG 2000: the size marker segment comes first. */
 function readSize(view: DataView): CodestreamHeader | undefined {
-  if (view.byteLength < 43 || view.getUint16(2) !== 0xff51) return undefined
+  if (view.byteLength < 24 || view.getUint16(2) !== 0xff51) return undefined
   return {
     width: view.getUint32(8) - view.getUint32(16),
     height: view.getUint32(12) - view.getUint32(20),
-    precision: (view.getUint8(42) & 0x7f) + 1,
   }
 }
 
@@ -39,7 +37,6 @@ function readFrameHeader(view: DataView): CodestreamHeader | undefined {
     const isTable = marker === 0xc4 || marker === 0xc8 || marker === 0xcc
     if ((marker >= 0xc0 && marker <= 0xcf && !isTable) || marker === 0xf7) {
       return {
-        precision: view.getUint8(position + 4),
         height: view.getUint16(position + 5),
         width: view.getUint16(position + 7),
       }

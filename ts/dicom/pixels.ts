@@ -76,13 +76,7 @@ async function decompress(
         `its codestream has ${claimed.width} x ${claimed.height} pixels instead of ${columns} x ${rows}`,
       )
     }
-    if (codec === 'jpeg' && claimed && claimed.precision > 8) {
-      throw new JcsError(
-        'UNSUPPORTED_FORMAT',
-        `${name} is lossy JPEG of ${claimed.precision} bits, which is not read; convert it, for example with gdcmconv --raw`,
-      )
-    }
-    stored = await codecs[codec]({ bytes, pixels: rows * columns, bytesPerPixel: bitsAllocated / 8 })
+    stored = await codecs[codec]({ bytes, width: columns, height: rows, bytesPerPixel: bitsAllocated / 8 })
   } catch (error) {
     throw error instanceof JcsError ? error : corrupt(name, reasonOf(error), error)
   }

@@ -2,4 +2,3 @@
 declare module '@cornerstonejs/codec-charls/decodewasmjs'
 declare module '@cornerstonejs/codec-openjpeg/decodewasmjs'
 declare module '@cornerstonejs/codec-openjph/wasmjs'
-declare module '@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs'
