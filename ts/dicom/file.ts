@@ -1,5 +1,6 @@
 import { JcsError } from '../base/errors'
 import { readHead, readWhole } from '../base/files'
+import { type Outcome, outcomeOf } from '../threads/outcome'
 import { type Elements, parseElements, pixelDataTag } from './elements'
 import { type DicomHeader, readHeader } from './header'
 import { decodeFrame, type HounsfieldFrame } from './pixels'
@@ -31,8 +32,21 @@ export interface DicomFrameTask extends DicomTask {
 /** More than most headers take, and less than most files. */
 const headBytes = 2 ** 17
 
+export interface DicomHeadersTask {
+  /** Of the first of them, for a task that fails as a whole. */
+  name: string
+  files: DicomTask[]
+}
+
+/** Of each file, in the same order. Headers are so small that one task for each would cost more than they do. */
+export async function readDicomHeaders({ files }: DicomHeadersTask): Promise<Outcome<DicomHeader>[]> {
+  const outcomes: Outcome<DicomHeader>[] = []
+  for (const file of files) outcomes.push(await outcomeOf(() => readDicomHeader(file)))
+  return outcomes
+}
+
 /** Reads a file's header, and little more of the file than that. */
-export async function readDicomHeader({ source, name, maxPixels }: DicomTask): Promise<DicomHeader> {
+async function readDicomHeader({ source, name, maxPixels }: DicomTask): Promise<DicomHeader> {
   if ('path' in source) {
     const head = await readHead(source.path, headBytes)
     const elements = head.length === headBytes ? parseHead(head, name) : undefined

@@ -1,9 +1,9 @@
 import { availableParallelism } from 'node:os'
 import { basename } from 'node:path'
 import { runAhead } from '../base/ahead'
-import { JcsError } from '../base/errors'
-import { runInThread, shareBytes } from '../threads'
-import type { DicomFile, DicomFrameTask, DicomSource, DicomTask } from './file'
+import { JcsError, toJcsError } from '../base/errors'
+import { type Outcome, runInThread, shareBytes } from '../threads'
+import type { DicomFile, DicomFrameTask, DicomHeadersTask, DicomSource } from './file'
 import type { Orientation } from './geometry'
 import type { DicomHeader } from './header'
 import type { HounsfieldFrame } from './pixels'
@@ -140,37 +140,57 @@ export async function readStacks(
   const frames: SeriesFrame[] = []
   const excluded: Excluded[] = []
   const warnings: string[] = []
-  const tasks = files.map((file) => () => readHeaderOf(file, maxPixels, signal))
-  for await (const { file, header, error } of runAhead(tasks, 2 * availableParallelism(), signal)) {
-    if (header) {
-      frames.push(...framesOf(file, header))
-      continue
+  const tasks = inBatches(files).map((batch) => () => readHeaders(batch, maxPixels, signal))
+  for await (const results of runAhead(tasks, 2 * availableParallelism(), signal)) {
+    for (const { file, result } of results) {
+      if (!(result instanceof JcsError)) {
+        frames.push(...framesOf(file, result))
+        continue
+      }
+      // What is no CT lies in every folder of a scanner; what is damaged may be a slice that is missed.
+      const isOther = result.code === 'UNSUPPORTED_FORMAT'
+      if (files.length === 1 || (!isOther && onBadSlice === 'error')) throw result
+      excluded.push({ what: `'${file.label}'`, reason: withoutName(result, file) })
+      if (!isOther) warnings.push(`'${file.label}' could not be read and was left out.`)
     }
-    // What is no CT lies in every folder of a scanner; what is damaged may be a slice that is missed.
-    const isOther = error.code === 'UNSUPPORTED_FORMAT'
-    if (files.length === 1 || (!isOther && onBadSlice === 'error')) throw error
-    excluded.push({ what: `'${file.label}'`, reason: `${withoutName(error, file)}` })
-    if (!isOther) warnings.push(`'${file.label}' could not be read and was left out.`)
   }
   return { stacks: stackSeries(frames), excluded: summariseExcluded(excluded), warnings }
 }
 
-type HeaderOrError =
-  | { file: DicomFile; header: DicomHeader; error?: undefined }
-  | { file: DicomFile; header?: undefined; error: JcsError }
+function inBatches<T>(items: readonly T[]): T[][] {
+  const size = 16
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
+    items.slice(index * size, (index + 1) * size),
+  )
+}
 
-async function readHeaderOf(
-  file: DicomFile,
+interface HeaderOf {
+  file: DicomFile
+  result: DicomHeader | JcsError
+}
+
+async function readHeaders(
+  files: readonly DicomFile[],
   maxPixels: number,
   signal: AbortSignal | undefined,
-): Promise<HeaderOrError> {
+): Promise<HeaderOf[]> {
+  const task: DicomHeadersTask = {
+    name: files[0]!.name,
+    files: files.map(({ id, source, name }) => ({ id, source, name, maxPixels })),
+  }
   try {
-    const { id, source, name } = file
-    const task: DicomTask = { id, source, name, maxPixels }
-    return { file, header: await runInThread<DicomHeader>('dicomHeader', task, signal) }
+    const outcomes = await runInThread<Outcome<DicomHeader>[]>('dicomHeaders', task, signal)
+    return outcomes.map((outcome, index) => ({
+      file: files[index]!,
+      result: 'value' in outcome ? outcome.value : toJcsError(outcome),
+    }))
   } catch (error) {
-    if (error instanceof JcsError && error.code !== 'CANCELLED') return { file, error }
-    throw error
+    if (!(error instanceof JcsError) || error.code === 'CANCELLED') throw error
+    const [file] = files
+    if (files.length === 1) return [{ file: file!, result: error }]
+    // One of them ended the thread: it is found, and the others are read.
+    const alone = await Promise.all(files.map((one) => readHeaders([one], maxPixels, signal)))
+    return alone.flat()
   }
 }
 

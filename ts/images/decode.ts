@@ -20,8 +20,11 @@ import type {
   SliceDecoder,
 } from './types'
 
+/** Twice: while the consumer is busy with a slice, no thread waits for the next one to be asked for. */
+const defaultConcurrency = Math.min(2 * availableParallelism(), 8)
+
 export interface DecodeAllOptions extends OpenOptions {
-  /** Slices decoded ahead of the consumer. Default: the number of processors, at most 4. */
+  /** Slices decoded ahead of the consumer. Default: twice the number of processors, at most 8. */
   concurrency?: number | undefined
   /** Called, with `onBadSlice: 'skip'`, for each slice that is left out. */
   onSkip?: ((error: JcsError) => void) | undefined
@@ -35,7 +38,7 @@ export function decodeAll(
   images: Images,
   options: DecodeAllOptions = {},
 ): AsyncGenerator<DecodedImage, void, undefined> {
-  const { concurrency = Math.min(availableParallelism(), 4), signal } = options
+  const { concurrency = defaultConcurrency, signal } = options
   if (!Number.isInteger(concurrency) || concurrency < 1) {
     throw new JcsError(
       'INVALID_ARGUMENT',

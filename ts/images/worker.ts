@@ -3,15 +3,15 @@ import { move, transferableSymbol, valueSymbol } from 'piscina'
 import {
   type DicomFrameTask,
   type DicomHeader,
-  type DicomTask,
+  type DicomHeadersTask,
   readDicomFrame,
-  readDicomHeader,
+  readDicomHeaders,
 } from '../dicom/file'
 import { type NiftiHeader, type NiftiTask, readNiftiHeader, readNiftiVolume } from '../nifti/file'
 import { type Outcome, outcomeOf } from '../threads/outcome'
 
-export function dicomHeader(task: DicomTask): Promise<Outcome<DicomHeader>> {
-  return outcomeOf(() => readDicomHeader(task))
+export function dicomHeaders(task: DicomHeadersTask): Promise<Outcome<Outcome<DicomHeader>[]>> {
+  return outcomeOf(() => readDicomHeaders(task))
 }
 
 export function dicomFrame(task: DicomFrameTask): Promise<unknown> {

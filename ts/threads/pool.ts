@@ -14,6 +14,9 @@ const waiting: (() => void)[] = []
 /** The compiled one also where the library runs from its sources: what loads TypeScript does not reach threads. */
 const workerFile = join(__dirname, '..', '..', 'dist', 'images', 'worker.js')
 
+/** Starting a thread and loading its codecs takes as long as decoding fifty slices. */
+const idleMs = 30_000
+
 /** A file that takes longer, or more of JavaScript's heap, was made to. */
 const timeLimitMs = 60_000
 const heapLimitMb = 1024
@@ -24,7 +27,7 @@ function decodingThreads(): Piscina {
     filename: workerFile,
     minThreads: 0,
     maxThreads: availableParallelism(),
-    idleTimeout: 2000,
+    idleTimeout: idleMs,
     resourceLimits: { maxOldGenerationSizeMb: heapLimitMb },
   })
   // An answer that comes just when its thread is ended for taking too long is an 'error' event, and nobody's concern.
