@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { classify, createModel, type DecodedImage, diagnose, generateCase, segment } from 'jcs-ct'
 import sharp from 'sharp'
 import { decodeAll } from '../ts/images'
-import { rounded, summarize } from './harness'
+import { elapsedMs, rounded, summarize } from './harness'
 import type { Job, Settings } from './job'
 import type { Measurement } from './results'
 
@@ -93,10 +93,4 @@ async function writePhantoms(directory: string, slices: number, size: number): P
       .png()
       .toFile(join(directory, `${String(i).padStart(3, '0')}.png`))
   }
-}
-
-async function elapsedMs(work: () => PromiseLike<unknown>): Promise<number> {
-  const start = performance.now()
-  await work()
-  return performance.now() - start
 }

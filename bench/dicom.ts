@@ -5,7 +5,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { promisify } from 'node:util'
 import { classify, createModel, diagnose, openCase, segment } from 'jcs-ct'
 import { decodeAll } from '../ts/images'
-import { alternate, rounded, summarize } from './harness'
+import { alternate, elapsedMs, rounded, summarize } from './harness'
 import type { Job, Settings } from './job'
 import type { Measurement } from './results'
 
@@ -116,12 +116,6 @@ async function measureCase({ threads, repetitions }: Settings): Promise<Measurem
 
 async function decodeFolder(): Promise<void> {
   for await (const _ of decodeAll(folder));
-}
-
-async function elapsedMs(work: () => PromiseLike<unknown>): Promise<number> {
-  const start = performance.now()
-  await work()
-  return performance.now() - start
 }
 
 /** Of all threads of this process. */

@@ -62,7 +62,7 @@ export const timed = (work: () => Promise<unknown>) => async (): Promise<number>
   return totalMs / runs
 }
 
-async function elapsedMs(work: () => Promise<unknown>): Promise<number> {
+export async function elapsedMs(work: () => PromiseLike<unknown>): Promise<number> {
   const start = performance.now()
   await work()
   return performance.now() - start

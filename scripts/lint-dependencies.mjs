@@ -32,9 +32,10 @@ const nativeLayers = {
 const typescriptLayers = {
   base: [],
   threads: ['base'],
-  dicom: ['threads', 'base'],
-  nifti: ['base'],
-  images: ['dicom', 'nifti', 'threads', 'base'],
+  volumes: [],
+  dicom: ['volumes', 'threads', 'base'],
+  nifti: ['volumes', 'threads', 'base'],
+  images: ['dicom', 'nifti', 'volumes', 'threads', 'base'],
   datasets: ['images', 'base'],
   phantom: ['base'],
   run: ['images', 'base'],

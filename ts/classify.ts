@@ -41,10 +41,9 @@ export function classify(
     requireBoolean('explain', settings.explain)
     requireNumber('threshold', settings.threshold, 0, 1)
     const native = nativeFor('classification', model)
-    const use = (scan: Case, isOwn: boolean) => {
+    return withCase(images, options, 'given', (scan, isOwn) => {
       const slices = { scan, indices: streamSlices(scan, context), isLastUse: isOwn }
       return classifySlices(native, slices, settings, context)
-    }
-    return withCase(images, options, use, true)
+    })
   }, options)
 }

@@ -1,7 +1,7 @@
 import { checkOptions, requireBoolean, requireNumber, requireWhole } from './base/check'
 import { disclaimer } from './base/disclaimer'
 import { type Case, withCase } from './cases'
-import type { Images, Series } from './images'
+import type { Images } from './images'
 import { classifyDefaults, classifySlices } from './inference/classification'
 import { segmentDefaults, segmentSlices } from './inference/segmentation'
 import { streamSlices } from './inference/slices'
@@ -14,7 +14,7 @@ import {
   type ImageOptions,
   withoutUndefined,
 } from './run/options'
-import type { DiagnosedSeries, Diagnosis } from './run/results'
+import type { Diagnosis } from './run/results'
 import { Run, type RunContext } from './run/run'
 
 /** Table IV of the paper. */
@@ -56,7 +56,7 @@ export function diagnose(
     const classifier = nativeFor('classification', models.classifier, 'models.classifier')
     const segmenter = nativeFor('segmentation', models.segmenter, 'models.segmenter')
 
-    return withCase(slices, options, async (scan) => {
+    return withCase(slices, options, 'patient', async (scan) => {
       let decodeMs = 0
       let classifyStartMs = startMs
       const decode = async function* () {
@@ -106,7 +106,7 @@ export function diagnose(
             ...(segmentation && { segmentation }),
           }
         }),
-        ...(scan.series && { series: describeSeries(scan.series) }),
+        ...(scan.series && { series: scan.series }),
         laterality: scan.laterality,
         timing: {
           decodeMs,
@@ -119,10 +119,6 @@ export function diagnose(
       }
     })
   }, options)
-}
-
-function describeSeries({ uid, modality, slices, spacingMm, excluded }: Series): DiagnosedSeries {
-  return { uid, modality, slices, ...(spacingMm && { spacingMm }), excluded }
 }
 
 function takeSettings(options: DiagnoseOptions) {

@@ -38,6 +38,8 @@ export type {
   CaseOptions,
   DecodedImage,
   DecodeOptions,
+  DecodingOptions,
+  Excluded,
   ImageSource,
   Images,
   IntensityWindow,
@@ -46,7 +48,7 @@ export type {
   Series,
   WindowName,
 } from './images'
-export { type ListSeriesOptions, listSeries, type SeriesDescription, type SeriesList } from './list-series'
+export { type ListedSeries, type ListSeriesOptions, listSeries, type SeriesList } from './list-series'
 export { type ClassificationMetrics, metrics, type SegmentationMetrics } from './metrics'
 export {
   type CreateModelOptions,
@@ -79,12 +81,11 @@ export {
   type TrainingReportOptions,
   trainingReport,
 } from './report'
-export type { CommonOptions, DecodingOptions, ImageOptions } from './run/options'
+export type { CommonOptions, ImageOptions } from './run/options'
 export type * from './run/progress'
 export type {
   ActivationMap,
   Classification,
-  DiagnosedSeries,
   DiagnosedSlice,
   Diagnosis,
   Lesion,

@@ -1,18 +1,18 @@
 import { checkOptions } from './base/check'
-import { type Images, listAllSeries, type SeriesDescription } from './images'
+import { type Excluded, type Images, type ListedSeries, listAllSeries } from './images'
 import { checkImageOptions, type ImageOptions } from './run/options'
 import type { RunOptions } from './run/run'
 
-export type { SeriesDescription }
+export type { ListedSeries }
 
 export type ListSeriesOptions = Pick<ImageOptions, 'maxPixels' | 'onBadSlice'> & Pick<RunOptions, 'signal'>
 
 /** What `listSeries` found. */
 export interface SeriesList {
   /** The one first that a diagnosis takes: that with the most axial CT slices. */
-  series: SeriesDescription[]
+  series: ListedSeries[]
   /** Files that belong to none, and why. */
-  excluded: { what: string; reason: string }[]
+  excluded: Excluded[]
 }
 
 /**

@@ -15,5 +15,5 @@ export type { Case }
 export function openCase(images: Images, options: ImageOptions = {}): Case {
   checkOptions('options', options, imageOptionNames)
   checkImageOptions(options)
-  return new Case(images, options)
+  return new Case(images, options, 'patient')
 }

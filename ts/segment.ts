@@ -45,10 +45,9 @@ export function segment(
     requireBoolean('probabilities', settings.probabilities)
     requireWhole('minAreaPixels', settings.minAreaPixels, 1)
     const native = nativeFor('segmentation', model)
-    const use = (scan: Case, isOwn: boolean) => {
+    return withCase(images, options, 'given', (scan, isOwn) => {
       const slices = { scan, indices: streamSlices(scan, context), isLastUse: isOwn }
       return segmentSlices(native, slices, settings, context)
-    }
-    return withCase(images, options, use, true)
+    })
   }, options)
 }

@@ -136,3 +136,19 @@ export function writeFiles(directory: string, files: Record<string, Uint8Array>)
   }
   return directory
 }
+
+/** Slices 2 mm apart; number 0 lies nearest to the feet. The head's is read first. */
+export function stack(count: number, change: (number: number) => Partial<CtSlice> = () => ({})): CtSlice[] {
+  return Array.from({ length: count }, (_, number) => ({
+    number,
+    position: [-10, -20, 2 * number],
+    ...change(number),
+  }))
+}
+
+/** File names that say nothing about the order. */
+export function filesOf(slices: readonly CtSlice[]): Record<string, Uint8Array> {
+  return Object.fromEntries(
+    slices.map((slice, index) => [`IM${(7919 * (index + 3)) % 1009}-${index}`, ctSlice(slice)]),
+  )
+}

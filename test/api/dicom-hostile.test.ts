@@ -3,8 +3,18 @@ import { join } from 'node:path'
 import { deflateRawSync } from 'node:zlib'
 import t from 'tap'
 import { decodeImage } from '../../ts/images'
-import { JcsError } from '../../ts/index'
-import { ctElements, ctSlice, type DicomElement, element, encodeDicom, encodeElement } from './dicom-files'
+import { JcsError, openCase } from '../../ts/index'
+import {
+  ctElements,
+  ctSlice,
+  type DicomElement,
+  element,
+  encodeDicom,
+  encodeElement,
+  filesOf,
+  stack,
+  writeFiles,
+} from './dicom-files'
 import { sharedData } from './shared-data'
 
 const plain = { number: 0, position: [0, 0, 0] as const }
@@ -83,6 +93,21 @@ t.test('hostile files are errors that say so, in bounded time', async (t) => {
     await t.rejects(decodeImage(bytes), { code }, name)
     t.ok(performance.now() - startMs < 30_000, name)
   }
+})
+
+t.test('a file that takes all of its thread is named, and the others are read', async (t) => {
+  const endless = Buffer.concat([
+    Buffer.from('0800401153510000ffffffff', 'hex'),
+    Buffer.alloc(8 * 6_000_000, Buffer.from('feff00e000000000', 'hex')),
+  ])
+  const directory = writeFiles(t.testdir({}), { endless: raw(endless), ...filesOf(stack(3)) })
+  using scan = openCase(directory, { onBadSlice: 'skip' })
+  await scan.image(0)
+  t.match(scan.series, {
+    slices: 3,
+    excluded: [{ what: "'endless'", reason: 'It needs more than 1024 MiB to be read.' }],
+  })
+  t.match(scan.warnings, [/'endless' could not be read/])
 })
 
 /** Numbers that look random and are the same on every run (Lehmer). */

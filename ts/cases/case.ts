@@ -1,7 +1,15 @@
 import { throwIfAborted, untilAborted } from '../base/abort'
 import { requireWhole } from '../base/check'
 import { JcsError } from '../base/errors'
-import { type DecodedImage, decodeAll, type Images, type Series, sliceHeightMm } from '../images'
+import {
+  type DecodedImage,
+  decodeAll,
+  type Images,
+  type Series,
+  type SliceOrder,
+  sliceHeightMm,
+  type Volume,
+} from '../images'
 import type { ImageOptions } from '../run/options'
 import { SliceStore } from './slice-store'
 
@@ -19,29 +27,28 @@ export class Case implements Disposable {
   readonly #skipped: string[] = []
   /** Along the normal of the slices, towards the head; of slices that tell it. */
   readonly #heightsMm: (number | undefined)[] = []
-  readonly #series: Series[] = []
+  readonly #volumes: Volume[] = []
   #total: number | undefined
   #isComplete = false
   #failure: { error: unknown } | undefined
   #decoding: Promise<void> | undefined
 
   /**
-   * `isInOrderGiven`: whether each of many sources stands for itself, instead of DICOM files being put in the order of
-   * the patient.
+   * `order`: of DICOM files among many sources.
    *
    * @internal
    */
-  constructor(images: Images, options: ImageOptions, isInOrderGiven = false) {
+  constructor(images: Images, options: ImageOptions, order: SliceOrder) {
     this.#decoded = decodeAll(images, {
       ...options,
-      isCase: !isInOrderGiven,
+      order,
       signal: this.#controller.signal,
       onTotal: (total) => {
         this.#total = total
       },
-      onSeries: (series) => this.#series.push(series),
+      onVolume: (volume) => this.#volumes.push(volume),
       onSkip: ({ message }) => {
-        this.#skipped.push(`A slice was left out: ${message}.`)
+        this.#skipped.push(`A slice was left out, and there is a gap in its place: ${message}.`)
       },
     })
   }
@@ -58,12 +65,12 @@ export class Case implements Disposable {
 
   /** The DICOM series or NIfTI volume that the case is; undefined for pictures, and until the first slice is there. */
   get series(): Series | undefined {
-    return this.#series.length === 1 ? this.#series[0] : undefined
+    return this.#volumes.length === 1 ? this.#volumes[0]!.series : undefined
   }
 
   /** What was found wrong with the slices so far, and which were left out, as full sentences. */
   get warnings(): string[] {
-    return [...this.#series.flatMap((series) => series.warnings()), ...this.#skipped]
+    return [...this.#volumes.flatMap((volume) => volume.warnings()), ...this.#skipped]
   }
 
   /** Whose left a lesion's 'left' is, of the slices so far. */

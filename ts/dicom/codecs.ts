@@ -16,7 +16,7 @@ export interface CompressedFrame {
 type Codec = (frame: CompressedFrame) => Promise<Uint8Array>
 
 /**
- * WebAssembly all of them: damaged frames cannot harm the process. The JPEG family of DCMTK through dcmjs-codecs, which
+ * WebAssembly but for RLE: damaged frames cannot harm the process. The JPEG family of DCMTK through dcmjs-codecs, which
  * reads 12 bits and lossless as well as 8; CharLS, OpenJPEG and OpenJPH as Cornerstone builds them. Each is loaded when
  * a file first needs it.
  */

@@ -5,8 +5,8 @@ export interface CodestreamHeader {
 }
 
 /**
- * Reads what a JPEG, JPEG-LS or JPEG 2000 codestream claims, so that nothing is allocated for a lie; undefined where it
- * has no header (ISO 10918-1, B.2.2; ISO 14495-1, C.2.2; ISO 15444-1, A.5.1).
+ * Reads what a JPEG, JPEG-LS or JPEG 2000 codestream claims; undefined where it has no header (ISO 10918-1, B.2.2;
+ * ISO 14495-1, C.2.2; ISO 15444-1, A.5.1).
  */
 export function readCodestreamHeader(bytes: Uint8Array): CodestreamHeader | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)

@@ -1,5 +1,6 @@
 import { JcsError } from '../base/errors'
-import { readHead, readWhole } from '../base/files'
+// Not from the room's index, which starts the threads that this runs in.
+import { type FileSource, readBytes, readHeadOf } from '../threads/file-source'
 import { type Outcome, outcomeOf } from '../threads/outcome'
 import { type Elements, parseElements, pixelDataTag } from './elements'
 import { type DicomHeader, readHeader } from './header'
@@ -7,14 +8,11 @@ import { decodeFrame, type HounsfieldFrame } from './pixels'
 
 export type { DicomHeader, HounsfieldFrame }
 
-/** Where a file's bytes are: on the disk, or in memory that threads share. */
-export type DicomSource = { path: string } | { bytes: Uint8Array }
-
 /** A DICOM file that is open for reading. */
 export interface DicomFile {
   /** No two of a process have the same. */
   id: number
-  source: DicomSource
+  source: FileSource
   /** What messages call it, with its path. */
   name: string
   /** What reports call it, without. */
@@ -48,7 +46,7 @@ export async function readDicomHeaders({ files }: DicomHeadersTask): Promise<Out
 /** Reads a file's header, and little more of the file than that. */
 async function readDicomHeader({ source, name, maxPixels }: DicomTask): Promise<DicomHeader> {
   if ('path' in source) {
-    const head = await readHead(source.path, headBytes)
+    const head = await readHeadOf(source, headBytes)
     const elements = head.length === headBytes ? parseHead(head, name) : undefined
     if (elements) return readHeader(elements, name, maxPixels)
   }
@@ -85,8 +83,4 @@ async function open({ id, source, name, maxPixels }: DicomTask): Promise<OpenFil
   const file = { elements, header: readHeader(elements, name, maxPixels) }
   if (file.header.frames.length > 1) lastFile = { id, file }
   return file
-}
-
-function readBytes(source: DicomSource): Promise<Uint8Array> | Uint8Array {
-  return 'path' in source ? readWhole(source.path) : source.bytes
 }

@@ -1,7 +1,7 @@
 import type { DataSet } from 'dicom-parser'
 import { JcsError } from '../base/errors'
+import type { Orientation } from '../volumes'
 import { corrupt, type Elements, pixelDataTag } from './elements'
-import type { Orientation } from './geometry'
 import { sopClassName } from './sop-classes'
 
 /** What DICOM says of a file's images before their pixels are decoded. A plain value: it crosses threads. */

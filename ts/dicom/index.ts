@@ -1,5 +1,4 @@
-export type { DicomFile, DicomSource } from './file'
-export { heightAlongNormal } from './geometry'
+export type { DicomFile } from './file'
 export {
   type DicomSeries,
   type DicomSlice,
@@ -8,4 +7,3 @@ export {
   readSeries,
   readStacks,
 } from './read-series'
-export type { Excluded, SeriesDescription } from './series'

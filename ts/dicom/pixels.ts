@@ -1,21 +1,19 @@
 import type { DataSet, Element } from 'dicom-parser'
 import * as dicomParser from 'dicom-parser'
 import { JcsError } from '../base/errors'
+import { airHu, type Changes, Quantizer } from '../volumes'
 import { codecs } from './codecs'
 import { readCodestreamHeader } from './codestream'
 import { corrupt, type Elements, pixelDataTag, reasonOf } from './elements'
 import type { DicomHeader } from './header'
 import type { TransferSyntax } from './transfer-syntaxes'
 
-/** A frame in Hounsfield units, row by row, and what became of values that 16 bits do not hold. */
+/** A frame in Hounsfield units, row by row. */
 export interface HounsfieldFrame {
   data: Int16Array
   width: number
   height: number
-  /** Whether values were rounded to whole HU. */
-  isRounded: boolean
-  /** Pixels whose HU do not fit into 16 bits and were set to the nearest that does. */
-  saturatedPixels: number
+  changes: Changes
 }
 
 /**
@@ -70,12 +68,7 @@ async function decompress(
   let stored: Uint8Array
   try {
     const bytes = readFragments(dataSet, element, index, frames.length)
-    const claimed = readCodestreamHeader(bytes)
-    if (claimed && (claimed.width !== columns || claimed.height !== rows)) {
-      throw new Error(
-        `its codestream has ${claimed.width} x ${claimed.height} pixels instead of ${columns} x ${rows}`,
-      )
-    }
+    if (codec !== 'rle') requireSize(bytes, columns, rows)
     stored = await codecs[codec]({ bytes, width: columns, height: rows, bytesPerPixel: bitsAllocated / 8 })
   } catch (error) {
     throw error instanceof JcsError ? error : corrupt(name, reasonOf(error), error)
@@ -84,6 +77,17 @@ async function decompress(
   if (stored.length !== expected)
     throw corrupt(name, `it decodes to ${stored.length} bytes; ${expected} are needed`)
   return stored
+}
+
+/** So that no codec allocates memory for a lie. */
+function requireSize(codestream: Uint8Array, columns: number, rows: number): void {
+  const claimed = readCodestreamHeader(codestream)
+  if (!claimed) throw new Error('its codestream has no header')
+  if (claimed.width !== columns || claimed.height !== rows) {
+    throw new Error(
+      `its codestream has ${claimed.width} x ${claimed.height} pixels instead of ${columns} x ${rows}`,
+    )
+  }
 }
 
 /** The compressed bytes of a frame, wherever the file says that they begin (PS3.5, A.4). */
@@ -105,30 +109,22 @@ function asBytes(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
-/** What stands for no measurement is drawn as air, like what lies outside the field of view. */
-const airHu = -1024
-
 function toHounsfield(stored: Uint8Array, header: DicomHeader, index: number): HounsfieldFrame {
   const { rows, columns, bitsAllocated, bitsStored, isSigned, padding } = header
   const { slope, intercept } = header.frames[index]!
   const words =
     bitsAllocated === 16 ? new Uint16Array(stored.buffer, stored.byteOffset, stored.length / 2) : stored
   const data = new Int16Array(words.length)
-  const isRounded = !Number.isInteger(slope) || !Number.isInteger(intercept)
   const unused = 32 - bitsStored
-  let saturatedPixels = 0
+  const quantizer = new Quantizer()
   for (let pixel = 0; pixel < data.length; pixel++) {
     // Bits above those stored may hold overlays; the sign is the highest bit that is stored.
     const shifted = words[pixel]! << unused
     const value = isSigned ? shifted >> unused : shifted >>> unused
-    let hu = value * slope + intercept
-    if (isRounded) hu = Math.round(hu)
-    if (padding && value >= padding[0] && value <= padding[1]) hu = Math.min(hu, airHu)
-    if (hu > 32767 || hu < -32768) {
-      hu = hu > 0 ? 32767 : -32768
-      saturatedPixels++
-    }
-    data[pixel] = hu
+    const hu = quantizer.quantize(value * slope + intercept)
+    const isPadding = padding && value >= padding[0] && value <= padding[1]
+    data[pixel] = isPadding ? Math.min(hu, airHu) : hu
   }
-  return { data, width: columns, height: rows, isRounded, saturatedPixels }
+  const { rounded, saturated, notFinite } = quantizer
+  return { data, width: columns, height: rows, changes: { rounded, saturated, notFinite } }
 }

@@ -2,12 +2,12 @@ import { availableParallelism } from 'node:os'
 import { basename } from 'node:path'
 import { runAhead } from '../base/ahead'
 import { JcsError, toJcsError } from '../base/errors'
-import { type Outcome, runInThread, shareBytes } from '../threads'
-import type { DicomFile, DicomFrameTask, DicomHeadersTask, DicomSource } from './file'
-import type { Orientation } from './geometry'
+import { type FileSource, type Outcome, runInThread, shareFile } from '../threads'
+import { type Changes, describeChanges, type Excluded, type Orientation, summarise } from '../volumes'
+import type { DicomFile, DicomFrameTask, DicomHeadersTask } from './file'
 import type { DicomHeader } from './header'
 import type { HounsfieldFrame } from './pixels'
-import { chooseStack, type Excluded, type SeriesFrame, type Stack, stackSeries } from './series'
+import { chooseStack, type SeriesFrame, type Stack, stackSeries } from './series'
 
 export interface ReadSeriesOptions {
   maxPixels: number
@@ -23,14 +23,9 @@ export interface ReadSeriesOptions {
 let opened = 0
 
 /** `label`: what reports call it, by default a path's last part. */
-export function openDicomFile(source: DicomSource, name: string, label?: string): DicomFile {
+export function openDicomFile(source: FileSource, name: string, label?: string): DicomFile {
   const inReports = label ?? ('path' in source ? basename(source.path) : name)
-  return {
-    id: ++opened,
-    source: 'path' in source ? source : { bytes: shareBytes(source.bytes) },
-    name,
-    label: inReports,
-  }
+  return { id: ++opened, source: shareFile(source), name, label: inReports }
 }
 
 /** A slice in Hounsfield units, with its place in the patient. */
@@ -50,8 +45,8 @@ export interface DicomSlice {
 export class DicomSeries {
   readonly stack: Stack
   readonly #maxPixels: number
-  #roundedSlices = 0
-  #saturatedPixels = 0
+  /** Of all that was decoded so far. */
+  readonly #changes: Changes = { rounded: 0, saturated: 0, notFinite: 0 }
 
   constructor(stack: Stack, maxPixels: number) {
     this.stack = stack
@@ -61,16 +56,7 @@ export class DicomSeries {
   /** Full sentences, on what was decoded so far as well. */
   get warnings(): string[] {
     const { warnings, gaps } = this.stack
-    return [
-      ...warnings,
-      ...gaps,
-      ...(this.#roundedSlices > 0
-        ? [`Values of ${this.#roundedSlices} slices were rounded to whole Hounsfield units.`]
-        : []),
-      ...(this.#saturatedPixels > 0
-        ? [`${this.#saturatedPixels} pixels exceed 16 bits and were set to the nearest value that does not.`]
-        : []),
-    ]
+    return [...warnings, ...gaps, ...describeChanges(this.#changes, 'pixels')]
   }
 
   /** @throws JcsError CORRUPT_FILE, UNSUPPORTED_FORMAT, CANCELLED */
@@ -78,13 +64,8 @@ export class DicomSeries {
     const { file, header, index: frameIndex, frame, label } = this.stack.frames[index]!
     const { id, source, name } = file
     const task: DicomFrameTask = { id, source, name, maxPixels: this.#maxPixels, index: frameIndex }
-    const { data, width, height, isRounded, saturatedPixels } = await runInThread<HounsfieldFrame>(
-      'dicomFrame',
-      task,
-      signal,
-    )
-    if (isRounded) this.#roundedSlices++
-    this.#saturatedPixels += saturatedPixels
+    const { data, width, height, changes } = await runInThread<HounsfieldFrame>('dicomFrame', task, signal)
+    for (const kind of ['rounded', 'saturated', 'notFinite'] as const) this.#changes[kind] += changes[kind]
     const { spacing, positionMm, orientation } = frame
     return {
       data,
@@ -119,10 +100,8 @@ export async function readSeries(
       `${name}: ${stack.gaps[0]} Volumes over a gap are wrong; onGap: 'warn' goes on all the same`,
     )
   }
-  return new DicomSeries(
-    { ...stack, excluded: [...stack.excluded, ...excluded], warnings: [...warnings, ...stack.warnings] },
-    options.maxPixels,
-  )
+  const series = { ...stack.series, excluded: [...stack.series.excluded, ...excluded] }
+  return new DicomSeries({ ...stack, series, warnings: [...warnings, ...stack.warnings] }, options.maxPixels)
 }
 
 export interface ReadStacks {
@@ -138,7 +117,7 @@ export async function readStacks(
   { maxPixels, onBadSlice, signal }: Pick<ReadSeriesOptions, 'maxPixels' | 'onBadSlice' | 'signal'>,
 ): Promise<ReadStacks> {
   const frames: SeriesFrame[] = []
-  const excluded: Excluded[] = []
+  const leftOut: { label: string; reason: string }[] = []
   const warnings: string[] = []
   const tasks = inBatches(files).map((batch) => () => readHeaders(batch, maxPixels, signal))
   for await (const results of runAhead(tasks, 2 * availableParallelism(), signal)) {
@@ -150,11 +129,11 @@ export async function readStacks(
       // What is no CT lies in every folder of a scanner; what is damaged may be a slice that is missed.
       const isOther = result.code === 'UNSUPPORTED_FORMAT'
       if (files.length === 1 || (!isOther && onBadSlice === 'error')) throw result
-      excluded.push({ what: `'${file.label}'`, reason: withoutName(result, file) })
+      leftOut.push({ label: file.label, reason: reasonOf(result, file) })
       if (!isOther) warnings.push(`'${file.label}' could not be read and was left out.`)
     }
   }
-  return { stacks: stackSeries(frames), excluded: summariseExcluded(excluded), warnings }
+  return { stacks: stackSeries(frames), excluded: byReason(leftOut), warnings }
 }
 
 function inBatches<T>(items: readonly T[]): T[][] {
@@ -205,16 +184,14 @@ function framesOf(file: DicomFile, header: DicomHeader): SeriesFrame[] {
   }))
 }
 
-function withoutName({ message }: JcsError, { name }: DicomFile): string {
-  return message.replace(`${name} `, 'it ')
+/** The message as a sentence about a file that is named beside it. */
+function reasonOf({ message }: JcsError, { name }: DicomFile): string {
+  return `${message.replace(`${name} `, 'It ')}.`
 }
 
 /** One line for all files that are left out for the same reason. */
-function summariseExcluded(excluded: readonly Excluded[]): Excluded[] {
-  const byReason = new Map<string, string[]>()
-  for (const { what, reason } of excluded) byReason.set(reason, [...(byReason.get(reason) ?? []), what])
-  return [...byReason].map(([reason, [first = '', ...rest]]) => ({
-    what: rest.length === 0 ? first : `${rest.length + 1} files, ${first} and others`,
-    reason,
-  }))
+function byReason(leftOut: readonly { label: string; reason: string }[]): Excluded[] {
+  const reasons = new Map<string, string[]>()
+  for (const { label, reason } of leftOut) reasons.set(reason, [...(reasons.get(reason) ?? []), label])
+  return [...reasons].map(([reason, labels]) => ({ what: summarise(labels, 'files'), reason }))
 }

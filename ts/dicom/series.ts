@@ -1,16 +1,19 @@
 import { JcsError } from '../base/errors'
 import { compareNames } from '../base/files'
-import type { DicomFile } from './file'
 import {
+  type Excluded,
   heightAlongNormal,
   isAxial,
   normalOf,
   type Orientation,
+  type Series,
   samePositionMm,
   spacingOf,
+  summarise,
   tiltDegrees,
   type Vector,
-} from './geometry'
+} from '../volumes'
+import type { DicomFile } from './file'
 import type { DicomHeader, FrameHeader } from './header'
 
 /** A frame of a file, placed in the patient. */
@@ -24,81 +27,51 @@ export interface SeriesFrame {
   label: string
 }
 
-/** What was left out of a case, and why, as the end of a sentence that begins with `what`. */
-export interface Excluded {
-  what: string
-  reason: string
-}
-
-/** What one series holds, before one stack of slices is made of it. */
-export interface SeriesDescription {
-  /** As it stands in the files; empty where they have none. */
-  uid: string
-  modality: string
-  seriesNumber?: number
-  /** The convolution kernel, such as 'B30f'. */
-  kernel?: string
-  /** Slices that a case of it would have. */
-  slices: number
-  rows: number
-  columns: number
-  /** From row to row, from column to column, from slice to slice; absent where the files do not say. */
-  spacingMm?: [number, number, number]
-  isAxial: boolean
-  /** What of its files is not among those slices, and why. */
-  excluded: Excluded[]
+/** A series as the slices of a case. */
+export interface Stack {
+  series: Series
+  /** The head's first. */
+  frames: SeriesFrame[]
   /** Full sentences. */
   warnings: string[]
-}
-
-/** The slices of a case, the head's first, and what is to be known about them. */
-export interface Stack extends SeriesDescription {
-  frames: SeriesFrame[]
   /** Where slices are missing, as full sentences. */
   gaps: string[]
 }
 
 /** Makes one stack of each series, the one with the most axial slices first. */
 export function stackSeries(frames: readonly SeriesFrame[]): Stack[] {
-  const series = groupBy(frames, ({ header }) => header.seriesUid)
-  return series.map(stackOf).sort(compareStacks)
+  return groupBy(frames, ({ header }) => header.seriesUid)
+    .map(stackOf)
+    .sort(compareStacks)
 }
 
-function compareStacks(a: Stack, b: Stack): number {
-  const axialSlices = ({ isAxial, slices }: Stack) => (isAxial ? slices : 0)
+function compareStacks({ series: a }: Stack, { series: b }: Stack): number {
+  const axialSlices = ({ isAxial, slices }: Series) => (isAxial ? slices : 0)
   return (
     axialSlices(b) - axialSlices(a) || b.slices - a.slices || (a.seriesNumber ?? 0) - (b.seriesNumber ?? 0)
   )
 }
 
 function stackOf(all: readonly SeriesFrame[]): Stack {
-  const excluded: Excluded[] = []
-  const warnings: string[] = []
-  const leaveOut = (frames: readonly SeriesFrame[], reason: string) => {
-    if (frames.length > 0) excluded.push({ what: summarise(frames), reason })
-  }
-
-  const [localizers, images] = partition(all, ({ frame }) => frame.imageType.includes('LOCALIZER'))
-  leaveOut(localizers, 'a localizer')
-  // A lone slice needs no place among others.
-  const [placed, unplaced] =
-    images.length === 1 ? [images, []] : partition(images, ({ frame }) => isPlaced(frame))
-  leaveOut(unplaced, 'the file does not say where in the patient it lies')
-
-  const [geometry = [], ...otherGeometries] = largestFirst(groupBy(placed, geometryOf))
-  for (const other of otherGeometries) {
-    leaveOut(other, 'another orientation, size or pixel spacing than the other slices of its series')
-  }
-  const { kept, others } = separateAcquisitions(geometry)
-  for (const other of others)
-    leaveOut(other, 'another acquisition or time point at the positions of the same series')
-  const { unique: frames, duplicates } = removeDuplicates(kept)
-  leaveOut(duplicates, 'a duplicate, another slice of the series lies at the same position')
-
+  const { frames, excluded } = selectFrames(all)
   const [first] = frames
+  const { seriesUid: uid, modality, seriesNumber, kernel, rows, columns } = (first ?? all[0]!).header
   const orientation = first?.frame.orientation
   const spacing = first?.frame.spacing
-  const { gaps, stepMm } = describeSpacing(frames, warnings)
+  const { stepMm, gaps, warnings } = describeSpacing(frames)
+  const series: Series = {
+    uid,
+    modality,
+    ...(seriesNumber !== undefined && { seriesNumber }),
+    ...(kernel !== undefined && { kernel }),
+    slices: frames.length,
+    rows,
+    columns,
+    ...(spacing && stepMm !== undefined && { spacingMm: [...spacing, stepMm] }),
+    isAxial: orientation === undefined || isAxial(orientation),
+    excluded,
+  }
+  if (!series.isAxial) warnings.push('The slices are not axial; networks are trained on axial slices.')
   if (first && !spacing)
     warnings.push('The files do not say how large a pixel is: nothing is measured in mm.')
   if (frames.some(({ frame }) => !frame.isRescaled)) {
@@ -106,28 +79,38 @@ function stackOf(all: readonly SeriesFrame[]): Stack {
       'The files have no rescale slope and intercept: stored values are taken for Hounsfield units.',
     )
   }
-  return {
-    ...describe(first ?? all[0]!),
-    slices: frames.length,
-    ...(spacing && stepMm !== undefined && { spacingMm: [...spacing, stepMm] }),
-    isAxial: orientation === undefined || isAxial(orientation),
-    frames,
-    excluded,
-    warnings,
-    gaps,
-  }
+  return { series, frames, warnings, gaps }
 }
 
-function describe({ header }: SeriesFrame) {
-  const { seriesUid: uid, modality, seriesNumber, kernel, rows, columns } = header
-  return {
-    uid,
-    modality,
-    ...(seriesNumber !== undefined && { seriesNumber }),
-    ...(kernel !== undefined && { kernel }),
-    rows,
-    columns,
+/** The frames of a series that are the slices of one volume, head first, and why the others are none. */
+function selectFrames(all: readonly SeriesFrame[]): { frames: SeriesFrame[]; excluded: Excluded[] } {
+  const excluded: Excluded[] = []
+  const leaveOut = (frames: readonly SeriesFrame[], reason: string) => {
+    if (frames.length === 0) return
+    excluded.push({
+      what: summarise(
+        frames.map(({ label }) => label),
+        'slices',
+      ),
+      reason,
+    })
   }
+  const [localizers, images] = partition(all, ({ frame }) => frame.imageType.includes('LOCALIZER'))
+  leaveOut(localizers, 'A localizer is no slice of the scan.')
+  // A lone slice needs no place among others.
+  const [placed, unplaced] =
+    images.length === 1 ? [images, []] : partition(images, ({ frame }) => isPlaced(frame))
+  leaveOut(unplaced, 'The file does not say where in the patient it lies.')
+
+  const [geometry = [], ...otherGeometries] = largestFirst(groupBy(placed, geometryOf))
+  for (const other of otherGeometries)
+    leaveOut(other, 'Most slices of the series have another orientation, size or pixel spacing.')
+  const { kept, repeated } = separateAcquisitions(geometry)
+  for (const other of repeated)
+    leaveOut(other, 'A larger acquisition or time point of the series has slices at the same positions.')
+  const { unique: frames, duplicates } = removeDuplicates(kept)
+  leaveOut(duplicates, 'A duplicate: another slice of the series lies at the same position.')
+  return { frames, excluded }
 }
 
 type Placed = FrameHeader & { positionMm: Vector; orientation: Orientation }
@@ -151,16 +134,24 @@ function geometryOf({ header, frame }: SeriesFrame): string {
   return [rows, columns, ...rounded(orientation, 2), ...rounded(spacing, 3)].join(' ')
 }
 
-/** Several acquisitions at the same positions are several volumes: the largest is kept. */
+/**
+ * Acquisitions one after the other along the patient are one volume; one that lies at the positions of a larger one is a
+ * volume of its own, such as another time point.
+ */
 function separateAcquisitions(frames: readonly SeriesFrame[]): {
   kept: readonly SeriesFrame[]
-  others: readonly SeriesFrame[][]
+  repeated: SeriesFrame[][]
 } {
-  const { unique, duplicates } = removeDuplicates(frames)
+  if (removeDuplicates(frames).duplicates.length === 0) return { kept: frames, repeated: [] }
   const [largest = [], ...others] = largestFirst(groupBy(frames, ({ frame }) => frame.acquisition))
-  // Some scanners number every slice as an acquisition of its own: those are no volumes.
-  const isVolume = removeDuplicates(largest).unique.length > 0.5 * unique.length
-  return duplicates.length > 0 && isVolume ? { kept: largest, others } : { kept: frames, others: [] }
+  const kept = [...largest]
+  const repeated: SeriesFrame[][] = []
+  for (const other of others) {
+    const { duplicates } = removeDuplicates([...removeDuplicates(kept).unique, ...other])
+    if (duplicates.length > 0.5 * other.length) repeated.push(other)
+    else kept.push(...other)
+  }
+  return { kept, repeated }
 }
 
 /** Head first; of slices at one position the first by instance number, then by name, stays. */
@@ -188,14 +179,17 @@ function compareInstances(a: SeriesFrame, b: SeriesFrame): number {
   )
 }
 
-function describeSpacing(
-  frames: readonly SeriesFrame[],
-  warnings: string[],
-): { gaps: string[]; stepMm?: number } {
+function describeSpacing(frames: readonly SeriesFrame[]): {
+  stepMm?: number
+  gaps: string[]
+  warnings: string[]
+} {
   const first = frames[0]?.frame
   const last = frames.at(-1)?.frame
-  if (frames.length < 2 || !first || !last || !isPlaced(first) || !isPlaced(last)) return { gaps: [] }
+  if (frames.length < 2 || !first || !last || !isPlaced(first) || !isPlaced(last))
+    return { gaps: [], warnings: [] }
   const { steps, usual, gaps, isUneven } = spacingOf(frames.map(heightOf))
+  const warnings: string[] = []
   if (isUneven) {
     const regular = steps.filter((_, index) => !gaps.includes(index))
     const range = `${Math.min(...regular).toFixed(2)} to ${Math.max(...regular).toFixed(2)} mm`
@@ -208,17 +202,47 @@ function describeSpacing(
     )
   }
   return {
+    stepMm: usual,
     gaps: gaps.map(
       (index) =>
         `Slices are missing between '${frames[index]!.label}' and '${frames[index + 1]!.label}': they are ${steps[index]!.toFixed(1)} mm apart where ${usual.toFixed(1)} mm are usual.`,
     ),
-    stepMm: usual,
+    warnings,
   }
 }
 
-function summarise(frames: readonly SeriesFrame[]): string {
-  const [first] = frames
-  return frames.length === 1 ? `'${first!.label}'` : `${frames.length} slices, '${first!.label}' and others`
+/**
+ * The stack to diagnose: of the series asked for, or else the one with the most axial slices; the others are in its
+ * `excluded`.
+ *
+ * @throws JcsError INVALID_ARGUMENT when there is no series of that UID, EMPTY_DATASET when no slice is left
+ */
+export function chooseStack(stacks: readonly Stack[], seriesUid: string | undefined, name: string): Stack {
+  const chosen = seriesUid === undefined ? stacks[0] : stacks.find(({ series }) => series.uid === seriesUid)
+  if (!chosen && seriesUid !== undefined) {
+    const known = stacks.map(({ series: { uid, slices } }) => `${uid} (${slices} slices)`).join(', ')
+    throw new JcsError(
+      'INVALID_ARGUMENT',
+      `${name} holds no series ${seriesUid}; it holds ${known || 'none'}`,
+    )
+  }
+  if (!chosen || chosen.frames.length === 0) {
+    const [excluded] = stacks.flatMap(({ series }) => series.excluded)
+    const detail = excluded ? `; ${excluded.what}: ${excluded.reason}` : ''
+    throw new JcsError('EMPTY_DATASET', `${name} holds no slice that can be diagnosed${detail}`)
+  }
+  const { series, warnings } = chosen
+  const others = stacks.filter((stack) => stack !== chosen)
+  const choice = `${stacks.length} series were found; the one with the most axial slices, ${series.uid} (${series.slices} slices), was taken. Another one is chosen by the option series.`
+  return {
+    ...chosen,
+    series: { ...series, excluded: [...series.excluded, ...others.map(describeOther)] },
+    warnings: others.length > 0 && seriesUid === undefined ? [choice, ...warnings] : warnings,
+  }
+}
+
+function describeOther({ series: { uid, slices } }: Stack): Excluded {
+  return { what: `series ${uid || 'without a UID'} (${slices} slices)`, reason: 'Another series was taken.' }
 }
 
 function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): T[][] {
@@ -238,45 +262,4 @@ function largestFirst<T>(groups: T[][]): T[][] {
 
 function partition<T>(items: readonly T[], test: (item: T) => boolean): [T[], T[]] {
   return [items.filter(test), items.filter((item) => !test(item))]
-}
-
-/**
- * The stack to diagnose: of the series asked for, or else the one with the most axial slices; the others are in its
- * `excluded`.
- *
- * @throws JcsError INVALID_ARGUMENT when there is no series of that UID, EMPTY_DATASET when no slice is left
- */
-export function chooseStack(stacks: readonly Stack[], seriesUid: string | undefined, name: string): Stack {
-  const chosen = seriesUid === undefined ? stacks[0] : stacks.find(({ uid }) => uid === seriesUid)
-  if (!chosen && seriesUid !== undefined) {
-    const known = stacks.map(({ uid, slices }) => `${uid} (${slices} slices)`).join(', ')
-    throw new JcsError(
-      'INVALID_ARGUMENT',
-      `${name} holds no series ${seriesUid}; it holds ${known || 'none'}`,
-    )
-  }
-  if (!chosen || chosen.slices === 0) {
-    const [reason] = stacks.flatMap(({ excluded }) => excluded)
-    const detail = reason ? `: ${reason.what} ${reason.reason}` : ''
-    throw new JcsError('EMPTY_DATASET', `${name} holds no slice that can be diagnosed${detail}`)
-  }
-  const others = stacks.filter((stack) => stack !== chosen)
-  if (others.length === 0) return chosen
-  const warnings =
-    seriesUid === undefined
-      ? [
-          `${stacks.length} series were found; the one with the most axial slices, ${chosen.uid} (${chosen.slices} slices), was taken. Another one is chosen by the option series.`,
-        ]
-      : []
-  return {
-    ...chosen,
-    warnings: [...warnings, ...chosen.warnings],
-    excluded: [
-      ...chosen.excluded,
-      ...others.map(({ uid, slices }) => ({
-        what: `series ${uid || 'without a UID'} (${slices} slices)`,
-        reason: 'another series was taken',
-      })),
-    ],
-  }
 }

@@ -2,9 +2,8 @@ import { availableParallelism } from 'node:os'
 import { iterateUntilAborted } from '../base/abort'
 import { runAhead } from '../base/ahead'
 import { JcsError } from '../base/errors'
-import type { SeriesDescription } from '../dicom'
 import { findDecoder } from './decoders'
-import { describeSeries } from './dicom'
+import { type ListedSeries, listDicomSeries } from './dicom'
 import { gatherDicom, type OpenOptions, openSlices, openSource } from './open'
 import { decodePixels, pixelsToMask } from './pixels'
 import { encodedSource, isOneSource, type NamedSource, takeSource } from './sources'
@@ -47,17 +46,17 @@ export function decodeAll(
   }
   const slices = openSlices(takeSources(images, signal), options)
   if (options.onBadSlice !== 'skip') return runAhead(slices, concurrency, signal)
-  return withoutBad(runAhead(settled(slices), concurrency, signal), options.onSkip)
+  return withoutBad(runAhead(settled(slices), concurrency, signal), options)
 }
 
 /** The DICOM series in files and directories, from their headers alone. */
 export async function listAllSeries(
   images: Images,
   options: DecodeOptions & CaseOptions = {},
-): Promise<{ series: SeriesDescription[]; excluded: Excluded[] }> {
+): Promise<{ series: ListedSeries[]; excluded: Excluded[] }> {
   const { files, excluded } = await gatherDicom(takeSources(images, options.signal), options.signal)
   if (files.length === 0) throw new JcsError('EMPTY_DATASET', 'there are no DICOM files')
-  const found = await describeSeries(files, options)
+  const found = await listDicomSeries(files, options)
   return { series: found.series, excluded: [...found.excluded, ...excluded] }
 }
 
@@ -74,17 +73,22 @@ async function* settled(
   }
 }
 
-/** Throws the first failure where nothing else is left. */
+/** Throws the first failure where nothing else is left, and where a slice may not be missing. */
 async function* withoutBad(
   results: AsyncIterable<DecodedImage | JcsError>,
-  onSkip: (error: JcsError) => void = () => {},
+  { onSkip, onGap }: DecodeAllOptions,
 ): AsyncGenerator<DecodedImage, void, undefined> {
   let firstError: JcsError | undefined
   let isEmpty = true
   for await (const result of results) {
     if (result instanceof JcsError) {
+      if (onGap === 'refuse') {
+        throw new JcsError('INCOMPLETE_SERIES', `${result.message}; onGap: 'warn' goes on without it`, {
+          cause: result,
+        })
+      }
       firstError ??= result
-      onSkip(result)
+      onSkip?.(result)
     } else {
       isEmpty = false
       yield result

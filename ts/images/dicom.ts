@@ -2,12 +2,11 @@ import {
   type DicomFile,
   type DicomSeries,
   type DicomSlice,
-  heightAlongNormal,
   openDicomFile,
   readSeries,
   readStacks,
-  type SeriesDescription,
 } from '../dicom'
+import { heightAlongNormal } from '../volumes'
 import {
   type CaseOptions,
   type DecodedImage,
@@ -18,7 +17,6 @@ import {
   type ImageSize,
   type OpenedSlices,
   type Series,
-  type SliceDecoder,
 } from './types'
 import { resolveWindow } from './window'
 
@@ -28,18 +26,24 @@ export async function openDicom(source: Encoded, options: DecodeOptions): Promis
 }
 
 export async function inspectDicom(source: Encoded, options: DecodeOptions): Promise<ImageSize> {
-  const { stack } = await openSeries([source], source.name, options)
-  return { width: stack.columns, height: stack.rows, slices: stack.slices }
+  const { series } = (await openSeries([source], source.name, options)).stack
+  return { width: series.columns, height: series.rows, slices: series.slices }
 }
 
-/** Many files: the slices of one series, and what the case is to know of it. `name`: of all of them together. */
+/** Many files: the slices of one series. `name`: of all of them together. */
 export async function openDicomCase(
   sources: readonly Encoded[],
   name: string,
   options: DecodeOptions & CaseOptions,
 ): Promise<Required<OpenedSlices>> {
+  const { window = 'lung', signal } = options
+  const resolved = resolveWindow(window, 'options')
   const dicom = await openSeries(sources, name, options)
-  return { series: describe(dicom), decoders: decodersOf(dicom, options) }
+  const { series, frames } = dicom.stack
+  return {
+    decoders: frames.map((_, index) => async () => toImage(await dicom.decode(index, signal), resolved)),
+    volume: { series, warnings: () => dicom.warnings },
+  }
 }
 
 async function openSeries(
@@ -61,13 +65,6 @@ async function toFile({ path, bytes, name, label }: Encoded): Promise<DicomFile>
   return openDicomFile(path === undefined ? { bytes: await bytes() } : { path }, name, label)
 }
 
-function decodersOf(dicom: DicomSeries, { window = 'lung', signal }: DecodeOptions): SliceDecoder[] {
-  const resolved = resolveWindow(window, 'options')
-  return dicom.stack.frames.map(
-    (_, index) => async () => toImage(await dicom.decode(index, signal), resolved),
-  )
-}
-
 function toImage(slice: DicomSlice, window: DecodedImage['window']): DecodedImage {
   const { instanceUid, seriesUid, ...rest } = slice
   return {
@@ -79,57 +76,21 @@ function toImage(slice: DicomSlice, window: DecodedImage['window']): DecodedImag
   }
 }
 
-function describe(dicom: DicomSeries): Series {
-  const { uid, modality, slices, spacingMm, excluded } = dicom.stack
-  return {
-    uid,
-    modality,
-    slices,
-    ...(spacingMm && { spacingMm }),
-    excluded,
-    warnings: () => dicom.warnings,
-  }
+/** A series, and what is to be known about it before it is decoded. */
+export interface ListedSeries extends Series {
+  /** Full sentences. */
+  warnings: string[]
 }
 
 /** The series of DICOM files, from their headers. */
-export async function describeSeries(
+export async function listDicomSeries(
   sources: readonly Encoded[],
   { maxPixels = defaultMaxPixels, onBadSlice = 'error', signal }: DecodeOptions & CaseOptions,
-): Promise<{ series: SeriesDescription[]; excluded: Excluded[] }> {
-  const { stacks, excluded } = await readStacks(await Promise.all(sources.map(toFile)), {
-    maxPixels,
-    onBadSlice,
-    signal,
-  })
+): Promise<{ series: ListedSeries[]; excluded: Excluded[] }> {
+  const files = await Promise.all(sources.map(toFile))
+  const { stacks, excluded } = await readStacks(files, { maxPixels, onBadSlice, signal })
   return {
-    series: stacks.map(
-      ({
-        uid,
-        modality,
-        seriesNumber,
-        kernel,
-        slices,
-        rows,
-        columns,
-        spacingMm,
-        isAxial,
-        excluded,
-        warnings,
-        gaps,
-      }) => ({
-        uid,
-        modality,
-        ...(seriesNumber !== undefined && { seriesNumber }),
-        ...(kernel !== undefined && { kernel }),
-        slices,
-        rows,
-        columns,
-        ...(spacingMm && { spacingMm }),
-        isAxial,
-        excluded,
-        warnings: [...warnings, ...gaps],
-      }),
-    ),
+    series: stacks.map(({ series, warnings, gaps }) => ({ ...series, warnings: [...warnings, ...gaps] })),
     excluded,
   }
 }

@@ -1,5 +1,4 @@
 export { compareNames } from '../base/files'
-export type { SeriesDescription } from '../dicom'
 export {
   type DecodeAllOptions,
   type DecodedMask,
@@ -12,14 +11,16 @@ export {
   openImages,
   openMasks,
 } from './decode'
-export { sliceHeightMm } from './dicom'
+export { type ListedSeries, sliceHeightMm } from './dicom'
 export { selectImages } from './directory'
+export type { SliceOrder } from './open'
 export { type ImageFormat, sniff } from './sniff'
 export { copySource } from './sources'
 export {
   type CaseOptions,
   type DecodedImage,
   type DecodeOptions,
+  type DecodingOptions,
   defaultMaxPixels,
   type Excluded,
   type ImageSize,
@@ -29,6 +30,7 @@ export {
   type PixelData,
   type Pixels,
   type Series,
+  type Volume,
   type WindowName,
 } from './types'
 export { applyWindow, namedWindows, resolveWindow } from './window'

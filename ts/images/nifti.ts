@@ -1,5 +1,6 @@
 import { type Layout, layOut, type NiftiHeader, type NiftiTask, type NiftiVolume } from '../nifti'
-import { runInThread, shareBytes } from '../threads'
+import { runInThread, shareFile } from '../threads'
+import { describeChanges } from '../volumes'
 import {
   type DecodedImage,
   type DecodeOptions,
@@ -18,34 +19,34 @@ export async function openNifti(source: Encoded, options: DecodeOptions): Promis
   const layout = layOut(await runInThread<NiftiHeader>('niftiHeader', task, signal))
   let volume: Promise<NiftiVolume> | undefined
   let left = layout.slices
-  let notes: NiftiVolume | undefined
+  let found: Findings | undefined
   const decode = async (index: number): Promise<DecodedImage> => {
     volume ??= runInThread<NiftiVolume>('niftiVolume', task, signal)
     const decoded = await volume
-    notes = decoded
+    found = { changes: decoded.changes, lowest: decoded.lowest }
     const image = sliceOf(decoded, layout, index)
     // Nobody asks twice: with the last slice the volume goes.
-    if (--left === 0) {
-      volume = undefined
-      notes = { ...decoded, data: new Uint8Array() }
-    }
+    if (--left === 0) volume = undefined
     return {
       ...image,
       ...(image.data instanceof Int16Array && { window: resolved }),
       ...(source.label !== undefined && { source: `${source.label}, slice ${index + 1}` }),
     }
   }
-  const { spacingMm, slices } = layout
+  const { spacingMm, slices, width: columns, height: rows } = layout
+  const series = {
+    uid: '',
+    modality: 'unknown',
+    slices,
+    rows,
+    columns,
+    ...(isKnown(spacingMm) && { spacingMm }),
+    isAxial: true,
+    excluded: [],
+  }
   return {
     decoders: Array.from({ length: slices }, (_, index) => () => decode(index)),
-    series: {
-      uid: '',
-      modality: 'unknown',
-      slices,
-      ...(isKnown(spacingMm) && { spacingMm }),
-      excluded: [],
-      warnings: () => warningsOf(layout, notes),
-    },
+    volume: { series, warnings: () => warningsOf(layout, found) },
   }
 }
 
@@ -61,7 +62,7 @@ async function taskOf(
   { name, path, bytes }: Encoded,
   { maxPixels = defaultMaxPixels }: DecodeOptions,
 ): Promise<NiftiTask> {
-  return { name, maxPixels, source: path === undefined ? { bytes: shareBytes(await bytes()) } : { path } }
+  return { name, maxPixels, source: shareFile(path === undefined ? { bytes: await bytes() } : { path }) }
 }
 
 function sliceOf({ data }: NiftiVolume, layout: Layout, index: number): DecodedImage {
@@ -89,10 +90,13 @@ function isKnown(spacingMm: Layout['spacingMm']): boolean {
   return spacingMm.every((mm) => Number.isFinite(mm) && mm > 0)
 }
 
+/** What decoding a volume has shown. */
+type Findings = Pick<NiftiVolume, 'changes' | 'lowest'>
+
 /** Above this no voxel is air, of which every chest has some, inside and around. */
 const noAirHu = -500
 
-function warningsOf({ place }: Layout, volume: NiftiVolume | undefined): string[] {
+function warningsOf({ place }: Layout, found: Findings | undefined): string[] {
   const warnings: string[] = []
   if (!place) {
     warnings.push(
@@ -103,15 +107,9 @@ function warningsOf({ place }: Layout, volume: NiftiVolume | undefined): string[
       `The volume is turned by ${place.obliqueDegrees.toFixed(0)}° against the axes of the patient.`,
     )
   }
-  if (!volume) return warnings
-  if (volume.isRounded) warnings.push('Values were rounded to whole Hounsfield units.')
-  if (volume.saturatedVoxels > 0)
-    warnings.push(
-      `${volume.saturatedVoxels} voxels exceed 16 bits and were set to the nearest value that does not.`,
-    )
-  if (volume.notFiniteVoxels > 0)
-    warnings.push(`${volume.notFiniteVoxels} voxels are no numbers and became air.`)
-  if (volume.lowest > noAirHu && volume.lowest !== 0)
+  if (!found) return warnings
+  warnings.push(...describeChanges(found.changes, 'voxels'))
+  if (found.lowest > noAirHu && found.lowest !== 0)
     warnings.push(`No value is below ${noAirHu}: these may not be Hounsfield units.`)
   return warnings
 }

@@ -2,6 +2,7 @@ import { basename } from 'node:path'
 import { throwIfAborted } from '../base/abort'
 import { JcsError } from '../base/errors'
 import { isDirectory, readWhole } from '../base/files'
+import { summarise } from '../volumes'
 import { findDecoder } from './decoders'
 import { openDicomCase } from './dicom'
 import { listCase } from './directory'
@@ -13,23 +14,25 @@ import type {
   Encoded,
   Excluded,
   OpenedSlices,
-  Series,
   SliceDecoder,
+  Volume,
 } from './types'
+
+export type SliceOrder = 'patient' | 'given'
 
 export interface OpenOptions extends DecodeOptions, CaseOptions {
   /**
-   * Whether everything given is one case, whose DICOM files are put in the order of the patient. Otherwise each source
-   * stands for itself, in the order given; a directory is a case all the same.
+   * 'patient': everything given is one case, whose DICOM files are put in the order of the patient. 'given' (default):
+   * each source stands for itself; a directory is a case all the same.
    */
-  isCase?: boolean | undefined
+  order?: SliceOrder | undefined
   /**
    * Called with the number of slices, and again when it changes, which it does as directories and multi-page files
    * are opened. Not called for iterables whose length cannot be known before they end.
    */
   onTotal?: ((total: number) => void) | undefined
-  /** Called with the DICOM series that the slices are of. */
-  onSeries?: ((series: Series) => void) | undefined
+  /** Called with each volume that slices are of. */
+  onVolume?: ((volume: Volume) => void) | undefined
 }
 
 /** DICOM files that make one case. */
@@ -47,7 +50,7 @@ export async function* openSlices(
   sources: NamedSource[] | AsyncIterable<NamedSource>,
   options: OpenOptions,
 ): AsyncGenerator<SliceDecoder> {
-  const { isCase = false, signal, onTotal } = options
+  const { order = 'given', signal, onTotal } = options
   let total = Array.isArray(sources) ? sources.length : undefined
   const add = (count: number) => {
     if (total === undefined) return
@@ -59,9 +62,9 @@ export async function* openSlices(
   let pictures = 0
   for await (const source of sources) {
     throwIfAborted(signal)
-    const { dicom, rest } = await expand(source, isCase, signal)
+    const { dicom, rest } = await expand(source, order, signal)
     if (dicom.files.length + rest.length !== 1) add(dicom.files.length + rest.length - 1)
-    if (isCase) {
+    if (order === 'patient') {
       gathered.files.push(...dicom.files)
       gathered.others.push(...dicom.others)
     } else if (dicom.files.length > 0) {
@@ -100,7 +103,7 @@ export async function gatherDicom(
   const files: Encoded[] = []
   const others: string[] = []
   for await (const source of sources) {
-    const { dicom, rest } = await expand(source, true, signal)
+    const { dicom, rest } = await expand(source, 'patient', signal)
     const [picture] = rest
     if (picture) {
       throw new JcsError(
@@ -117,7 +120,7 @@ export async function gatherDicom(
 /** A directory becomes what is in it; DICOM files that are to be put in order are told from what stands for itself. */
 async function expand(
   source: NamedSource,
-  isCase: boolean,
+  order: SliceOrder,
   signal: AbortSignal | undefined,
 ): Promise<{ dicom: Gathered; rest: NamedSource[] }> {
   const none: Gathered = { files: [], others: [] }
@@ -126,7 +129,7 @@ async function expand(
     if (found.kind === 'pictures') return { dicom: none, rest: found.files.map(fileSource) }
     return { dicom: { files: found.files.map(dicomFile), others: found.others }, rest: [] }
   }
-  if (!isCase || source.kind === 'pixels') return { dicom: none, rest: [source] }
+  if (order === 'given' || source.kind === 'pixels') return { dicom: none, rest: [source] }
   const encoded = await encodedSource(source, signal)
   if (encoded.format === 'DICOM') return { dicom: { files: [encoded], others: [] }, rest: [] }
   return { dicom: none, rest: [await reusable(source, encoded)] }
@@ -152,24 +155,26 @@ async function openCase(
   name: string,
   options: OpenOptions,
 ): Promise<SliceDecoder[]> {
-  const { series, decoders } = await openDicomCase(files, name, options)
-  options.onSeries?.({ ...series, excluded: [...series.excluded, ...excludedOthers(others)] })
+  const { volume, decoders } = await openDicomCase(files, name, options)
+  const excluded = [...volume.series.excluded, ...excludedOthers(others)]
+  options.onVolume?.({ ...volume, series: { ...volume.series, excluded } })
   return decoders
 }
 
-function excludedOthers(others: readonly string[]): Excluded[] {
-  const [first] = others
-  if (first === undefined) return []
-  const what =
-    others.length === 1 ? `'${basename(first)}'` : `${others.length} files, '${basename(first)}' and others`
-  return [{ what, reason: 'no DICOM' }]
+function excludedOthers(paths: readonly string[]): Excluded[] {
+  if (paths.length === 0) return []
+  const what = summarise(
+    paths.map((path) => basename(path)),
+    'files',
+  )
+  return [{ what, reason: 'This is no DICOM, which the case is made of.' }]
 }
 
 /** What cannot be opened is one slice that cannot be decoded, where such slices are left out. */
 async function openOrFail(source: NamedSource, options: OpenOptions): Promise<SliceDecoder[]> {
   try {
-    const { decoders, series } = await openSource(source, options)
-    if (series) options.onSeries?.(series)
+    const { decoders, volume } = await openSource(source, options)
+    if (volume) options.onVolume?.(volume)
     return decoders
   } catch (error) {
     throwIfAborted(options.signal)
@@ -179,9 +184,22 @@ async function openOrFail(source: NamedSource, options: OpenOptions): Promise<Sl
 }
 
 /** The slices of one source that is no directory. */
-export async function openSource(source: NamedSource, options: DecodeOptions): Promise<OpenedSlices> {
-  if (source.kind === 'pixels')
+export async function openSource(
+  source: NamedSource,
+  options: DecodeOptions & Pick<CaseOptions, 'series'>,
+): Promise<OpenedSlices> {
+  const requireNoSeries = () => {
+    if (options.series === undefined) return
+    throw new JcsError(
+      'INVALID_ARGUMENT',
+      `${source.name} is no DICOM and has no series ${options.series}; leave the option series out`,
+    )
+  }
+  if (source.kind === 'pixels') {
+    requireNoSeries()
     return { decoders: [async () => decodePixels(source.pixels, source.name, options)] }
+  }
   const encoded = await encodedSource(source, options.signal)
+  if (encoded.format !== 'DICOM') requireNoSeries()
   return findDecoder(encoded.format).open(encoded, options)
 }

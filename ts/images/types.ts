@@ -1,9 +1,9 @@
 import type { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
-import type { Excluded } from '../dicom'
+import type { Excluded, Orientation, Series } from '../volumes'
 import type { ImageFormat } from './sniff'
 
-export type { Excluded }
+export type { Excluded, Series }
 
 /**
  * One image, or one case:
@@ -55,7 +55,7 @@ export interface DecodedImage {
   /** Centre of the first pixel in the patient's coordinates: x to the left, y to the back, z to the head, mm. */
   positionMm?: readonly [number, number, number]
   /** Unit vectors in the same coordinates: along a row, then down a column. */
-  orientation?: readonly [number, number, number, number, number, number]
+  orientation?: Orientation
   /** As they stand in the file, where it has them. */
   instanceUid?: string
   seriesUid?: string
@@ -73,11 +73,18 @@ export interface ImageSize {
 /** Windows that have a name. @see {@link namedWindows} */
 export type WindowName = 'lung' | 'mediastinum'
 
-export interface DecodeOptions {
-  /** For signed data that brings no window of its own. Default for DICOM: 'lung'. */
+/** How the values of a slice are read, one of a case or one of a dataset. */
+export interface DecodingOptions {
+  /**
+   * Which values are stretched over [0, 1], by name or in HU: of DICOM, NIfTI, and signed 16-bit pixels that bring no
+   * window of their own. Default for DICOM and NIfTI: 'lung', −600/1500; 'mediastinum' is 40/400.
+   */
   window?: WindowName | IntensityWindow | undefined
   /** Images with more pixels are refused before they are decoded. Default 2^26 (8192 x 8192). */
   maxPixels?: number | undefined
+}
+
+export interface DecodeOptions extends DecodingOptions {
   signal?: AbortSignal | undefined
 }
 
@@ -93,16 +100,9 @@ export interface CaseOptions {
   onGap?: 'refuse' | 'warn' | undefined
 }
 
-/** The series of a scanner, or the volume, that a case was made of. */
-export interface Series {
-  /** As it stands in the files; empty where they have none, as NIfTI has not. */
-  uid: string
-  /** Such as CT; 'unknown' for NIfTI, which does not say. */
-  modality: string
-  slices: number
-  /** From row to row, from column to column, from slice to slice; absent where the files do not say. */
-  spacingMm?: [number, number, number]
-  excluded: Excluded[]
+/** A volume that is open for decoding. */
+export interface Volume {
+  series: Series
   /** Full sentences; those on decoding come with it. */
   warnings(): string[]
 }
@@ -126,8 +126,8 @@ export interface Encoded {
 export interface OpenedSlices {
   /** One a slice, in order. */
   decoders: SliceDecoder[]
-  /** Where the slices are of a volume. */
-  series?: Series
+  /** That the slices are of, if they are of one. */
+  volume?: Volume
 }
 
 /** Reads one family of formats. A decoder for another one is a new row of `decoders`. */

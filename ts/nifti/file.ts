@@ -1,15 +1,15 @@
 import { constants, gunzipSync } from 'node:zlib'
 import { JcsError } from '../base/errors'
-import { readHead, readWhole } from '../base/files'
-import { headerBytes, type NiftiHeader, parseHeader } from './header'
+// Not from the room's index, which starts the threads that this runs in.
+import { type FileSource, readBytes, readHeadOf } from '../threads/file-source'
+import { type Changes, Quantizer } from '../volumes'
+import { headerBytes, type NiftiHeader, parseHeader, voxelArrays } from './header'
 import { layOut } from './layout'
 
 export type { NiftiHeader }
 
-export type NiftiSource = { path: string } | { bytes: Uint8Array }
-
 export interface NiftiTask {
-  source: NiftiSource
+  source: FileSource
   /** What messages call it. */
   name: string
   maxPixels: number
@@ -19,10 +19,7 @@ export interface NiftiTask {
 export interface NiftiVolume {
   /** Gray levels of 8 bits as they are stored, and whatever else as Hounsfield units. */
   data: Int16Array | Uint8Array
-  isRounded: boolean
-  saturatedVoxels: number
-  /** NaN and infinities, which become air. */
-  notFiniteVoxels: number
+  changes: Changes
   lowest: number
 }
 
@@ -30,8 +27,7 @@ export interface NiftiVolume {
 const headLength = 4096
 
 export async function readNiftiHeader({ source, name, maxPixels }: NiftiTask): Promise<NiftiHeader> {
-  const head =
-    'path' in source ? await readHead(source.path, headLength) : source.bytes.subarray(0, headLength)
+  const head = await readHeadOf(source, headLength)
   const plain = isCompressed(head)
     ? inflate(head, name, { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: 2 ** 24 })
     : head
@@ -42,9 +38,9 @@ export async function readNiftiHeader({ source, name, maxPixels }: NiftiTask): P
 export async function readNiftiVolume(task: NiftiTask): Promise<NiftiVolume> {
   const header = await readNiftiHeader(task)
   const { source, name } = task
-  const file = 'path' in source ? await readWhole(source.path) : source.bytes
+  const file = await readBytes(source)
   const voxels = header.size[0] * header.size[1] * header.size[2]
-  const needed = header.offset + voxels * header.datatype.bytes
+  const needed = header.offset + voxels * voxelArrays[header.datatype].BYTES_PER_ELEMENT
   // What follows the volume, if anything does, is no more than a few bytes.
   const plain = isCompressed(file) ? inflate(file, name, { maxOutputLength: needed + 2 ** 16 }) : file
   if (plain.length < needed)
@@ -68,70 +64,40 @@ function inflate(bytes: Uint8Array, name: string, options: object): Uint8Array {
   }
 }
 
-const airHu = -1024
-
 function decode(plain: Uint8Array, header: NiftiHeader): NiftiVolume {
-  const { slope, intercept, datatype } = header
+  const { slope, intercept } = header
   const { width, height, slices, first, strides } = layOut(header)
   const stored = storedValues(plain, header)
-  const isGray = datatype.name === 'uint8' && slope === 1 && intercept === 0
+  const isGray = stored instanceof Uint8Array && slope === 1 && intercept === 0
   const data = isGray ? new Uint8Array(stored.length) : new Int16Array(stored.length)
-  const result = { isRounded: false, saturatedVoxels: 0, notFiniteVoxels: 0, lowest: Infinity }
+  const quantizer = new Quantizer()
+  let lowest = Number.POSITIVE_INFINITY
   let target = 0
   for (let slice = 0; slice < slices; slice++) {
     for (let row = 0; row < height; row++) {
       let voxel = first + slice * strides[2] + row * strides[1]
       for (let column = 0; column < width; column++, voxel += strides[0]) {
-        const value = stored[voxel]! * slope + intercept
-        let whole = Math.round(value)
-        if (whole !== value) {
-          if (Number.isFinite(value)) result.isRounded = true
-          else {
-            result.notFiniteVoxels++
-            whole = airHu
-          }
-        }
-        if (!isGray && (whole > 32767 || whole < -32768)) {
-          whole = whole > 0 ? 32767 : -32768
-          result.saturatedVoxels++
-        }
-        if (whole < result.lowest) result.lowest = whole
-        data[target++] = whole
+        const value = quantizer.quantize(stored[voxel]! * slope + intercept)
+        if (value < lowest) lowest = value
+        data[target++] = value
       }
     }
   }
-  return { data, ...result }
+  const { rounded, saturated, notFinite } = quantizer
+  return { data, changes: { rounded, saturated, notFinite }, lowest }
 }
 
 /** The voxels as they are stored, in this machine's order of bytes. */
 function storedValues(plain: Uint8Array, { size, datatype, offset, isLittleEndian }: NiftiHeader) {
-  const { name, bytes } = datatype
-  const length = size[0] * size[1] * size[2] * bytes
+  const VoxelArray = voxelArrays[datatype]
+  const bytes = VoxelArray.BYTES_PER_ELEMENT
+  const count = size[0] * size[1] * size[2]
   // A copy: aligned, and free to be swapped.
-  const copy = Buffer.from(new Uint8Array(plain.subarray(offset, offset + length)).buffer)
+  const copy = Buffer.from(new Uint8Array(plain.subarray(offset, offset + count * bytes)).buffer)
   if (!isLittleEndian) {
     if (bytes === 2) copy.swap16()
     if (bytes === 4) copy.swap32()
     if (bytes === 8) copy.swap64()
   }
-  const { buffer, byteOffset } = copy
-  const count = length / bytes
-  switch (name) {
-    case 'uint8':
-      return new Uint8Array(buffer, byteOffset, count)
-    case 'int8':
-      return new Int8Array(buffer, byteOffset, count)
-    case 'int16':
-      return new Int16Array(buffer, byteOffset, count)
-    case 'uint16':
-      return new Uint16Array(buffer, byteOffset, count)
-    case 'int32':
-      return new Int32Array(buffer, byteOffset, count)
-    case 'uint32':
-      return new Uint32Array(buffer, byteOffset, count)
-    case 'float32':
-      return new Float32Array(buffer, byteOffset, count)
-    case 'float64':
-      return new Float64Array(buffer, byteOffset, count)
-  }
+  return new VoxelArray(copy.buffer, copy.byteOffset, count)
 }

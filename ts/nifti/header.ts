@@ -13,7 +13,7 @@ export type Affine = [number[], number[], number[]]
 export interface NiftiHeader {
   /** Voxels along i, j and k. */
   size: [number, number, number]
-  datatype: NiftiDatatype
+  datatype: DatatypeCode
   isLittleEndian: boolean
   /** Of the first voxel in the file, which may be compressed. */
   offset: number
@@ -25,19 +25,18 @@ export interface NiftiHeader {
   spacing: [number, number, number]
 }
 
-/** The types of voxels that are read, by their code. */
-const datatypes = {
-  2: { name: 'uint8', bytes: 1 },
-  4: { name: 'int16', bytes: 2 },
-  8: { name: 'int32', bytes: 4 },
-  16: { name: 'float32', bytes: 4 },
-  64: { name: 'float64', bytes: 8 },
-  256: { name: 'int8', bytes: 1 },
-  512: { name: 'uint16', bytes: 2 },
-  768: { name: 'uint32', bytes: 4 },
+/** What voxels are read as, by the code of their type. */
+export const voxelArrays = {
+  2: Uint8Array,
+  4: Int16Array,
+  8: Int32Array,
+  16: Float32Array,
+  64: Float64Array,
+  256: Int8Array,
+  512: Uint16Array,
+  768: Uint32Array,
 } as const
-type DatatypeCode = keyof typeof datatypes
-export type NiftiDatatype = (typeof datatypes)[DatatypeCode]
+export type DatatypeCode = keyof typeof voxelArrays
 
 /** A volume of more voxels is not decoded: it would take more than 2 GiB. */
 const maxVoxels = 2 ** 30
@@ -87,8 +86,7 @@ function describe(header: Header, view: DataView, name: string, maxPixels: numbe
       `${name} claims ${size.join(' x ')} voxels; at most ${maxPixels} a slice (option maxPixels) and ${maxVoxels} in all are accepted`,
     )
   }
-  const datatype = datatypes[header.datatypeCode as DatatypeCode]
-  if (!datatype) {
+  if (!Object.hasOwn(voxelArrays, header.datatypeCode)) {
     throw new JcsError(
       'UNSUPPORTED_FORMAT',
       `${name} has voxels of the type ${header.datatypeCode}; integers up to 32 bits and floats are read`,
@@ -103,7 +101,7 @@ function describe(header: Header, view: DataView, name: string, maxPixels: numbe
   const mm = millimetresPerUnit(header.xyzt_units)
   return {
     size,
-    datatype,
+    datatype: header.datatypeCode as DatatypeCode,
     isLittleEndian: header.littleEndian,
     offset,
     slope: isScaled ? header.scl_slope : 1,

@@ -1,2 +1,2 @@
-export type { NiftiHeader, NiftiSource, NiftiTask, NiftiVolume } from './file'
+export type { NiftiHeader, NiftiTask, NiftiVolume } from './file'
 export { type Layout, layOut } from './layout'

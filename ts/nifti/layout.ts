@@ -1,3 +1,4 @@
+import type { Orientation } from '../volumes'
 import type { NiftiHeader } from './header'
 
 type Triple = [number, number, number]
@@ -23,7 +24,7 @@ export interface Layout {
     first: Triple
     step: Triple
     /** Unit vectors along a row and down a column. */
-    orientation: [number, number, number, number, number, number]
+    orientation: Orientation
     /** The largest angle between an axis of the file and the patient's axis that it stands for, degrees. */
     obliqueDegrees: number
   }
@@ -88,7 +89,7 @@ export function layOut({ size, affine, spacing }: NiftiHeader): Layout {
         (row) => row[0]! * start[0] + row[1]! * start[1] + row[2]! * start[2] + row[3]!,
       ) as Triple,
       step: along(2, 1),
-      orientation: orientation as NonNullable<Layout['place']>['orientation'],
+      orientation: orientation as unknown as Orientation,
       obliqueDegrees: (Math.acos(Math.min(worst, 1)) * 180) / Math.PI,
     },
   }

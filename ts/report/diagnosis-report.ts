@@ -1,8 +1,8 @@
 import { JcsError } from '../base/errors'
 import { type Case, withCase } from '../cases'
-import type { Images } from '../images'
+import type { Images, Series } from '../images'
 import { checkImageOptions, type ImageOptions } from '../run/options'
-import type { DiagnosedSeries, DiagnosedSlice, Diagnosis } from '../run/results'
+import type { DiagnosedSlice, Diagnosis } from '../run/results'
 import { heatColor } from './colormap'
 import { diagnosisScript, diagnosisStyle } from './diagnosis-page'
 import { type Html, html } from './html'
@@ -36,7 +36,7 @@ export async function diagnosisReport(
 ): Promise<string> {
   const { title = 'Diagnosis of a case', createdAt, side = 512 } = options
   checkImageOptions(options)
-  const pictures = await withCase(slices, options, async (scan, isOwn) => {
+  const pictures = await withCase(slices, options, 'patient', async (scan, isOwn) => {
     const made: SlicePictures[] = []
     for await (const index of scan.indices(undefined)) {
       const slice = diagnosis.slices[index]
@@ -215,7 +215,7 @@ function lesionCard({ positive, slices, laterality }: Diagnosis): Html {
 }
 
 /** What the scanner says of the scan, and what of the files given was not diagnosed. */
-function seriesCard({ modality, slices, spacingMm, excluded }: DiagnosedSeries): Html {
+function seriesCard({ modality, slices, spacingMm, excluded }: Series): Html {
   const mm = (value: number) => `${Number(value.toFixed(3))} mm`
   return html`<section class="card"><h2>Series</h2>${factTable([
     ['modality', modality],

@@ -1,6 +1,6 @@
 import { requireObject, requireOneOf, requireString, requireWhole } from '../base/check'
 import { JcsError } from '../base/errors'
-import { type CaseOptions, type IntensityWindow, resolveWindow, type WindowName } from '../images'
+import { type CaseOptions, type DecodingOptions, resolveWindow } from '../images'
 import type { RunOptions } from './run'
 
 export interface CommonOptions extends RunOptions {
@@ -8,16 +8,7 @@ export interface CommonOptions extends RunOptions {
   batchSize?: number | undefined
 }
 
-/** How the values of a slice are read, one of a case or one of a dataset. */
-export interface DecodingOptions {
-  /**
-   * Which values are stretched over [0, 1], by name or in HU: of DICOM, and of signed 16-bit pixels that bring no window
-   * of their own. Default for DICOM: 'lung', −600/1500; 'mediastinum' is 40/400.
-   */
-  window?: WindowName | IntensityWindow | undefined
-  /** Images with more pixels are refused before they are decoded. Default 2^26. */
-  maxPixels?: number | undefined
-}
+export type { DecodingOptions }
 
 export interface ImageOptions extends DecodingOptions, CaseOptions {}
 

@@ -1,3 +1,5 @@
+import type { Series } from '../images'
+
 /** The class activation map of one slice, row by row, in the source's coordinates; values in [0, 1]. */
 export interface ActivationMap {
   data: Float32Array
@@ -53,26 +55,14 @@ export interface DiagnosedSlice {
   segmentation?: Segmentation
 }
 
-/** The series of a scanner that was diagnosed. */
-export interface DiagnosedSeries {
-  /** As it stands in the files; empty where they have none. */
-  uid: string
-  modality: string
-  slices: number
-  /** From row to row, from column to column, from slice to slice; absent where the files do not say. */
-  spacingMm?: [number, number, number]
-  /** What of the files given is not part of the diagnosis, and why. */
-  excluded: { what: string; reason: string }[]
-}
-
 export interface Diagnosis {
   positive: boolean
   positiveSlices: number
   totalSlices: number
   sliceThreshold: number
   slices: DiagnosedSlice[]
-  /** Of a case of DICOM files. */
-  series?: DiagnosedSeries
+  /** What the case was made of, and what of the files given was left out; of DICOM and NIfTI. */
+  series?: Series
   /** Whose left and right lesions' positions name. */
   laterality: 'patient' | 'image'
   /**

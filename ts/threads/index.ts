@@ -1,3 +1,3 @@
-export { type Outcome, outcomeOf } from './outcome'
+export { type FileSource, shareFile } from './file-source'
+export type { Outcome } from './outcome'
 export { runInThread } from './pool'
-export { shareBytes } from './share'

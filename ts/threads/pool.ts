@@ -19,7 +19,7 @@ const idleMs = 30_000
 
 /** A file that takes longer, or more of JavaScript's heap, was made to. */
 const timeLimitMs = 60_000
-const heapLimitMb = 1024
+const heapLimitMiB = 1024
 
 function decodingThreads(): Piscina {
   if (pool) return pool
@@ -28,7 +28,7 @@ function decodingThreads(): Piscina {
     minThreads: 0,
     maxThreads: availableParallelism(),
     idleTimeout: idleMs,
-    resourceLimits: { maxOldGenerationSizeMb: heapLimitMb },
+    resourceLimits: { maxOldGenerationSizeMb: heapLimitMiB },
   })
   // An answer that comes just when its thread is ended for taking too long is an 'error' event, and nobody's concern.
   pool.on('error', () => {})
@@ -81,7 +81,7 @@ async function runLimited<T>(task: string, file: Task): Promise<Outcome<T>> {
       throw new JcsError('CORRUPT_FILE', `${file.name} cannot be decoded within ${timeLimitMs / 1000} s`)
     }
     if ((error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY') {
-      throw new JcsError('INPUT_TOO_LARGE', `${file.name} needs more than ${heapLimitMb} MiB to be read`)
+      throw new JcsError('INPUT_TOO_LARGE', `${file.name} needs more than ${heapLimitMiB} MiB to be read`)
     }
     throw toJcsError(error)
   } finally {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { listSeries, type SeriesDescription } from '../../list-series'
+import { listSeries, type SeriesList } from '../../list-series'
 import { addOutputOptions } from '../options'
 import type { Session, SessionOptions } from '../session'
 import { table } from '../table'
@@ -33,14 +33,11 @@ shown.`,
     for (const { uid, warnings } of found.series) {
       for (const warning of warnings) session.say(`${uid || 'series without a UID'}: ${warning}`)
     }
-    session.finish(found, describe(found.series, found.excluded))
+    session.finish(found, describe(found))
   })
 }
 
-function describe(
-  series: readonly SeriesDescription[],
-  excluded: readonly { what: string; reason: string }[],
-): string {
+function describe({ series, excluded }: SeriesList): string {
   const rows = series.map(({ seriesNumber, slices, isAxial, rows, columns, spacingMm, kernel, uid }) => [
     seriesNumber ?? '–',
     slices,
