@@ -16,6 +16,12 @@ export class Quantizer implements Changes {
 
   /** The nearest whole HU that 16 bits hold; air for NaN and infinities. */
   quantize(value: number): number {
+    // Nearly always the value is one already: this is called for every pixel.
+    const low16 = (value << 16) >> 16
+    return low16 === value ? low16 : this.#change(value)
+  }
+
+  #change(value: number): number {
     const whole = Math.round(value)
     if (whole !== value) {
       if (!Number.isFinite(value)) {
