@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { deflateRawSync } from 'node:zlib'
 import t from 'tap'
-import { decodeImage } from '../../ts/images'
 import { JcsError, openCase } from '../../ts/index'
+import { decodeImage } from './decoded-images'
 import {
   ctElements,
   ctSlice,

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import sharp from 'sharp'
 import t from 'tap'
-import { applyWindow, type DecodedImage, decodeImage, decodeMask, inspectImage } from '../../ts/images'
-import { collect, flatGray, image } from './decoded-images'
+import { applyWindow, type DecodedImage, inspectImage } from '../../ts/images'
+import { collect, decodeImage, decodeMask, flatGray, image } from './decoded-images'
 import { encodePng, encodeTiff, grayPng } from './encoded-images'
 import { sharedData } from './shared-data'
 

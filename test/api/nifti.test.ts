@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import t from 'tap'
 import { decodeSamples } from '../../ts/datasets'
-import { decodeImage } from '../../ts/images'
 import {
   createModel,
   diagnose,
@@ -14,6 +13,7 @@ import {
   type ProgressEvent,
   readDataset,
 } from '../../ts/index'
+import { decodeImage } from './decoded-images'
 import { sharedData } from './shared-data'
 import { classifierSpec, repositoryRoot, segmenterSpec } from './small'
 

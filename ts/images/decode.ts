@@ -97,23 +97,11 @@ async function* withoutBad(
   if (isEmpty && firstError) throw firstError
 }
 
-/** Decodes a source that is one image. A directory or a file of several pages is an error. */
-export async function decodeImage(source: ImageSource, options: DecodeOptions = {}): Promise<DecodedImage> {
-  return decodeOne(takeSource(source, 'image'), options)
-}
-
-/** A lesion or lung mask: 1 inside, 0 outside, row by row. */
+/** A lesion or lung mask, row by row: 1 where some channel is nonzero once palette and alpha are resolved, else 0. */
 export interface DecodedMask {
   data: Uint8Array
   width: number
   height: number
-}
-
-/** Decodes a mask: a pixel is inside when some channel of it is nonzero once palette and alpha are resolved. */
-export async function decodeMask(source: ImageSource, options: DecodeOptions = {}): Promise<DecodedMask> {
-  const masks = await openMasks(source, options)
-  requireOne(masks, 'the mask')
-  return masks[0]!()
 }
 
 /** The slices of a source that is no directory, one image or a volume, each decoded when called. */
@@ -168,17 +156,6 @@ async function inspect(
   }
   const encoded = await encodedSource(source, options.signal)
   return findDecoder(encoded.format).inspect(encoded, options)
-}
-
-async function decodeOne(source: NamedSource, options: DecodeOptions): Promise<DecodedImage> {
-  const { decoders } = await openSource(source, options)
-  requireOne(decoders, source.name)
-  return decoders[0]!()
-}
-
-function requireOne(slices: readonly unknown[], name: string): void {
-  if (slices.length === 1) return
-  throw new JcsError('INVALID_ARGUMENT', `${name} holds ${slices.length} slices where one was expected`)
 }
 
 type TakenSources = NamedSource[] | AsyncIterable<NamedSource>

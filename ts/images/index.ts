@@ -3,8 +3,6 @@ export {
   type DecodeAllOptions,
   type DecodedMask,
   decodeAll,
-  decodeImage,
-  decodeMask,
   inspectImage,
   inspectMask,
   listAllSeries,
