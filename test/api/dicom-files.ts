@@ -50,6 +50,21 @@ function encodeItem(elements: readonly DicomElement[]): Buffer {
   return Buffer.concat([header, content])
 }
 
+/** PixelData of one compressed frame in one fragment (PS3.5, A.4). */
+export function encapsulated(frame: Uint8Array): Buffer {
+  const content = padded(Buffer.from(frame), 0)
+  const length = Buffer.alloc(4)
+  length.writeUInt32LE(content.length)
+  return Buffer.concat([
+    Buffer.from('e07f10004f420000ffffffff', 'hex'),
+    Buffer.from('feff00e000000000', 'hex'),
+    Buffer.from('feff00e0', 'hex'),
+    length,
+    content,
+    Buffer.from('feffdde000000000', 'hex'),
+  ])
+}
+
 function padded(bytes: Buffer, by: number): Buffer {
   return bytes.length % 2 === 0 ? bytes : Buffer.concat([bytes, Buffer.from([by])])
 }

@@ -9,6 +9,7 @@ import {
   ctSlice,
   type DicomElement,
   element,
+  encapsulated,
   encodeDicom,
   encodeElement,
   filesOf,
@@ -73,13 +74,7 @@ const hostile: Record<string, [Buffer, string]> = {
 }
 
 for (const codec of ['5', '4.50', '4.70', '4.80', '4.90', '4.201']) {
-  const pixels = Buffer.concat([
-    Buffer.from('e07f10004f420000ffffffff', 'hex'),
-    Buffer.from('feff00e000000000', 'hex'),
-    Buffer.from('feff00e040000000', 'hex'),
-    Buffer.alloc(64, 7),
-    Buffer.from('feffdde000000000', 'hex'),
-  ])
+  const pixels = encapsulated(Buffer.alloc(64, 7))
   const header = all(ctElements(plain).filter(({ tag }) => tag !== '7FE00010'))
   hostile[`rubbish for the codec of ${codec}`] = [
     encodeDicom([], `1.2.840.10008.1.2.${codec}`, () => Buffer.concat([header, pixels])),

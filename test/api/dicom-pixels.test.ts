@@ -1,6 +1,16 @@
 import t from 'tap'
 import { openCase } from '../../ts/index'
-import { columns, ctSlice, type DicomElement, element, rows } from './dicom-files'
+import {
+  columns,
+  ctElements,
+  ctSlice,
+  type DicomElement,
+  element,
+  encapsulated,
+  encodeDicom,
+  encodeElement,
+  rows,
+} from './dicom-files'
 
 t.test('values: signs, padding, rounding, saturation, and MONOCHROME1', async (t) => {
   const valuesOf = async (stored: readonly number[], change: readonly DicomElement[]) => {
@@ -56,3 +66,43 @@ t.test('values: signs, padding, rounding, saturation, and MONOCHROME1', async (t
   const inverted = [...bits(12), element('00280004', 'CS', 'MONOCHROME1')]
   t.same((await valuesOf([1024], inverted)).values, [0], 'a matter of display: HU are HU')
 })
+
+t.test(
+  'High-Throughput JPEG 2000, of which no other reader is at hand: what was encoded comes back',
+  async (t) => {
+    const codec = await require('@cornerstonejs/codec-openjph/wasmjs')({ print() {}, printErr() {} })
+    const side = 64
+    const stored = Uint16Array.from({ length: side * side }, (_, pixel) => (pixel * 37) % 4096)
+    const encoder = new codec.HTJ2KEncoder()
+    encoder
+      .getDecodedBuffer({
+        width: side,
+        height: side,
+        bitsPerSample: 16,
+        componentCount: 1,
+        isSigned: false,
+        isUsingColorTransform: false,
+      })
+      .set(new Uint8Array(stored.buffer))
+    encoder.setQuality(true, 0)
+    encoder.encode()
+    const codestream = Buffer.from(encoder.getEncodedBuffer())
+    const elements = ctElements({
+      number: 0,
+      position: [0, 0, 0],
+      change: [element('00280010', 'US', [side]), element('00280011', 'US', [side])],
+    }).filter(({ tag }) => tag !== '7FE00010')
+    for (const transferSyntax of ['201', '202', '203']) {
+      const bytes = encodeDicom(elements, `1.2.840.10008.1.2.4.${transferSyntax}`, (all) =>
+        Buffer.concat([...all.map(encodeElement), encapsulated(codestream)]),
+      )
+      using scan = openCase(bytes)
+      const { data } = await scan.image(0)
+      t.same(
+        [...data],
+        [...stored].map((value) => value - 1024),
+        transferSyntax,
+      )
+    }
+  },
+)
