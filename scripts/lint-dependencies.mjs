@@ -19,7 +19,7 @@ const nativeLayers = {
   io: ['ops', 'graph', 'core'],
   data: ['io', 'ops', 'core'],
   metrics: ['core'],
-  model: ['io', 'networks', 'runtime', 'graph', 'core'],
+  model: ['data', 'io', 'networks', 'runtime', 'graph', 'core'],
   diagnosis: ['model', 'metrics', 'data', 'networks', 'nn', 'ops', 'core'],
   train: ['diagnosis', 'model', 'metrics', 'data', 'io', 'networks', 'nn', 'compiler', 'ops', 'graph'], // validates as a user would evaluate
   binding: ['train', 'diagnosis', 'model', 'metrics', 'data', 'io', 'runtime', 'backend', 'core'],
@@ -50,7 +50,7 @@ const typescriptLayers = {
   classify: ['inference', 'model', 'cases', 'run', 'images', 'base'],
   segment: ['inference', 'model', 'cases', 'run', 'images', 'base'],
   diagnose: ['inference', 'model', 'cases', 'native', 'run', 'images', 'base'],
-  training: ['model', 'cases', 'native', 'run', 'datasets', 'base'],
+  training: ['model', 'cases', 'native', 'run', 'images', 'datasets', 'base'],
   train: ['training', 'model', 'native', 'run', 'datasets', 'base'],
   evaluate: ['training', 'inference', 'model', 'metrics', 'cases', 'native', 'run', 'datasets', 'base'],
   report: ['model', 'cases', 'run', 'images', 'base'],

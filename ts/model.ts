@@ -83,6 +83,7 @@ interface ModelDescription {
   inputSize: number
   mean: [number, number, number]
   deviation: [number, number, number]
+  window: { center: number; width: number }
   memoryBytes: number
   disposed: boolean
   provenance?: Record<string, unknown>
@@ -142,6 +143,11 @@ export class Model implements AsyncDisposable {
     return { mean, deviation }
   }
 
+  /** Which values it sees as 0 to 1 where they are in HU: of DICOM, NIfTI and the like. `train` sets it; else it is −600/1500. */
+  get window(): { center: number; width: number } {
+    return this.#describe().window
+  }
+
   /** The settings that it was trained with, if it was trained by this library. */
   get provenance(): Record<string, unknown> | undefined {
     return this.#describe().provenance
@@ -179,7 +185,7 @@ export class Model implements AsyncDisposable {
   }
 
   /**
-   * Writes the model with its spec and input size as safetensors. The file appears whole or not at all.
+   * Writes the model with its spec, input size and window as safetensors. The file appears whole or not at all.
    *
    * @throws JcsError FILE_UNWRITABLE, DISK_FULL, DISPOSED
    */

@@ -79,7 +79,7 @@ export function train(options: TrainOptions): Run<TrainResult> {
         ...(checkpoint && { checkpoint }),
         iterations,
         microBatch,
-        settings,
+        settings: { ...settings, window: model.window },
         warnings: [...warnings, ...nativeWarnings],
         skipped: [...datasets.flatMap(({ skipped }) => skipped), ...packed.flatMap(({ skipped }) => skipped)],
       }

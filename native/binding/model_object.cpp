@@ -136,6 +136,7 @@ Napi::Value ModelObject::describe(const Napi::CallbackInfo& info) {
               {"inputSize", metadata.inputSize},
               {"mean", metadata.mean},
               {"deviation", metadata.deviation},
+              {"window", {{"center", metadata.window.center}, {"width", metadata.window.width}}},
               {"memoryBytes", model_->memoryBytes()},
               {"disposed", model_->disposed()}};
     if (!metadata.provenance.empty()) json["provenance"] = Json::parse(metadata.provenance);

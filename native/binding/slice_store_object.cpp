@@ -54,8 +54,8 @@ SliceInfo toInfo(const Napi::Object& object, PixelFormat format) {
   info.width = toWhole(object.Get("width"), "width", 1, 1000000);
   info.height = toWhole(object.Get("height"), "height", 1, 1000000);
   info.channels = toWhole(object.Get("channels"), "channels", 1, 3);
-  if (format == PixelFormat::kI16) {
-    const Napi::Object window = toObject(object.Get("window"), "the window of signed pixels");
+  if (const Napi::Value given = object.Get("window"); !given.IsUndefined()) {
+    const Napi::Object window = toObject(given, "window");
     info.window = {toNumber(window.Get("center"), "window.center"), toNumber(window.Get("width"), "window.width")};
   }
   info.source = toText(object.Get("source"), "source");
@@ -100,10 +100,10 @@ Napi::Value fromPixels(Napi::Env env, const SliceInfo& info, const std::vector<s
   object.Set("width", static_cast<double>(info.width));
   object.Set("height", static_cast<double>(info.height));
   object.Set("channels", static_cast<double>(info.channels));
-  if (info.format == PixelFormat::kI16) {
+  if (info.window) {
     const auto window = Napi::Object::New(env);
-    window.Set("center", info.window.center);
-    window.Set("width", info.window.width);
+    window.Set("center", info.window->center);
+    window.Set("width", info.window->width);
     object.Set("window", window);
   }
   if (info.spacing) object.Set("spacing", fromNumbers(env, std::array{info.spacing->row, info.spacing->column}));

@@ -8,7 +8,15 @@
 namespace jcs {
 
 /// What a random stream is for; part of its key, so that streams never share numbers.
-enum class RandomPurpose : uint32_t { kInitialise = 1, kShuffle = 2, kAugment = 3, kMix = 4, kSplit = 5, kNoise = 6 };
+enum class RandomPurpose : uint32_t {
+  kInitialise = 1,
+  kShuffle = 2,
+  kAugment = 3,
+  kMix = 4,
+  kSplit = 5,
+  kNoise = 6,
+  kWindow = 7,
+};
 
 /// Philox4x32-10 (Salmon et al., SC'11): a counter-based generator. A stream is named by (seed, epoch, sample, purpose)
 /// and therefore does not depend on how many threads draw from how many streams, or in which order.

@@ -92,6 +92,18 @@ AugmentationOptions AugmentationOptions::scratch() {
   return options;
 }
 
+void drawWindow(const AugmentationOptions& options, uint64_t seed, uint32_t epoch, uint32_t sample,
+                ImageRecord& record) {
+  if (options.windowCenter == 0 && options.windowWidth == 0) return;
+  Philox random(seed, epoch, sample, RandomPurpose::kWindow);
+  const float shift = random.uniform(-options.windowCenter, options.windowCenter);
+  const float range = std::log1p(options.windowWidth);
+  const float factor = std::exp(random.uniform(-range, range));
+  const float center = record.windowLow + record.windowWidth * (0.5f + shift);
+  record.windowWidth *= factor;
+  record.windowLow = center - record.windowWidth / 2;
+}
+
 Augmentation drawAugmentation(const AugmentationOptions& options, uint64_t seed, uint32_t epoch, uint32_t sample,
                               int64_t height, int64_t width) {
   Philox random(seed, epoch, sample, RandomPurpose::kAugment);

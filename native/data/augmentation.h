@@ -6,9 +6,10 @@
 
 namespace jcs {
 
-/// What is done to a training image and its mask. One affine warp carries all the geometry, so an image is sampled
-/// once; intensities change after it: x^gamma · gain + offset + noise, kept in [0, 1]. A value of 0 switches its part
-/// off. Everything is drawn from Philox(seed, epoch, sample, kAugment).
+/// What is done to a training image and its mask. First the window is drawn, so that values are stretched before they
+/// are cut off. One affine warp carries all the geometry, so an image is sampled once; intensities change after it:
+/// x^gamma · gain + offset + noise, kept in [0, 1]. A value of 0 switches its part off. Everything is drawn from
+/// Philox(seed, epoch, sample, kAugment), the window with kWindow.
 struct AugmentationOptions {
   float horizontalFlip = 0;  ///< probability
   float verticalFlip = 0;    ///< probability
@@ -23,6 +24,8 @@ struct AugmentationOptions {
   float offset = 0;           ///< intensity plus U(−offset, offset)
   float gamma = 0;            ///< intensity to the power exp(U(−gamma, gamma))
   float noise = 0;            ///< standard deviation of added Gaussian noise, drawn from U(0, noise)
+  float windowCenter = 0;     ///< of the window's width, uniform in ±
+  float windowWidth = 0;      ///< factor of the width, drawn log-uniformly from [1/(1+windowWidth), 1+windowWidth]
 
   bool operator==(const AugmentationOptions&) const = default;
   static AugmentationOptions none() { return {}; }
@@ -33,6 +36,11 @@ struct AugmentationOptions {
   /// Ours, for training without pretrained weights on few images: both flips, zoom, rotation, shift, intensities.
   static AugmentationOptions scratch();
 };
+
+/// The window of sample `sample` in an epoch, around its `record`'s. Values that are in [0, 1] anyway are stretched by
+/// the same share of that range.
+void drawWindow(const AugmentationOptions& options, uint64_t seed, uint32_t epoch, uint32_t sample,
+                ImageRecord& record);
 
 /// What is done to sample `sample` in an epoch, once it is resized to height × width.
 Augmentation drawAugmentation(const AugmentationOptions& options, uint64_t seed, uint32_t epoch, uint32_t sample,

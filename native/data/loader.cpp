@@ -121,8 +121,11 @@ void Loader::State::plan(Batch& batch) const {
   batch.offsets = {0};
   for (const size_t sample : batch.samples) {
     const SliceInfo& info = dataset->info(sample);
-    batch.sources.push_back(imageRecord(info, batch.offsets.back(), options.height, options.width));
-    if (withMasks && info.hasMask) batch.sources.back().maskOffset = batch.offsets.back() + info.imageBytes();
+    ImageRecord& source = batch.sources.emplace_back(
+        imageRecord(info, options.window, batch.offsets.back(), options.height, options.width));
+    drawWindow(options.augmentation, options.seed, static_cast<uint32_t>(batch.epoch), static_cast<uint32_t>(sample),
+               source);
+    if (withMasks && info.hasMask) source.maskOffset = batch.offsets.back() + info.imageBytes();
     batch.offsets.push_back(batch.offsets.back() + sampleBytes(info, withMasks));
     batch.augmentations.push_back(drawAugmentation(options.augmentation, options.seed,
                                                    static_cast<uint32_t>(batch.epoch), static_cast<uint32_t>(sample),

@@ -12,7 +12,8 @@ namespace jcs {
 
 struct LoaderOptions {
   int64_t batchSize = 1;
-  int64_t height = 224, width = 224;  ///< that images are resized to, and augmented at
+  int64_t height = 224, width = 224;     ///< that images are resized to, and augmented at
+  IntensityWindow window = kLungWindow;  ///< of signed values that bring none of their own
   AugmentationOptions augmentation;
   uint64_t seed = 0;
   bool shuffle = true;

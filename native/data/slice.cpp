@@ -27,6 +27,11 @@ void requireFinite(const SliceInfo& info, std::span<const std::byte> floats) {
 
 }  // namespace
 
+void validate(const IntensityWindow& window, const char* what) {
+  require(std::isfinite(window.low()) && isPositive(window.width), errors::kInvalidArgument,
+          [&] { return std::string(what) + " has a window that is not finite, or not wider than nothing"; });
+}
+
 void validate(const SliceInfo& info, std::span<const std::byte> pixels) {
   require(info.width > 0 && info.height > 0, errors::kInvalidArgument,
           [&] { return "an image of " + sizeText(info) + " pixels has nothing in it"; });
@@ -40,9 +45,7 @@ void validate(const SliceInfo& info, std::span<const std::byte> pixels) {
     return "an image of " + sizeText(info) + " pixels and " + std::to_string(info.channels) + " channels takes " +
            std::to_string(info.imageBytes()) + " bytes, got " + std::to_string(pixels.size());
   });
-  const IntensityWindow& window = info.window;
-  require(std::isfinite(window.low()) && isPositive(window.width), errors::kInvalidArgument,
-          "an image's window is not finite, or not wider than nothing");
+  if (info.window) validate(*info.window, "an image");
   require(!info.spacing || (isPositive(info.spacing->row) && isPositive(info.spacing->column)),
           errors::kInvalidArgument, "spacing must be two positive numbers of millimetres, row then column");
   require(info.label >= -1 && info.label <= 1, errors::kInvalidArgument,
@@ -50,7 +53,8 @@ void validate(const SliceInfo& info, std::span<const std::byte> pixels) {
   if (info.format == PixelFormat::kF32) requireFinite(info, pixels);
 }
 
-ImageRecord imageRecord(const SliceInfo& slice, int64_t offset, int64_t height, int64_t width) {
+ImageRecord imageRecord(const SliceInfo& slice, const IntensityWindow& window, int64_t offset, int64_t height,
+                        int64_t width) {
   ImageRecord source;
   source.offset = offset;
   source.width = static_cast<int32_t>(slice.width);
@@ -59,8 +63,9 @@ ImageRecord imageRecord(const SliceInfo& slice, int64_t offset, int64_t height, 
   source.format = slice.format;
   source.resizedWidth = static_cast<int32_t>(width);
   source.resizedHeight = static_cast<int32_t>(height);
-  source.windowLow = static_cast<float>(slice.window.low());
-  source.windowWidth = static_cast<float>(slice.window.width);
+  const IntensityWindow used = slice.isSigned() ? slice.window.value_or(window) : IntensityWindow{};
+  source.windowLow = static_cast<float>(used.low());
+  source.windowWidth = static_cast<float>(used.width);
   return source;
 }
 

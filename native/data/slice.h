@@ -16,7 +16,13 @@ struct IntensityWindow {
   double center = 0.5, width = 1;
 
   double low() const { return center - width / 2; }
+  bool operator==(const IntensityWindow&) const = default;
 };
+
+/// Of Hounsfield units where nothing else is said: radiologists' for lungs.
+inline constexpr IntensityWindow kLungWindow{-600, 1500};
+/// INVALID_ARGUMENT unless it is finite and wider than nothing; `what` it is a window of.
+void validate(const IntensityWindow& window, const char* what);
 
 /// Millimetres between the centres of neighbouring pixels.
 struct PixelSpacing {
@@ -29,8 +35,9 @@ struct PixelSpacing {
 struct SliceInfo {
   PixelFormat format = PixelFormat::kU8;
   int64_t width = 0, height = 0;
-  int64_t channels = 1;    ///< 1 or 3
-  IntensityWindow window;  ///< of signed values
+  int64_t channels = 1;  ///< 1 or 3
+  /// Of signed values, where somebody said which one; else the network's is used, and for pictures `kLungWindow`.
+  std::optional<IntensityWindow> window;
 
   std::string source;  ///< what reports call it, as a file's name; no path
   std::optional<PixelSpacing> spacing;
@@ -44,6 +51,7 @@ struct SliceInfo {
   std::string patient;
   bool hasMask = false, maskIsEmpty = true;  ///< of the lesions that are known
 
+  bool isSigned() const { return format == PixelFormat::kI16; }
   /// Whether the right half of the image is the left half of the patient, as radiologists look at slices.
   bool rowsRunToPatientsLeft() const { return orientation && (*orientation)[0] > 0; }
 
@@ -53,7 +61,7 @@ struct SliceInfo {
 };
 
 /// A slice as a decoder hands it over. Rows top to bottom, channels interleaved. Values mean value/255, value/65535,
-/// for floats themselves, in [0, 1], and for signed ones the place in the window, 0 or 1 outside.
+/// for floats themselves, in [0, 1], and for signed ones the place in a window, 0 or 1 outside.
 struct DecodedSlice {
   SliceInfo info;
   std::vector<std::byte> pixels;
@@ -76,7 +84,9 @@ inline int64_t alignedSample(int64_t bytes) {
   return (bytes + kSampleAlignment - 1) / kSampleAlignment * kSampleAlignment;
 }
 
-/// The record of a slice whose bytes begin at `offset`, resized whole to height × width.
-ImageRecord imageRecord(const SliceInfo& slice, int64_t offset, int64_t height, int64_t width);
+/// The record of a slice whose bytes begin at `offset`, resized whole to height × width. `window`: of signed values
+/// that bring none of their own.
+ImageRecord imageRecord(const SliceInfo& slice, const IntensityWindow& window, int64_t offset, int64_t height,
+                        int64_t width);
 
 }  // namespace jcs

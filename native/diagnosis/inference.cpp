@@ -42,7 +42,7 @@ struct SourceBatch {
     for (size_t i = 0; i < slices.size(); ++i) {
       const SliceInfo& slice = slices.info(i);
       const InputGeometry g = inputGeometry(metadata.spec, metadata.inputSize, slice.height, slice.width);
-      sources[i] = imageRecord(slice, end, g.height, g.width);
+      sources[i] = imageRecord(slice, metadata.window, end, g.height, g.width);
       sources[i].top = static_cast<int32_t>(g.top);
       sources[i].left = static_cast<int32_t>(g.left);
       targets[i] = {pixels, sources[i].width, sources[i].height, threshold, 0};

@@ -9,7 +9,8 @@ namespace {
 
 using Json = nlohmann::json;
 constexpr const char* kKey = "jcs";
-constexpr int kFormat = 1;
+/// 2: has a window, which older readers would ignore. Files of 1 were trained for the lung window.
+constexpr int kFormat = 2;
 
 Json specJson(const NetworkSpec& spec) {
   Json json{{"network", spec.network}, {"variant", nameOf(spec.variant)},
@@ -58,7 +59,8 @@ std::map<std::string, std::string> toSafetensors(const ModelMetadata& metadata) 
             {"spec", specJson(metadata.spec)},
             {"inputSize", metadata.inputSize},
             {"mean", metadata.mean},
-            {"deviation", metadata.deviation}};
+            {"deviation", metadata.deviation},
+            {"window", {{"center", metadata.window.center}, {"width", metadata.window.width}}}};
   if (!metadata.provenance.empty()) json["provenance"] = Json::parse(metadata.provenance);
   return {{"format", "pt"}, {kKey, json.dump()}};
 }
@@ -78,6 +80,11 @@ std::optional<ModelMetadata> fromSafetensors(const std::map<std::string, std::st
     metadata.inputSize = json.at("inputSize").get<int64_t>();
     metadata.mean = json.at("mean").get<std::array<float, 3>>();
     metadata.deviation = json.at("deviation").get<std::array<float, 3>>();
+    if (json.value("format", 0) >= 2) {
+      const Json& window = json.at("window");
+      metadata.window = {window.at("center").get<double>(), window.at("width").get<double>()};
+      validate(metadata.window, "it");
+    }
     if (json.contains("provenance")) metadata.provenance = json["provenance"].dump();
     if (metadata.inputSize < kSmallestInput || metadata.inputSize > 16384) corrupt("inputSize is out of range");
     for (size_t i = 0; i < 3; ++i)

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "data/slice.h"
 #include "networks/registry.h"
 
 namespace jcs {
@@ -16,7 +17,8 @@ struct ModelMetadata {
   /// Images are RGB in [0, 1]; the network sees (x − mean) / deviation. ImageNet's, as the authors'.
   std::array<float, 3> mean{0.485f, 0.456f, 0.406f};
   std::array<float, 3> deviation{0.229f, 0.224f, 0.225f};
-  std::string provenance;  ///< JSON: how it was trained; empty when it was not
+  IntensityWindow window = kLungWindow;  ///< that it sees values through which are in HU
+  std::string provenance;                ///< JSON: how it was trained; empty when it was not
 };
 
 std::string specToJson(const NetworkSpec& spec);

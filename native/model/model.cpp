@@ -115,6 +115,12 @@ void Model::setInputSize(int64_t pixels) {
   metadata_.inputSize = pixels;
 }
 
+void Model::setWindow(const IntensityWindow& window) {
+  validate(window, "the model");
+  const std::lock_guard lock(metadataMutex_);
+  metadata_.window = window;
+}
+
 void Model::setProvenance(std::string json) {
   const std::lock_guard lock(metadataMutex_);
   metadata_.provenance = std::move(json);
@@ -202,6 +208,7 @@ void Model::copyTrunk(Model& classifier) {
       setParameter(parameter.name, classifier.parameter(parameter.name.substr(trunk->prefix.size())));
   const std::lock_guard lock(metadataMutex_);
   metadata_.spec.classifierEpsilon = trunkEpsilon(classifier.spec());
+  metadata_.window = classifier.metadata().window;
 }
 
 std::shared_ptr<Program> Model::program(const std::string& key, const std::function<std::unique_ptr<Graph>()>& graph) {

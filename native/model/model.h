@@ -51,6 +51,7 @@ class Model : public std::enable_shared_from_this<Model> {
   /// A copy: training changes it while others work with the model.
   ModelMetadata metadata() const;
   void setInputSize(int64_t pixels);
+  void setWindow(const IntensityWindow& window);
   void setProvenance(std::string json);
   Task task() const { return networkInfo(spec().network).task; }
   const std::string& device() const { return engine_->device().name; }
@@ -70,7 +71,8 @@ class Model : public std::enable_shared_from_this<Model> {
   /// Copies the weights of an ImageNet backbone (torchvision's VGG-16-BN, Res2Net's) into the layers that it has.
   /// Returns how many tensors were taken; MISSING_PARAMETER when the file lacks some.
   int loadBackbone(const SafetensorsFile& file);
-  /// jcs-joint: copies a classifier's trunk into `res2net.*`. WRONG_VARIANT when its depth or width differs.
+  /// jcs-joint: copies a classifier's trunk into `res2net.*`, and takes over its window. WRONG_VARIANT when its depth
+  /// or width differs.
   void copyTrunk(Model& classifier);
 
   /// The outputs of the network for images N×H×W×3, normalised, by name.

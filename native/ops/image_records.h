@@ -9,7 +9,7 @@
 /// they read: whatever a record says, nothing outside of the operands is touched.
 namespace jcs {
 
-/// Values mean value/255, value/65535, the float itself, or, of signed ones, the place in the source's window.
+/// Values mean value/255, value/65535, or, of floats and of signed ones, themselves; then comes the source's window.
 enum class PixelFormat : int32_t { kU8, kU16, kF32, kI16 };
 
 JCS_DEVICE_FUNCTION inline int64_t bytesOf(PixelFormat format) {
@@ -32,7 +32,13 @@ struct ImageRecord {
   int32_t channels = 1;  ///< 1 or 3; of no image, which is black, 0
   PixelFormat format = PixelFormat::kU8;
   int32_t resizedWidth = 0, resizedHeight = 0, left = 0, top = 0;
-  float windowLow = 0, windowWidth = 1;  ///< kI16: [low, low + width] becomes [0, 1], what is outside its nearest end
+  /// [low, low + width] of what the values mean becomes [0, 1], what is outside its nearest end.
+  float windowLow = 0, windowWidth = 1;
+
+  /// Others are in [0, 1] already.
+  JCS_DEVICE_FUNCTION bool isWindowed() const {
+    return format == PixelFormat::kI16 || windowLow != 0 || windowWidth != 1;
+  }
 };
 
 /// Whether the image lies within that many bytes and its cut within what it is resized to.

@@ -142,6 +142,8 @@ void readAugmentation(Options& o, AugmentationOptions& a) {
   o.number("offset", a.offset, 0, 1);
   o.number("gamma", a.gamma, 0, 2);
   o.number("noise", a.noise, 0, 1);
+  o.number("windowCenter", a.windowCenter, 0, 1);
+  o.number("windowWidth", a.windowWidth, 0, 4);
 }
 
 TrainConfig classificationRecipe(const std::string& name) {
@@ -233,6 +235,11 @@ TrainConfig trainConfigFromJson(const std::string& text, Task task) {
   o.number("batchSize", c.batchSize, 1, 65536);
   o.number("microBatch", c.microBatch, 0, 65536);
   o.number("inputSize", c.inputSize, kSmallestInput, 4096);
+  o.object("window", [&](Options& nested) {
+    IntensityWindow& window = c.window.emplace();
+    nested.number("center", window.center, -1e6, 1e6);
+    nested.number("width", window.width, 1e-6, 1e6);
+  });
   o.object("optimizer", [&](Options& nested) { readOptimizer(nested, c.optimizer); });
   o.object("schedule", [&](Options& nested) { readSchedule(nested, c.schedule); });
   if (json.contains("augmentation") && json["augmentation"].is_boolean()) {
@@ -306,10 +313,13 @@ std::string toJson(const TrainConfig& c) {
               {"gain", a.gain},
               {"offset", a.offset},
               {"gamma", a.gamma},
-              {"noise", a.noise}}},
+              {"noise", a.noise},
+              {"windowCenter", a.windowCenter},
+              {"windowWidth", a.windowWidth}}},
             {"batchNorm", nameOf(kBatchNorms, c.batchNorm)},
             {"trainTrunk", c.trainTrunk},
             {"seed", c.seed}};
+  if (c.window) json["window"] = {{"center", c.window->center}, {"width", c.window->width}};
   if (c.task == Task::kClassification) {
     json["mixup"] = {{"alpha", c.mixupAlpha}};
     json["activationLoss"] = c.activationLoss;

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "data/augmentation.h"
+#include "data/slice.h"
 #include "networks/registry.h"
 #include "train/schedule.h"
 #include "train/training_graph.h"
@@ -19,6 +20,7 @@ struct TrainConfig {
   int64_t batchSize = 4;
   int64_t microBatch = 0;  ///< samples per pass when a batch does not fit into memory; 0: the whole batch at once
   int64_t inputSize = 512;
+  std::optional<IntensityWindow> window;  ///< of values in HU, which the model keeps; the trainer takes the model's
   OptimizerOptions optimizer;
   Schedule schedule;
   AugmentationOptions augmentation;

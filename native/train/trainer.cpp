@@ -21,6 +21,7 @@ LoaderOptions loaderOptions(const TrainConfig& config) {
   LoaderOptions options;
   options.batchSize = config.batchSize;
   options.height = options.width = config.inputSize;
+  options.window = config.window.value();
   options.augmentation = config.augmentation;
   options.seed = config.seed;
   options.threads = static_cast<int>(config.loaderThreads);
@@ -61,6 +62,7 @@ Trainer::Trainer(std::shared_ptr<Model> model, TrainConfig config, std::shared_p
     return "network '" + model_->spec().network + "' is not made for task '" +
            (config_.task == Task::kClassification ? "classification" : "segmentation") + "'";
   });
+  if (!config_.window) config_.window = model_->metadata().window;
   sides_ = sideOutputs(model_->spec(), config_.inputSize);
   loader_ = std::make_unique<Loader>(train_, loaderOptions(config_));
   const ModelMetadata metadata = model_->metadata();
@@ -267,6 +269,7 @@ TrainOutcome Trainer::run(const Sink& sink, const std::atomic<bool>* cancelled) 
   } const cleanup{*this};
 
   model_->setInputSize(config_.inputSize);
+  model_->setWindow(config_.window.value());
   TrainPosition position;
   if (!config_.resume.empty()) {
     Resumed resumed = resumeCheckpoint(*model_, config_, config_.resume);

@@ -154,7 +154,7 @@ t.test('the native store takes nothing on trust', async (t) => {
   refuse({ channels: 2 }, 'INVALID_ARGUMENT')
   refuse({ data: new Float64Array(6) }, 'INVALID_TYPE')
   refuse({ data: [1, 2] }, 'INVALID_TYPE')
-  refuse({ data: new Int16Array(6) }, 'INVALID_TYPE')
+  refuse({ data: new Int16Array(6), window: 'lung' }, 'INVALID_TYPE')
   refuse({ data: new Int16Array(6), window: { center: 0, width: 0 } }, 'INVALID_ARGUMENT')
   refuse({ spacing: [1] }, 'INVALID_TYPE')
   refuse({ spacing: [1, -1] }, 'INVALID_ARGUMENT')

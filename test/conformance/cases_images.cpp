@@ -28,8 +28,9 @@ class Sources {
  public:
   explicit Sources(uint32_t stream) : random_(7, 0, stream, RandomPurpose::kInitialise) {}
 
+  /// `windowed`: signed values always are.
   void add(PixelFormat format, int32_t channels, int32_t height, int32_t width, int32_t resizedHeight,
-           int32_t resizedWidth, int32_t top, int32_t left) {
+           int32_t resizedWidth, int32_t top, int32_t left, bool windowed = false) {
     ImageRecord s;
     bytes_.resize((bytes_.size() + 15) / 16 * 16);
     s.offset = static_cast<int64_t>(bytes_.size());
@@ -41,8 +42,13 @@ class Sources {
     s.resizedHeight = resizedHeight;
     s.left = left;
     s.top = top;
-    s.windowLow = -900;
-    s.windowWidth = 1500;
+    if (format == PixelFormat::kI16) {
+      s.windowLow = -900;
+      s.windowWidth = 1500;
+    } else if (windowed) {
+      s.windowLow = 0.2f;
+      s.windowWidth = 0.7f;
+    }
     for (int64_t i = 0; i < int64_t{height} * width * channels; ++i) addValue(format);
     s.maskOffset = static_cast<int64_t>(bytes_.size());
     for (int64_t i = 0; i < (int64_t{height} * width + 7) / 8; ++i) append(static_cast<uint8_t>(random_.next() >> 24));
@@ -106,12 +112,21 @@ void addImages(std::vector<Case>& table) {
             sources, to);
       }
     }
+  for (const PixelFormat format : {PixelFormat::kU8, PixelFormat::kU16, PixelFormat::kF32})
+    for (const int32_t channels : {1, 3}) {
+      Sources sources(stream++);
+      sources.add(format, channels, 9, 15, 8, 6, 0, 0, true);
+      add("format " + std::to_string(static_cast<int>(format)) + " of " + std::to_string(channels) +
+              " channels through a window",
+          sources, {8, 6});
+    }
   Sources batch(stream++);
   batch.add(PixelFormat::kU8, 1, 40, 30, 33, 32, 4, 5);  // cut out
   batch.add(PixelFormat::kF32, 3, 7, 9, 21, 23, 0, 7);
   batch.add(PixelFormat::kI16, 1, 50, 64, 16, 16, 0, 0);
   batch.add(PixelFormat::kU16, 1, 300, 8, 16, 16, 0, 0);  // reduced by a lot
   batch.add(PixelFormat::kU8, 3, 16, 16, 16, 16, 0, 0);
+  batch.add(PixelFormat::kU8, 1, 20, 18, 16, 16, 0, 0, true);
   add("of a batch", batch, {16, 16});
 
   // Nothing of what such records claim may be read.

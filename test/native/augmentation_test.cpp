@@ -138,6 +138,31 @@ TEST("augmentation: intensities stay in [0, 1], gray stays gray, noise has the s
   CHECK(std::abs(squares / (images * pixels) - 0.01 / 3) < 1.2e-3);
 }
 
+TEST("augmentation: windows are drawn around the source's own, whatever its values are") {
+  AugmentationOptions options;
+  options.windowCenter = 0.1f;
+  options.windowWidth = 0.25f;
+  for (const auto& [low, width] : {std::pair{-1350.0f, 1500.0f}, std::pair{0.0f, 1.0f}}) {
+    float least = 0, most = 0, narrowest = 1, widest = 1;
+    for (uint32_t sample = 0; sample < 500; ++sample) {
+      ImageRecord record{.windowLow = low, .windowWidth = width}, again = record;
+      drawWindow(options, 4, 2, sample, record);
+      drawWindow(options, 4, 2, sample, again);
+      CHECK(record.windowLow == again.windowLow && record.windowWidth == again.windowWidth);
+      const float shift = (record.windowLow + record.windowWidth / 2 - (low + width / 2)) / width;
+      least = std::min(least, shift);
+      most = std::max(most, shift);
+      narrowest = std::min(narrowest, record.windowWidth / width);
+      widest = std::max(widest, record.windowWidth / width);
+    }
+    CHECK(least >= -0.1001f && least < -0.098f && most <= 0.1001f && most > 0.098f);
+    CHECK(narrowest >= 0.7999f && narrowest < 0.81f && widest <= 1.2501f && widest > 1.24f);
+  }
+  ImageRecord untouched{.windowLow = -1350, .windowWidth = 1500};
+  drawWindow(AugmentationOptions::scratch(), 4, 2, 0, untouched);
+  CHECK(untouched.windowLow == -1350 && untouched.windowWidth == 1500);
+}
+
 TEST("area averages: fractions of pixels count by their area") {
   const std::vector<float> mask{1, 0, 0, 1, 1, 0};  // 2 × 3
   const std::vector<float> cells = cellAverages(mask, 2, 3, 1, 2);

@@ -31,7 +31,7 @@ std::vector<float> resized(const DecodedSlice& slice, int64_t height, int64_t wi
   graph.output("y", pixelsToImages(bytes, graph.input("sources", tableOf<ImageRecord>(1)), height, width));
   NamedTensors inputs;
   inputs["bytes"] = bytesTensor(slice.pixels);
-  inputs["sources"] = tableTensor(std::vector{imageRecord(slice.info, 0, height, width)});
+  inputs["sources"] = tableTensor(std::vector{imageRecord(slice.info, kLungWindow, 0, height, width)});
   return floatsOf(CompiledGraph(graph, {}, DType::kF32, 2, std::move(backend)).run(inputs).at("y"));
 }
 

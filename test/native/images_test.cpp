@@ -74,7 +74,7 @@ TEST("pixels: a window stretches signed values over [0, 1]") {
   const int16_t hounsfield[] = {-32768, -1350, -600, -225, 150, 3000};
   const float expected[] = {0, 0, 0.5f, 0.75f, 1, 1};
   DecodedSlice image = sliceOf<int16_t>(PixelFormat::kI16, 6, 1, hounsfield);
-  image.info.window = {-600, 1500};
+  image.info.window = IntensityWindow{-600, 1500};
   for (const auto& backend : pixelBackends()) {
     const auto rgb = resized(image, 1, 6, backend);
     for (size_t i = 0; i < 6; ++i) CHECK(rgb[3 * i] == expected[i] && rgb[3 * i + 2] == expected[i]);
@@ -113,13 +113,13 @@ TEST("pixels: bad images are typed errors") {
   CHECK(codeOfPixels(floatImage(2, 1, {-INFINITY, 0})) == errors::kNotFinite);
   const auto changed = [](auto change) {
     DecodedSlice slice = sliceOf<int16_t>(PixelFormat::kI16, 1, 1, std::vector<int16_t>(1));
-    slice.info.window = {-600, 1500};
+    slice.info.window = IntensityWindow{-600, 1500};
     change(slice.info);
     return slice;
   };
   CHECK(codeOfPixels(changed([](SliceInfo&) {})) == "");
-  CHECK(codeOfPixels(changed([](SliceInfo& s) { s.window = {0, 0}; })) == errors::kInvalidArgument);
-  CHECK(codeOfPixels(changed([](SliceInfo& s) { s.window = {NAN, 1}; })) == errors::kInvalidArgument);
+  CHECK(codeOfPixels(changed([](SliceInfo& s) { s.window = IntensityWindow{0, 0}; })) == errors::kInvalidArgument);
+  CHECK(codeOfPixels(changed([](SliceInfo& s) { s.window = IntensityWindow{NAN, 1}; })) == errors::kInvalidArgument);
   CHECK(codeOfPixels(changed([](SliceInfo& s) { s.spacing = PixelSpacing{0.7, 0}; })) == errors::kInvalidArgument);
   CHECK(codeOfPixels(changed([](SliceInfo& s) { s.spacing = PixelSpacing{NAN, 1}; })) == errors::kInvalidArgument);
   CHECK(codeOfPixels(changed([](SliceInfo& s) { s.label = 2; })) == errors::kInvalidArgument);

@@ -1,5 +1,6 @@
 #include "diagnosis/inference.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "diagnosis/lesions.h"
@@ -78,6 +79,44 @@ TEST("inference: slices are classified as the network classifies their pixels") 
       CHECK_NEAR(alone[0].probability, together[i].probability, 1e-6);
     }
   }
+}
+
+TEST("inference: values in HU are seen through the model's window, unless the slice brings one") {
+  const auto model = smallModel("jcs-segmentation", Variant::kPaper, 64);
+  std::vector<int16_t> hounsfield;
+  for (int64_t i = 0; i < 64 * 64; ++i) hounsfield.push_back(static_cast<int16_t>(i * 37 % 2000 - 1200));
+  SliceStore store;
+  SegmentationRequest request;
+  request.probabilities = true;
+  const auto mapOf = [&](const DecodedSlice& slice) {
+    const std::vector indices{store.append(slice)};
+    return segmentSlices(*model, {store, indices}, 1, request, nullptr)[0].probabilities;
+  };
+  const auto seen = [&](std::optional<IntensityWindow> own) {
+    DecodedSlice slice = sliceOf<int16_t>(PixelFormat::kI16, 64, 64, hounsfield);
+    slice.info.window = own;
+    return mapOf(slice);
+  };
+  /// The same with the window applied by hand.
+  const auto expected = [&](const IntensityWindow& window) {
+    std::vector<float> shares;
+    for (const int16_t value : hounsfield)
+      shares.push_back(static_cast<float>(std::clamp((value - window.low()) / window.width, 0.0, 1.0)));
+    return mapOf(floatImage(64, 64, shares));
+  };
+  const auto difference = [](const std::vector<float>& a, const std::vector<float>& b) {
+    float most = 0;
+    for (size_t i = 0; i < a.size(); ++i) most = std::max(most, std::abs(a[i] - b[i]));
+    return most;
+  };
+  const IntensityWindow narrow{-400, 800}, wide{-300, 1900};
+  CHECK(difference(expected(narrow), expected(wide)) > 1e-3f);
+  CHECK(difference(expected(wide), expected(kLungWindow)) > 1e-3f);
+  CHECK(difference(seen({}), expected(kLungWindow)) < 1e-5f);
+  model->setWindow(wide);
+  CHECK(difference(seen({}), expected(wide)) < 1e-5f);
+  CHECK(difference(seen(narrow), expected(narrow)) < 1e-5f);
+  CHECK_EQUAL(codeOf([&] { model->setWindow({-400, 0}); }), std::string(errors::kInvalidArgument));
 }
 
 TEST("inference: slices are segmented as the network segments their pixels, at the source's size") {

@@ -92,6 +92,7 @@ TEST("loader: the sequence does not depend on threads, prefetching or where it s
   const auto dataset = datasetOf(11);
   LoaderOptions options = classification(4);
   options.augmentation = AugmentationOptions::scratch();
+  options.augmentation.windowWidth = 0.5f;
   options.mixupAlpha = 0.5;
   options.activationMasks = true;
   options.masks = false;
@@ -116,6 +117,7 @@ TEST("loader: the sequence does not depend on threads, prefetching or where it s
   Loader other(dataset, options);
   CHECK(!sameBatch(other.next(), expected[0]));
   CHECK(!sameRecords(expected[0].augmentations, expected[2].augmentations));
+  CHECK(expected[0].sources[0].windowWidth != expected[0].sources[1].windowWidth);
   CHECK(!sameBytes(expected[0].bytes, expected[2].bytes));
 }
 

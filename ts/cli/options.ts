@@ -51,15 +51,17 @@ export interface ImageFlags {
   onGap?: ImageOptions['onGap']
 }
 
+export function addWindowOption(command: Command, otherwise: string): Command {
+  return command.option(
+    '--window <name>',
+    `of values in HU: 'lung' (-600,1500), 'mediastinum' (40,400) or center,width; default ${otherwise}`,
+    intensityWindow,
+  )
+}
+
 /** Options of every command that reads a case. */
 export function addImageOptions(command: Command): Command {
-  return command
-    .optionsGroup('Slices:')
-    .option(
-      '--window <name>',
-      "of values in HU: 'lung' (-600,1500), 'mediastinum' (40,400) or center,width; default lung",
-      intensityWindow,
-    )
+  return addWindowOption(command.optionsGroup('Slices:'), "the model's")
     .option('--series <uid>', 'the DICOM series to take; `jcs inspect` lists them')
     .option('--skip-bad-slices', 'leave out and report slices that cannot be read, instead of stopping')
     .addOption(

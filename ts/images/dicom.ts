@@ -15,6 +15,7 @@ import {
   type Encoded,
   type Excluded,
   type ImageSize,
+  type IntensityWindow,
   type OpenedSlices,
   type Series,
 } from './types'
@@ -36,8 +37,8 @@ export async function openDicomCase(
   name: string,
   options: DecodeOptions & CaseOptions,
 ): Promise<Required<OpenedSlices>> {
-  const { window = 'lung', signal } = options
-  const resolved = resolveWindow(window, 'options')
+  const { window, signal } = options
+  const resolved = window && resolveWindow(window, 'options')
   const dicom = await openSeries(sources, name, options)
   const { series, frames } = dicom.stack
   return {
@@ -65,7 +66,7 @@ async function toFile({ path, bytes, name, label }: Encoded): Promise<DicomFile>
   return openDicomFile(path === undefined ? { bytes: await bytes() } : { path }, name, label)
 }
 
-function toImage(slice: DicomSlice, window: DecodedImage['window']): DecodedImage {
+function toImage(slice: DicomSlice, window: IntensityWindow | undefined): DecodedImage {
   const { instanceUid, seriesUid, ...rest } = slice
   return {
     ...rest,

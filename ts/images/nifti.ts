@@ -13,8 +13,8 @@ import { resolveWindow } from './window'
 
 /** The axial slices of a volume, head first. The volume is decoded when the first of them is asked for. */
 export async function openNifti(source: Encoded, options: DecodeOptions): Promise<OpenedSlices> {
-  const { window = 'lung', signal } = options
-  const resolved = resolveWindow(window, 'options')
+  const { window, signal } = options
+  const resolved = window && resolveWindow(window, 'options')
   const task = await taskOf(source, options)
   const layout = layOut(await runInThread<NiftiHeader>('niftiHeader', task, signal))
   let volume: Promise<NiftiVolume> | undefined
@@ -29,7 +29,7 @@ export async function openNifti(source: Encoded, options: DecodeOptions): Promis
     if (--left === 0) volume = undefined
     return {
       ...image,
-      ...(image.data instanceof Int16Array && { window: resolved }),
+      ...(resolved && image.data instanceof Int16Array && { window: resolved }),
       ...(source.label !== undefined && { source: `${source.label}, slice ${index + 1}` }),
     }
   }

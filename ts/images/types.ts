@@ -44,12 +44,12 @@ export interface Pixels {
 
 /** What every decoder gives and the native side takes: row by row, channels interleaved, no alpha. */
 export interface DecodedImage {
-  /** Fractions of 255 or 65535, floats in [0, 1], or signed numbers, of which `window` says what they mean. */
+  /** Fractions of 255 or 65535, floats in [0, 1], or signed numbers, which are seen through a window. */
   data: Uint8Array | Uint16Array | Float32Array | Int16Array
   width: number
   height: number
   channels: 1 | 3
-  /** With signed data, always. */
+  /** Of signed data, where the caller said which; else it is the network's own, and of pictures 'lung'. */
   window?: IntensityWindow
   spacing?: readonly [number, number]
   /** Centre of the first pixel in the patient's coordinates: x to the left, y to the back, z to the head, mm. */
@@ -77,7 +77,9 @@ export type WindowName = 'lung' | 'mediastinum'
 export interface DecodingOptions {
   /**
    * Which values are stretched over [0, 1], by name or in HU: of DICOM, NIfTI, and signed 16-bit pixels that bring no
-   * window of their own. Default for DICOM and NIfTI: 'lung', −600/1500; 'mediastinum' is 40/400.
+   * window of their own. 'lung' is −600/1500, 'mediastinum' 40/400. Default for DICOM and NIfTI: for a network its own,
+   * `model.window`; for pictures 'lung'. `train` gives the window to its model, so it is to be said for images that
+   * were windowed before they came here, too.
    */
   window?: WindowName | IntensityWindow | undefined
   /** Images with more pixels are refused before they are decoded. Default 2^26 (8192 x 8192). */

@@ -1,6 +1,6 @@
 import type sharp from 'sharp'
 import { JcsError } from '../base/errors'
-import { applyWindow, type DecodedImage } from '../images'
+import { applyWindow, type DecodedImage, namedWindows } from '../images'
 import { loadSharp } from '../images/sharp'
 import type { ActivationMap } from '../run/results'
 import { heatColor, type Rgb } from './colormap'
@@ -33,10 +33,10 @@ export function slicePicture(slice: DecodedImage): sharp.Sharp {
   return loadSharp()(bytesOf(slice), { raw: { width, height, channels } })
 }
 
-function bytesOf({ data, window }: DecodedImage): Uint8Array {
+function bytesOf({ data, window = namedWindows.lung }: DecodedImage): Uint8Array {
   if (data instanceof Uint8Array) return data
   if (data instanceof Uint16Array) return Uint8Array.from(data, (value) => Math.round(value / 257))
-  const values = data instanceof Int16Array ? applyWindow(data, window!) : data
+  const values = data instanceof Int16Array ? applyWindow(data, window) : data
   return Uint8Array.from(values, (value) => Math.round(255 * value))
 }
 

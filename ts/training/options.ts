@@ -1,6 +1,7 @@
 import { requireKnown, requireNumber, requireObject, requireOneOf, requireString } from '../base/check'
 import { JcsError } from '../base/errors'
 import type { DatasetSource, Task } from '../datasets'
+import { resolveWindow } from '../images'
 import { Model, type WeightsSource } from '../model'
 import { type RuntimeOptions, runtimeOptionNames } from '../model/runtime'
 import type { ModelSpec } from '../model/spec'
@@ -59,6 +60,12 @@ export interface AugmentationOptions {
   offset?: number | undefined
   gamma?: number | undefined
   noise?: number | undefined
+  /**
+   * Of the window that values are seen through: its centre is moved by ± this share of its width, and its width times
+   * or divided by up to 1 + `windowWidth`. Images that are in [0, 1] already are stretched alike.
+   */
+  windowCenter?: number | undefined
+  windowWidth?: number | undefined
 }
 
 /** Settings of the training itself. What is not given is the recipe's. */
@@ -216,6 +223,7 @@ export function resolveSettings(options: TrainOptions): { json: string; settings
   const json = JSON.stringify({
     ...given,
     ...(options.microBatch === 'auto' && { microBatch: 0 }),
+    ...(options.window !== undefined && { window: resolveWindow(options.window, 'options') }),
     ...(options.backbone !== undefined && { pretrained: true }),
     ...(options.checkpoint && { checkpoint: options.checkpoint }),
     ...(options.resume !== undefined && { resume: options.resume }),

@@ -37,15 +37,18 @@ struct Triangle {
 
 /// What windowed values are stretched by before they are summed; others are divided by their full scale afterwards.
 struct Window {
-  float low = 0, width = 1;
+  float low = 0, width = 1;  ///< in values as they are stored
+
+  explicit Window(const ImageRecord& s)
+      : low(s.windowLow * fullScale(s.format)), width(s.windowWidth * fullScale(s.format)) {}
 };
 
-/// row = weight · x, or added to what is there. Windowed when the numbers are signed.
-template <typename T>
+/// row = weight · x, or added to what is there.
+template <bool kWindowed, typename T>
 JCS_VECTORISED void addRow(float* row, const T* x, float weight, Window window, bool first, int64_t count) {
   for (int64_t i = 0; i < count; ++i) {
     float value = static_cast<float>(x[i]);
-    if constexpr (std::is_same_v<T, int16_t>) {
+    if constexpr (kWindowed) {
       value = (value - window.low) / window.width;
       value = value < 0.0f ? 0.0f : value;
       value = value > 1.0f ? 1.0f : value;
@@ -144,8 +147,9 @@ class PixelsToImagesKernel : public Kernel {
     for (size_t k = 0; k < triangle.weights.size(); ++k) {
       const int64_t at = (triangle.begin + static_cast<int64_t>(k)) * count;
       const auto add = [&]<typename T>(T) {
-        addRow(lane.row.data(), reinterpret_cast<const T*>(pixels) + at, triangle.weights[k],
-               {source.windowLow, source.windowWidth}, k == 0, count);
+        const auto addAny = source.isWindowed() ? addRow<true, T> : addRow<false, T>;
+        addAny(lane.row.data(), reinterpret_cast<const T*>(pixels) + at, triangle.weights[k], Window(source), k == 0,
+               count);
       };
       switch (source.format) {
         case PixelFormat::kU8: add(uint8_t{}); break;
@@ -154,7 +158,7 @@ class PixelsToImagesKernel : public Kernel {
         case PixelFormat::kF32: add(float{}); break;
       }
     }
-    const float full = fullScale(source.format);
+    const float full = source.isWindowed() ? 1.0f : fullScale(source.format);
     for (int64_t c = 0; c < source.channels; ++c) {
       combineColumns(lane.sums.data(), lane.row.data() + c, lane.begin.data(), lane.weights.data(), lane.taps,
                      source.channels, width_);

@@ -27,19 +27,22 @@ double numberAt(Bytes bytes, int64_t offset) {
   return static_cast<double>(number);
 }
 
-/// In [0, 1].
-double pixelAt(Bytes bytes, const ImageRecord& s, int64_t y, int64_t x, int64_t c) {
-  const int64_t at = s.offset + ((y * s.width + x) * s.channels + c) * bytesOf(s.format);
-  switch (s.format) {
+double meaningAt(Bytes bytes, PixelFormat format, int64_t at) {
+  switch (format) {
     case PixelFormat::kU8: return numberAt<uint8_t>(bytes, at) / 255;
     case PixelFormat::kU16: return numberAt<uint16_t>(bytes, at) / 65535;
     case PixelFormat::kF32: return numberAt<float>(bytes, at);
-    case PixelFormat::kI16:
-      return std::clamp(
-          (numberAt<int16_t>(bytes, at) - static_cast<double>(s.windowLow)) / static_cast<double>(s.windowWidth), 0.0,
-          1.0);
+    case PixelFormat::kI16: return numberAt<int16_t>(bytes, at);
   }
   return 0;
+}
+
+/// In [0, 1].
+double pixelAt(Bytes bytes, const ImageRecord& s, int64_t y, int64_t x, int64_t c) {
+  const int64_t at = s.offset + ((y * s.width + x) * s.channels + c) * bytesOf(s.format);
+  const double value = meaningAt(bytes, s.format, at);
+  if (!s.isWindowed()) return value;
+  return std::clamp((value - static_cast<double>(s.windowLow)) / static_cast<double>(s.windowWidth), 0.0, 1.0);
 }
 
 /// The weights of a triangle filter for position `i` of `output`, as PIL computes them.

@@ -2,8 +2,10 @@ import type { Command } from 'commander'
 import { disclaimer } from '../../base/disclaimer'
 import { evaluate, type Metrics } from '../../evaluate'
 import { loadModel } from '../../model'
+import type { DecodingOptions } from '../../run/options'
 import {
   addRunOptions,
+  addWindowOption,
   datasetOf,
   list,
   number,
@@ -22,6 +24,7 @@ interface Flags extends RuntimeFlags {
   sliceThresholds?: number[]
   batchSize?: number
   skipBadSamples?: boolean
+  window?: DecodingOptions['window']
 }
 
 export function addEvaluate(program: Command, sessionFor: (flags: Flags) => Session): void {
@@ -42,14 +45,16 @@ Examples:
   jcs evaluate folds.csv --folds 5 --model segmenter.safetensors
   jcs evaluate val.csv --model classifier.safetensors --slice-thresholds 0,1,2 --json`,
     )
+  addWindowOption(command, "the model's")
   addRunOptions(command).action(async (path: string, flags: Flags) => {
     const session = sessionFor(flags)
-    const { folds, threshold, sliceThresholds, batchSize, skipBadSamples = false } = flags
+    const { folds, threshold, sliceThresholds, batchSize, window, skipBadSamples = false } = flags
     await using model = await loadModel(flags.model, runtimeOf(flags))
     const result = await session.follow((controls) =>
       evaluate(model, datasetOf(path, folds), {
         ...(model.task === 'classification' && { threshold, sliceThresholds }),
         batchSize,
+        window,
         onBadSample: skipBadSamples ? 'skip' : 'error',
         ...controls,
       }),

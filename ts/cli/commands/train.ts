@@ -9,7 +9,16 @@ import type { ModelSpec } from '../../model/spec'
 import { trainingReport } from '../../report'
 import { type TrainResult, train } from '../../train'
 import type { TrainOptions, TrainSettings } from '../../training/options'
-import { addRunOptions, datasetOf, list, number, type RuntimeFlags, runtimeOf, wholeNumber } from '../options'
+import {
+  addRunOptions,
+  addWindowOption,
+  datasetOf,
+  list,
+  number,
+  type RuntimeFlags,
+  runtimeOf,
+  wholeNumber,
+} from '../options'
 import { formatDuration } from '../progress'
 import type { Session } from '../session'
 import { decimal, table } from '../table'
@@ -51,6 +60,7 @@ interface Flags extends RuntimeFlags {
   checkpointEvery?: number
   resume?: string
   skipBadSamples?: boolean
+  window?: TrainOptions['window']
   out: string
 }
 
@@ -78,6 +88,7 @@ export function addTrain(program: Command, sessionFor: (flags: Flags) => Session
       number,
     )
     .option('--skip-bad-samples', 'leave out samples that cannot be used, and report them')
+  addWindowOption(command, "the model's, of a new one lung; the trained model keeps it")
     .optionsGroup('Network:')
     .requiredOption(
       '-n, --network <name>',
@@ -178,6 +189,7 @@ async function toTrainOptions(task: Task, flags: Flags): Promise<TrainOptions> {
     backbone: flags.backbone,
     checkpoint: { directory: flags.out, ...(flags.checkpointEvery && { every: flags.checkpointEvery }) },
     resume: flags.resume,
+    ...(flags.window && { window: flags.window }),
     onBadSample: flags.skipBadSamples ? 'skip' : 'error',
   }
 }

@@ -39,14 +39,23 @@ struct Triangle {
   }
 };
 
-/// Windowed values are in [0, 1]; others are stretched when they have been summed.
-__device__ inline float stretched(const ImageRecord&, uint8_t value) { return value; }
-__device__ inline float stretched(const ImageRecord&, uint16_t value) { return value; }
-__device__ inline float stretched(const ImageRecord&, float value) { return value; }
-__device__ inline float stretched(const ImageRecord& s, int16_t value) {
-  const float part = (static_cast<float>(value) - s.windowLow) / s.windowWidth;
-  return part < 0.0f ? 0.0f : part > 1.0f ? 1.0f : part;
-}
+/// Windowed values are in [0, 1]; others are divided by their full scale when they have been summed.
+struct Stretch {
+  bool isWindowed;
+  float low, width;  ///< in values as they are stored
+
+  __device__ explicit Stretch(const ImageRecord& s)
+      : isWindowed(s.isWindowed()),
+        low(s.windowLow * fullScale(s.format)),
+        width(s.windowWidth * fullScale(s.format)) {}
+  template <typename T>
+  __device__ float operator()(T stored) const {
+    const auto value = static_cast<float>(stored);
+    if (!isWindowed) return value;
+    const float part = (value - low) / width;
+    return part < 0.0f ? 0.0f : part > 1.0f ? 1.0f : part;
+  }
+};
 
 struct Rgb {
   float at[3];
@@ -56,6 +65,7 @@ struct Rgb {
 template <int kChannels, typename T>
 __device__ inline Rgb filtered(const ImageRecord& s, const T* pixels, int64_t y, int64_t x) {
   const Triangle down(y + s.top, s.height, s.resizedHeight), across(x + s.left, s.width, s.resizedWidth);
+  const Stretch stretched(s);
   float sums[kChannels] = {}, weights = 0, columnWeights = 0;
   for (int64_t column = across.begin; column < across.end; ++column) columnWeights += across.weight(column);
   for (int64_t row = down.begin; row < down.end; ++row) {
@@ -64,14 +74,14 @@ __device__ inline Rgb filtered(const ImageRecord& s, const T* pixels, int64_t y,
     for (int64_t column = across.begin; column < across.end; ++column) {
       const float weight = across.weight(column);
 #pragma unroll
-      for (int c = 0; c < kChannels; ++c) lineSums[c] += weight * stretched(s, line[column * kChannels + c]);
+      for (int c = 0; c < kChannels; ++c) lineSums[c] += weight * stretched(line[column * kChannels + c]);
     }
     const float weight = down.weight(row);
     weights += weight;
 #pragma unroll
     for (int c = 0; c < kChannels; ++c) sums[c] += weight * lineSums[c];
   }
-  const float divisor = weights * columnWeights * fullScale(s.format);
+  const float divisor = weights * columnWeights * (s.isWindowed() ? 1.0f : fullScale(s.format));
   Rgb rgb;
 #pragma unroll
   for (int c = 0; c < 3; ++c) rgb.at[c] = sums[kChannels == 3 ? c : 0] / divisor;

@@ -1,0 +1,46 @@
+#include "model/metadata.h"
+
+#include <nlohmann/json.hpp>
+
+#include "native/error_code.h"
+#include "native/harness.h"
+
+using namespace jcs;
+
+namespace {
+
+std::map<std::string, std::string> entriesOf(const nlohmann::json& json) { return {{"jcs", json.dump()}}; }
+
+}  // namespace
+
+TEST("metadata: what is written is read back, the window included") {
+  ModelMetadata metadata = defaultMetadata({.network = "unet", .width = 0.5});
+  metadata.inputSize = 192;
+  metadata.window = {-300, 1950};
+  metadata.provenance = R"({"seed":7})";
+  const ModelMetadata read = fromSafetensors(toSafetensors(metadata), "it").value();
+  CHECK(read.spec == metadata.spec && read.inputSize == 192 && read.window == metadata.window);
+  CHECK_EQUAL(read.provenance, metadata.provenance);
+}
+
+TEST("metadata: readers that would ignore the window refuse the file") {
+  nlohmann::json json = nlohmann::json::parse(toSafetensors(defaultMetadata({.network = "unet"})).at("jcs"));
+  CHECK_EQUAL(json.at("format").get<int>(), 2);  // readers of format 1 know no window and take none but their own
+
+  nlohmann::json older = json;
+  older["format"] = 1;
+  older.erase("window");
+  CHECK(fromSafetensors(entriesOf(older), "it").value().window == kLungWindow);
+  older["format"] = 3;
+  CHECK_EQUAL(codeOf([&] { fromSafetensors(entriesOf(older), "it"); }), std::string(errors::kCorruptFile));
+}
+
+TEST("metadata: a window that is none is an error that names the file") {
+  nlohmann::json json = nlohmann::json::parse(toSafetensors(defaultMetadata({.network = "unet"})).at("jcs"));
+  for (const char* window : {R"({"center":0,"width":0})", R"({"center":0})", R"("lung")"}) {
+    json["window"] = nlohmann::json::parse(window);
+    CHECK_EQUAL(codeOf([&] { fromSafetensors(entriesOf(json), "it"); }), std::string(errors::kCorruptFile));
+  }
+  json.erase("window");
+  CHECK_EQUAL(codeOf([&] { fromSafetensors(entriesOf(json), "it"); }), std::string(errors::kCorruptFile));
+}
