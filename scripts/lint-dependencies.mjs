@@ -19,8 +19,9 @@ const nativeLayers = {
   io: ['ops', 'graph', 'core'],
   data: ['io', 'ops', 'core'],
   metrics: ['core'],
+  measure: ['data', 'core'],
   model: ['data', 'io', 'networks', 'runtime', 'graph', 'core'],
-  diagnosis: ['model', 'metrics', 'data', 'networks', 'nn', 'ops', 'core'],
+  diagnosis: ['model', 'measure', 'metrics', 'data', 'networks', 'nn', 'ops', 'core'],
   train: ['diagnosis', 'model', 'metrics', 'data', 'io', 'networks', 'nn', 'compiler', 'ops', 'graph'], // validates as a user would evaluate
   binding: ['train', 'diagnosis', 'model', 'metrics', 'data', 'io', 'runtime', 'backend', 'core'],
 }

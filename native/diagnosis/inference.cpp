@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "diagnosis/inference_graph.h"
+#include "diagnosis/maps.h"
 
 namespace jcs {
 

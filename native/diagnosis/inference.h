@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "data/slice_store.h"
-#include "diagnosis/lesions.h"
+#include "measure/lesions.h"
 #include "model/model.h"
 
 namespace jcs {

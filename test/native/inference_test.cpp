@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "diagnosis/lesions.h"
+#include "diagnosis/maps.h"
 #include "native/error_code.h"
 #include "native/harness.h"
 #include "native/image_programs.h"

@@ -23,8 +23,4 @@ struct Lesion {
 std::vector<Lesion> findLesions(std::span<const uint8_t> mask, int64_t width, int64_t height,
                                 const std::optional<PixelSpacing>& spacing = std::nullopt, int64_t minAreaPixels = 1);
 
-/// A height × width map resized bilinearly to the source's size (half-pixel centres, as the networks' own resizing).
-std::vector<float> resizeMap(std::span<const float> map, int64_t width, int64_t height, int64_t targetWidth,
-                             int64_t targetHeight);
-
 }  // namespace jcs
