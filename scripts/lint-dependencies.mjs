@@ -23,7 +23,7 @@ const nativeLayers = {
   model: ['data', 'io', 'networks', 'runtime', 'graph', 'core'],
   diagnosis: ['model', 'measure', 'metrics', 'data', 'networks', 'nn', 'ops', 'core'],
   train: ['diagnosis', 'model', 'metrics', 'data', 'io', 'networks', 'nn', 'compiler', 'ops', 'graph'], // validates as a user would evaluate
-  binding: ['train', 'diagnosis', 'model', 'metrics', 'data', 'io', 'runtime', 'backend', 'core'],
+  binding: ['train', 'diagnosis', 'model', 'measure', 'metrics', 'data', 'io', 'runtime', 'backend', 'core'],
 }
 
 /**
@@ -50,7 +50,8 @@ const typescriptLayers = {
   inference: ['cases', 'native', 'run'],
   classify: ['inference', 'model', 'cases', 'run', 'images', 'base'],
   segment: ['inference', 'model', 'cases', 'run', 'images', 'base'],
-  diagnose: ['inference', 'model', 'cases', 'native', 'run', 'images', 'base'],
+  diagnosis: ['inference', 'cases', 'native', 'run', 'base'],
+  diagnose: ['diagnosis', 'inference', 'model', 'cases', 'native', 'run', 'images', 'base'],
   training: ['model', 'cases', 'native', 'run', 'images', 'datasets', 'base'],
   train: ['training', 'model', 'native', 'run', 'datasets', 'base'],
   evaluate: ['training', 'inference', 'model', 'metrics', 'cases', 'native', 'run', 'datasets', 'base'],

@@ -1,166 +1,209 @@
-import { checkOptions, requireBoolean, requireNumber, requireWhole } from './base/check'
+import { checkOptions } from './base/check'
 import { disclaimer } from './base/disclaimer'
-import { type Case, withCase } from './cases'
-import type { Images } from './images'
-import { classifyDefaults, classifySlices } from './inference/classification'
-import { segmentDefaults, segmentSlices } from './inference/segmentation'
-import { streamSlices } from './inference/slices'
-import { type Model, nativeFor } from './model'
-import { callNativeNow } from './native'
+import { JcsError } from './base/errors'
+import { Case, withCase } from './cases'
+import { type Decision, decide, resolveSliceThreshold } from './diagnosis/decision'
+import { assumedSpacingWarning, lesionAreas, measure } from './diagnosis/measurement'
 import {
-  type CommonOptions,
-  checkCommonOptions,
-  commonNames,
-  type ImageOptions,
-  withoutUndefined,
-} from './run/options'
-import type { Diagnosis } from './run/results'
+  type DiagnoseOptions,
+  type DiagnosisSettings,
+  defaultSliceThreshold,
+  takeDiagnosisSettings,
+} from './diagnosis/options'
+import type { Images } from './images'
+import { classifySlices } from './inference/classification'
+import { segmentSlices, withMask } from './inference/segmentation'
+import { type SliceStream, streamSlices } from './inference/slices'
+import { type Model, nativeFor } from './model'
+import { callNativeNow, type NativeModel } from './native'
+import type { DiagnosedSlice, Diagnosis } from './run/results'
 import { Run, type RunContext } from './run/run'
 
-/** Table IV of the paper. */
-export const defaultSliceThreshold = 25
+export { type DiagnoseOptions, defaultSliceThreshold }
 
-export interface DiagnoseOptions extends CommonOptions, ImageOptions {
-  /** A case is positive when more slices than this are positive. Default 25, for thin slices of a whole chest. */
-  sliceThreshold?: number | undefined
-  /** Activation maps of all slices, equations (1) and (2) of the paper. Default false. */
-  explain?: boolean | undefined
-  /** A slice is positive when its probability is above this. Default 0.5. */
-  classificationThreshold?: number | undefined
-  /** A pixel is lesion when its probability is above this. Default 0.5. */
-  segmentationThreshold?: number | undefined
-  /** The lesion probability of every pixel as well. Default false. */
-  probabilities?: boolean | undefined
-  /** Lesions of fewer pixels are left out of `lesions`; the mask keeps them. Default 1: none is. */
-  minAreaPixels?: number | undefined
-  /** Of both networks. Default 16 for the classifier, 4 for the segmenter. */
-  batchSize?: number | undefined
+export interface DiagnosisModels {
+  /** Decides which slices are positive. Without it the area of their lesions does. */
+  classifier?: Model | undefined
+  segmenter: Model
+  /** Finds the lungs, for `involvement`. */
+  lungs?: Model | undefined
 }
 
 /**
- * Diagnoses a case: classifies all of its slices, calls it positive when more than `sliceThreshold` of them are, and
- * segments the lesions of all slices only when it is. Slices are decoded once, and kept until then.
+ * Diagnoses a case. With a classifier it is the paper's joint diagnosis: all slices are classified, the case is positive
+ * when more than `sliceThreshold` of them are, and lesions are segmented only when it is, or when there is a lung model
+ * to measure them against. Without a classifier all slices are segmented, and positive by the area of their lesions.
+ * Slices are decoded once, and kept until the end.
+ *
+ * With a lung model, slices that are missing in a DICOM series stop the diagnosis, for volumes over a gap are wrong;
+ * `onGap: 'warn'` goes on.
  *
  * @throws JcsError CASE_TOO_SMALL when the case has no more slices than the default threshold and none was given: it
- * could not be positive whatever it showed
+ * could not be positive whatever it showed; INCOMPLETE_SERIES
  */
 export function diagnose(
-  models: { classifier: Model; segmenter: Model },
+  models: DiagnosisModels,
   slices: Images | Case,
   options: DiagnoseOptions = {},
 ): Run<Diagnosis> {
   return new Run(async (context) => {
-    const startMs = performance.now()
-    checkOptions('models', models, ['classifier', 'segmenter'])
-    const settings = takeSettings(options)
-    const classifier = nativeFor('classification', models.classifier, 'models.classifier')
-    const segmenter = nativeFor('segmentation', models.segmenter, 'models.segmenter')
-
-    return withCase(slices, options, 'patient', async (scan) => {
-      let decodeMs = 0
-      let classifyStartMs = startMs
-      const decode = async function* () {
-        const isGiven = options.sliceThreshold !== undefined
-        for await (const index of isGiven ? streamSlices(scan, context) : decidable(scan, context)) {
-          if (index === 0) classifyStartMs = performance.now()
-          yield index
-        }
-        decodeMs = performance.now() - startMs
-      }
-      const classifications = await classifySlices(
-        classifier,
-        { scan, indices: decode(), isLastUse: false },
-        settings.classification,
-        context,
-      )
-      const classifyMs = performance.now() - classifyStartMs
-
-      const { sliceThreshold } = settings
-      const probabilities = Float32Array.from(classifications, ({ probability }) => probability)
-      const { positive, positiveSlices, warnings } = callNativeNow((native) =>
-        native.decideCase(probabilities, settings.classification.threshold, sliceThreshold),
-      )
-      const segmentStartMs = performance.now()
-      const segmentations = positive
-        ? await segmentSlices(
-            segmenter,
-            { scan, indices: scan.indices(context.signal), isLastUse: false },
-            settings.segmentation,
-            context,
-          )
-        : []
-      const endMs = performance.now()
-
-      return {
-        positive,
-        positiveSlices,
-        totalSlices: classifications.length,
-        sliceThreshold,
-        slices: classifications.map((classification, index) => {
-          const segmentation = segmentations[index]
-          const positionMm = scan.heightMm(index)
-          return {
-            index,
-            ...(positionMm !== undefined && { positionMm }),
-            classification,
-            ...(segmentation && { segmentation }),
-          }
-        }),
-        ...(scan.series && { series: scan.series }),
-        laterality: scan.laterality,
-        timing: {
-          decodeMs,
-          classifyMs,
-          segmentMs: positive ? endMs - segmentStartMs : 0,
-          totalMs: endMs - startMs,
-        },
-        warnings: [...scan.warnings, ...warnings],
-        disclaimer,
-      }
-    })
+    const natives = takeModels(models)
+    const settings = takeDiagnosisSettings(options)
+    if (settings.classification.explain && !natives.classifier)
+      throw new JcsError('INVALID_ARGUMENT', 'explain needs a classifier: activation maps are its own')
+    const minLesionAreaMm2 = settings.minLesionAreaMm2 ?? models.segmenter.minLesionAreaMm2
+    const onGap = natives.lungs && !(slices instanceof Case) ? (options.onGap ?? 'refuse') : options.onGap
+    return withCase(slices, { ...options, onGap }, 'patient', (scan) =>
+      diagnoseCase(scan, natives, { ...settings, minLesionAreaMm2 }, options, context),
+    )
   }, options)
 }
 
-function takeSettings(options: DiagnoseOptions) {
-  checkOptions('options', options, [
-    ...commonNames,
-    'sliceThreshold',
-    'explain',
-    'classificationThreshold',
-    'segmentationThreshold',
-    'probabilities',
-    'minAreaPixels',
-  ])
-  checkCommonOptions(options)
-  const given = withoutUndefined(options)
-  const {
-    sliceThreshold = defaultSliceThreshold,
-    explain = classifyDefaults.explain,
-    classificationThreshold = classifyDefaults.threshold,
-    segmentationThreshold = segmentDefaults.threshold,
-    probabilities = segmentDefaults.probabilities,
-    minAreaPixels = segmentDefaults.minAreaPixels,
-    batchSize,
-  } = given
-  requireWhole('sliceThreshold', sliceThreshold, 0)
-  requireBoolean('explain', explain)
-  requireNumber('classificationThreshold', classificationThreshold, 0, 1)
-  requireNumber('segmentationThreshold', segmentationThreshold, 0, 1)
-  requireBoolean('probabilities', probabilities)
-  requireWhole('minAreaPixels', minAreaPixels, 1)
+interface NativeModels {
+  classifier?: NativeModel | undefined
+  segmenter: NativeModel
+  lungs?: NativeModel | undefined
+}
+
+function takeModels(models: DiagnosisModels): NativeModels {
+  checkOptions('models', models, ['classifier', 'segmenter', 'lungs'])
+  const { classifier, segmenter, lungs } = models
   return {
+    classifier: classifier && nativeFor('classification', classifier, 'models.classifier'),
+    segmenter: nativeFor('segmentation', segmenter, 'models.segmenter'),
+    lungs: lungs && nativeFor('segmentation', lungs, 'models.lungs'),
+  }
+}
+
+async function diagnoseCase(
+  scan: Case,
+  { classifier, segmenter, lungs }: NativeModels,
+  settings: DiagnosisSettings & { minLesionAreaMm2: number },
+  options: DiagnoseOptions,
+  context: RunContext,
+): Promise<Diagnosis> {
+  const clock = new Stopwatch()
+  const stream = new SlicesOnce(scan, clock, context, options.sliceThreshold === undefined)
+  const { classification, segmentation, minLesionAreaMm2 } = settings
+
+  const classifications =
+    classifier &&
+    (await clock.time('classifyMs', () => classifySlices(classifier, stream.next(), classification, context)))
+  const threshold = () => resolveSliceThreshold(settings.sliceThreshold, scan)
+  const byClassifier =
+    classifications &&
+    decide(
+      classifications.map(({ probability }) => probability),
+      classification.threshold,
+      threshold(),
+    )
+
+  const isSegmented = !byClassifier || byClassifier.positive || lungs !== undefined
+  const lungSegmentations =
+    lungs &&
+    (await clock.time('lungsMs', () => segmentSlices(lungs, stream.next(), settings.lungs, context, 'lungs')))
+  const segmentations = isSegmented
+    ? await clock.time('segmentMs', () => segmentSlices(segmenter, stream.next(), segmentation, context))
+    : []
+  const measured =
+    lungSegmentations &&
+    (await clock.time('measureMs', () => measure(scan, lungSegmentations, segmentations, context)))
+  const measurement = measured && 'involvement' in measured ? measured : undefined
+
+  const { areasMm2, isKnown } = measurement
+    ? { areasMm2: measurement.lesionAreasMm2, isKnown: true }
+    : lesionAreas(segmentations)
+  const decision: Decision = byClassifier ?? decide(areasMm2, minLesionAreaMm2, threshold())
+  const { slices: sliceThreshold, millimetres: sliceThresholdMm } = threshold()
+  return {
+    positive: decision.positive,
+    basis: classifier ? 'classifier' : 'lesion-area',
+    positiveSlices: decision.positiveSlices,
+    totalSlices: decision.isPositive.length,
     sliceThreshold,
-    classification: {
-      batchSize: batchSize ?? classifyDefaults.batchSize,
-      explain,
-      threshold: classificationThreshold,
-    },
-    segmentation: {
-      batchSize: batchSize ?? segmentDefaults.batchSize,
-      threshold: segmentationThreshold,
-      probabilities,
-      minAreaPixels,
-    },
+    ...(sliceThresholdMm !== undefined && { sliceThresholdMm }),
+    ...(!classifier && { minLesionAreaMm2 }),
+    ...(measurement && { involvement: measurement.involvement }),
+    slices: decision.isPositive.map((positive, index): DiagnosedSlice => {
+      const positionMm = scan.heightMm(index)
+      const slice = {
+        index,
+        ...(positionMm !== undefined && { positionMm }),
+        positive,
+        ...(classifications && { classification: classifications[index]! }),
+        ...(segmentations[index] && { segmentation: segmentations[index] }),
+        ...(isSegmented && isKnown && { lesionAreaMm2: areasMm2[index]! }),
+      }
+      return measurement ? withMask(slice, 'lungMask', measurement.lungMasks[index]!) : slice
+    }),
+    ...(scan.series && { series: scan.series }),
+    laterality: scan.laterality,
+    timing: clock.timing(),
+    warnings: [
+      ...scan.warnings,
+      ...decision.warnings,
+      ...(measured && 'reason' in measured ? [measured.reason] : []),
+      ...(classifier || isKnown ? [] : [assumedSpacingWarning]),
+    ],
+    disclaimer,
+  }
+}
+
+/** The slices of a case for one network after another: the first waits for them to be decoded. */
+class SlicesOnce {
+  #isDecoded = false
+
+  constructor(
+    readonly scan: Case,
+    readonly clock: Stopwatch,
+    readonly context: RunContext,
+    /** Whether a case too small for the default threshold is refused. */
+    readonly isDefault: boolean,
+  ) {}
+
+  next(): SliceStream {
+    const { scan, context } = this
+    const indices = this.#isDecoded ? scan.indices(context.signal) : this.#decode()
+    this.#isDecoded = true
+    return { scan, indices, isLastUse: false }
+  }
+
+  async *#decode(): AsyncGenerator<number> {
+    const { scan, clock, context } = this
+    for await (const index of this.isDefault ? decidable(scan, context) : streamSlices(scan, context)) {
+      if (index === 0) clock.firstSlice()
+      yield index
+    }
+    clock.decoded()
+  }
+}
+
+type Part = Exclude<keyof Diagnosis['timing'], 'decodeMs' | 'totalMs'>
+
+class Stopwatch {
+  readonly #startMs = performance.now()
+  readonly #parts: Record<Part, number> = { classifyMs: 0, lungsMs: 0, segmentMs: 0, measureMs: 0 }
+  #decodeMs = 0
+  #firstSliceMs = 0
+
+  firstSlice(): void {
+    this.#firstSliceMs = performance.now()
+  }
+
+  decoded(): void {
+    this.#decodeMs = performance.now() - this.#startMs
+  }
+
+  /** Waiting for the first slice is no part's time but decoding's. */
+  async time<T>(part: Part, work: () => Promise<T>): Promise<T> {
+    const startMs = performance.now()
+    const result = await work()
+    this.#parts[part] = performance.now() - Math.max(startMs, this.#firstSliceMs)
+    return result
+  }
+
+  timing(): Diagnosis['timing'] {
+    return { decodeMs: this.#decodeMs, ...this.#parts, totalMs: performance.now() - this.#startMs }
   }
 }
 

@@ -88,8 +88,11 @@ export type {
   Classification,
   DiagnosedSlice,
   Diagnosis,
+  Involvement,
   Lesion,
+  LungPart,
   Segmentation,
+  VolumeLesion,
 } from './run/results'
 export type { Run, RunOptions } from './run/run'
 export { type SegmentOptions, segment } from './segment'

@@ -84,6 +84,7 @@ interface ModelDescription {
   mean: [number, number, number]
   deviation: [number, number, number]
   window: { center: number; width: number }
+  minLesionAreaMm2: number
   memoryBytes: number
   disposed: boolean
   provenance?: Record<string, unknown>
@@ -146,6 +147,11 @@ export class Model implements AsyncDisposable {
   /** Which values it sees as 0 to 1 where they are in HU: of DICOM, NIfTI and the like. `train` sets it; else it is −600/1500. */
   get window(): { center: number; width: number } {
     return this.#describe().window
+  }
+
+  /** Of a segmenter, mm²: without a classifier, slices with more lesion than this are positive. Calibrated, else 0. */
+  get minLesionAreaMm2(): number {
+    return this.#describe().minLesionAreaMm2
   }
 
   /** The settings that it was trained with, if it was trained by this library. */

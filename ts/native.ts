@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { JcsError, toJcsError } from './base/errors'
 import type { DecodedImage } from './images'
-import type { Lesion } from './run/results'
+import type { Involvement, Lesion } from './run/results'
 
 /** Values row by row; images and maps are NCHW. */
 export interface Tensor {
@@ -100,6 +100,14 @@ export interface NativeSliceStore {
   readonly size: number
 }
 
+export interface NativeMeasurement {
+  /** The lungs, without what was none. */
+  lungMasks: NativeMask[]
+  /** By slice, inside the lungs. */
+  lesionAreasMm2: number[]
+  involvement: Involvement
+}
+
 export interface NativeEvaluation {
   probabilities: Float32Array
   metrics: Record<string, number>
@@ -137,14 +145,23 @@ interface Addon {
     cancellation: NativeCancellation | undefined,
     onEvent: (event: Json) => void,
   ): Promise<Record<string, number>>
-  /** The paper's rule. */
+  /** The paper's rule. `isPhysical`: the slice threshold came from millimetres. */
   decideCase(
-    probabilities: Float32Array,
-    probabilityThreshold: number,
+    scores: Float32Array,
+    scoreThreshold: number,
     sliceThreshold: number,
+    isPhysical: boolean,
   ): { positive: boolean; positiveSlices: number; warnings: string[] }
   /** CASE_TOO_SMALL for a case that could not be positive under the default threshold. */
   requireDecidable(slices: number, defaultSliceThreshold: number): void
+  /** Of slices of `store` in the patient's order, with a mask for each. */
+  measureCase(
+    store: NativeSliceStore,
+    slices: readonly number[],
+    lungs: readonly NativeMask[],
+    lesions: readonly NativeMask[],
+    cancellation?: NativeCancellation,
+  ): Promise<NativeMeasurement | { reason: string }>
   segmentationMetrics(probabilities: Float32Array, truth: Uint8Array): Record<string, number>
   classificationMetrics(
     probabilities: Float32Array,

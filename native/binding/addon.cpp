@@ -6,6 +6,7 @@
 #include "binding/addon_data.h"
 #include "binding/cancellation.h"
 #include "binding/diagnosis.h"
+#include "binding/measurement.h"
 #include "binding/metrics.h"
 #include "binding/model_object.h"
 #include "binding/results.h"
@@ -59,6 +60,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   defineDiagnosis(env, exports);
   defineTraining(env, exports);
   defineMetrics(env, exports);
+  defineMeasurement(env, exports);
   exports.Set("devices", Napi::Function::New(env, devices));
   exports.Set("networks", Napi::Function::New(env, networkList));
   return exports;

@@ -13,9 +13,10 @@ namespace {
 
 Napi::Value decide(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    const auto probabilities = toFloats(info[0], "probabilities");
-    const CaseRule rule{toNumber(info[1], "probabilityThreshold"), toWhole(info[2], "sliceThreshold", 0)};
-    const CaseDecision decision = decideCase(probabilities, rule);
+    const auto scores = toFloats(info[0], "scores");
+    const CaseRule rule{toNumber(info[1], "scoreThreshold"), toWhole(info[2], "sliceThreshold", 0),
+                        toBoolean(info[3], "isPhysical")};
+    const CaseDecision decision = decideCase(scores, rule);
     const auto object = Napi::Object::New(info.Env());
     object.Set("positive", decision.positive);
     object.Set("positiveSlices", static_cast<double>(decision.positiveSlices));

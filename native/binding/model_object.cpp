@@ -137,6 +137,7 @@ Napi::Value ModelObject::describe(const Napi::CallbackInfo& info) {
               {"mean", metadata.mean},
               {"deviation", metadata.deviation},
               {"window", {{"center", metadata.window.center}, {"width", metadata.window.width}}},
+              {"minLesionAreaMm2", metadata.minLesionAreaMm2},
               {"memoryBytes", model_->memoryBytes()},
               {"disposed", model_->disposed()}};
     if (!metadata.provenance.empty()) json["provenance"] = Json::parse(metadata.provenance);
@@ -196,7 +197,7 @@ Napi::Value ModelObject::classify(const Napi::CallbackInfo& info) {
     const auto store = SliceStoreObject::unwrap(info[0]);
     const Napi::Object options = toObject(info[2], "options");
     const bool explain = toBoolean(options.Get("explain"), "explain");
-    const CaseRule rule{.probabilityThreshold = toNumber(options.Get("threshold"), "threshold")};
+    const CaseRule rule{.scoreThreshold = toNumber(options.Get("threshold"), "threshold")};
     const int64_t batchSize = toBatchSize(options.Get("batchSize"));
     return start(info, info[3], [=, indices = toSliceIndices(info[1])](Model& model, auto* cancelled) {
       auto results = std::make_shared<std::vector<SliceClassification>>(

@@ -33,6 +33,13 @@ Napi::Value MaskObject::wrap(Napi::Env env, BitMask mask) {
   return AddonData::of(env).maskConstructor.New({Napi::External<BitMask>::New(env, &mask)});
 }
 
+const BitMask& MaskObject::unwrap(const Napi::Value& value) {
+  const bool known =
+      value.IsObject() && value.As<Napi::Object>().InstanceOf(AddonData::of(value.Env()).maskConstructor.Value());
+  require(known, errors::kInvalidType, "expected a mask made by segmentation");
+  return MaskObject::Unwrap(value.As<Napi::Object>())->mask_;
+}
+
 MaskObject::MaskObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   guarded(info.Env(), [&] {
     require(info.Length() == 1 && info[0].IsExternal(), errors::kInvalidType, "masks are made by segmentation");

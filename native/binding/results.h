@@ -11,6 +11,8 @@ class MaskObject : public Napi::ObjectWrap<MaskObject> {
  public:
   static void define(Napi::Env env, Napi::Object exports);
   static Napi::Value wrap(Napi::Env env, BitMask mask);
+  /// INVALID_TYPE for what is no mask.
+  static const BitMask& unwrap(const Napi::Value& value);
 
   explicit MaskObject(const Napi::CallbackInfo& info);
   ~MaskObject() override;

@@ -12,14 +12,14 @@ namespace {
 /// Cases of fewer slices are unlike those that slice thresholds were calibrated on (250 to 400 slices).
 constexpr int64_t kCalibratedSlices = 250;
 
-std::vector<std::string> remarks(int64_t slices, int64_t sliceThreshold) {
+std::vector<std::string> remarks(int64_t slices, const CaseRule& rule) {
   const std::string size = "The case has " + std::to_string(slices) + " slices";
-  const std::string threshold = std::to_string(sliceThreshold);
+  const std::string threshold = std::to_string(rule.sliceThreshold);
   std::vector<std::string> warnings;
-  if (slices <= sliceThreshold)
+  if (slices <= rule.sliceThreshold)
     warnings.push_back(size + ", so more than " + threshold +
                        " can never be positive: it is negative whatever it shows.");
-  if (slices < kCalibratedSlices)
+  if (slices < kCalibratedSlices && !rule.isPhysical)
     warnings.push_back(size + "; slice thresholds were calibrated on cases of 250 to 400 thin slices, and " +
                        threshold + " may not suit it.");
   return warnings;
@@ -31,13 +31,12 @@ double share(std::ptrdiff_t part, std::ptrdiff_t whole) {
 
 }  // namespace
 
-CaseDecision decideCase(std::span<const float> probabilities, const CaseRule& rule) {
-  require(!probabilities.empty(), errors::kEmptyDataset, "the case has no slices");
+CaseDecision decideCase(std::span<const float> scores, const CaseRule& rule) {
+  require(!scores.empty(), errors::kEmptyDataset, "the case has no slices");
   CaseDecision decision;
-  decision.positiveSlices =
-      std::ranges::count_if(probabilities, [&](float probability) { return rule.isPositiveSlice(probability); });
+  decision.positiveSlices = std::ranges::count_if(scores, [&](float score) { return rule.isPositiveSlice(score); });
   decision.positive = rule.isPositiveCase(decision.positiveSlices);
-  decision.warnings = remarks(static_cast<int64_t>(probabilities.size()), rule.sliceThreshold);
+  decision.warnings = remarks(static_cast<int64_t>(scores.size()), rule);
   return decision;
 }
 

@@ -7,13 +7,15 @@
 
 namespace jcs {
 
-/// The paper's joint diagnosis (table IV): a slice is positive when its probability of infection
-/// exceeds one threshold, a case when more of its slices are positive than another says.
+/// The paper's joint diagnosis (table IV): a slice is positive when its score exceeds one threshold, a case when more
+/// of its slices are positive than another says. The paper's score is the probability of infection; without a
+/// classifier it is the area of the lesions.
 struct CaseRule {
-  double probabilityThreshold = 0.5;
+  double scoreThreshold = 0.5;
   int64_t sliceThreshold = 0;
+  bool isPhysical = false;  ///< `sliceThreshold` came from millimetres, so it suits any distance of slices
 
-  bool isPositiveSlice(float probability) const { return static_cast<double>(probability) > probabilityThreshold; }
+  bool isPositiveSlice(float score) const { return static_cast<double>(score) > scoreThreshold; }
   bool isPositiveCase(int64_t positiveSlices) const { return positiveSlices > sliceThreshold; }
 };
 
@@ -23,8 +25,8 @@ struct CaseDecision {
   std::vector<std::string> warnings;  ///< full sentences, of cases unlike those that thresholds were calibrated on
 };
 
-/// `probabilities`: of infection, one a slice. EMPTY_DATASET without slices.
-CaseDecision decideCase(std::span<const float> probabilities, const CaseRule& rule);
+/// `scores`: one a slice. EMPTY_DATASET without slices.
+CaseDecision decideCase(std::span<const float> scores, const CaseRule& rule);
 
 /// CASE_TOO_SMALL for a case that could not be positive whatever it showed, under a threshold that its caller did not
 /// choose.

@@ -61,14 +61,14 @@ ClassifierEvaluation evaluateClassifier(Model& model, const SliceStore& dataset,
   }
   require(!labels.empty(), errors::kEmptyDataset, "no sample of the dataset has a label to evaluate against");
   evaluation.metrics = classificationMetrics(probabilities, labels, probabilityThreshold);
-  evaluation.cases = casesOf(dataset, evaluation.probabilities, {.probabilityThreshold = probabilityThreshold});
+  evaluation.cases = casesOf(dataset, evaluation.probabilities, {.scoreThreshold = probabilityThreshold});
   return evaluation;
 }
 
 Metrics evaluate(Model& model, const SliceStore& dataset, int64_t batchSize, const EvaluationProgress& progress,
                  const std::atomic<bool>* cancelled) {
   if (model.task() == Task::kClassification)
-    return evaluateClassifier(model, dataset, batchSize, CaseRule().probabilityThreshold, progress, cancelled).metrics;
+    return evaluateClassifier(model, dataset, batchSize, CaseRule().scoreThreshold, progress, cancelled).metrics;
   SegmentationScores scores;
   SegmentationRequest request;
   request.probabilities = true;

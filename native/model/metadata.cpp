@@ -61,6 +61,7 @@ std::map<std::string, std::string> toSafetensors(const ModelMetadata& metadata) 
             {"mean", metadata.mean},
             {"deviation", metadata.deviation},
             {"window", {{"center", metadata.window.center}, {"width", metadata.window.width}}}};
+  if (metadata.minLesionAreaMm2 > 0) json["minLesionAreaMm2"] = metadata.minLesionAreaMm2;
   if (!metadata.provenance.empty()) json["provenance"] = Json::parse(metadata.provenance);
   return {{"format", "pt"}, {kKey, json.dump()}};
 }
@@ -85,6 +86,8 @@ std::optional<ModelMetadata> fromSafetensors(const std::map<std::string, std::st
       metadata.window = {window.at("center").get<double>(), window.at("width").get<double>()};
       validate(metadata.window, "it");
     }
+    metadata.minLesionAreaMm2 = json.value("minLesionAreaMm2", 0.0);
+    if (!(metadata.minLesionAreaMm2 >= 0)) corrupt("minLesionAreaMm2 is negative");
     if (json.contains("provenance")) metadata.provenance = json["provenance"].dump();
     if (metadata.inputSize < kSmallestInput || metadata.inputSize > 16384) corrupt("inputSize is out of range");
     for (size_t i = 0; i < 3; ++i)

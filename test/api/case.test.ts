@@ -33,7 +33,7 @@ t.test('a case is decoded once, whatever is done with it', async (t) => {
   t.equal(scan.total, 5)
   const diagnosis = await diagnose({ classifier, segmenter }, scan, positive)
   t.same(
-    diagnosis.slices.map(({ classification }) => classification.probability),
+    diagnosis.slices.map(({ classification }) => classification?.probability),
     first.map(({ probability }) => probability),
   )
   const segmentations = await segment(segmenter, scan)

@@ -27,13 +27,15 @@ function diagnosis(change: Partial<Diagnosis> = {}): Diagnosis {
   const activationMap = { data: new Float32Array(side * side).fill(0.5), width: side, height: side }
   return {
     positive: true,
+    basis: 'classifier',
     positiveSlices: 1,
     totalSlices: 2,
     sliceThreshold: 0,
     slices: [
-      { index: 0, classification: { probability: 0.031, positive: false } },
+      { index: 0, positive: false, classification: { probability: 0.031, positive: false } },
       {
         index: 1,
+        positive: true,
         classification: { probability: 0.87, positive: true, activationMap },
         segmentation: {
           width: side,
@@ -57,7 +59,7 @@ function diagnosis(change: Partial<Diagnosis> = {}): Diagnosis {
       },
     ],
     laterality: 'image',
-    timing: { decodeMs: 3, classifyMs: 20, segmentMs: 1500, totalMs: 1523 },
+    timing: { decodeMs: 3, classifyMs: 20, lungsMs: 0, segmentMs: 1500, measureMs: 0, totalMs: 1523 },
     warnings: [`The case has 2 slices ${hostile}`],
     disclaimer,
     ...change,
@@ -87,7 +89,11 @@ t.test('a diagnosis: verdict, lesions with the fields of figure 6, notices, all 
 })
 
 t.test('a negative case says so and claims no lesions', async (t) => {
-  const slices = diagnosis().slices.map(({ index, classification }) => ({ index, classification }))
+  const slices = diagnosis().slices.map(({ index, positive, classification }) => ({
+    index,
+    positive,
+    classification: classification!,
+  }))
   const page = await diagnosisReport(
     diagnosis({ positive: false, sliceThreshold: 1, slices, warnings: [] }),
     [gray, gray],

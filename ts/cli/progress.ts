@@ -15,6 +15,7 @@ const titles: Record<ProgressEvent['phase'], string> = {
   compile: 'compiling',
   classify: 'classifying',
   segment: 'segmenting',
+  lungs: 'finding lungs',
   train: 'training',
   validate: 'validating',
   checkpoint: 'checkpoint',

@@ -1,4 +1,5 @@
-import type { NativeModel, NativeSegmentation } from '../native'
+import { JcsError } from '../base/errors'
+import type { NativeMask, NativeModel, NativeSegmentation } from '../native'
 import type { Segmentation } from '../run/results'
 import type { RunContext } from '../run/run'
 import { inferSlices, type SliceStream } from './slices'
@@ -17,17 +18,19 @@ export const segmentDefaults = {
   minAreaPixels: 1,
 } as const
 
+/** `lungs`: what is segmented is not lesions but lungs, which are not reported slice by slice. */
 export function segmentSlices(
   native: NativeModel,
   slices: SliceStream,
   { batchSize, threshold, probabilities, minAreaPixels }: SegmentationSettings,
   context: RunContext,
+  phase: 'segment' | 'lungs' = 'segment',
 ): Promise<Segmentation[]> {
   const request = { threshold, probabilities, minAreaPixels, batchSize }
   return inferSlices(
     slices,
     {
-      phase: 'segment',
+      phase,
       batchSize,
       infer: async (store, batch, start) => {
         const found = await start((cancellation) =>
@@ -35,16 +38,37 @@ export function segmentSlices(
         )
         return found.map(toSegmentation)
       },
-      toEvent: (segmentation, place) => ({ phase: 'segment', kind: 'slice', segmentation, ...place }),
+      ...(phase === 'segment' && {
+        toEvent: (segmentation, place) => ({ phase: 'segment', kind: 'slice', segmentation, ...place }),
+      }),
     },
     context,
   )
 }
 
+const nativeMasks = new WeakMap<Segmentation, NativeMask>()
+
+function toSegmentation({ mask, ...rest }: NativeSegmentation): Segmentation {
+  const segmentation = withMask(rest, 'mask', mask)
+  nativeMasks.set(segmentation, mask)
+  return segmentation
+}
+
+/** Of what this module made. */
+export function nativeMaskOf(segmentation: Segmentation): NativeMask {
+  const mask = nativeMasks.get(segmentation)
+  if (!mask) throw new JcsError('INTERNAL', 'a segmentation has no native mask')
+  return mask
+}
+
 /** The mask stays native, one bit a pixel, until it is first read. A property of its own, so that copies have it too. */
-function toSegmentation({ mask: native, ...rest }: NativeSegmentation): Segmentation {
+export function withMask<T extends object, Name extends string>(
+  target: T,
+  name: Name,
+  native: NativeMask,
+): T & Record<Name, Uint8Array> {
   let mask: Uint8Array | undefined
-  return Object.defineProperty(rest, 'mask', {
+  return Object.defineProperty(target, name, {
     enumerable: true,
     configurable: true,
     get: () => {
@@ -54,5 +78,5 @@ function toSegmentation({ mask: native, ...rest }: NativeSegmentation): Segmenta
     set: (value: Uint8Array) => {
       mask = value
     },
-  }) as Segmentation
+  }) as T & Record<Name, Uint8Array>
 }

@@ -1,7 +1,7 @@
 import type { Case, SliceStore } from '../cases'
 import { type StartNative, withNativeCalls } from '../native'
 import { mapBatches, Rate } from '../run/batches'
-import type { ClassifyProgress, ProgressEvent, SegmentProgress } from '../run/progress'
+import type { ClassifyProgress, LungsProgress, ProgressEvent, SegmentProgress } from '../run/progress'
 import type { RunContext } from '../run/run'
 
 /** Slices of a case on their way to a network. */
@@ -19,12 +19,12 @@ export function streamSlices(scan: Case, { signal, emit }: RunContext): AsyncGen
 }
 
 interface Inference<Result> {
-  phase: 'classify' | 'segment'
+  phase: 'classify' | 'segment' | 'lungs'
   batchSize: number
   /** Runs the network on a batch. */
   infer: (store: SliceStore, batch: number[], start: StartNative) => Promise<Result[]>
-  /** The event that carries a result. */
-  toEvent: (result: Result, place: { index: number; done: number; total?: number }) => ProgressEvent
+  /** The event that carries a result, where results are reported one by one. */
+  toEvent?: (result: Result, place: { index: number; done: number; total?: number }) => ProgressEvent
 }
 
 /** Runs a network on full batches; gives the results in the order of the slices, and reports each as it comes. */
@@ -41,11 +41,11 @@ export function inferSlices<Result>(
       if (isLastUse) scan.store.release(results.length, results.length + inferred.length)
       for (const result of inferred) {
         const index = results.push(result) - 1
-        await emit(toEvent(result, { index, ...counted(index + 1, scan.total) }))
+        if (toEvent) await emit(toEvent(result, { index, ...counted(index + 1, scan.total) }))
       }
       const done = results.length
       const progress = { phase, ...counted(done, scan.total), ...rate.of(done, scan.total) }
-      emit(progress as ClassifyProgress | SegmentProgress)
+      emit(progress as ClassifyProgress | SegmentProgress | LungsProgress)
     }
     return results
   })

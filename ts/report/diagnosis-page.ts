@@ -49,6 +49,8 @@ button { font: inherit; font-size: 1.2rem; line-height: 1; width: 36px; height: 
 .no-lesions .lesions { display: none !important; }
 .lesion-list { max-height: 420px; overflow: auto; }
 .lesion-list thead th { position: sticky; top: 0; background: var(--card); }
+tr.total th, tr.total td { font-weight: 650; }
+tbody th { text-align: left; font-weight: 400; }
 .number { text-align: right; padding-right: 24px; }
 a { color: var(--accent); }
 @media print { .strip, .lesion-list { max-height: none; } .controls { display: none; } }

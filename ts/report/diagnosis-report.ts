@@ -6,6 +6,7 @@ import type { DiagnosedSlice, Diagnosis } from '../run/results'
 import { heatColor } from './colormap'
 import { diagnosisScript, diagnosisStyle } from './diagnosis-page'
 import { type Html, html } from './html'
+import { involvementCard } from './involvement-card'
 import { factTable, notes, page } from './page'
 import { type SlicePictures, slicePictures } from './slice-pictures'
 
@@ -49,7 +50,8 @@ export async function diagnosisReport(
   if (pictures.length < diagnosis.slices.length) throw differentCount(diagnosis, `${pictures.length}`)
   const content = html`
 ${verdictCard(diagnosis)}
-${probabilityCard(diagnosis)}
+${diagnosis.involvement && involvementCard(diagnosis.involvement)}
+${scoreCard(diagnosis)}
 ${viewerCard(diagnosis, pictures)}
 ${lesionCard(diagnosis)}
 ${notes(diagnosis.warnings)}
@@ -70,17 +72,29 @@ function differentCount(diagnosis: Diagnosis, given: string): JcsError {
   )
 }
 
-function verdictCard({ positive, positiveSlices, totalSlices, sliceThreshold, slices }: Diagnosis): Html {
+/** What made slices positive, in a sentence for whoever reads nothing else. */
+function basisSentence({ basis, minLesionAreaMm2 }: Diagnosis): string {
+  return basis === 'classifier'
+    ? 'Slices are positive by the classifier (joint diagnosis).'
+    : `No classifier: slices are positive by the area of their lesions, above ${mm2(minLesionAreaMm2 ?? 0)}.`
+}
+
+function thresholdText({ sliceThreshold, sliceThresholdMm }: Diagnosis): string {
+  return sliceThresholdMm === undefined ? `${sliceThreshold}` : `${sliceThreshold} (${sliceThresholdMm} mm)`
+}
+
+function verdictCard(diagnosis: Diagnosis): Html {
+  const { positive, positiveSlices, totalSlices, sliceThreshold, slices } = diagnosis
   const lesions = slices.flatMap(({ segmentation }) => segmentation?.lesions ?? [])
   const position = (count: number) => `${((100 * count) / totalSlices).toFixed(2)}%`
-  const mm2 = slices.every(({ segmentation }) => !segmentation || segmentation.areaMm2 !== undefined)
+  const isMm2 = slices.every(({ segmentation }) => !segmentation || segmentation.areaMm2 !== undefined)
   const largest = slices.reduce((most, { segmentation }) => Math.max(most, segmentation?.areaPixels ?? 0), 0)
   const largestMm2 = slices.reduce((most, { segmentation }) => Math.max(most, segmentation?.areaMm2 ?? 0), 0)
   return html`
 <section class="card verdict ${positive ? 'is-positive' : 'is-negative'}">
   <div>
     <p class="word">${positive ? 'Positive' : 'Negative'}</p>
-    <p class="reason">${positiveSlices} of ${totalSlices} slices are positive; a case is positive with more than ${sliceThreshold}.</p>
+    <p class="reason">${positiveSlices} of ${totalSlices} slices are positive; a case is positive with more than ${thresholdText(diagnosis)}. ${basisSentence(diagnosis)}</p>
     <div class="gauge" role="img" aria-label="${positiveSlices} positive slices against a threshold of ${sliceThreshold}">
       <span class="fill" style="width:${position(positiveSlices)}"></span>
       ${sliceThreshold < totalSlices && html`<span class="mark" style="left:${position(sliceThreshold)}"></span>`}
@@ -90,23 +104,25 @@ function verdictCard({ positive, positiveSlices, totalSlices, sliceThreshold, sl
     <div class="tile"><dt>positive slices</dt><dd>${positiveSlices}</dd></div>
     <div class="tile"><dt>slice threshold</dt><dd>${sliceThreshold}</dd></div>
     ${
-      positive &&
+      isSegmented(diagnosis) &&
       html`<div class="tile"><dt>lesions, all slices</dt><dd>${lesions.length}</dd></div>
-    <div class="tile"><dt>largest lesion area in a slice</dt><dd>${mm2 ? `${Math.round(largestMm2)}\u00a0mm²` : `${largest} px`}</dd></div>`
+    <div class="tile"><dt>largest lesion area in a slice</dt><dd>${isMm2 ? mm2(largestMm2) : `${largest} px`}</dd></div>`
     }
   </dl>
 </section>`
 }
 
 /** One bar a slice. Positive and negative differ in colour and, for whoever does not see it, in a dot below the axis. */
-function probabilityCard({ slices }: Diagnosis): Html {
+function scoreCard(diagnosis: Diagnosis): Html {
+  const { slices, basis } = diagnosis
+  const most = scaleOf(diagnosis)
   const plot = { left: 34, right: 1000, top: 8, bottom: 168, height: 204 }
   const step = (plot.right - plot.left) / slices.length
   const toX = (index: number) => plot.left + index * step
-  const toY = (probability: number) => plot.bottom - probability * (plot.bottom - plot.top)
+  const toY = (share: number) => plot.bottom - share * (plot.bottom - plot.top)
   const levels = [0, 0.5, 1].map(
     (at) => html`<line class="level" x1="${plot.left}" x2="${plot.right}" y1="${toY(at)}" y2="${toY(at)}"/>
-    <text x="${plot.left - 8}" y="${toY(at) + 4}" text-anchor="end">${at}</text>`,
+    <text x="${plot.left - 8}" y="${toY(at) + 4}" text-anchor="end">${Number((at * most).toPrecision(2))}</text>`,
   )
   const labels = slices
     .filter((_, i) => i === 0 || (i + 1) % labelStep(slices.length) === 0)
@@ -114,23 +130,51 @@ function probabilityCard({ slices }: Diagnosis): Html {
       ({ index }) =>
         html`<text x="${fixed(toX(index + 0.5))}" y="${plot.height - 4}" text-anchor="middle">${index + 1}</text>`,
     )
-  const bars = slices.map(({ index, classification: { probability, positive } }) => {
-    const sort = positive ? 'positive' : 'negative'
-    // A probability of zero is still a bar that can be seen.
-    const top = toY(Math.max(probability, 0.006))
-    return html`<a href="#slice-${index + 1}" data-slice="${index}" class="bar ${sort}"><title>slice ${index + 1}: ${percent(probability)}, ${sort}</title>
+  const bars = slices.map((slice) => {
+    const { index, positive } = slice
+    const sort = sortOf(slice)
+    // Zero is still a bar that can be seen.
+    const top = toY(Math.max(scoreOf(slice) / most, 0.006))
+    return html`<a href="#slice-${index + 1}" data-slice="${index}" class="bar ${sort}"><title>slice ${index + 1}: ${scoreText(slice)}, ${sort}</title>
       <rect class="reach" x="${fixed(toX(index))}" y="0" width="${fixed(step)}" height="${plot.height}"/>
       <rect class="value" x="${fixed(toX(index + 0.12))}" y="${fixed(top)}" width="${fixed(0.76 * step)}" height="${fixed(plot.bottom - top)}"/>
       ${positive && html`<circle cx="${fixed(toX(index + 0.5))}" cy="${plot.bottom + 9}" r="${fixed(Math.min(4, 0.35 * step))}"/>`}</a>`
   })
   return html`
 <section class="card">
-  <h2>Probability of infection, slice by slice</h2>
+  <h2>${basis === 'classifier' ? 'Probability of infection' : 'Lesion area in mm²'}, slice by slice</h2>
   <svg viewBox="0 0 ${plot.right} ${plot.height}" class="bar-chart" role="group" aria-label="one bar for each slice">
     ${levels}${labels}${bars}
   </svg>
   <p class="hint"><span class="key positive"></span> positive, with a dot below <span class="key negative"></span> negative. Choose a bar to see its slice.</p>
 </section>`
+}
+
+/** By the classifier, or without one by lesion area: the score that made the slice positive or not. */
+function scoreOf({ classification, lesionAreaMm2, segmentation }: DiagnosedSlice): number {
+  return classification?.probability ?? lesionAreaMm2 ?? segmentation?.areaPixels ?? 0
+}
+
+function scoreText(slice: DiagnosedSlice): string {
+  const { classification, lesionAreaMm2, segmentation } = slice
+  if (classification) return percent(classification.probability)
+  return lesionAreaMm2 === undefined ? `${segmentation?.areaPixels ?? 0} px` : mm2(lesionAreaMm2)
+}
+
+function scaleOf({ basis, slices }: Diagnosis): number {
+  return basis === 'classifier' ? 1 : Math.max(...slices.map(scoreOf)) || 1
+}
+
+function sortOf({ positive }: DiagnosedSlice): 'positive' | 'negative' {
+  return positive ? 'positive' : 'negative'
+}
+
+function isSegmented({ slices }: Diagnosis): boolean {
+  return slices.some(({ segmentation }) => segmentation)
+}
+
+function mm2(area: number): string {
+  return `${Math.round(area)}\u00a0mm²`
 }
 
 function fixed(value: number): string {
@@ -141,7 +185,9 @@ function labelStep(count: number): number {
   return [1, 2, 5, 10, 20, 50, 100].find((step) => count / step <= 20) ?? 200
 }
 
-function viewerCard({ slices, positive, laterality }: Diagnosis, pictures: readonly SlicePictures[]): Html {
+function viewerCard(diagnosis: Diagnosis, pictures: readonly SlicePictures[]): Html {
+  const { slices, laterality } = diagnosis
+  const showsLesions = isSegmented(diagnosis)
   const mostInfected = slices.reduce(
     (best, slice) => (weight(slice) > weight(best) ? slice : best),
     slices[0] as DiagnosedSlice,
@@ -156,10 +202,10 @@ function viewerCard({ slices, positive, laterality }: Diagnosis, pictures: reado
     <input type="range" id="position" min="1" max="${slices.length}" value="${mostInfected.index + 1}" aria-label="slice">
     <button type="button" id="next" aria-label="next slice">›</button>
     <output id="caption"></output>
-    ${positive && html`<label><input type="checkbox" id="show-lesions" checked> show lesions</label>`}
+    ${showsLesions && html`<label><input type="checkbox" id="show-lesions" checked> show lesions</label>`}
   </div>
   <div class="stage">
-    <figure><div class="stack" id="stage-lesions"></div><figcaption>${positive ? html`<span class="key lesion"></span> lesions found by segmentation` : 'slice'}</figcaption></figure>
+    <figure><div class="stack" id="stage-lesions"></div><figcaption>${showsLesions ? html`<span class="key lesion"></span> lesions found by segmentation` : 'slice'}</figcaption></figure>
     ${hasMaps && html`<figure><div class="stack" id="stage-activation"></div><figcaption>activation map: what speaks for infection, none <span class="ramp" style="background:linear-gradient(90deg, ${stops})"></span> most</figcaption></figure>`}
   </div>
   <ol class="strip">
@@ -171,23 +217,22 @@ function viewerCard({ slices, positive, laterality }: Diagnosis, pictures: reado
 
 /** By lesion area, and by probability where nothing was segmented. */
 function weight({ segmentation, classification }: DiagnosedSlice): number {
-  return (segmentation?.areaPixels ?? 0) + classification.probability
+  return (segmentation?.areaPixels ?? 0) + (classification?.probability ?? 0)
 }
 
-function thumbnail(
-  { index, classification }: DiagnosedSlice,
-  { slice, lesions, activation }: SlicePictures,
-): Html {
-  const { probability, positive } = classification
-  const sort = positive ? 'positive' : 'negative'
-  return html`<li><a id="slice-${index + 1}" href="#viewer" class="thumb ${sort}" data-slice="${index}" data-caption="slice ${index + 1} · ${percent(probability)} · ${sort}">
+function thumbnail(diagnosed: DiagnosedSlice, { slice, lesions, activation }: SlicePictures): Html {
+  const { index } = diagnosed
+  const sort = sortOf(diagnosed)
+  const score = scoreText(diagnosed)
+  return html`<li><a id="slice-${index + 1}" href="#viewer" class="thumb ${sort}" data-slice="${index}" data-caption="slice ${index + 1} · ${score} · ${sort}">
     <span class="stack"><img class="base" alt="slice ${index + 1}" src="${slice}">${lesions && html`<img class="lesions" alt="" src="${lesions}">`}${activation && html`<img class="activation" alt="" src="${activation}">`}</span>
-    <span class="label">${index + 1}<span>${percent(probability)}</span></span></a></li>`
+    <span class="label">${index + 1}<span>${score}</span></span></a></li>`
 }
 
 /** The fields of figure 6 of the paper. */
-function lesionCard({ positive, slices, laterality }: Diagnosis): Html {
-  if (!positive) {
+function lesionCard(diagnosis: Diagnosis): Html {
+  const { slices, laterality } = diagnosis
+  if (!isSegmented(diagnosis)) {
     return html`<section class="card"><h2>Lesions</h2><p>The case is negative, so its lesions were not segmented.</p></section>`
   }
   const rows = slices.flatMap(({ index, segmentation }) =>
@@ -235,7 +280,9 @@ function timingCard({ timing }: Diagnosis): Html {
   return html`<section class="card"><h2>Time</h2>${factTable([
     ['decoding', ms(timing.decodeMs)],
     ['classification', ms(timing.classifyMs)],
+    ['finding lungs', ms(timing.lungsMs)],
     ['segmentation', ms(timing.segmentMs)],
+    ['measuring', ms(timing.measureMs)],
     ['whole case', ms(timing.totalMs)],
   ])}</section>`
 }

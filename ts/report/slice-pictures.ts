@@ -20,7 +20,7 @@ export async function slicePictures(
 ): Promise<SlicePictures> {
   const fit = { width: side, height: side, fit: 'inside', withoutEnlargement: true } as const
   const slice = await slicePicture(image).resize(fit).webp({ quality: 88 }).toBuffer()
-  const map = classification.activationMap
+  const map = classification?.activationMap
   const activation =
     map &&
     (await layerPicture(activationLayer(map))

@@ -30,6 +30,11 @@ export interface SegmentProgress extends ProgressCounters {
   phase: 'segment'
 }
 
+/** Finding the lungs; counts slices. */
+export interface LungsProgress extends ProgressCounters {
+  phase: 'lungs'
+}
+
 /** After an optimiser step; `done` and `total` count the iterations of the whole run. */
 export interface TrainProgress extends ProgressCounters {
   phase: 'train'
@@ -93,6 +98,7 @@ export type ProgressEvent =
   | CompileProgress
   | ClassifyProgress
   | SegmentProgress
+  | LungsProgress
   | TrainProgress
   | ValidateProgress
   | CheckpointProgress

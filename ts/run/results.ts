@@ -45,21 +45,87 @@ export interface Segmentation {
   areaMm2?: number
 }
 
+/** How much of a part of the lungs is lesion. */
+export interface LungPart {
+  lungVolumeMl: number
+  /** Of the lesions inside the lungs. */
+  lesionVolumeMl: number
+  /** Lesion of lung, 0 to 100; 0 where there is no lung. */
+  percent: number
+}
+
+/** A lesion across slices: what of the lesion masks inside the lungs hangs together, at corners too. */
+export interface VolumeLesion {
+  volumeMl: number
+  /** Mean value in Hounsfield units; only of DICOM, NIfTI and signed pixels. */
+  meanHu?: number
+  /** Indices of slices. */
+  firstSlice: number
+  lastSlice: number
+  /** Centre of mass, pixels. */
+  x0: number
+  y0: number
+  side: 'left' | 'right'
+  third: 'upper' | 'middle' | 'lower'
+}
+
+/**
+ * Lesions measured against the lungs. Left and right are the patient's. Slices count with half the way to their
+ * neighbours, along the normal. Thirds are of the height over which slices show lung; a slice belongs to the third that
+ * its centre lies in. Lesions outside the lungs are in `lesionOutsideLungsMl` alone.
+ */
+export interface Involvement extends LungPart {
+  /** The patient's right lung first. */
+  sides: (LungPart & { side: 'left' | 'right' })[]
+  regions: (LungPart & { side: 'left' | 'right'; third: 'upper' | 'middle' | 'lower' })[]
+  lesionOutsideLungsMl: number
+  /**
+   * The six-zone CT score, 0 to 24: for the upper, middle and lower zone of each lung 0 without lesion, 1 below 25 %,
+   * 2 below 50 %, 3 below 75 %, else 4 (Yuan et al., PLoS ONE 15(3): e0230548, 2020). Zones are thirds of the height
+   * here, where radiologists take carina and inferior pulmonary vein.
+   */
+  severityScore: number
+  /** Largest first. */
+  lesions: VolumeLesion[]
+}
+
 export interface DiagnosedSlice {
   /** From 0, in the order of the case. */
   index: number
   /** Height along the normal of the slices, towards the head, mm; where the source tells it. Of use as a difference. */
   positionMm?: number
-  classification: Classification
-  /** Only of positive cases, and then of every slice, also of those that the classifier took for uninfected. */
+  /** By the classifier or, without one, by the area of its lesions. */
+  positive: boolean
+  /** Absent without a classifier. */
+  classification?: Classification
+  /**
+   * Of every slice of a positive case, also of those that the classifier took for uninfected; and of every slice where
+   * no classifier or a lung model was given.
+   */
   segmentation?: Segmentation
+  /** Of its lesions; inside the lungs where there is a lung model. Only when the source tells its pixel spacing. */
+  lesionAreaMm2?: number
+  /** `height * width`, row by row: 1 = lung. Where `involvement` is measured; made, and kept, when it is first read. */
+  lungMask?: Uint8Array
 }
 
 export interface Diagnosis {
   positive: boolean
+  /**
+   * What made slices positive: `classifier`, the paper's joint diagnosis, or `lesion-area`, no classifier at all: the
+   * area of what the segmenter outlined.
+   */
+  basis: 'classifier' | 'lesion-area'
   positiveSlices: number
   totalSlices: number
+  /** The case is positive with more positive slices than this. */
   sliceThreshold: number
+  /** What `sliceThreshold` was given as, if in millimetres. */
+  sliceThresholdMm?: number
+  /** With basis `lesion-area`: a slice is positive above it. */
+  minLesionAreaMm2?: number
+  /** With a lung model, of slices that tell their spacing and place; else `warnings` say why not. */
+  involvement?: Involvement
   slices: DiagnosedSlice[]
   /** What the case was made of, and what of the files given was left out; of DICOM and NIfTI. */
   series?: Series
@@ -69,7 +135,15 @@ export interface Diagnosis {
    * What each part took, from its first slice to its last. Decoding and classifying overlap, so the parts may add up to
    * more than `totalMs`.
    */
-  timing: { decodeMs: number; classifyMs: number; segmentMs: number; totalMs: number }
+  timing: {
+    decodeMs: number
+    classifyMs: number
+    /** Of the lung model. */
+    lungsMs: number
+    segmentMs: number
+    measureMs: number
+    totalMs: number
+  }
   /** What makes the result less certain, as full sentences. */
   warnings: string[]
   disclaimer: string

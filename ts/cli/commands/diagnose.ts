@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { throwIfAborted } from '../../base/abort'
 import { makeDirectory, writeFileAtomically } from '../../base/write-files'
-import { defaultSliceThreshold, diagnose } from '../../diagnose'
+import { type DiagnoseOptions, defaultSliceThreshold, diagnose } from '../../diagnose'
 import { loadModel } from '../../model'
 import { type Case, openCase } from '../../open-case'
 import { diagnosisReport, overlayPng } from '../../report'
@@ -13,6 +13,7 @@ import {
   addRunOptions,
   type ImageFlags,
   imageOptionsOf,
+  number,
   type RuntimeFlags,
   runtimeOf,
   wholeNumber,
@@ -21,9 +22,11 @@ import type { Session } from '../session'
 import { maskOf } from './segment'
 
 interface Flags extends RuntimeFlags, ImageFlags {
-  classifier: string
+  classifier?: string
   segmenter: string
-  sliceThreshold?: number
+  lungs?: string
+  sliceThreshold?: DiagnoseOptions['sliceThreshold']
+  minLesionArea?: number
   batchSize?: number
   explain?: boolean
   title?: string
@@ -33,17 +36,26 @@ interface Flags extends RuntimeFlags, ImageFlags {
 export function addDiagnose(program: Command, sessionFor: (flags: Flags) => Session): void {
   const command = program
     .command('diagnose')
-    .description('decide a case: classify all slices, segment them when the case is positive')
+    .description('decide a case: classify its slices, segment them, measure the lesions')
     .argument(
       '<case...>',
       'a directory of DICOM files or of pictures, a NIfTI volume, a multi-page TIFF, or slices in order',
     )
-    .requiredOption('-c, --classifier <file>', 'a trained classifier, .safetensors')
-    .requiredOption('-s, --segmenter <file>', 'a trained segmentation network, .safetensors')
+    .requiredOption('-s, --segmenter <file>', 'a network that outlines lesions, .safetensors')
+    .option(
+      '-c, --classifier <file>',
+      'a trained classifier: the case is decided by it; else by the area of lesions',
+    )
+    .option('-l, --lungs <file>', 'a network that outlines lungs: lesions are measured against them')
     .option(
       '--slice-threshold <n>',
-      `positive with more positive slices than this; default ${defaultSliceThreshold}, for 250 to 400 thin slices`,
-      wholeNumber,
+      `positive with more positive slices than this; default ${defaultSliceThreshold}, for 250 to 400 thin slices. Or in millimetres: 50mm`,
+      sliceThreshold,
+    )
+    .option(
+      '--min-lesion-area <mm2>',
+      "without a classifier: a slice is positive with more lesion; default the segmenter's",
+      number,
     )
     .option('--batch-size <n>', 'slices per run of the networks', wholeNumber)
     .option('--explain', 'activation maps as well')
@@ -54,20 +66,31 @@ export function addDiagnose(program: Command, sessionFor: (flags: Flags) => Sess
       `
 Examples:
   jcs diagnose case/ --classifier classifier.safetensors --segmenter segmenter.safetensors --out result/
-  jcs diagnose case/ -c classifier.safetensors -s segmenter.safetensors --slice-threshold 2 --json
+  jcs diagnose case/ -s segmenter.safetensors --lungs lungs.safetensors --slice-threshold 50mm --json
 
 With fewer than 250 slices the default threshold does not fit and the result says so; with no more slices than it,
 a --slice-threshold has to be given.`,
     )
   addRunOptions(addImageOptions(command)).action(async (paths: string[], flags: Flags) => {
     const session = sessionFor(flags)
-    const { sliceThreshold, batchSize, out, explain = false } = flags
-    using scan = openCase(paths, imageOptionsOf(flags))
-    await using classifier = await loadModel(flags.classifier, runtimeOf(flags))
+    const { sliceThreshold, minLesionArea, batchSize, out, explain = false } = flags
+    // Volumes over a gap are wrong.
+    const onGap = flags.onGap ?? (flags.lungs === undefined ? undefined : 'refuse')
+    using scan = openCase(paths, { ...imageOptionsOf(flags), onGap })
+    const load = async (file: string | undefined) =>
+      file === undefined ? undefined : await loadModel(file, runtimeOf(flags))
+    await using classifier = await load(flags.classifier)
     await using segmenter = await loadModel(flags.segmenter, runtimeOf(flags))
+    await using lungs = await load(flags.lungs)
     if (out) await makeDirectory(out)
     const diagnosis = await session.follow((controls) =>
-      diagnose({ classifier, segmenter }, scan, { sliceThreshold, batchSize, explain, ...controls }),
+      diagnose({ classifier, segmenter, lungs }, scan, {
+        sliceThreshold,
+        minLesionAreaMm2: minLesionArea,
+        batchSize,
+        explain,
+        ...controls,
+      }),
     )
     const document = {
       ...diagnosis,
@@ -84,6 +107,12 @@ a --slice-threshold has to be given.`,
   })
 }
 
+/** A number of slices, or millimetres of them. */
+function sliceThreshold(text: string): DiagnoseOptions['sliceThreshold'] {
+  const millimetres = /^(.+?) ?mm$/.exec(text)?.[1]
+  return millimetres === undefined ? wholeNumber(text) : { millimetres: number(millimetres) }
+}
+
 async function writePictures(
   out: string,
   scan: Case,
@@ -92,7 +121,7 @@ async function writePictures(
 ): Promise<void> {
   for (const { index, classification, segmentation } of diagnosis.slices) {
     throwIfAborted(signal)
-    const { activationMap } = classification
+    const activationMap = classification?.activationMap
     if (!segmentation && !activationMap) continue
     const picture = await overlayPng(await scan.image(index), {
       ...(segmentation && { lesions: maskOf(segmentation) }),
@@ -103,14 +132,36 @@ async function writePictures(
 }
 
 function describe(diagnosis: Diagnosis, out: string | undefined): string {
-  const { positive, positiveSlices, totalSlices, sliceThreshold, slices, timing, disclaimer } = diagnosis
+  const { positive, positiveSlices, totalSlices, slices, timing, disclaimer } = diagnosis
   const lesions = slices.reduce((sum, { segmentation }) => sum + (segmentation?.lesions.length ?? 0), 0)
+  const isSegmented = slices.some(({ segmentation }) => segmentation)
   return [
-    `${positive ? 'POSITIVE' : 'NEGATIVE'}: ${positiveSlices} of ${totalSlices} slices are positive, the threshold is ${sliceThreshold}`,
-    ...(positive ? [`${lesions} lesions in all slices`] : []),
+    `${positive ? 'POSITIVE' : 'NEGATIVE'}: ${positiveSlices} of ${totalSlices} slices are positive, the threshold is ${describeThreshold(diagnosis)}`,
+    ...describeBasis(diagnosis),
+    ...(isSegmented ? [`${lesions} lesions in all slices`] : []),
+    ...describeInvolvement(diagnosis),
     `${(timing.totalMs / 1000).toFixed(1)} s`,
     ...(out ? [`report: ${join(out, 'report.html')}`] : []),
     '',
     `${disclaimer}.`,
   ].join('\n')
+}
+
+function describeThreshold({ sliceThreshold, sliceThresholdMm }: Diagnosis): string {
+  return sliceThresholdMm === undefined ? `${sliceThreshold}` : `${sliceThreshold} (${sliceThresholdMm} mm)`
+}
+
+function describeBasis({ basis, minLesionAreaMm2 = 0 }: Diagnosis): string[] {
+  return basis === 'classifier'
+    ? []
+    : [`no classifier: a slice is positive with more than ${minLesionAreaMm2} mm² of lesions`]
+}
+
+function describeInvolvement({ involvement }: Diagnosis): string[] {
+  if (!involvement) return []
+  const { lungVolumeMl, lesionVolumeMl, sides, severityScore } = involvement
+  const parts = sides.map(({ side, percent }) => `${side} ${percent.toFixed(1)} %`)
+  return [
+    `lungs ${lungVolumeMl.toFixed(0)} ml, lesions ${lesionVolumeMl.toFixed(1)} ml: ${involvement.percent.toFixed(1)} % (${parts.join(', ')}), severity score ${severityScore} of 24`,
+  ]
 }

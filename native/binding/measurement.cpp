@@ -1,0 +1,131 @@
+#include "binding/measurement.h"
+
+#include "binding/cancellation.h"
+#include "binding/convert.h"
+#include "binding/results.h"
+#include "binding/slice_store_object.h"
+#include "measure/involvement.h"
+
+namespace jcs {
+
+namespace {
+
+struct Measurement {
+  StackGeometry geometry;
+  std::vector<BitMask> lungMasks;
+  Involvement involvement;
+};
+
+std::vector<BitMask> toMasks(const Napi::Value& value, size_t slices, const char* what) {
+  require(value.IsArray() && value.As<Napi::Array>().Length() == slices, errors::kInvalidArgument,
+          [&] { return std::string(what) + " must be an array with a mask for each slice"; });
+  std::vector<BitMask> masks;
+  for (uint32_t i = 0; i < slices; ++i) masks.push_back(MaskObject::unwrap(value.As<Napi::Array>().Get(i)));
+  return masks;
+}
+
+/// The patient's: images show it from the feet, or mirrored.
+const char* sideName(bool isImageRight, const StackGeometry& geometry) {
+  return isImageRight == geometry.rowsRunToPatientsLeft ? "left" : "right";
+}
+
+const char* nameOf(Third third) {
+  return third == Third::kUpper ? "upper" : third == Third::kMiddle ? "middle" : "lower";
+}
+
+void setPart(Napi::Object object, const PartInvolvement& part) {
+  object.Set("lungVolumeMl", part.lungMl);
+  object.Set("lesionVolumeMl", part.lesionMl);
+  object.Set("percent", part.percent());
+}
+
+Napi::Object fromLesion(Napi::Env env, const VolumeLesion& lesion, const StackGeometry& geometry) {
+  const auto object = Napi::Object::New(env);
+  object.Set("volumeMl", lesion.volumeMl);
+  if (lesion.meanHu) object.Set("meanHu", *lesion.meanHu);
+  object.Set("firstSlice", static_cast<double>(lesion.firstSlice));
+  object.Set("lastSlice", static_cast<double>(lesion.lastSlice));
+  object.Set("x0", lesion.x0);
+  object.Set("y0", lesion.y0);
+  object.Set("side", sideName(lesion.right, geometry));
+  object.Set("third", nameOf(lesion.third));
+  return object;
+}
+
+Napi::Object fromInvolvement(Napi::Env env, const Involvement& involvement, const StackGeometry& geometry) {
+  const auto object = Napi::Object::New(env);
+  setPart(object, involvement.total());
+  const auto sides = Napi::Array::New(env), regions = Napi::Array::New(env), lesions = Napi::Array::New(env);
+  // The patient's right first.
+  const bool imageLeftIsRight = std::string(sideName(false, geometry)) == "right";
+  for (const bool isImageRight : {!imageLeftIsRight, imageLeftIsRight}) {
+    const auto side = Napi::Object::New(env);
+    side.Set("side", sideName(isImageRight, geometry));
+    setPart(side, involvement.side(isImageRight));
+    sides.Set(sides.Length(), side);
+    for (const Third third : {Third::kUpper, Third::kMiddle, Third::kLower}) {
+      const auto region = Napi::Object::New(env);
+      region.Set("side", sideName(isImageRight, geometry));
+      region.Set("third", nameOf(third));
+      setPart(region, involvement.regions[isImageRight][static_cast<size_t>(third)]);
+      regions.Set(regions.Length(), region);
+    }
+  }
+  for (const VolumeLesion& lesion : involvement.lesions)
+    lesions.Set(lesions.Length(), fromLesion(env, lesion, geometry));
+  object.Set("sides", sides);
+  object.Set("regions", regions);
+  object.Set("lesionOutsideLungsMl", involvement.outsideMl);
+  object.Set("severityScore", involvement.severityScore());
+  object.Set("lesions", lesions);
+  return object;
+}
+
+Napi::Value fromMeasurement(Napi::Env env, Measurement& measurement) {
+  const auto object = Napi::Object::New(env);
+  const auto masks = Napi::Array::New(env), areas = Napi::Array::New(env);
+  for (BitMask& mask : measurement.lungMasks) masks.Set(masks.Length(), MaskObject::wrap(env, std::move(mask)));
+  for (const double area : measurement.involvement.lesionAreasMm2) areas.Set(areas.Length(), area);
+  object.Set("lungMasks", masks);
+  object.Set("lesionAreasMm2", areas);
+  object.Set("involvement", fromInvolvement(env, measurement.involvement, measurement.geometry));
+  return object;
+}
+
+Napi::Value measureCase(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const auto store = SliceStoreObject::unwrap(info[0]);
+    const auto indices = toSliceIndices(info[1]);
+    auto lungMasks = toMasks(info[2], indices.size(), "lungs");
+    auto lesionMasks = toMasks(info[3], indices.size(), "lesions");
+    const auto work = [=](const CancelFlag&) -> Deferred::Convert {
+      const auto geometry = stackGeometry(*store, indices);
+      if (const auto* reason = std::get_if<std::string>(&geometry))
+        return [reason = *reason](Napi::Env env) -> Napi::Value {
+          const auto object = Napi::Object::New(env);
+          object.Set("reason", reason);
+          return object;
+        };
+      const auto measurement =
+          std::make_shared<Measurement>(Measurement{std::get<StackGeometry>(geometry), lungMasks, {}});
+      const Lungs lungs = findLungs(measurement->lungMasks, measurement->geometry);
+      measurement->involvement = measureInvolvement(lungs, lesionMasks, measurement->geometry, [&](size_t slice) {
+        std::vector<int16_t> hounsfield;
+        if (!store->info(indices[slice]).isSigned()) return hounsfield;
+        hounsfield.resize(static_cast<size_t>(measurement->geometry.width * measurement->geometry.height));
+        store->read(indices[slice], std::as_writable_bytes(std::span(hounsfield)));
+        return hounsfield;
+      });
+      return [measurement](Napi::Env env) { return fromMeasurement(env, *measurement); };
+    };
+    return AddonData::of(info.Env()).run(info.Env(), toCancelFlag(info[4]), work);
+  });
+}
+
+}  // namespace
+
+void defineMeasurement(Napi::Env env, Napi::Object exports) {
+  exports.Set("measureCase", Napi::Function::New(env, measureCase));
+}
+
+}  // namespace jcs

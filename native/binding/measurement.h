@@ -1,0 +1,10 @@
+#pragma once
+
+#include <napi.h>
+
+namespace jcs {
+
+/// `measureCase` (contract in ts/native.ts).
+void defineMeasurement(Napi::Env env, Napi::Object exports);
+
+}  // namespace jcs
