@@ -47,7 +47,7 @@ const typescriptLayers = {
   devices: ['native'],
   metrics: ['native', 'base'],
   model: ['native', 'base'],
-  inference: ['cases', 'native', 'run'],
+  inference: ['cases', 'native', 'run', 'base'],
   classify: ['inference', 'model', 'cases', 'run', 'images', 'base'],
   segment: ['inference', 'model', 'cases', 'run', 'images', 'base'],
   diagnosis: ['inference', 'cases', 'native', 'run', 'base'],
