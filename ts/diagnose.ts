@@ -53,9 +53,11 @@ export function diagnose(
       throw new JcsError('INVALID_ARGUMENT', 'explain needs a classifier: activation maps are its own')
     const minLesionAreaMm2 = settings.minLesionAreaMm2 ?? models.segmenter.minLesionAreaMm2
     const onGap = natives.lungs && !(slices instanceof Case) ? (options.onGap ?? 'refuse') : options.onGap
-    return withCase(slices, { ...options, onGap }, 'patient', (scan) =>
-      diagnoseCase(scan, natives, { ...settings, minLesionAreaMm2 }, options, context),
-    )
+    const notices = noticesOf(models)
+    return withCase(slices, { ...options, onGap }, 'patient', async (scan) => ({
+      ...(await diagnoseCase(scan, natives, { ...settings, minLesionAreaMm2 }, options, context)),
+      notices,
+    }))
   }, options)
 }
 
@@ -75,13 +77,19 @@ function takeModels(models: DiagnosisModels): NativeModels {
   }
 }
 
+/** Each once. */
+function noticesOf({ classifier, segmenter, lungs }: DiagnosisModels): string[] {
+  const notices = [classifier, segmenter, lungs].flatMap((model) => model?.notice ?? [])
+  return [...new Set(notices)]
+}
+
 async function diagnoseCase(
   scan: Case,
   { classifier, segmenter, lungs }: NativeModels,
   settings: DiagnosisSettings & { minLesionAreaMm2: number },
   options: DiagnoseOptions,
   context: RunContext,
-): Promise<Diagnosis> {
+): Promise<Omit<Diagnosis, 'notices'>> {
   const clock = new Stopwatch()
   const stream = new SlicesOnce(scan, clock, context, options.sliceThreshold === undefined)
   const { classification, segmentation, minLesionAreaMm2 } = settings

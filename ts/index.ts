@@ -61,9 +61,11 @@ export {
   type Profile,
   type ProfileOptions,
   type ProfileStep,
+  type SaveOptions,
   type WeightsSource,
 } from './model'
 export type { DeviceName, Precision, RuntimeOptions } from './model/runtime'
+export type { ShippedModel } from './model/shipped'
 export type { ClassifierNetwork, ModelSpec, Network, SegmenterNetwork } from './model/spec'
 export type { ParameterInfo, Tensor } from './native'
 export { type Case, openCase } from './open-case'

@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url'
-import { checkOptions, requireString, requireWhole } from './base/check'
+import { checkOptions, requireNumber, requireOneOf, requireString, requireWhole } from './base/check'
 import { JcsError, toJcsError } from './base/errors'
 import { type RuntimeOptions, runtimeOptionNames, takeRuntimeOptions } from './model/runtime'
+import { isShippedModel, type ShippedModel, shippedModelPath } from './model/shipped'
 import { type ModelSpec, specToJson } from './model/spec'
 import { callNative, callNativeNow, type NativeModel, type ParameterInfo, type Tensor } from './native'
 
@@ -21,6 +22,15 @@ export interface CreateModelOptions extends RuntimeOptions {
 export interface LoadModelOptions extends RuntimeOptions {
   /** Needed for files that do not carry it, as the authors' converted state dicts. */
   spec?: ModelSpec | undefined
+}
+
+export interface SaveOptions {
+  /** Of weights: `bf16` halves the file; vectors, such as batch-norm statistics, stay float32. Default `f32`. */
+  weights?: 'f32' | 'bf16' | undefined
+  /** Said wherever the model is used: terms, attribution. Default: the model's own. */
+  notice?: string | undefined
+  /** Of a segmenter, see `Model.minLesionAreaMm2`. Default: the model's own. */
+  minLesionAreaMm2?: number | undefined
 }
 
 export interface OnnxOptions {
@@ -85,6 +95,7 @@ interface ModelDescription {
   deviation: [number, number, number]
   window: { center: number; width: number }
   minLesionAreaMm2: number
+  notice?: string
   memoryBytes: number
   disposed: boolean
   provenance?: Record<string, unknown>
@@ -154,6 +165,11 @@ export class Model implements AsyncDisposable {
     return this.#describe().minLesionAreaMm2
   }
 
+  /** What is to be said wherever it is used, of models that come with terms of their own. */
+  get notice(): string | undefined {
+    return this.#describe().notice
+  }
+
   /** The settings that it was trained with, if it was trained by this library. */
   get provenance(): Record<string, unknown> | undefined {
     return this.#describe().provenance
@@ -193,11 +209,16 @@ export class Model implements AsyncDisposable {
   /**
    * Writes the model with its spec, input size and window as safetensors. The file appears whole or not at all.
    *
-   * @throws JcsError FILE_UNWRITABLE, DISK_FULL, DISPOSED
+   * @throws JcsError INVALID_ARGUMENT, FILE_UNWRITABLE, DISK_FULL, DISPOSED
    */
-  async save(path: string): Promise<void> {
+  async save(path: string, options: SaveOptions = {}): Promise<void> {
     requireString('path', path)
-    return callNative(() => this.#native.save(path))
+    checkOptions('options', options, ['weights', 'notice', 'minLesionAreaMm2'])
+    const { weights, notice, minLesionAreaMm2 } = options
+    if (weights !== undefined) requireOneOf('weights', weights, ['f32', 'bf16'])
+    if (notice !== undefined) requireString('notice', notice)
+    if (minLesionAreaMm2 !== undefined) requireNumber('minLesionAreaMm2', minLesionAreaMm2, 0, 1e6)
+    return callNative(() => this.#native.save(path, JSON.stringify(options)))
   }
 
   /**
@@ -293,14 +314,18 @@ export async function createModel(spec: ModelSpec, options: CreateModelOptions =
 
 /**
  * Loads a .safetensors file: one of ours, which carries its spec, or a state dict converted from the authors'
- * checkpoints, for which `spec` says what it is. Bytes are copied when the function is called.
+ * checkpoints, for which `spec` says what it is. Bytes are copied when the function is called. `lesions` and `lungs`
+ * are trained networks of the package jcs-ct-models, with terms of their own (`notice`).
  *
- * @throws JcsError FILE_NOT_FOUND, FILE_UNREADABLE, CORRUPT_FILE, WRONG_VARIANT, MISSING_PARAMETER,
+ * @throws JcsError MODELS_NOT_INSTALLED, FILE_NOT_FOUND, FILE_UNREADABLE, CORRUPT_FILE, WRONG_VARIANT, MISSING_PARAMETER,
  * UNEXPECTED_PARAMETER, SHAPE_MISMATCH, DEVICE_UNAVAILABLE, OUT_OF_MEMORY
  */
-export async function loadModel(source: WeightsSource, options: LoadModelOptions = {}): Promise<Model> {
+export async function loadModel(
+  source: WeightsSource | ShippedModel,
+  options: LoadModelOptions = {},
+): Promise<Model> {
   checkOptions('options', options, [...runtimeOptionNames, 'spec'])
-  const weights = takeWeights(source, 'source')
+  const weights = takeWeights(isShippedModel(source) ? shippedModelPath(source) : source, 'source')
   const spec = options.spec === undefined ? undefined : specToJson(options.spec)
   const settings = JSON.stringify(takeRuntimeOptions(options))
   return new Model(await callNative((native) => native.loadModel(weights, spec, settings)))

@@ -51,7 +51,7 @@ export interface NativeModel {
   profile(batch: number, height: number, width: number, cancellation?: NativeCancellation): Promise<Json>
   /** `Peaks` */
   peaks(): Promise<Json>
-  save(path: string): Promise<void>
+  save(path: string, options: Json): Promise<void>
   exportOnnx(path: string, options: Json): Promise<void>
   dispose(): Promise<void>
 }

@@ -140,6 +140,7 @@ Napi::Value ModelObject::describe(const Napi::CallbackInfo& info) {
               {"minLesionAreaMm2", metadata.minLesionAreaMm2},
               {"memoryBytes", model_->memoryBytes()},
               {"disposed", model_->disposed()}};
+    if (!metadata.notice.empty()) json["notice"] = metadata.notice;
     if (!metadata.provenance.empty()) json["provenance"] = Json::parse(metadata.provenance);
     return Napi::String::New(info.Env(), json.dump());
   });
@@ -270,8 +271,13 @@ Napi::Value ModelObject::peaks(const Napi::CallbackInfo& info) {
 
 Napi::Value ModelObject::save(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    return start(info, info.Env().Undefined(), [path = toString(info[0], "path")](Model& model, auto*) {
-      model.save(path);
+    const Json json = parseJson(info[1], "options");
+    SaveOptions options;
+    options.bf16 = json.value("weights", "f32") == "bf16";
+    if (json.contains("notice")) options.notice = json["notice"].get<std::string>();
+    if (json.contains("minLesionAreaMm2")) options.minLesionAreaMm2 = json["minLesionAreaMm2"].get<double>();
+    return start(info, info.Env().Undefined(), [path = toString(info[0], "path"), options](Model& model, auto*) {
+      model.save(path, options);
       return Deferred::Convert([](Napi::Env env) { return env.Undefined(); });
     });
   });

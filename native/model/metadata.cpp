@@ -62,6 +62,7 @@ std::map<std::string, std::string> toSafetensors(const ModelMetadata& metadata) 
             {"deviation", metadata.deviation},
             {"window", {{"center", metadata.window.center}, {"width", metadata.window.width}}}};
   if (metadata.minLesionAreaMm2 > 0) json["minLesionAreaMm2"] = metadata.minLesionAreaMm2;
+  if (!metadata.notice.empty()) json["notice"] = metadata.notice;
   if (!metadata.provenance.empty()) json["provenance"] = Json::parse(metadata.provenance);
   return {{"format", "pt"}, {kKey, json.dump()}};
 }
@@ -86,6 +87,7 @@ std::optional<ModelMetadata> fromSafetensors(const std::map<std::string, std::st
       metadata.window = {window.at("center").get<double>(), window.at("width").get<double>()};
       validate(metadata.window, "it");
     }
+    metadata.notice = json.value("notice", "");
     metadata.minLesionAreaMm2 = json.value("minLesionAreaMm2", 0.0);
     if (!(metadata.minLesionAreaMm2 >= 0)) corrupt("minLesionAreaMm2 is negative");
     if (json.contains("provenance")) metadata.provenance = json["provenance"].dump();

@@ -19,6 +19,7 @@ struct ModelMetadata {
   std::array<float, 3> deviation{0.229f, 0.224f, 0.225f};
   IntensityWindow window = kLungWindow;  ///< that it sees values through which are in HU
   double minLesionAreaMm2 = 0;           ///< a segmenter's: where it decides alone, slices with more are positive
+  std::string notice;                    ///< what is to be said wherever it is used: terms, attribution; often empty
   std::string provenance;                ///< JSON: how it was trained; empty when it was not
 };
 

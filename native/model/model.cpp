@@ -268,16 +268,21 @@ Peaks Model::peaks() {
   return result;
 }
 
-void Model::save(const std::string& path) {
+void Model::save(const std::string& path, const SaveOptions& options) {
   requireAlive();
+  ModelMetadata metadata = this->metadata();
+  if (options.notice) metadata.notice = *options.notice;
+  if (options.minLesionAreaMm2) metadata.minLesionAreaMm2 = *options.minLesionAreaMm2;
   std::vector<Tensor> values;
   engine_->runAndWait([&] {
     requireAlive();
     for (const ParameterInfo& parameter : parameters_) values.push_back(states_.get(parameter.name));
   });
+  for (Tensor& value : values)
+    if (options.bf16 && value.shape().rank() > 1) value = value.to(DType::kBF16);
   std::vector<NamedTensor> named;
   for (size_t i = 0; i < values.size(); ++i) named.push_back({parameters_[i].name, &values[i]});
-  writeSafetensors(path, named, toSafetensors(metadata()));
+  writeSafetensors(path, named, toSafetensors(metadata));
 }
 
 void Model::dispose() {

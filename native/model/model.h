@@ -28,6 +28,13 @@ struct ParameterInfo {
   bool trainable;
 };
 
+struct SaveOptions {
+  bool bf16 = false;  ///< of weights; vectors, such as statistics, stay float32
+  /// Instead of the model's own.
+  std::optional<std::string> notice;
+  std::optional<double> minLesionAreaMm2;
+};
+
 /// What a compiled network does, step by step, and how long one warm run of it took.
 struct Profile {
   std::vector<Program::StepInfo> steps;
@@ -88,7 +95,7 @@ class Model : public std::enable_shared_from_this<Model> {
   /// What the device can do at best with as many threads as the model uses.
   Peaks peaks();
 
-  void save(const std::string& path);
+  void save(const std::string& path, const SaveOptions& options = {});
   /// Frees the device memory as soon as running work is done; whatever is asked afterwards is DISPOSED.
   void dispose();
   bool disposed() const { return disposed_; }

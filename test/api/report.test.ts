@@ -61,6 +61,7 @@ function diagnosis(change: Partial<Diagnosis> = {}): Diagnosis {
     laterality: 'image',
     timing: { decodeMs: 3, classifyMs: 20, lungsMs: 0, segmentMs: 1500, measureMs: 0, totalMs: 1523 },
     warnings: [`The case has 2 slices ${hostile}`],
+    notices: [`Weights under some licence ${hostile}`],
     disclaimer,
     ...change,
   }
@@ -83,6 +84,7 @@ t.test('a diagnosis: verdict, lesions with the fields of figure 6, notices, all 
   t.match(text, /segmentation 1\.50 s/)
   t.match(page, /slice 1: 3\.1 %, negative/)
   t.match(page, /slice 2: 87 %, positive/)
+  t.match(text, /Weights under some licence/)
   t.ok(text.includes('&lt;img src=x onerror=alert(1)&gt;'), 'the hostile title is shown as it is')
   t.equal(page.match(/class="lesions"/g)?.length, 1, 'only the slice with lesions has that layer')
   t.equal(page.match(/class="activation"/g)?.length, 1)

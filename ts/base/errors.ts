@@ -12,6 +12,7 @@ export const errorMeanings = {
   UNSUPPORTED_FORMAT: 'The content is in a format that is not read.',
   CORRUPT_FILE: 'The format was recognised and the content is damaged, cut short or contradicts itself.',
   FILE_NOT_FOUND: 'There is nothing at the given path or address.',
+  MODELS_NOT_INSTALLED: 'A model was asked for by name, and the package that brings it is not installed.',
   FILE_UNREADABLE: 'There is something at the given path or address, and it cannot be read.',
   FILE_UNWRITABLE: 'A file or directory cannot be written.',
   DISK_FULL: 'The disk ran out of space, or the quota was reached, while writing.',

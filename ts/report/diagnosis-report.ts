@@ -58,7 +58,7 @@ ${notes(diagnosis.warnings)}
 ${diagnosis.series && seriesCard(diagnosis.series)}
 ${timingCard(diagnosis)}`
   return page(
-    { title, subtitle: `${diagnosis.totalSlices} slices`, createdAt },
+    { title, subtitle: `${diagnosis.totalSlices} slices`, createdAt, notices: diagnosis.notices },
     content,
     diagnosisStyle,
     diagnosisScript,

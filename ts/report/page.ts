@@ -6,6 +6,8 @@ export interface PageOptions {
   subtitle?: string
   /** Shown in the footer; the default is now. */
   createdAt?: Date | undefined
+  /** Said in the footer, full sentences. */
+  notices?: readonly string[]
 }
 
 /**
@@ -13,7 +15,7 @@ export interface PageOptions {
  * never data.
  */
 export function page(options: PageOptions, content: Html, style: string, script = ''): string {
-  const { title, subtitle, createdAt = new Date() } = options
+  const { title, subtitle, createdAt = new Date(), notices = [] } = options
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -34,6 +36,7 @@ ${content}
 </main>
 <footer>
   <p class="disclaimer"><strong>${disclaimer}.</strong></p>
+  ${notices.map((notice) => html`<p>${notice}</p>`)}
   <p>Made by jcs-ct on <time datetime="${createdAt.toISOString()}">${createdAt.toISOString().slice(0, 16).replace('T', ' ')} UTC</time>.</p>
 </footer>
 ${script && html`<script>${new Html(script)}</script>`}

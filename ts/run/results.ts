@@ -146,5 +146,7 @@ export interface Diagnosis {
   }
   /** What makes the result less certain, as full sentences. */
   warnings: string[]
+  /** What the models' makers want to be said, such as terms of use; full sentences. */
+  notices: string[]
   disclaimer: string
 }

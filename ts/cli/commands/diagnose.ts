@@ -23,8 +23,9 @@ import { maskOf } from './segment'
 
 interface Flags extends RuntimeFlags, ImageFlags {
   classifier?: string
-  segmenter: string
-  lungs?: string
+  segmenter?: string
+  /** False with --no-lungs. */
+  lungs?: string | false
   sliceThreshold?: DiagnoseOptions['sliceThreshold']
   minLesionArea?: number
   batchSize?: number
@@ -41,12 +42,19 @@ export function addDiagnose(program: Command, sessionFor: (flags: Flags) => Sess
       '<case...>',
       'a directory of DICOM files or of pictures, a NIfTI volume, a multi-page TIFF, or slices in order',
     )
-    .requiredOption('-s, --segmenter <file>', 'a network that outlines lesions, .safetensors')
+    .option(
+      '-s, --segmenter <model>',
+      "a network that outlines lesions: 'lesions', the default, of the package jcs-ct-models, or a file",
+    )
     .option(
       '-c, --classifier <file>',
       'a trained classifier: the case is decided by it; else by the area of lesions',
     )
-    .option('-l, --lungs <file>', 'a network that outlines lungs: lesions are measured against them')
+    .option(
+      '-l, --lungs <model>',
+      "a network that outlines lungs, against which lesions are measured: 'lungs', the default beside the default segmenter, or a file",
+    )
+    .option('--no-lungs', 'measure nothing')
     .option(
       '--slice-threshold <n>',
       `positive with more positive slices than this; default ${defaultSliceThreshold}, for 250 to 400 thin slices. Or in millimetres: 50mm`,
@@ -65,6 +73,7 @@ export function addDiagnose(program: Command, sessionFor: (flags: Flags) => Sess
       'after',
       `
 Examples:
+  jcs diagnose scans/ --out result/
   jcs diagnose case/ --classifier classifier.safetensors --segmenter segmenter.safetensors --out result/
   jcs diagnose case/ -s segmenter.safetensors --lungs lungs.safetensors --slice-threshold 50mm --json
 
@@ -74,14 +83,16 @@ a --slice-threshold has to be given.`,
   addRunOptions(addImageOptions(command)).action(async (paths: string[], flags: Flags) => {
     const session = sessionFor(flags)
     const { sliceThreshold, minLesionArea, batchSize, out, explain = false } = flags
+    const { segmenter: segmenterSource = 'lesions' } = flags
+    const lungsSource = flags.lungs ?? (flags.segmenter === undefined ? 'lungs' : false)
     // Volumes over a gap are wrong.
-    const onGap = flags.onGap ?? (flags.lungs === undefined ? undefined : 'refuse')
+    const onGap = flags.onGap ?? (lungsSource === false ? undefined : 'refuse')
     using scan = openCase(paths, { ...imageOptionsOf(flags), onGap })
-    const load = async (file: string | undefined) =>
-      file === undefined ? undefined : await loadModel(file, runtimeOf(flags))
+    const load = async (source: string | false | undefined) =>
+      source ? await loadModel(source, runtimeOf(flags)) : undefined
     await using classifier = await load(flags.classifier)
-    await using segmenter = await loadModel(flags.segmenter, runtimeOf(flags))
-    await using lungs = await load(flags.lungs)
+    await using segmenter = await loadModel(segmenterSource, runtimeOf(flags))
+    await using lungs = await load(lungsSource)
     if (out) await makeDirectory(out)
     const diagnosis = await session.follow((controls) =>
       diagnose({ classifier, segmenter, lungs }, scan, {
@@ -132,7 +143,7 @@ async function writePictures(
 }
 
 function describe(diagnosis: Diagnosis, out: string | undefined): string {
-  const { positive, positiveSlices, totalSlices, slices, timing, disclaimer } = diagnosis
+  const { positive, positiveSlices, totalSlices, slices, timing, notices, disclaimer } = diagnosis
   const lesions = slices.reduce((sum, { segmentation }) => sum + (segmentation?.lesions.length ?? 0), 0)
   const isSegmented = slices.some(({ segmentation }) => segmentation)
   return [
@@ -143,6 +154,7 @@ function describe(diagnosis: Diagnosis, out: string | undefined): string {
     `${(timing.totalMs / 1000).toFixed(1)} s`,
     ...(out ? [`report: ${join(out, 'report.html')}`] : []),
     '',
+    ...notices,
     `${disclaimer}.`,
   ].join('\n')
 }
