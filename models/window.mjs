@@ -29,7 +29,13 @@ const outsideOf = ({ data, width, height }, level) => {
     const at = stack.pop()
     const x = at % width
     const y = (at - x) / width
-    for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) visit(x + dx, y + dy)
+    for (const [dx, dy] of [
+      [1, 0],
+      [-1, 0],
+      [0, 1],
+      [0, -1],
+    ])
+      visit(x + dx, y + dy)
   }
   return outside
 }
@@ -64,7 +70,11 @@ for (const volume of folds.flat()) {
 console.table(rows)
 
 const known = (name) => median(rows.flatMap((row) => row[name] ?? []))
-const points = [[-1000, known('air')], [-100, known('fat')], [50, known('muscle')]]
+const points = [
+  [-1000, known('air')],
+  [-100, known('fat')],
+  [50, known('muscle')],
+]
 const mean = (index) => points.reduce((sum, point) => sum + point[index], 0) / points.length
 const [meanHu, meanGray] = [mean(0), mean(1)]
 const slope =
