@@ -60,6 +60,11 @@ const tools = [
     why: 'reads and writes NIfTI in tests, beside ours',
     present: () => !wants('--test') || existsSync('/usr/lib/python3/dist-packages/nibabel'),
   },
+  {
+    name: 'chromium',
+    why: 'opens reports in tests',
+    present: () => !wants('--test') || existsSync('/usr/bin/chromium'),
+  },
   { name: 'make', why: 'runs node-gyp', present: () => !wants('--prebuild') || findProgram('make') },
   { name: 'python3', why: 'runs node-gyp', present: () => !wants('--prebuild') || findProgram('python3') },
 ]

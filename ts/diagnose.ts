@@ -1,6 +1,7 @@
 import { checkOptions } from './base/check'
 import { disclaimer } from './base/disclaimer'
 import { JcsError } from './base/errors'
+import { version } from './base/version'
 import { Case, withCase } from './cases'
 import { type Decision, decide, resolveSliceThreshold } from './diagnosis/decision'
 import { assumedSpacingWarning, lesionAreas, measure } from './diagnosis/measurement'
@@ -16,7 +17,7 @@ import { segmentSlices, withMask } from './inference/segmentation'
 import { type SliceStream, streamSlices } from './inference/slices'
 import { type Model, nativeFor } from './model'
 import { callNativeNow, type NativeModel } from './native'
-import type { DiagnosedSlice, Diagnosis } from './run/results'
+import type { DiagnosedSlice, Diagnosis, DiagnosisModel } from './run/results'
 import { Run, type RunContext } from './run/run'
 
 export { type DiagnoseOptions, defaultSliceThreshold }
@@ -53,10 +54,15 @@ export function diagnose(
       throw new JcsError('INVALID_ARGUMENT', 'explain needs a classifier: activation maps are its own')
     const minLesionAreaMm2 = settings.minLesionAreaMm2 ?? models.segmenter.minLesionAreaMm2
     const onGap = natives.lungs && !(slices instanceof Case) ? (options.onGap ?? 'refuse') : options.onGap
+    const described = describeModels(models)
+    described.catch(() => {}) // awaited below
     const notices = noticesOf(models)
     return withCase(slices, { ...options, onGap }, 'patient', async (scan) => ({
       ...(await diagnoseCase(scan, natives, { ...settings, minLesionAreaMm2 }, options, context)),
+      models: await described,
+      version,
       notices,
+      disclaimer,
     }))
   }, options)
 }
@@ -77,9 +83,22 @@ function takeModels(models: DiagnosisModels): NativeModels {
   }
 }
 
+const roles = ['classifier', 'segmenter', 'lungs'] as const
+
+function describeModels(models: DiagnosisModels): Promise<DiagnosisModel[]> {
+  const given = roles.flatMap((role) => (models[role] ? [{ role, model: models[role] }] : []))
+  return Promise.all(
+    given.map(async ({ role, model }) => {
+      const { window, spec } = model
+      const sha256 = await model.sha256()
+      return { role, network: spec.network, window, ...(sha256 !== undefined && { sha256 }) }
+    }),
+  )
+}
+
 /** Each once. */
-function noticesOf({ classifier, segmenter, lungs }: DiagnosisModels): string[] {
-  const notices = [classifier, segmenter, lungs].flatMap((model) => model?.notice ?? [])
+function noticesOf(models: DiagnosisModels): string[] {
+  const notices = roles.flatMap((role) => models[role]?.notice ?? [])
   return [...new Set(notices)]
 }
 
@@ -89,7 +108,7 @@ async function diagnoseCase(
   settings: DiagnosisSettings & { minLesionAreaMm2: number },
   options: DiagnoseOptions,
   context: RunContext,
-): Promise<Omit<Diagnosis, 'notices'>> {
+): Promise<Omit<Diagnosis, 'models' | 'version' | 'notices' | 'disclaimer'>> {
   const clock = new Stopwatch()
   const stream = new SlicesOnce(scan, clock, context, options.sliceThreshold === undefined)
   const { classification, segmentation, minLesionAreaMm2 } = settings
@@ -153,7 +172,6 @@ async function diagnoseCase(
       ...(measured && 'reason' in measured ? [measured.reason] : []),
       ...(classifier || isKnown ? [] : [assumedSpacingWarning]),
     ],
-    disclaimer,
   }
 }
 

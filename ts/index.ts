@@ -90,6 +90,7 @@ export type {
   Classification,
   DiagnosedSlice,
   Diagnosis,
+  DiagnosisModel,
   Involvement,
   Lesion,
   LungPart,

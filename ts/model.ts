@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { checkOptions, requireNumber, requireOneOf, requireString, requireWhole } from './base/check'
 import { JcsError, toJcsError } from './base/errors'
+import { type FileHash, hashOfBytes, hashOfFile } from './model/file-hash'
 import { type RuntimeOptions, runtimeOptionNames, takeRuntimeOptions } from './model/runtime'
 import { isShippedModel, type ShippedModel, shippedModelPath } from './model/shipped'
 import { type ModelSpec, specToJson } from './model/spec'
@@ -111,10 +112,12 @@ let nativeModelOf: (model: unknown) => NativeModel | undefined
  */
 export class Model implements AsyncDisposable {
   readonly #native: NativeModel
+  #fileHash: FileHash | undefined
 
   /** @internal */
-  constructor(native: NativeModel) {
+  constructor(native: NativeModel, fileHash?: FileHash) {
     this.#native = native
+    this.#fileHash = fileHash
   }
 
   static {
@@ -163,6 +166,19 @@ export class Model implements AsyncDisposable {
   /** Of a segmenter, mm²: without a classifier, slices with more lesion than this are positive. Calibrated, else 0. */
   get minLesionAreaMm2(): number {
     return this.#describe().minLesionAreaMm2
+  }
+
+  /**
+   * SHA-256 of the file that the model was loaded from, as hexadecimal digits: which weights they were. Undefined for a
+   * model that was made here or trained further, and when its file has changed since.
+   */
+  async sha256(): Promise<string | undefined> {
+    return this.#fileHash?.()
+  }
+
+  /** Its weights are not those of its file any more. @internal */
+  forgetFile(): void {
+    this.#fileHash = undefined
   }
 
   /** What is to be said wherever it is used, of models that come with terms of their own. */
@@ -328,7 +344,10 @@ export async function loadModel(
   const weights = takeWeights(isShippedModel(source) ? shippedModelPath(source) : source, 'source')
   const spec = options.spec === undefined ? undefined : specToJson(options.spec)
   const settings = JSON.stringify(takeRuntimeOptions(options))
-  return new Model(await callNative((native) => native.loadModel(weights, spec, settings)))
+  // Bytes are read before anything is awaited, as the addon reads them.
+  const bytesHash = typeof weights === 'string' ? undefined : hashOfBytes(weights)
+  const native = await callNative((native) => native.loadModel(weights, spec, settings))
+  return new Model(native, bytesHash ?? (await hashOfFile(weights as string).catch(() => undefined)))
 }
 
 function isWeightsSource(source: unknown): source is WeightsSource {

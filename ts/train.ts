@@ -50,6 +50,7 @@ export function train(options: TrainOptions): Run<TrainResult> {
     const { train: trainSet, validation: validationSet, warnings } = await reading
 
     const model = options.model ?? (await prepareModel(options))
+    model.forgetFile()
     try {
       const native = nativeFor(options.task, model)
       const datasets = [trainSet, ...(validationSet ? [validationSet] : [])]

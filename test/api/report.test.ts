@@ -61,6 +61,11 @@ function diagnosis(change: Partial<Diagnosis> = {}): Diagnosis {
     laterality: 'image',
     timing: { decodeMs: 3, classifyMs: 20, lungsMs: 0, segmentMs: 1500, measureMs: 0, totalMs: 1523 },
     warnings: [`The case has 2 slices ${hostile}`],
+    models: [
+      { role: 'classifier', network: 'res2net50-v1b', window: { center: -600, width: 1500 }, sha256: 'ab12' },
+      { role: 'segmenter', network: 'jcs-segmentation', window: { center: -300, width: 2000 } },
+    ],
+    version: '9.9.9',
     notices: [`Weights under some licence ${hostile}`],
     disclaimer,
     ...change,
@@ -85,6 +90,9 @@ t.test('a diagnosis: verdict, lesions with the fields of figure 6, notices, all 
   t.match(page, /slice 1: 3\.1 %, negative/)
   t.match(page, /slice 2: 87 %, positive/)
   t.match(text, /Weights under some licence/)
+  t.match(text, /classifier res2net50-v1b, window -600 \/ 1500 HU SHA-256 ab12/)
+  t.match(text, /segmenter jcs-segmentation, window -300 \/ 2000 HU not from a file/)
+  t.match(text, /library jcs-ct 9\.9\.9/)
   t.ok(text.includes('&lt;img src=x onerror=alert(1)&gt;'), 'the hostile title is shown as it is')
   t.equal(page.match(/class="lesions"/g)?.length, 1, 'only the slice with lesions has that layer')
   t.equal(page.match(/class="activation"/g)?.length, 1)

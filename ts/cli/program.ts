@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { Command } from 'commander'
 import { disclaimer } from '../base/disclaimer'
+import { version } from '../base/version'
 import { addClassify } from './commands/classify'
 import { addDemo } from './commands/demo'
 import { addDevices } from './commands/devices'
@@ -17,9 +16,6 @@ import type { Session, SessionOptions } from './session'
 
 /** `sessionFor` makes the session of the command that runs, so that a signal can cancel it. */
 export function createProgram(sessionFor: (options: SessionOptions) => Session): Command {
-  const { version } = JSON.parse(readFileSync(join(__dirname, '..', '..', 'package.json'), 'utf8')) as {
-    version: string
-  }
   const program = new Command('jcs')
     .description(
       'Joint classification and segmentation of chest CT: trains, classifies, segments, diagnoses.',

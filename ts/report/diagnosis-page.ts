@@ -43,6 +43,17 @@ button { font: inherit; font-size: 1.2rem; line-height: 1; width: 36px; height: 
 .thumb { display: block; border-radius: 8px; padding: 3px; color: inherit; text-decoration: none; border: 2px solid transparent; }
 .thumb.current { border-color: var(--accent); }
 .thumb .stack img.activation { display: none; }
+.lungs { display: grid; grid-template-columns: minmax(0, 1.3fr) minmax(0, 1fr); gap: 24px; align-items: start; }
+@media (max-width: 760px) { .lungs { grid-template-columns: 1fr; } }
+.coronal { margin: 0; }
+.coronal img { display: block; width: 100%; height: auto; max-height: 340px; object-fit: contain; }
+.coronal figcaption { color: var(--soft); font-size: 0.9rem; margin-top: 6px; }
+.side { position: absolute; top: 6px; left: 10px; color: #cfd6dc; font-weight: 650; }
+.side.end { left: auto; right: 10px; }
+.filters { position: absolute; }
+.hash { font-size: 0.8rem; color: var(--soft); overflow-wrap: anywhere; }
+h3 { font-size: 0.95rem; margin: 18px 0 6px; }
+select { font: inherit; color: inherit; background: var(--page); border: 1px solid var(--line); border-radius: 6px; padding: 4px; }
 .label { display: flex; justify-content: space-between; font-size: 0.78rem; padding: 2px 3px 0; font-variant-numeric: tabular-nums; }
 .thumb.positive .label span { color: var(--positive); font-weight: 700; }
 .thumb.negative .label span { color: var(--negative); }
@@ -53,7 +64,21 @@ tr.total th, tr.total td { font-weight: 650; }
 tbody th { text-align: left; font-weight: 400; }
 .number { text-align: right; padding-right: 24px; }
 a { color: var(--accent); }
-@media print { .strip, .lesion-list { max-height: none; } .controls { display: none; } }
+.stage .stack { touch-action: pan-x; }
+@media print {
+  html { font-size: 11px; }
+  .card, .notes { padding: 10px 12px; border-radius: 6px; }
+  main { gap: 8px; padding-top: 8px; }
+  header.top { padding-top: 0; }
+  footer { padding: 8px 20px 0; }
+  th, td { padding: 2px 8px 2px 0; }
+  .controls, #lesions, #time, .strip li:not(.key-slice), #stage-activation, .hint { display: none; }
+  .strip { grid-template-columns: repeat(6, 1fr); max-height: none; margin: 8px 0 0; }
+  .stage { max-width: 300px; }
+  .bar-chart { max-height: 130px; }
+  .coronal img { max-height: 200px; }
+  * { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
+}
 `
 
 /** Without it the page still shows everything but the large view. */
@@ -96,8 +121,35 @@ document.getElementById('previous').addEventListener('click', () => show(current
 document.getElementById('next').addEventListener('click', () => show(current + 1))
 document.addEventListener('keydown', (event) => {
   if (event.target === position || event.altKey || event.ctrlKey || event.metaKey) return
-  if (event.key === 'ArrowLeft') show(current - 1)
-  if (event.key === 'ArrowRight') show(current + 1)
+  if (event.target.tagName === 'SELECT') return
+  if (event.key === 'ArrowLeft' || event.key === 'ArrowUp') show(current - 1)
+  else if (event.key === 'ArrowRight' || event.key === 'ArrowDown') show(current + 1)
+  else if (event.key === 'Home') show(0)
+  else if (event.key === 'End') show(thumbs.length - 1)
+  else return
+  event.preventDefault()
+})
+const stage = document.querySelector('.stage')
+// A wheel's turn is many small steps.
+let turned = 0
+stage.addEventListener('wheel', (event) => {
+  if (event.ctrlKey) return
+  event.preventDefault()
+  turned += event.deltaY
+  if (Math.abs(turned) < 30) return
+  show(current + Math.sign(turned))
+  turned = 0
+}, { passive: false })
+let touchedAt
+stage.addEventListener('touchstart', (event) => { touchedAt = event.touches[0].clientY }, { passive: true })
+stage.addEventListener('touchmove', (event) => {
+  const moved = event.touches[0].clientY - touchedAt
+  if (Math.abs(moved) < 14) return
+  show(current - Math.sign(moved))
+  touchedAt = event.touches[0].clientY
+}, { passive: true })
+document.getElementById('window')?.addEventListener('change', (event) => {
+  for (const { value } of event.target.options) viewer.classList.toggle('window-' + value, value === event.target.value)
 })
 document.getElementById('show-lesions')?.addEventListener('change', (event) => {
   document.body.classList.toggle('no-lesions', !event.target.checked)

@@ -1,14 +1,17 @@
+import { createHash } from 'node:crypto'
 import { JcsError } from '../base/errors'
 import { type Case, withCase } from '../cases'
 import type { Images, Series } from '../images'
 import { checkImageOptions, type ImageOptions } from '../run/options'
 import type { DiagnosedSlice, Diagnosis } from '../run/results'
 import { heatColor } from './colormap'
+import { coronalProjection } from './coronal'
 import { diagnosisScript, diagnosisStyle } from './diagnosis-page'
 import { type Html, html } from './html'
 import { involvementCard } from './involvement-card'
 import { factTable, notes, page } from './page'
-import { type SlicePictures, slicePictures } from './slice-pictures'
+import { isHounsfield, type SlicePictures, slicePictures } from './slice-pictures'
+import { presetFilters, presetStyle, windowPresets } from './window-presets'
 
 export interface DiagnosisReportOptions extends ImageOptions {
   /** Names the case. Do not put a patient's name here: reports are passed on. */
@@ -37,32 +40,52 @@ export async function diagnosisReport(
 ): Promise<string> {
   const { title = 'Diagnosis of a case', createdAt, side = 512 } = options
   checkImageOptions(options)
-  const pictures = await withCase(slices, options, 'patient', async (scan, isOwn) => {
-    const made: SlicePictures[] = []
-    for await (const index of scan.indices(undefined)) {
-      const slice = diagnosis.slices[index]
-      if (!slice) throw differentCount(diagnosis, 'more')
-      made.push(await slicePictures(await scan.image(index), slice, side))
-      if (isOwn) scan.store.release(index, index + 1)
-    }
-    return made
-  })
-  if (pictures.length < diagnosis.slices.length) throw differentCount(diagnosis, `${pictures.length}`)
+  const { pictures, isHu, inputSha256, leftSide } = await takePictures(diagnosis, slices, options, side)
+  const projection = diagnosis.involvement && (await coronalProjection(diagnosis))
   const content = html`
 ${verdictCard(diagnosis)}
-${diagnosis.involvement && involvementCard(diagnosis.involvement)}
+${diagnosis.involvement && involvementCard(diagnosis.involvement, projection, leftSide)}
 ${scoreCard(diagnosis)}
-${viewerCard(diagnosis, pictures)}
+${viewerCard(diagnosis, pictures, isHu)}
 ${lesionCard(diagnosis)}
 ${notes(diagnosis.warnings)}
 ${diagnosis.series && seriesCard(diagnosis.series)}
+${provenanceCard(diagnosis, inputSha256)}
 ${timingCard(diagnosis)}`
   return page(
     { title, subtitle: `${diagnosis.totalSlices} slices`, createdAt, notices: diagnosis.notices },
     content,
-    diagnosisStyle,
+    isHu ? diagnosisStyle + presetStyle() : diagnosisStyle,
     diagnosisScript,
   )
+}
+
+/** What the page needs of the images; each is read once. */
+async function takePictures(
+  diagnosis: Diagnosis,
+  slices: Images | Case,
+  options: ImageOptions,
+  side: number,
+) {
+  const sum = createHash('sha256')
+  const pictures: SlicePictures[] = []
+  let isHu = true
+  let leftSide: 'left' | 'right' = 'left'
+  await withCase(slices, options, 'patient', async (scan, isOwn) => {
+    for await (const index of scan.indices(undefined)) {
+      const slice = diagnosis.slices[index]
+      if (!slice) throw differentCount(diagnosis, 'more')
+      const image = await scan.image(index)
+      const { data, orientation } = image
+      sum.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+      isHu &&= isHounsfield(image)
+      if (orientation && orientation[0] > 0) leftSide = 'right'
+      pictures.push(await slicePictures(image, slice, side))
+      if (isOwn) scan.store.release(index, index + 1)
+    }
+  })
+  if (pictures.length < diagnosis.slices.length) throw differentCount(diagnosis, `${pictures.length}`)
+  return { pictures, isHu, leftSide, inputSha256: sum.digest('hex') }
 }
 
 function differentCount(diagnosis: Diagnosis, given: string): JcsError {
@@ -185,8 +208,9 @@ function labelStep(count: number): number {
   return [1, 2, 5, 10, 20, 50, 100].find((step) => count / step <= 20) ?? 200
 }
 
-function viewerCard(diagnosis: Diagnosis, pictures: readonly SlicePictures[]): Html {
+function viewerCard(diagnosis: Diagnosis, pictures: readonly SlicePictures[], isHu: boolean): Html {
   const { slices, laterality } = diagnosis
+  const key = keySlices(slices)
   const showsLesions = isSegmented(diagnosis)
   const mostInfected = slices.reduce(
     (best, slice) => (weight(slice) > weight(best) ? slice : best),
@@ -195,23 +219,25 @@ function viewerCard(diagnosis: Diagnosis, pictures: readonly SlicePictures[]): H
   const hasMaps = pictures.some(({ activation }) => activation)
   const stops = [0, 0.25, 0.5, 0.75, 1].map((at) => `rgb(${heatColor(at).join(' ')}) ${100 * at}%`).join(', ')
   return html`
-<section class="card" id="viewer" data-start="${mostInfected.index}">
+<section class="card${isHu && ` window-${windowPresets[0]!.name}`}" id="viewer" data-start="${mostInfected.index}">
+  ${isHu && presetFilters()}
   <h2>Slices</h2>
   <div class="controls">
     <button type="button" id="previous" aria-label="previous slice">‹</button>
     <input type="range" id="position" min="1" max="${slices.length}" value="${mostInfected.index + 1}" aria-label="slice">
     <button type="button" id="next" aria-label="next slice">›</button>
-    <output id="caption"></output>
+    <output id="caption" aria-live="polite"></output>
+    ${isHu && presetChoice()}
     ${showsLesions && html`<label><input type="checkbox" id="show-lesions" checked> show lesions</label>`}
   </div>
   <div class="stage">
-    <figure><div class="stack" id="stage-lesions"></div><figcaption>${showsLesions ? html`<span class="key lesion"></span> lesions found by segmentation` : 'slice'}</figcaption></figure>
-    ${hasMaps && html`<figure><div class="stack" id="stage-activation"></div><figcaption>activation map: what speaks for infection, none <span class="ramp" style="background:linear-gradient(90deg, ${stops})"></span> most</figcaption></figure>`}
+    <figure><div class="stack" id="stage-lesions" role="img" aria-labelledby="caption"></div><figcaption>${showsLesions ? html`<span class="key lesion"></span> lesions found by segmentation` : 'slice'}</figcaption></figure>
+    ${hasMaps && html`<figure><div class="stack" id="stage-activation" role="img" aria-labelledby="caption"></div><figcaption>activation map: what speaks for infection, none <span class="ramp" style="background:linear-gradient(90deg, ${stops})"></span> most</figcaption></figure>`}
   </div>
   <ol class="strip">
-    ${slices.map((slice, i) => thumbnail(slice, pictures[i] as SlicePictures))}
+    ${slices.map((slice, i) => thumbnail(slice, pictures[i] as SlicePictures, key.has(i)))}
   </ol>
-  <p class="hint">${leftNotice[laterality]} Arrow keys go from slice to slice.</p>
+  <p class="hint">${leftNotice[laterality]} Arrow keys, the wheel and swiping go from slice to slice.</p>
 </section>`
 }
 
@@ -220,11 +246,28 @@ function weight({ segmentation, classification }: DiagnosedSlice): number {
   return (segmentation?.areaPixels ?? 0) + (classification?.probability ?? 0)
 }
 
-function thumbnail(diagnosed: DiagnosedSlice, { slice, lesions, activation }: SlicePictures): Html {
+function presetChoice(): Html {
+  return html`<label>window <select id="window">${windowPresets.map(
+    ({ name, window }) =>
+      html`<option value="${name}">${name} (${window.center} / ${window.width} HU)</option>`,
+  )}</select></label>`
+}
+
+/** What is printed of the strip: the slices that say most. */
+function keySlices(slices: readonly DiagnosedSlice[]): Set<number> {
+  const ranked = [...slices].sort((a, b) => weight(b) - weight(a))
+  return new Set(ranked.slice(0, 6).map(({ index }) => index))
+}
+
+function thumbnail(
+  diagnosed: DiagnosedSlice,
+  { slice, lesions, activation }: SlicePictures,
+  isKey: boolean,
+): Html {
   const { index } = diagnosed
   const sort = sortOf(diagnosed)
   const score = scoreText(diagnosed)
-  return html`<li><a id="slice-${index + 1}" href="#viewer" class="thumb ${sort}" data-slice="${index}" data-caption="slice ${index + 1} · ${score} · ${sort}">
+  return html`<li${isKey && html` class="key-slice"`}><a id="slice-${index + 1}" href="#viewer" class="thumb ${sort}" data-slice="${index}" data-caption="slice ${index + 1} · ${score} · ${sort}">
     <span class="stack"><img class="base" alt="slice ${index + 1}" src="${slice}">${lesions && html`<img class="lesions" alt="" src="${lesions}">`}${activation && html`<img class="activation" alt="" src="${activation}">`}</span>
     <span class="label">${index + 1}<span>${score}</span></span></a></li>`
 }
@@ -249,7 +292,7 @@ function lesionCard(diagnosis: Diagnosis): Html {
       ),
   )
   return html`
-<section class="card">
+<section class="card" id="lesions">
   <h2>Lesions</h2>
   <div class="scroll lesion-list"><table>
     <thead><tr><th>slice</th><th class="number">area, px</th><th class="number">area, mm²</th><th>position</th><th class="number">box, px</th><th class="number">centre x, y</th></tr></thead>
@@ -275,9 +318,29 @@ function seriesCard({ modality, slices, spacingMm, excluded }: Series): Html {
   ])}</section>`
 }
 
+/** What the result was made with, so that it can be made again. */
+function provenanceCard(
+  { models, version, basis, sliceThreshold, minLesionAreaMm2 }: Diagnosis,
+  inputSha256: string,
+): Html {
+  const facts = models.map(({ role, network, sha256, window }): [string, Html] => [
+    role,
+    html`${network}, window ${window.center} / ${window.width} HU<br><span class="hash">${sha256 ? `SHA-256 ${sha256}` : 'not from a file'}</span>`,
+  ])
+  return html`<section class="card" id="provenance"><h2>Made with</h2>${factTable([
+    ...facts,
+    [
+      'thresholds',
+      `more than ${sliceThreshold} slices; basis ${basis}${basis === 'lesion-area' ? `, above ${mm2(minLesionAreaMm2 ?? 0)}` : ''}`,
+    ],
+    ['slices', html`<span class="hash">SHA-256 of their values ${inputSha256}</span>`],
+    ['library', `jcs-ct ${version}`],
+  ])}</section>`
+}
+
 function timingCard({ timing }: Diagnosis): Html {
   const ms = (value: number) => (value < 1000 ? `${value.toFixed(0)} ms` : `${(value / 1000).toFixed(2)} s`)
-  return html`<section class="card"><h2>Time</h2>${factTable([
+  return html`<section class="card" id="time"><h2>Time</h2>${factTable([
     ['decoding', ms(timing.decodeMs)],
     ['classification', ms(timing.classifyMs)],
     ['finding lungs', ms(timing.lungsMs)],

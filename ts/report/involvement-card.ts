@@ -1,8 +1,13 @@
 import type { Involvement, LungPart } from '../run/results'
+import type { CoronalProjection } from './coronal'
 import { type Html, html } from './html'
 
 /** Lesions against lungs: whole, each lung, its thirds, and the largest lesions in three dimensions. */
-export function involvementCard(involvement: Involvement): Html {
+export function involvementCard(
+  involvement: Involvement,
+  projection: CoronalProjection | undefined,
+  leftSide: 'left' | 'right',
+): Html {
   const { sides, regions, lesionOutsideLungsMl, severityScore, lesions } = involvement
   const row = (name: string, part: LungPart, isTotal = false) =>
     html`<tr${isTotal && html` class="total"`}><th scope="row">${name}</th><td class="number">${ml(part.lungVolumeMl)}</td><td class="number">${ml(part.lesionVolumeMl)}</td><td class="number">${part.percent.toFixed(1)} %</td></tr>`
@@ -15,14 +20,28 @@ export function involvementCard(involvement: Involvement): Html {
   return html`
 <section class="card" id="involvement">
   <h2>Lungs and lesions</h2>
+  <div class="lungs">
   <div class="scroll"><table>
     <thead><tr><th></th><th class="number">lung, ml</th><th class="number">lesions, ml</th><th class="number">involved</th></tr></thead>
     <tbody>${row('both lungs', involvement, true)}${rows}</tbody>
   </table></div>
+  ${projection && coronalFigure(projection, involvement, leftSide)}
+  </div>
   <p class="hint">CT severity score ${severityScore} of 24 (six zones, Yuan et al. 2020; thirds of the lungs' height stand for the zones). Left and right are the patient's.
   ${lesionOutsideLungsMl > 0 && `Another ${ml(lesionOutsideLungsMl)} ml outside the lungs are not counted.`}</p>
   ${lesions.length > 0 && largestLesions(involvement)}
 </section>`
+}
+
+function coronalFigure(
+  { url, width, height }: CoronalProjection,
+  { percent }: Involvement,
+  leftSide: 'left' | 'right',
+): Html {
+  const [left, right] = leftSide === 'right' ? ['R', 'L'] : ['L', 'R']
+  return html`
+  <figure class="coronal"><div class="stack"><span class="side">${left}</span><img alt="Lungs from the front; ${percent.toFixed(1)} % of them are lesion, shown in orange" width="${width}" height="${height}" src="${url}"><span class="side end">${right}</span></div>
+  <figcaption><span class="key lesion"></span> lesions, by their share of the lung from front to back</figcaption></figure>`
 }
 
 const shownLesions = 10

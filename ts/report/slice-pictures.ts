@@ -1,6 +1,8 @@
 import type { DecodedImage } from '../images'
 import type { DiagnosedSlice } from '../run/results'
+import { dataUrl } from './data-url'
 import { activationLayer, enlargeMask, layerPicture, lesionLayer, slicePicture } from './overlay'
+import { storedWindow } from './window-presets'
 
 /** The pictures of one slice as data URLs, to be stacked; they share their aspect, not their size. */
 export interface SlicePictures {
@@ -19,7 +21,9 @@ export async function slicePictures(
   side: number,
 ): Promise<SlicePictures> {
   const fit = { width: side, height: side, fit: 'inside', withoutEnlargement: true } as const
-  const slice = await slicePicture(image).resize(fit).webp({ quality: 88 }).toBuffer()
+  // In HU, and not through one window for good: the reader chooses.
+  const stored = isHounsfield(image) ? { ...image, window: storedWindow } : image
+  const slice = await slicePicture(stored).resize(fit).webp({ quality: 86 }).toBuffer()
   const map = classification?.activationMap
   const activation =
     map &&
@@ -40,6 +44,6 @@ export async function slicePictures(
   }
 }
 
-function dataUrl(format: string, bytes: Buffer): string {
-  return `data:image/${format};base64,${bytes.toString('base64')}`
+export function isHounsfield({ data }: DecodedImage): boolean {
+  return data instanceof Int16Array
 }

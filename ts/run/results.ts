@@ -109,6 +109,16 @@ export interface DiagnosedSlice {
   lungMask?: Uint8Array
 }
 
+/** A network that a diagnosis was made with. */
+export interface DiagnosisModel {
+  role: 'classifier' | 'segmenter' | 'lungs'
+  network: string
+  /** Of its file, as hexadecimal digits. */
+  sha256?: string
+  /** Through which it saw values in HU, unless another was asked for. */
+  window: { center: number; width: number }
+}
+
 export interface Diagnosis {
   positive: boolean
   /**
@@ -146,6 +156,9 @@ export interface Diagnosis {
   }
   /** What makes the result less certain, as full sentences. */
   warnings: string[]
+  models: DiagnosisModel[]
+  /** Of this library. */
+  version: string
   /** What the models' makers want to be said, such as terms of use; full sentences. */
   notices: string[]
   disclaimer: string
