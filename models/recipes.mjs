@@ -69,6 +69,7 @@ export const recipes = {
   },
   lesions: {
     target: 'lesion',
+    minLesionAreaMm2: 75, // models/calibrate.mjs
     notice: `Lesions were outlined by the model 'lesions' of jcs-ct-models, ${terms}`,
     train: {
       task: 'segmentation',

@@ -35,12 +35,14 @@ const labels = new Map(
 )
 
 const run = async (folder, window) => {
-  using scan = openCase(path.join(dicom, folder), { ...(window && { window }) })
+  const scan = openCase(path.join(dicom, folder), { ...(window && { window }) })
   const diagnosis = await diagnose({ segmenter, lungs }, scan, { sliceThreshold: 0 })
   const hu = []
   for (const { index } of diagnosis.slices) hu.push((await scan.image(index)).data)
   const { width, height, spacing } = await scan.image(0)
-  return { diagnosis, hu, width, height, pixelMm2: spacing[0] * spacing[1], names: [...scan.names] }
+  const names = [...scan.names]
+  scan.dispose()
+  return { diagnosis, hu, width, height, pixelMm2: spacing[0] * spacing[1], names }
 }
 
 const aucWithin = ({ diagnosis, names }, patient) =>

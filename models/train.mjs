@@ -1,8 +1,8 @@
 // node models/train.mjs lungs|lesions [--fold N | --all] [--out runs] [--dist DIST]
 //
 // Trains one of the shipped models: for cross-validation without the volumes of fold N (1 to 4), or with --all on all of
-// them. The model goes to OUT/NAME-fold-N/model.safetensors or OUT/NAME-all/model.safetensors. Interrupted runs go on
-// where they were.
+// them. The model goes to OUT/NAME-fold-N/model.safetensors, that of all to models/NAME.safetensors, as it is shipped.
+// Interrupted runs go on where they were, finished ones give their model again.
 import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
@@ -44,5 +44,12 @@ for await (const event of run) {
   process.stdout.write(`epoch ${epoch}/${event.epochs} loss ${event.loss.toFixed(4)}, ${minutes} min left\n`)
 }
 const { model } = await run
-await model.save(path.join(directory, 'model.safetensors'))
+const { notice, minLesionAreaMm2 } = recipe
+if (values.all)
+  await model.save(path.join(root, 'models', `${name}.safetensors`), {
+    weights: 'bf16',
+    notice,
+    minLesionAreaMm2,
+  })
+else await model.save(path.join(directory, 'model.safetensors'))
 await model.dispose()

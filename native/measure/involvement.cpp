@@ -76,7 +76,7 @@ int Involvement::severityScore() const {
   for (const auto& side : regions)
     for (const PartInvolvement& region : side) {
       const double percent = region.percent();
-      score += percent == 0 ? 0 : percent < 25 ? 1 : percent < 50 ? 2 : percent < 75 ? 3 : 4;
+      score += percent < 1 ? 0 : percent < 25 ? 1 : percent < 50 ? 2 : percent < 75 ? 3 : 4;
     }
   return score;
 }

@@ -39,7 +39,8 @@ struct Involvement {
   PartInvolvement total() const;
   /// The six-zone score, 0 to 24 (0 no lesion, 1 below 25 %, 2 below 50 %, 3 below 75 %, else 4, summed over upper,
   /// middle and lower zone of both lungs; Yuan et al., PLoS ONE 15(3): e0230548, 2020), with thirds of the height for
-  /// the zones, which radiologists take from carina and inferior pulmonary vein.
+  /// the zones, which radiologists take from carina and inferior pulmonary vein. No lesion is less than 1 %, for they
+  /// score by eye, and networks find specks in every lung.
   int severityScore() const;
 };
 

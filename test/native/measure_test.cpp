@@ -213,7 +213,7 @@ TEST("involvement: exact on boxes of known volume and HU") {
   CHECK_NEAR(result.regions[0][0].lesionMl, 60 * kVoxelMl, 1e-9);
   CHECK_NEAR(result.regions[0][1].lesionMl, 20 * kVoxelMl, 1e-9);
   CHECK_NEAR(result.regions[1][2].lesionMl, 8 * kVoxelMl, 1e-9);
-  CHECK_EQUAL(result.severityScore(), 3);
+  CHECK_EQUAL(result.severityScore(), 2);  // 6.25 % and 2.1 %; 0.8 % is none
 
   CHECK_EQUAL(result.lesions.size(), size_t{2});
   const VolumeLesion& largest = result.lesions[0];
@@ -246,7 +246,7 @@ TEST("involvement: slices count by what they stand for, and without HU there is 
 TEST("involvement: the severity score is that of the six zones") {
   Involvement result;
   CHECK_EQUAL(result.severityScore(), 0);
-  const double percents[] = {0, 0.1, 25, 49.9, 75, 100};
+  const double percents[] = {0.9, 1, 25, 49.9, 75, 100};
   for (size_t i = 0; i < 6; ++i) result.regions[i / 3][i % 3] = {100, percents[i]};
   CHECK_EQUAL(result.severityScore(), 0 + 1 + 2 + 2 + 4 + 4);
 }

@@ -80,7 +80,7 @@ export interface Involvement extends LungPart {
   regions: (LungPart & { side: 'left' | 'right'; third: 'upper' | 'middle' | 'lower' })[]
   lesionOutsideLungsMl: number
   /**
-   * The six-zone CT score, 0 to 24: for the upper, middle and lower zone of each lung 0 without lesion, 1 below 25 %,
+   * The six-zone CT score, 0 to 24: for the upper, middle and lower zone of each lung 0 below 1 %, 1 below 25 %,
    * 2 below 50 %, 3 below 75 %, else 4 (Yuan et al., PLoS ONE 15(3): e0230548, 2020). Zones are thirds of the height
    * here, where radiologists take carina and inferior pulmonary vein.
    */
