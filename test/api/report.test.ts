@@ -10,6 +10,7 @@ import { ticks } from '../../ts/report/chart'
 import { heatColor } from '../../ts/report/colormap'
 import { html } from '../../ts/report/html'
 import { lesionColor } from '../../ts/report/overlay'
+import type { ProgressEvent } from '../../ts/run/progress'
 import type { Diagnosis } from '../../ts/run/results'
 import { checkSelfContained } from './self-contained'
 
@@ -170,10 +171,20 @@ t.test('a training run: curves, settings, undefined metrics named as such, all t
   t.match(text, /schedule\.learningRate 0\.05/)
   t.match(text, /mixup none/)
   t.ok(text.includes(`${disclaimer}.`))
-  t.equal(page.match(/<svg/g)?.length, 4, 'loss, validation, learning rate, throughput')
+  t.equal(page.match(/<svg/g)?.length, 3, 'loss, learning rate, throughput: a single validation is a table')
+  t.match(text, /Validation AUC 0\.910 F1 undefined Learning rate/)
   t.notMatch(page, /NaN|undefined"|Infinity/, 'no gap of a curve became a number')
   t.match(page, /aria-label="Loss and its terms: loss from 2 to 0\.04; cross entropy from 1\.5 to 0\.03;/)
   t.throws(() => trainingReport({ ...training, history: [] }), { code: 'INVALID_ARGUMENT' })
+})
+
+t.test('metrics are called what people call them, and counts are whole', async (t) => {
+  const metrics = { mIoU: 0.5, eMeasureMax: 0.8125, images: 12, emptyTruth: 3, crossEntropy: 0.25 }
+  const later: ProgressEvent = { phase: 'validate', done: 8, epoch: 6, epochs: 6, iteration: 60, metrics }
+  const page = trainingReport({ ...training, history: [...training.history, later], metrics })
+  const text = plainText(page)
+  t.match(text, /mIoU 0\.500 E-measure, max 0\.813 images 12 images without lesions 3 cross entropy 0\.250/)
+  t.equal(page.match(/<svg/g)?.length, 4, 'two validations are a curve')
 })
 
 t.test('curves lie where their values are', async (t) => {

@@ -3,6 +3,7 @@ import type { ModelSpec } from '../model/spec'
 import type { ProgressEvent, TrainProgress, ValidateProgress } from '../run/progress'
 import { chartStyle, lineChart, type Series, shortNumber } from './chart'
 import { type Html, html } from './html'
+import { metricName, metricText } from './metric-text'
 import { factTable, notes, page } from './page'
 
 /** What the report shows of a training run; a TrainResult is one. */
@@ -38,7 +39,7 @@ export function trainingReport(result: ReportedTraining, options: TrainingReport
 <section class="card">
   <h2>Result</h2>
   <dl class="tiles">
-    ${Object.entries(result.metrics).map(([name, value]) => tile(metricName(name), metricText(value)))}
+    ${Object.entries(result.metrics).map(([name, value]) => tile(metricName(name), metricText(name, value)))}
     ${tile('last loss', shortNumber(lastStep.loss))}
     ${tile('epochs', String(lastStep.epoch))}
     ${tile('iterations', String(result.iterations))}
@@ -96,6 +97,8 @@ function metricsChart(validations: readonly ValidateProgress[]): Html {
   const names = [...new Set(scored.flatMap(({ metrics }) => Object.keys(metrics)))].filter((name) =>
     scored.every(({ metrics }) => !(metrics[name]! > 1 || metrics[name]! < 0)),
   )
+  const [only, ...more] = scored
+  if (only && more.length === 0) return metricsTable(only.metrics)
   const series = names.slice(0, 6).map((name) => ({
     name: metricName(name),
     points: scored.map(({ iteration, metrics }) => ({ x: iteration, y: metrics[name] ?? Number.NaN })),
@@ -106,6 +109,14 @@ function metricsChart(validations: readonly ValidateProgress[]): Html {
     range: [0, 1],
     format: (value) => value.toFixed(2),
   })
+}
+
+/** A single validation is no curve. */
+function metricsTable(metrics: Readonly<Record<string, number>>): Html {
+  const rows = Object.entries(metrics).map(
+    ([name, value]) => [metricName(name), metricText(name, value)] as const,
+  )
+  return html`<figure class="chart"><figcaption>Validation</figcaption>${factTable(rows)}</figure>`
 }
 
 function throughputChart(steps: readonly TrainProgress[]): Html | undefined {
@@ -131,25 +142,6 @@ function settingText(value: unknown): string {
   if (typeof value === 'boolean') return value ? 'yes' : 'no'
   if (Array.isArray(value)) return value.map(settingText).join(', ')
   return value === null ? 'none' : String(value)
-}
-
-/** 'meanAbsoluteError' reads 'mean absolute error'; what is all capitals or short stays. */
-function metricName(name: string): string {
-  const known: Record<string, string> = {
-    auc: 'AUC',
-    iou: 'IoU',
-    mae: 'MAE',
-    dice: 'Dice',
-    f1: 'F1',
-    bce: 'BCE',
-  }
-  return (
-    known[name] ?? name.replace(/([a-z])([A-Z])/g, (_, before, after) => `${before} ${after.toLowerCase()}`)
-  )
-}
-
-function metricText(value: number): string {
-  return Number.isFinite(value) ? value.toFixed(3) : 'undefined'
 }
 
 const trainingStyle = `
