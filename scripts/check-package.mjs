@@ -1,5 +1,5 @@
-// npm run check:package: proves the tarball. Packs it, installs it with no install scripts and no compiler into an
-// empty folder, and uses it from there as CommonJS and as ESM.
+// npm run check:package: proves the tarballs. Packs the library, installs it with no install scripts and no compiler into
+// an empty folder, and uses it from there as CommonJS and as ESM; first without the package of its models, then with it.
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
@@ -42,19 +42,37 @@ const loadedFromPrebuild = () => {
   }
 }
 
-sameNames().then(classify).then(loadedFromPrebuild).catch((error) => {
+const models = async () => {
+  if (process.argv[2] === 'without-models')
+    return assert.rejects(jcs.loadModel('lungs'), { code: 'MODELS_NOT_INSTALLED' })
+  for (const name of ['lesions', 'lungs']) {
+    const model = await jcs.loadModel(name, { device: 'cpu' })
+    assert.match(model.notice, /CC BY-NC-SA/)
+    await model.dispose()
+  }
+}
+
+sameNames().then(classify).then(models).then(loadedFromPrebuild).catch((error) => {
   console.error(error)
   process.exitCode = 1
 })
 `
 
-const forbidden = /^package\/(binding\.gyp|native\/|ts\/|test\/|scripts\/|build)/
+const forbidden = /^package\/(binding\.gyp|native\/|ts\/|test\/|scripts\/|build|models\/)/
+
+/** Packs the package in a folder and gives the tarball's name. */
+const pack = async (packageFolder, destination) => {
+  const before = new Set(readdirSync(destination))
+  await run('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', destination], {
+    cwd: packageFolder,
+  })
+  return readdirSync(destination).find((file) => file.endsWith('.tgz') && !before.has(file))
+}
 
 const checkPackage = async () => {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'jcs-package-'))
   try {
-    await run('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', folder], { cwd: root })
-    const tarball = readdirSync(folder).find((file) => file.endsWith('.tgz'))
+    const tarball = await pack(root, folder)
     const listed = execFileSync('tar', ['-tzf', path.join(folder, tarball)], { encoding: 'utf8' }).split('\n')
     const surplus = listed.filter((file) => forbidden.test(file))
     if (surplus.length > 0) throw new StepError(`the tarball holds what it must not: ${surplus.join(', ')}`)
@@ -64,15 +82,16 @@ const checkPackage = async () => {
 
     writeFileSync(path.join(folder, 'package.json'), '{ "name": "empty", "private": true }\n')
     writeFileSync(path.join(folder, 'probe.cjs'), probe)
-    await run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', `./${tarball}`], {
-      cwd: folder,
-    })
+    const install = (file) =>
+      run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', `./${file}`], { cwd: folder })
     // With an empty PATH no compiler can be called.
-    await run(process.execPath, ['probe.cjs'], {
-      cwd: folder,
-      env: { HOME: folder, PATH: '' },
-    })
-    console.log('package: packs, installs without scripts, loads, classifies')
+    const use = (...words) =>
+      run(process.execPath, ['probe.cjs', ...words], { cwd: folder, env: { HOME: folder, PATH: '' } })
+    await install(tarball)
+    await use('without-models')
+    await install(await pack(path.join(root, 'models'), folder))
+    await use()
+    console.log('package: packs, installs without scripts, loads, classifies, with and without its models')
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
