@@ -10,6 +10,7 @@ import {
   type DicomElement,
   element,
   encodeDicom,
+  encodeElement,
   filesOf,
   rows,
   stack,
@@ -296,4 +297,39 @@ t.test('UIDs that are none, and value representations of later editions', async 
   })
   using scan = openCase(encodeDicom(later))
   t.same(await numbersOf(scan), [4])
+})
+
+/** An element in implicit VR: tag, length, value. */
+function implicitElement(one: DicomElement): Buffer {
+  const explicit = encodeElement(one)
+  const isLong = explicit.readUInt16LE(6) === 0 && explicit.length > 12
+  const value = explicit.subarray(isLong ? 12 : 8)
+  const length = Buffer.alloc(4)
+  length.writeUInt32LE(value.length)
+  return Buffer.concat([explicit.subarray(0, 4), length, value])
+}
+
+t.test('files without preamble, and data sets alone, are the slices that they were', async (t) => {
+  const slices = stack(4)
+  const [whole, explicit, implicit, headless] = slices.map((slice) => ctElements(slice)) as [
+    DicomElement[],
+    DicomElement[],
+    DicomElement[],
+    DicomElement[],
+  ]
+  const directory = writeFiles(t.testdir({}), {
+    whole: encodeDicom(whole),
+    explicit: Buffer.concat(explicit.map(encodeElement)),
+    implicit: Buffer.concat(implicit.map(implicitElement)),
+    headless: encodeDicom(headless).subarray(132),
+    'notes.bin': Buffer.from([8, 0, 5, 0, 1, 2, 3, 4, 255, 255, 255, 255]),
+  })
+  using scan = openCase(directory)
+  const values: number[] = []
+  for (const index of slices.keys()) values.push((await scan.image(index)).data[0]!)
+  t.same(
+    values,
+    [3, 2, 1, 0].map((number) => 1000 + number - 1024),
+  )
+  t.equal(scan.total, 4)
 })

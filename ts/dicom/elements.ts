@@ -2,6 +2,7 @@ import { inflateRawSync } from 'node:zlib'
 import type { ByteStream, DataSet } from 'dicom-parser'
 import * as dicomParser from 'dicom-parser'
 import { JcsError } from '../base/errors'
+import { type BareDataSet, bareDataSet, hasPrefix, lacksPreamble, withPreamble } from './part10'
 import { findTransferSyntax, type TransferSyntax } from './transfer-syntaxes'
 
 export const pixelDataTag = 'x7fe00010'
@@ -28,6 +29,9 @@ export interface Elements {
  */
 export function parseElements(bytes: Uint8Array, name: string, headerOnly = false): Elements {
   try {
+    const bare = hasPrefix(bytes) ? undefined : bareDataSet(bytes)
+    if (bare) return parseBareDataSet(bytes, bare, name, headerOnly)
+    if (lacksPreamble(bytes)) return parseElements(withPreamble(bytes), name, headerOnly)
     const meta = dicomParser.readPart10Header(bytes)
     const transferSyntaxUid = meta.string('x00020010')
     if (transferSyntaxUid === undefined) throw corrupt(name, 'it names no transfer syntax')
@@ -42,6 +46,22 @@ export function parseElements(bytes: Uint8Array, name: string, headerOnly = fals
     return { dataSet, transferSyntaxUid, transferSyntax }
   } catch (error) {
     throw error instanceof JcsError ? error : corrupt(name, reasonOf(error), error)
+  }
+}
+
+/** Without meta information there is no name of the transfer syntax: it is that of the networks, or explicit. */
+function parseBareDataSet(
+  bytes: Uint8Array,
+  { isImplicit }: BareDataSet,
+  name: string,
+  headerOnly: boolean,
+): Elements {
+  const transferSyntaxUid = isImplicit ? '1.2.840.10008.1.2' : '1.2.840.10008.1.2.1'
+  const transferSyntax = findTransferSyntax(transferSyntaxUid)!
+  return {
+    dataSet: parseDataSet(bytes, 0, transferSyntax, name, headerOnly),
+    transferSyntaxUid,
+    transferSyntax,
   }
 }
 

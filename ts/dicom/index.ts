@@ -1,4 +1,5 @@
 export type { DicomFile } from './file'
+export { isDicom } from './part10'
 export {
   type DicomSeries,
   type DicomSlice,

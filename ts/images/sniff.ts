@@ -1,4 +1,5 @@
 import { constants, gunzipSync } from 'node:zlib'
+import { isDicom } from '../dicom'
 
 /** Formats that are read, each by a row of the table of decoders. */
 export type ImageFormat = 'PNG' | 'JPEG' | 'TIFF' | 'DICOM' | 'NIfTI'
@@ -40,7 +41,7 @@ export function sniff(head: Uint8Array): ImageFormat | undefined {
   if (hasBytes(head, 0, '\x89PNG\r\n\x1a\n')) return 'PNG'
   if (hasBytes(head, 0, '\xff\xd8\xff')) return 'JPEG'
   if (isTiff(head)) return 'TIFF'
-  if (hasBytes(head, 128, 'DICM')) return 'DICOM'
   if (isNifti(head)) return 'NIfTI'
+  if (isDicom(head)) return 'DICOM'
   return undefined
 }
