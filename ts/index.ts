@@ -25,7 +25,7 @@ export {
   type Task,
 } from './datasets'
 export { type DeviceInfo, devices } from './devices'
-export { type DiagnoseOptions, defaultSliceThreshold, diagnose } from './diagnose'
+export { type DiagnoseOptions, type DiagnosisModels, defaultSliceThreshold, diagnose } from './diagnose'
 export {
   type ClassificationEvaluation,
   type EvaluateOptions,

@@ -151,7 +151,7 @@ interface Addon {
     scoreThreshold: number,
     sliceThreshold: number,
     isPhysical: boolean,
-  ): { positive: boolean; positiveSlices: number; warnings: string[] }
+  ): { positive: boolean; positiveSlices: number; isPositive: boolean[]; warnings: string[] }
   /** CASE_TOO_SMALL for a case that could not be positive under the default threshold. */
   requireDecidable(slices: number, defaultSliceThreshold: number): void
   /** Of slices of `store` in the patient's order, with a mask for each. */

@@ -20,6 +20,10 @@ Napi::Value decide(const Napi::CallbackInfo& info) {
     const auto object = Napi::Object::New(info.Env());
     object.Set("positive", decision.positive);
     object.Set("positiveSlices", static_cast<double>(decision.positiveSlices));
+    const auto positives = Napi::Array::New(info.Env(), scores.size());
+    for (uint32_t i = 0; i < scores.size(); ++i)
+      positives.Set(i, Napi::Boolean::New(info.Env(), rule.isPositiveSlice(scores[i])));
+    object.Set("isPositive", positives);
     object.Set("warnings", fromStrings(info.Env(), decision.warnings));
     return object;
   });

@@ -45,8 +45,8 @@ Napi::Object fromLesion(Napi::Env env, const VolumeLesion& lesion, const StackGe
   if (lesion.meanHu) object.Set("meanHu", *lesion.meanHu);
   object.Set("firstSlice", static_cast<double>(lesion.firstSlice));
   object.Set("lastSlice", static_cast<double>(lesion.lastSlice));
-  object.Set("x0", lesion.x0);
-  object.Set("y0", lesion.y0);
+  object.Set("centroidX", lesion.centroidX);
+  object.Set("centroidY", lesion.centroidY);
   object.Set("side", sideName(lesion.right, geometry));
   object.Set("third", nameOf(lesion.third));
   return object;

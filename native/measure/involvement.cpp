@@ -47,8 +47,8 @@ struct Sums {
     if (hasHu) lesion.meanHu = hu / ml;
     lesion.firstSlice = first;
     lesion.lastSlice = last;
-    lesion.x0 = x / pixels;
-    lesion.y0 = y / pixels;
+    lesion.centroidX = x / pixels;
+    lesion.centroidY = y / pixels;
     lesion.right = bySide[1] > bySide[0];
     lesion.third = static_cast<Third>(std::ranges::max_element(byThird) - byThird.begin());
     return lesion;

@@ -22,8 +22,8 @@ struct VolumeLesion {
   double volumeMl = 0;
   std::optional<double> meanHu;  ///< where values are in HU
   size_t firstSlice = 0, lastSlice = 0;
-  double x0 = 0, y0 = 0;  ///< of its centre of mass, pixels
-  bool right = false;     ///< the image's half that most of it lies in
+  double centroidX = 0, centroidY = 0;  ///< pixels
+  bool right = false;                   ///< the image's half that most of it lies in
   Third third = Third::kUpper;
 };
 

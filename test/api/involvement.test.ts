@@ -9,10 +9,15 @@ import {
   openCase,
   type ProgressEvent,
 } from '../../ts/index'
-import { filesOf, type stack, writeFiles } from './dicom-files'
+import { element, filesOf, type stack, writeFiles } from './dicom-files'
 import { count, lower, lungs, networks, scan, size, trachea, upper, voxelMl, voxels } from './lung-scan'
 import { classifierSpec, repositoryRoot, smallSlices } from './small'
 import { thresholdModel } from './threshold-model'
+
+const withElement = (slice: ReturnType<typeof scan>[number], one: ReturnType<typeof element>) => ({
+  ...slice,
+  change: [...slice.change!.filter(({ tag }) => tag !== one.tag), one],
+})
 
 const series = (directory: string, slices: ReturnType<typeof stack>) => writeFiles(directory, filesOf(slices))
 const close = (t: Test, found: number, wanted: number, message?: string) =>
@@ -51,8 +56,8 @@ function check(t: Test, involvement: Involvement): void {
   )
   t.equal(involvement.severityScore, 2)
   t.match(involvement.lesions, [
-    { firstSlice: 2, lastSlice: 6, x0: 13.5, y0: 24.5, side: 'right', third: 'upper' },
-    { firstSlice: 25, lastSlice: 27, x0: 44.5, y0: 44.5, side: 'left', third: 'lower' },
+    { firstSlice: 2, lastSlice: 6, centroidX: 13.5, centroidY: 24.5, side: 'right', third: 'upper' },
+    { firstSlice: 25, lastSlice: 27, centroidX: 44.5, centroidY: 44.5, side: 'left', third: 'lower' },
   ])
   close(t, involvement.lesions[0]!.meanHu!, -500, 'mean HU')
   close(t, involvement.lesions[1]!.volumeMl, voxels(lower) * voxelMl)
@@ -184,11 +189,27 @@ t.test('volumes over a gap are refused, unless asked for', async (t) => {
   const slices = scan([...lungs, upper]).filter(({ number }) => number !== 12)
   const folder = series(join(directory, 'case'), slices)
   const models = { segmenter, lungs: lungModel }
-  await t.rejects(diagnose(models, folder, { sliceThreshold: 0 }), { code: 'INCOMPLETE_SERIES' })
+  const refused = { code: 'INCOMPLETE_SERIES', message: /missing.*onGap: 'warn'/ }
+  await t.rejects(diagnose(models, folder, { sliceThreshold: 0 }), refused)
+  await t.rejects(diagnose(models, folder, { sliceThreshold: 0, onGap: 'refuse' }), refused)
+  using opened = openCase(folder)
+  await t.rejects(diagnose(models, opened, { sliceThreshold: 0 }), refused, 'of an opened case as well')
+  using warnedOf = openCase(folder, { onGap: 'warn' })
+  t.ok((await diagnose(models, warnedOf, { sliceThreshold: 0 })).involvement)
   const warned = await diagnose(models, folder, { sliceThreshold: 0, onGap: 'warn' })
   t.match(warned.warnings.join(), /missing/)
   t.ok(warned.involvement)
   t.equal((await diagnose({ segmenter }, folder, { sliceThreshold: 0 })).totalSlices, 29)
+
+  // Of one slice the header can be read, and the pixels cannot.
+  const cut = element('7FE00010', 'OW', new Uint8Array(10))
+  const damaged = writeFiles(
+    join(directory, 'damaged'),
+    filesOf(scan([...lungs, upper]).map((slice) => (slice.number === 12 ? withElement(slice, cut) : slice))),
+  )
+  const skip = { sliceThreshold: 0, onBadSlice: 'skip' } as const
+  await t.rejects(diagnose(models, damaged, skip), { code: 'INCOMPLETE_SERIES' })
+  t.ok((await diagnose(models, damaged, { ...skip, onGap: 'warn' })).involvement)
 })
 
 t.test('cancelling while lungs are found', async (t) => {

@@ -220,8 +220,8 @@ TEST("involvement: exact on boxes of known volume and HU") {
   CHECK_NEAR(largest.volumeMl, 80 * kVoxelMl, 1e-9);
   CHECK_NEAR(largest.meanHu.value(), -700 + 10 * 2.5 + 7.5, 1e-9);
   CHECK(largest.firstSlice == 1 && largest.lastSlice == 4 && !largest.right && largest.third == Third::kUpper);
-  CHECK_NEAR(largest.x0, 7.5, 1e-9);
-  CHECK_NEAR(largest.y0, 10, 1e-9);
+  CHECK_NEAR(largest.centroidX, 7.5, 1e-9);
+  CHECK_NEAR(largest.centroidY, 10, 1e-9);
   CHECK(result.lesions[1].right && result.lesions[1].third == Third::kLower);
   CHECK_NEAR(result.lesions[1].meanHu.value(), -700 + 10 * 10.5 + 34.5, 1e-9);
   for (size_t s = 0; s < static_cast<size_t>(kSlices); ++s)

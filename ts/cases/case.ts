@@ -28,6 +28,7 @@ export class Case implements Disposable {
   /** Along the normal of the slices, towards the head; of slices that tell it. */
   readonly #heightsMm: (number | undefined)[] = []
   readonly #volumes: Volume[] = []
+  readonly #onGap: ImageOptions['onGap']
   #total: number | undefined
   #isComplete = false
   #failure: { error: unknown } | undefined
@@ -39,6 +40,7 @@ export class Case implements Disposable {
    * @internal
    */
   constructor(images: Images, options: ImageOptions, order: SliceOrder) {
+    this.#onGap = options.onGap
     this.#decoded = decodeAll(images, {
       ...options,
       order,
@@ -76,6 +78,23 @@ export class Case implements Disposable {
   /** Whose left a lesion's 'left' is, of the slices so far. */
   get laterality(): 'patient' | 'image' {
     return this.#heightsMm.length > 0 && !this.#heightsMm.includes(undefined) ? 'patient' : 'image'
+  }
+
+  /**
+   * Refuses a case that lacks slices, of those known so far, for whoever measures volumes; unless it was opened for that
+   * with `onGap`.
+   *
+   * @throws JcsError INCOMPLETE_SERIES
+   * @internal
+   */
+  requireComplete(): void {
+    if (this.#onGap !== undefined) return
+    const [gap] = [...this.#volumes.flatMap(({ gaps }) => gaps), ...this.#skipped]
+    if (gap === undefined) return
+    throw new JcsError(
+      'INCOMPLETE_SERIES',
+      `${gap} Volumes over a gap are wrong; onGap: 'warn' goes on all the same`,
+    )
   }
 
   /** Height of a slice that was decoded, along the normal of the slices, towards the head. @internal */

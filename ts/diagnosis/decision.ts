@@ -38,9 +38,7 @@ export function decide(
   scoreThreshold: number,
   { slices, millimetres }: SliceThreshold,
 ): Decision {
-  const rounded = Float32Array.from(scores)
-  const decision = callNativeNow((native) =>
-    native.decideCase(rounded, scoreThreshold, slices, millimetres !== undefined),
+  return callNativeNow((native) =>
+    native.decideCase(Float32Array.from(scores), scoreThreshold, slices, millimetres !== undefined),
   )
-  return { ...decision, isPositive: Array.from(rounded, (score) => score > scoreThreshold) }
 }

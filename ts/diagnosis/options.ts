@@ -76,6 +76,7 @@ export function takeDiagnosisSettings(options: DiagnoseOptions) {
   requireWhole('minAreaPixels', minAreaPixels, 1)
   return {
     sliceThreshold,
+    isDefaultThreshold: options.sliceThreshold === undefined,
     minLesionAreaMm2,
     classification: {
       batchSize: batchSize ?? classifyDefaults.batchSize,

@@ -43,7 +43,7 @@ export async function openDicomCase(
   const { series, frames } = dicom.stack
   return {
     decoders: frames.map((_, index) => async () => toImage(await dicom.decode(index, signal), resolved)),
-    volume: { series, warnings: () => dicom.warnings },
+    volume: { series, gaps: dicom.stack.gaps, warnings: () => dicom.warnings },
   }
 }
 

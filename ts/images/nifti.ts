@@ -46,7 +46,7 @@ export async function openNifti(source: Encoded, options: DecodeOptions): Promis
   }
   return {
     decoders: Array.from({ length: slices }, (_, index) => () => decode(index)),
-    volume: { series, warnings: () => warningsOf(layout, found) },
+    volume: { series, gaps: [], warnings: () => warningsOf(layout, found) },
   }
 }
 

@@ -98,13 +98,18 @@ export interface CaseOptions {
   series?: string | undefined
   /** Whether a slice that cannot be read stops (default), or is left out and reported. */
   onBadSlice?: 'error' | 'skip' | undefined
-  /** Whether slices that are missing in a DICOM series stop, or are reported (default). */
+  /**
+   * Whether slices that are missing in a DICOM series stop, or are reported. Default: they stop only where volumes are
+   * measured, which are wrong over a gap.
+   */
   onGap?: 'refuse' | 'warn' | undefined
 }
 
 /** A volume that is open for decoding. */
 export interface Volume {
   series: Series
+  /** Where slices are missing, full sentences; from the headers. */
+  gaps: readonly string[]
   /** Full sentences; those on decoding come with it. */
   warnings(): string[]
 }

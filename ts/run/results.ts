@@ -62,9 +62,9 @@ export interface VolumeLesion {
   /** Indices of slices. */
   firstSlice: number
   lastSlice: number
-  /** Centre of mass, pixels. */
-  x0: number
-  y0: number
+  /** Centre of mass, pixels of a slice. */
+  centroidX: number
+  centroidY: number
   side: 'left' | 'right'
   third: 'upper' | 'middle' | 'lower'
 }

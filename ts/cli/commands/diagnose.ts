@@ -85,9 +85,7 @@ a --slice-threshold has to be given.`,
     const { sliceThreshold, minLesionArea, batchSize, out, explain = false } = flags
     const { segmenter: segmenterSource = 'lesions' } = flags
     const lungsSource = flags.lungs ?? (flags.segmenter === undefined ? 'lungs' : false)
-    // Volumes over a gap are wrong.
-    const onGap = flags.onGap ?? (lungsSource === false ? undefined : 'refuse')
-    using scan = openCase(paths, { ...imageOptionsOf(flags), onGap })
+    using scan = openCase(paths, imageOptionsOf(flags))
     const load = async (source: string | false | undefined) =>
       source ? await loadModel(source, runtimeOf(flags)) : undefined
     await using classifier = await load(flags.classifier)
