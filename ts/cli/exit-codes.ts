@@ -17,6 +17,7 @@ const badInputErrors: ReadonlySet<JcsErrorCode> = new Set([
   'MISSING_PARAMETER',
   'UNEXPECTED_PARAMETER',
   'CASE_TOO_SMALL',
+  'INCOMPLETE_SERIES',
   'BAD_SAMPLE',
   'EMPTY_DATASET',
   'RESUME_MISMATCH',

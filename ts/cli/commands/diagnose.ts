@@ -7,6 +7,7 @@ import { loadModel } from '../../model'
 import { type Case, openCase } from '../../open-case'
 import { diagnosisReport, overlayPng } from '../../report'
 import type { Diagnosis } from '../../run/results'
+import { thresholdText } from '../../run/threshold-text'
 import { fileNameFor } from '../file-name'
 import {
   addImageOptions,
@@ -145,7 +146,7 @@ function describe(diagnosis: Diagnosis, out: string | undefined): string {
   const lesions = slices.reduce((sum, { segmentation }) => sum + (segmentation?.lesions.length ?? 0), 0)
   const isSegmented = slices.some(({ segmentation }) => segmentation)
   return [
-    `${positive ? 'POSITIVE' : 'NEGATIVE'}: ${positiveSlices} of ${totalSlices} slices are positive, the threshold is ${describeThreshold(diagnosis)}`,
+    `${positive ? 'POSITIVE' : 'NEGATIVE'}: ${positiveSlices} of ${totalSlices} slices are positive, the threshold is ${thresholdText(diagnosis)}`,
     ...describeBasis(diagnosis),
     ...(isSegmented ? [`${lesions} lesions in all slices`] : []),
     ...describeInvolvement(diagnosis),
@@ -155,10 +156,6 @@ function describe(diagnosis: Diagnosis, out: string | undefined): string {
     ...notices,
     `${disclaimer}.`,
   ].join('\n')
-}
-
-function describeThreshold({ sliceThreshold, sliceThresholdMm }: Diagnosis): string {
-  return sliceThresholdMm === undefined ? `${sliceThreshold}` : `${sliceThreshold} (${sliceThresholdMm} mm)`
 }
 
 function describeBasis({ basis, minLesionAreaMm2 = 0 }: Diagnosis): string[] {
