@@ -48,42 +48,29 @@ const augmentation = {
 const terms =
   'trained on the COVID-19 CT lung and infection segmentation dataset (Ma et al., Zenodo 3757476): the weights are CC BY-NC-SA 4.0, for non-commercial use.'
 
+const training = {
+  task: 'segmentation',
+  recipe: 'scratch',
+  inputSize: 256,
+  batchSize: 8,
+  schedule: { name: 'cosine', learningRate: 1e-3, warmupIterations: 50 },
+  augmentation,
+  window,
+  precision: 'bf16',
+  threads: 2,
+  seed: 1,
+}
+
 export const recipes = {
   lungs: {
     target: 'lung',
     notice: `The lungs were outlined by the model 'lungs' of jcs-ct-models, ${terms}`,
-    train: {
-      task: 'segmentation',
-      spec: { network: 'unet', width: 0.125 },
-      recipe: 'scratch',
-      inputSize: 256,
-      batchSize: 8,
-      epochs: 25,
-      schedule: { name: 'cosine', learningRate: 1e-3, warmupIterations: 50 },
-      augmentation,
-      window,
-      precision: 'bf16',
-      threads: 2,
-      seed: 1,
-    },
+    train: { ...training, spec: { network: 'unet', width: 0.125 }, epochs: 25 },
   },
   lesions: {
     target: 'lesion',
     minLesionAreaMm2: 75, // models/calibrate.mjs
     notice: `Lesions were outlined by the model 'lesions' of jcs-ct-models, ${terms}`,
-    train: {
-      task: 'segmentation',
-      spec: { network: 'jcs-segmentation', width: 0.25 },
-      recipe: 'scratch',
-      inputSize: 256,
-      batchSize: 8,
-      epochs: 30,
-      schedule: { name: 'cosine', learningRate: 1e-3, warmupIterations: 50 },
-      augmentation,
-      window,
-      precision: 'bf16',
-      threads: 2,
-      seed: 1,
-    },
+    train: { ...training, spec: { network: 'jcs-segmentation', width: 0.25 }, epochs: 30 },
   },
 }

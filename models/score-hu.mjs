@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util'
 import { root } from '../scripts/paths.mjs'
 import { dataFolder } from './recipes.mjs'
 import { growLungs } from './region-growing.mjs'
-import { aucOf, countsOf, diceOf, meanOf, rounded, sumOf } from './scores.mjs'
+import { countsOf, diceOf, meanOf, rounded, sumOf } from './scores.mjs'
 
 const { values } = parseArgs({
   options: {
@@ -19,7 +19,7 @@ const { values } = parseArgs({
     windows: { type: 'boolean', default: false },
   },
 })
-const { diagnose, loadModel, openCase } = await import(path.join(values.dist, 'index.js'))
+const { diagnose, loadModel, metrics, openCase } = await import(path.join(values.dist, 'index.js'))
 const dicom = path.join(dataFolder, 'dicom')
 const lungs = await loadModel(values.lungs)
 const segmenter = await loadModel(values.lesions)
@@ -45,11 +45,15 @@ const run = async (folder, window) => {
   return { diagnosis, hu, width, height, pixelMm2: spacing[0] * spacing[1], names }
 }
 
-const aucWithin = ({ diagnosis, names }, patient) =>
-  aucOf(
-    diagnosis.slices.map(({ lesionAreaMm2 }) => lesionAreaMm2),
-    names.map((name) => labels.get(`${patient}/${name}`)),
-  )
+/** Of lesion areas; a score for `metrics` is in [0, 1]. */
+const aucWithin = ({ diagnosis, names }, patient) => {
+  const areas = diagnosis.slices.map(({ lesionAreaMm2 }) => lesionAreaMm2)
+  const largest = Math.max(1, ...areas)
+  return metrics.classification(
+    Float32Array.from(areas, (area) => area / largest),
+    Uint8Array.from(names, (name) => labels.get(`${patient}/${name}`)),
+  ).auc
+}
 
 const agreement = ({ diagnosis, hu, width, height, pixelMm2 }, isCounted = () => true) => {
   const grown = growLungs(hu, width, height, pixelMm2)
@@ -72,7 +76,7 @@ const normal = await run('covid-ct-md/normal-001')
 const siemens = await run('siemens-thorax')
 const isUninfected = (_, index) => labels.get(`covid-P002/${covid.names[index]}`) === 0
 const scores = {
-  command: 'node models/score-hu.mjs --windows',
+  command: `node models/score-hu.mjs${values.windows ? ' --windows' : ''}`,
   date: new Date().toISOString().slice(0, 10),
   'covid-P002': {
     ...summary(covid),

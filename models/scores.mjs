@@ -24,21 +24,6 @@ export const sumOf = (counts) =>
 
 export const meanOf = (values) => values.reduce((sum, value) => sum + value, 0) / values.length
 
-/** The probability that a positive has a larger score than a negative, ties half (Mann and Whitney). */
-export const aucOf = (scores, labels) => {
-  let wins = 0
-  let pairs = 0
-  scores.forEach((score, i) => {
-    if (labels[i] !== 1) return
-    scores.forEach((other, j) => {
-      if (labels[j] !== 0) return
-      pairs++
-      wins += score > other ? 1 : score === other ? 0.5 : 0
-    })
-  })
-  return wins / pairs
-}
-
 /** 95 % of what `statistic` gives on groups drawn with replacement: whole patients, for their slices resemble each other. */
 export const intervalOf = (groups, statistic, { draws = 2000, seed = 1 } = {}) => {
   let state = seed

@@ -4,6 +4,7 @@
 // nobody wrote down; air outside the body is -1000 HU, fat -100, muscle 50. Prints their gray values in each volume, and
 // the window of the line through their medians over the volumes.
 import sharp from 'sharp'
+import { partsOf, reachesEdge } from './parts.mjs'
 import { folds, slicesOf } from './recipes.mjs'
 
 const grayOf = async (file) => {
@@ -13,30 +14,14 @@ const grayOf = async (file) => {
 
 const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]
 
-/** Pixels that a flood from the border reaches without entering tissue: outside the body, the table included. */
+/** Pixels that reach the border without entering tissue: outside the body, the table included. */
 const outsideOf = ({ data, width, height }, level) => {
   const outside = new Uint8Array(width * height)
-  const stack = []
-  const visit = (x, y) => {
-    const at = y * width + x
-    if (x < 0 || y < 0 || x >= width || y >= height || outside[at] || data[at] >= level) return
-    outside[at] = 1
-    stack.push(at)
-  }
-  for (let x = 0; x < width; x++) for (const y of [0, height - 1]) visit(x, y)
-  for (let y = 0; y < height; y++) for (const x of [0, width - 1]) visit(x, y)
-  while (stack.length > 0) {
-    const at = stack.pop()
-    const x = at % width
-    const y = (at - x) / width
-    for (const [dx, dy] of [
-      [1, 0],
-      [-1, 0],
-      [0, 1],
-      [0, -1],
-    ])
-      visit(x + dx, y + dy)
-  }
+  for (const part of partsOf(
+    data.map((value) => Number(value < level)),
+    [width, height, 1],
+  ))
+    if (reachesEdge(part, width, height)) for (const at of part) outside[at] = 1
   return outside
 }
 

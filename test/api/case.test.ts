@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import t from 'tap'
 import { classify, createModel, diagnose, diagnosisReport, openCase, segment } from '../../ts/index'
-import { addon } from '../../ts/native'
+import { nativeOf } from '../../ts/model'
+import { addon, callNative } from '../../ts/native'
 import { decodeImage } from './decoded-images'
 import { encodeTiff } from './encoded-images'
 import { classifierSpec, segmenterSpec, smallSlices } from './small'
@@ -185,4 +186,42 @@ t.test('the native store takes nothing on trust', async (t) => {
   store.release(0, 1)
   await t.rejects(store.read(0), { code: 'DISPOSED' })
   t.throws(() => new (NativeMask as new () => unknown)(), { code: 'INVALID_TYPE' })
+})
+
+t.test('native measuring takes nothing on trust', async (t) => {
+  const { NativeSliceStore } = addon()
+  await using segmenter = await createModel(segmenterSpec)
+  const native = nativeOf(segmenter)
+  const store = new NativeSliceStore()
+  const place = { spacing: [1, 1] as const, orientation: [1, 0, 0, 0, 1, 0] as const }
+  for (const z of [4, 2])
+    store.append({
+      data: new Uint8Array(64 * 64),
+      width: 64,
+      height: 64,
+      channels: 1,
+      ...place,
+      positionMm: [0, 0, z],
+    })
+  store.append({
+    data: new Uint8Array(32 * 64),
+    width: 32,
+    height: 64,
+    channels: 1,
+    ...place,
+    positionMm: [0, 0, 0],
+  })
+  const request = { threshold: 0.5, probabilities: false, minAreaPixels: 1, batchSize: 4 }
+  const found = await native.segment(store, [0, 1, 2], request)
+  const masks = found.map(({ mask }) => mask)
+  const measure = (slices: unknown, lungs: unknown, lesions: unknown) =>
+    callNative((addon) => addon.measureCase(store, slices as [], lungs as [], lesions as []))
+  const both = masks.slice(0, 2)
+  t.ok('involvement' in (await measure([0, 1], both, both)))
+  t.match(await measure([0, 1, 2], masks, masks), { reason: /differ in size/ })
+  await t.rejects(measure([0, 1], masks, both), { code: 'INVALID_ARGUMENT' })
+  await t.rejects(measure([0, 1], both, [{}, {}]), { code: 'INVALID_TYPE' })
+  await t.rejects(measure([0, 1], undefined, both), { code: 'INVALID_ARGUMENT' })
+  await t.rejects(measure([0, 7], both, both), { code: 'INVALID_ARGUMENT' })
+  await t.rejects(measure([0, 1], [masks[0], masks[2]], both), { code: 'SHAPE_MISMATCH' })
 })

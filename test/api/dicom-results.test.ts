@@ -138,36 +138,15 @@ t.test('no output tells anything of the patient', async (t) => {
   await using segmenter = await createModel(segmenterSpec)
   await Promise.all([classifier.save(models.classifier), segmenter.save(models.segmenter)])
   const out = (name: string) => ['--out', join(root, 'out', name)]
+  const diagnosing = ['diagnose', directory, '-c', models.classifier, '-s', models.segmenter]
   const commands = [
     ['inspect', directory],
     ['inspect', directory, '--json'],
-    [
-      'diagnose',
-      directory,
-      '-c',
-      models.classifier,
-      '-s',
-      models.segmenter,
-      '--slice-threshold',
-      '0',
-      '--explain',
-      ...out('diagnosis'),
-    ],
-    [
-      'diagnose',
-      directory,
-      '-c',
-      models.classifier,
-      '-s',
-      models.segmenter,
-      '--slice-threshold',
-      '0',
-      '--progress',
-      'json',
-    ],
+    [...diagnosing, '--slice-threshold', '0', '--explain', ...out('diagnosis')],
+    [...diagnosing, '--slice-threshold', '0', '--progress', 'json'],
     ['classify', directory, '-m', models.classifier, ...out('classification')],
     ['segment', directory, '-m', models.segmenter, ...out('segmentation')],
-    ['diagnose', directory, '-c', models.classifier, '-s', models.segmenter, '--series', 'none'],
+    [...diagnosing, '--series', 'none'],
   ]
   const outputs: string[] = []
   for (const command of commands) {

@@ -28,6 +28,13 @@ t.test('models by name', async (t) => {
   await t.rejects(loadModel('./lesions'), { code: 'FILE_NOT_FOUND' }, 'a path is a path')
 })
 
+t.test('the figures that the models’ page shows are those of the cards', async (t) => {
+  const { status, stderr } = spawnSync(process.execPath, [join(models, 'tables.mjs'), '--check'], {
+    encoding: 'utf8',
+  })
+  t.equal(status, 0, stderr)
+})
+
 const cases = sharedData.path('dicom/covid-ct-md')
 const diagnoseCase = (patient: string, ...words: string[]) => {
   const { stdout, stderr, status } = spawnSync(

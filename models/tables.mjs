@@ -1,0 +1,65 @@
+// node models/tables.mjs [--check]
+//
+// Writes the figures of models/README.md from the cards, or checks that they are those.
+import { createHash } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { root } from '../scripts/paths.mjs'
+
+const folder = path.join(root, 'models')
+const cardOf = (name) => JSON.parse(readFileSync(path.join(folder, 'cards', `${name}.json`), 'utf8'))
+const sha256Of = (name) =>
+  createHash('sha256')
+    .update(readFileSync(path.join(folder, `${name}.safetensors`)))
+    .digest('hex')
+const table = (head, rows) =>
+  [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
+
+const { crossValidation } = cardOf('lungs')
+const withInterval = ({ value, interval95: [low, high] }) => `${value} (${low} to ${high})`
+const { windows: _, command: __, date, ...cases } = cardOf('hu')
+const content = `
+${table(
+  ['`lungs`, cross-validation', 'Dice (95 % interval over patients)'],
+  [
+    ['per slice', withInterval(crossValidation.dicePerSlice)],
+    ['per volume', withInterval(crossValidation.dicePerVolume)],
+  ],
+)}
+
+${crossValidation.protocol}; \`${crossValidation.command}\`, ${crossValidation.date}. \`lesions\` has not been cross-validated with this recipe yet.
+
+${table(
+  [
+    'DICOM case',
+    'lesions, % of the lungs',
+    'AUC of lesion area',
+    'lungs beside region growing, Dice per volume',
+  ],
+  Object.entries(cases).map(([name, { percent, aucOfLesionArea = '–', lungsBesideRegionGrowing }]) => [
+    name,
+    percent,
+    aucOfLesionArea,
+    lungsBesideRegionGrowing.dicePerVolume,
+  ]),
+)}
+
+No part of any training, \`node models/score-hu.mjs\`, ${date}. The area ranks a radiologist's labels of the slices of covid-P002; its lungs are compared on the slices without infection. normal-001 has none.
+
+${table(
+  ['file', 'SHA-256'],
+  ['lesions', 'lungs'].map((name) => [`\`${name}.safetensors\``, `\`${sha256Of(name)}\``]),
+)}
+`
+
+const [begin, end] = ['<!-- node models/tables.mjs writes from here -->', '<!-- to here -->']
+const file = path.join(folder, 'README.md')
+const text = readFileSync(file, 'utf8')
+const [before] = text.split(begin)
+const [, after] = text.split(end)
+const wanted = `${before}${begin}\n${content}\n${end}${after}`
+if (!process.argv.includes('--check')) writeFileSync(file, wanted)
+else if (text !== wanted) {
+  console.error('models/README.md does not show the figures of models/cards; run `node models/tables.mjs`')
+  process.exitCode = 1
+}
