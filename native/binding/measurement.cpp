@@ -24,7 +24,7 @@ std::vector<BitMask> toMasks(const Napi::Value& value, size_t slices, const char
   return masks;
 }
 
-/// The patient's: images show it from the feet, or mirrored.
+/// Of the patient, who is seen from the feet where rows run to the left.
 const char* sideName(bool isImageRight, const StackGeometry& geometry) {
   return isImageRight == geometry.rowsRunToPatientsLeft ? "left" : "right";
 }
@@ -98,6 +98,7 @@ Napi::Value measureCase(const Napi::CallbackInfo& info) {
     const auto indices = toSliceIndices(info[1]);
     auto lungMasks = toMasks(info[2], indices.size(), "lungs");
     auto lesionMasks = toMasks(info[3], indices.size(), "lesions");
+    // A whole chest takes a tenth of a second, so nobody is asked on the way whether it is still wanted.
     const auto work = [=](const CancelFlag&) -> Deferred::Convert {
       const auto geometry = stackGeometry(*store, indices);
       if (const auto* reason = std::get_if<std::string>(&geometry))
