@@ -4,7 +4,7 @@ import type { SliceStore } from './cases'
 import { type BadSample, type DatasetSource, readDataset } from './datasets'
 import { classifyDefaults } from './inference/classification'
 import { segmentDefaults } from './inference/segmentation'
-import type { ClassificationMetrics, SegmentationMetrics } from './metrics'
+import type { ClassificationMetrics, ExplanationMetrics, SegmentationMetrics } from './metrics'
 import { type Model, nativeFor, nativeOf } from './model'
 import { withNativeCalls } from './native'
 import {
@@ -46,6 +46,13 @@ export interface ClassificationEvaluation extends ClassificationMetrics, Evaluat
   probabilities: Float32Array
   /** Where samples name their patients. */
   patients?: PatientEvaluation
+  /** Of the activation maps, where samples have masks with lesions. */
+  explanation?: ExplanationEvaluation
+}
+
+/** Means over the slices with lesions; what is expected of a random point, over those that have a lung mask too. */
+export interface ExplanationEvaluation extends ExplanationMetrics {
+  slices: number
 }
 
 /** Cases as `diagnose` decides them: positive when more slices than the threshold are. */
@@ -109,7 +116,7 @@ async function evaluateClassifier(
 ): Promise<ClassificationEvaluation> {
   const { batchSize, threshold, sliceThresholds } = { ...evaluateDefaults, ...withoutUndefined(options) }
   const { store, ...rest } = await readSamples(model, data, options, context)
-  const { probabilities, metrics, patients } = await withNativeCalls(context.signal, (start) =>
+  const { probabilities, metrics, patients, explanation } = await withNativeCalls(context.signal, (start) =>
     start((cancellation, native) =>
       native.evaluateClassifier(
         nativeOf(model),
@@ -127,6 +134,7 @@ async function evaluateClassifier(
     ...(metrics as unknown as ClassificationMetrics),
     probabilities,
     ...(patients !== undefined && { patients: patients as PatientEvaluation }),
+    ...(explanation !== undefined && { explanation: explanation as unknown as ExplanationEvaluation }),
     ...rest,
   }
 }
@@ -164,7 +172,9 @@ async function readSamples(
   const { onBadSample, window, maxPixels } = withoutUndefined(options)
   const { signal } = context
   const dataset = await readDataset(data, { task: model.task, onBadSample, window, maxPixels, signal })
-  const [packed] = await packAll([dataset.samples], options, context)
+  // Only explanations are measured by lungs.
+  const lungs = model.task === 'classification'
+  const [packed] = await packAll([dataset.samples], { ...options, lungs }, context)
   const { data: store, samples, skipped } = packed!
   return {
     store,

@@ -29,6 +29,7 @@ export { type DiagnoseOptions, type DiagnosisModels, defaultSliceThreshold, diag
 export {
   type ClassificationEvaluation,
   type EvaluateOptions,
+  type ExplanationEvaluation,
   evaluate,
   type Metrics,
   type PatientEvaluation,
@@ -49,7 +50,12 @@ export type {
   WindowName,
 } from './images'
 export { type ListedSeries, type ListSeriesOptions, listSeries, type SeriesList } from './list-series'
-export { type ClassificationMetrics, metrics, type SegmentationMetrics } from './metrics'
+export {
+  type ClassificationMetrics,
+  type ExplanationMetrics,
+  metrics,
+  type SegmentationMetrics,
+} from './metrics'
 export {
   type CreateModelOptions,
   createModel,

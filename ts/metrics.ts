@@ -27,6 +27,21 @@ export interface SegmentationMetrics {
   specificity: number
 }
 
+/** Whether the activation map of a slice points at its lesions. A map of zeros explains nothing and scores 0. */
+export interface ExplanationMetrics {
+  /**
+   * 1 when the map's maximum lies in a lesion or at most 15 pixels of a slice 512 long from one, else 0; of several
+   * maxima, the share that does. The pointing game of Zhang et al. (IJCV 2018), with its tolerance.
+   */
+  pointingGame: number
+  /** Share of the sum of the map that lies in lesions: the energy-based pointing game (Score-CAM, 2020), by masks. */
+  massInLesions: number
+  /** What a random point in the lungs would score in the pointing game. NaN where the lungs are not known. */
+  pointingGameAtRandom: number
+  /** What a map that is even over the lungs would have in lesions. NaN where the lungs are not known. */
+  massInLesionsAtRandom: number
+}
+
 /** NaN where a class is missing. Positive = infected; TP, FP, FN, TN count samples. */
 export interface ClassificationMetrics {
   /** (TP + TN) / all */
@@ -82,6 +97,32 @@ function classification(
   ) as unknown as ClassificationMetrics
 }
 
+/**
+ * Scores the activation map of one slice, as `classify` gives it with `explain`, against the slice's lesions.
+ *
+ * @param map `height * width` values of at least 0, row by row
+ * @param lesions as many; nonzero = lesion, and there is one
+ * @param options.lungs as many; nonzero = lung
+ * @throws JcsError INVALID_TYPE, SHAPE_MISMATCH, INVALID_ARGUMENT, NOT_FINITE
+ */
+function explanation(
+  map: Float32Array,
+  lesions: Uint8Array,
+  width: number,
+  height: number,
+  options: { lungs?: Uint8Array | undefined } = {},
+): ExplanationMetrics {
+  const { lungs } = options
+  requireWhole('width', width, 1)
+  requireWhole('height', height, 1)
+  requireLength('map', map, Float32Array, width * height)
+  requireLength('lesions', lesions, Uint8Array, width * height)
+  if (lungs !== undefined) requireLength('lungs', lungs, Uint8Array, width * height)
+  return callNativeNow((native) =>
+    native.explanationMetrics(map, lesions, width, height, lungs),
+  ) as unknown as ExplanationMetrics
+}
+
 function requireLength(
   name: string,
   array: unknown,
@@ -94,4 +135,4 @@ function requireLength(
 }
 
 /** The functions that `evaluate` uses, one image or one list of scores at a time. */
-export const metrics = { segmentation, classification }
+export const metrics = { segmentation, classification, explanation }

@@ -82,14 +82,16 @@ export interface NativeMask {
 
 /** What a store takes: a decoded slice and what is known about it. */
 export interface NativeSlice extends DecodedImage {
+  /** Of lesions. */
   mask?: Uint8Array
+  lungs?: Uint8Array
   label?: number
   patient?: string
 }
 
 /** Decoded slices, each copied in once. Freed with the last of its uses. */
 export interface NativeSliceStore {
-  /** Gives the slice's index. `data` and `mask` are used up: their buffers may be freed. */
+  /** Gives the slice's index. `data` and the masks are used up: their buffers may be freed. */
   append(slice: NativeSlice): number
   /** Whether `spill` has something to move to a file. */
   readonly isOverLimit: boolean
@@ -113,6 +115,8 @@ export interface NativeEvaluation {
   metrics: Record<string, number>
   /** `PatientEvaluation`, where samples name patients. */
   patients?: unknown
+  /** `ExplanationEvaluation`, where samples have lesions. */
+  explanation?: Record<string, number>
 }
 
 interface Addon {
@@ -167,6 +171,13 @@ interface Addon {
     probabilities: Float32Array,
     labels: Uint8Array,
     threshold: number,
+  ): Record<string, number>
+  explanationMetrics(
+    map: Float32Array,
+    lesions: Uint8Array,
+    width: number,
+    height: number,
+    lungs: Uint8Array | undefined,
   ): Record<string, number>
   devices(): Json
   networks(): Json

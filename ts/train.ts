@@ -138,7 +138,8 @@ async function prepareModel(options: TrainOptions): Promise<Model> {
   try {
     const native = nativeFor('classification', companion, 'classifier')
     const trunk = spec.trunk ?? (companion.spec.network as ClassifierNetwork)
-    const model = await createModel({ ...spec, trunk }, { ...runtime, seed, backbone })
+    const outputStride = spec.outputStride ?? companion.spec.outputStride
+    const model = await createModel({ ...spec, trunk, outputStride }, { ...runtime, seed, backbone })
     try {
       await callNative(() => nativeOf(model).copyTrunk(native))
       return model

@@ -106,12 +106,17 @@ Napi::Value evaluateClassifierModel(const Napi::CallbackInfo& info) {
     return AddonData::of(info.Env()).run(info.Env(), call.flag, [=](const CancelFlag& flag) {
       const auto progress = [&](size_t done, size_t total) { call.report(done, total); };
       const auto result = std::make_shared<ClassifierEvaluation>(
-          evaluateClassifier(*call.model, *call.dataset, call.batchSize, threshold, progress, flag.get()));
+          evaluateClassifier(*call.model, *call.dataset, call.batchSize, threshold, true, progress, flag.get()));
       return Deferred::Convert([=](Napi::Env env) -> Napi::Value {
         call.events->deliver(env);
         const auto object = Napi::Object::New(env);
         object.Set("probabilities", fromFloats(env, result->probabilities));
         object.Set("metrics", fromMetrics(env, result->metrics));
+        if (result->explained > 0) {
+          const Napi::Object explanation = fromMetrics(env, result->explanation).As<Napi::Object>();
+          explanation.Set("slices", static_cast<double>(result->explained));
+          object.Set("explanation", explanation);
+        }
         if (!result->cases.empty()) object.Set("patients", fromCases(env, result->cases, sliceThresholds));
         return object;
       });

@@ -2,7 +2,7 @@
 
 #include "binding/convert.h"
 #include "binding/js_thread.h"
-#include "metrics/metrics.h"
+#include "metrics/explanation.h"
 
 namespace jcs {
 
@@ -20,6 +20,15 @@ void defineMetrics(Napi::Env env, Napi::Object exports) {
                                                         toNumber(info[2], "threshold")));
                 });
               }));
+  exports.Set(
+      "explanationMetrics", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
+        return guarded(info.Env(), [&] {
+          const auto lungs = info[4].IsUndefined() ? std::span<const uint8_t>() : std::span(toBytes(info[4], "lungs"));
+          return fromMetrics(info.Env(), explanationMetrics(toFloats(info[0], "map"), toBytes(info[1], "lesions"),
+                                                            lungs, toWhole(info[2], "width", 1, 1000000),
+                                                            toWhole(info[3], "height", 1, 1000000)));
+        });
+      }));
 }
 
 }  // namespace jcs

@@ -69,6 +69,7 @@ SliceInfo toInfo(const Napi::Object& object, PixelFormat format) {
   return info;
 }
 
+/// Of lesions or lungs.
 std::span<const uint8_t> toMask(const Napi::Value& value) {
   if (value.IsUndefined()) return {};
   const auto mask = toBytes(value, "a mask");
@@ -173,11 +174,12 @@ Napi::Value SliceStoreObject::append(const Napi::CallbackInfo& info) {
     const auto array = data.As<Napi::TypedArray>();
     // Everything is asked of JavaScript before its memory is looked at: a getter could change that.
     SliceInfo slice = toInfo(object, formatOf(array));
-    const Napi::Value mask = object.Get("mask");
-    const size_t index = store_->append(std::move(slice), bytesOf(array), toMask(mask));
+    const Napi::Value mask = object.Get("mask"), lungs = object.Get("lungs");
+    const size_t index = store_->append(std::move(slice), bytesOf(array), toMask(mask), toMask(lungs));
     if (store_->memoryBytes() > kWorthFreeing) {
       freeArray(data);
       freeArray(mask);
+      freeArray(lungs);
     }
     reportMemory();
     return Napi::Number::New(info.Env(), static_cast<double>(index));

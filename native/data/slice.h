@@ -50,6 +50,7 @@ struct SliceInfo {
   int label = -1;  ///< 0 uninfected, 1 infected, −1 when there is none
   std::string patient;
   bool hasMask = false, maskIsEmpty = true;  ///< of the lesions that are known
+  bool hasLungs = false;                     ///< a mask of the lungs is known
 
   bool isSigned() const { return format == PixelFormat::kI16; }
   /// Whether the right half of the image is the left half of the patient, as radiologists look at slices.
@@ -58,6 +59,7 @@ struct SliceInfo {
   int64_t imageBytes() const { return width * height * channels * bytesOf(format); }
   /// One bit a pixel, the lowest of a byte first; 0 where there is no mask.
   int64_t maskBytes() const { return hasMask ? (width * height + 7) / 8 : 0; }
+  int64_t lungBytes() const { return hasLungs ? (width * height + 7) / 8 : 0; }
 };
 
 /// A slice as a decoder hands it over. Rows top to bottom, channels interleaved. Values mean value/255, value/65535,
@@ -65,7 +67,8 @@ struct SliceInfo {
 struct DecodedSlice {
   SliceInfo info;
   std::vector<std::byte> pixels;
-  std::vector<uint8_t> mask;  ///< height × width, 0 or 1; empty when there is none
+  std::vector<uint8_t> mask;        ///< of lesions: height × width, 0 or 1; empty when there is none
+  std::vector<uint8_t> lungs = {};  ///< the same
 };
 
 /// Throws INVALID_ARGUMENT for sizes that contradict the data, for windows that are not finite or not wider than

@@ -26,16 +26,20 @@ SliceStore::Spilled::Spilled(std::shared_ptr<UnnamedFile> f, std::span<const std
 
 SliceStore::Spilled::~Spilled() { file->discard(offset, bytes); }
 
-size_t SliceStore::append(SliceInfo info, std::span<const std::byte> pixels, std::span<const uint8_t> mask) {
+size_t SliceStore::append(SliceInfo info, std::span<const std::byte> pixels, std::span<const uint8_t> mask,
+                          std::span<const uint8_t> lungs) {
   validate(info, pixels);
   requireMaskOf(info, mask);
-  const BitMask bits(mask);
+  requireMaskOf(info, lungs);
+  const BitMask bits(mask), lungBits(lungs);
   info.hasMask = !mask.empty();
+  info.hasLungs = !lungs.empty();
   info.maskIsEmpty = std::ranges::all_of(bits.bits(), [](std::byte eight) { return eight == std::byte{0}; });
   auto memory = std::make_shared<Memory>();
-  memory->reserve(pixels.size() + bits.bits().size());
+  memory->reserve(pixels.size() + bits.bits().size() + lungBits.bits().size());
   memory->assign(pixels.begin(), pixels.end());
   memory->insert(memory->end(), bits.bits().begin(), bits.bits().end());
+  memory->insert(memory->end(), lungBits.bits().begin(), lungBits.bits().end());
 
   const std::lock_guard lock(mutex_);
   entries_.push_back({std::move(info), std::move(memory)});
@@ -104,10 +108,19 @@ std::vector<std::byte> SliceStore::pixels(size_t index) const {
 
 BitMask SliceStore::mask(size_t index) const {
   const SliceInfo& slice = info(index);
-  if (!slice.hasMask) return {};
-  std::vector<std::byte> bits(static_cast<size_t>(slice.maskBytes()));
-  read(index, bits, slice.imageBytes());
-  return {std::move(bits), slice.width * slice.height};
+  return bitsOf(index, slice.imageBytes(), slice.maskBytes());
+}
+
+BitMask SliceStore::lungs(size_t index) const {
+  const SliceInfo& slice = info(index);
+  return bitsOf(index, slice.imageBytes() + slice.maskBytes(), slice.lungBytes());
+}
+
+BitMask SliceStore::bitsOf(size_t index, int64_t offset, int64_t bytes) const {
+  if (bytes == 0) return {};
+  std::vector<std::byte> bits(static_cast<size_t>(bytes));
+  read(index, bits, offset);
+  return {std::move(bits), info(index).width * info(index).height};
 }
 
 void SliceStore::release(size_t first, size_t end) {

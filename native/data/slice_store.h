@@ -21,11 +21,13 @@ class SliceStore {
   /// `directory`: of the file, by default the system's for temporary files.
   explicit SliceStore(int64_t memoryLimit = kDefaultMemoryLimit, std::string directory = "");
 
-  /// Copies a slice and gives its index; takes memory alone, and no time for a disk. `mask`: 0 or 1 a pixel, or empty.
+  /// Copies a slice and gives its index; takes memory alone, and no time for a disk. `mask` of its lesions and `lungs`:
+  /// 0 or 1 a pixel, or empty.
   /// The errors of `validate`; SHAPE_MISMATCH for a mask of another size, INVALID_ARGUMENT for a mask value other than
   /// 0 and 1.
-  size_t append(SliceInfo info, std::span<const std::byte> pixels, std::span<const uint8_t> mask = {});
-  size_t append(const DecodedSlice& slice) { return append(slice.info, slice.pixels, slice.mask); }
+  size_t append(SliceInfo info, std::span<const std::byte> pixels, std::span<const uint8_t> mask = {},
+                std::span<const uint8_t> lungs = {});
+  size_t append(const DecodedSlice& slice) { return append(slice.info, slice.pixels, slice.mask, slice.lungs); }
 
   /// Whether slices lie in memory beyond the limit, so that `spill` has something to do.
   bool isOverLimit() const;
@@ -35,13 +37,14 @@ class SliceStore {
 
   /// Valid as long as the store is.
   const SliceInfo& info(size_t index) const;
-  /// Bytes from `offset` on of a slice's: the image's and, behind them, the mask's bits. FILE_UNREADABLE when the disk
-  /// fails, DISPOSED for a slice that was released. Both, and all that take an index: INVALID_ARGUMENT for one that no
-  /// slice has.
+  /// Bytes from `offset` on of a slice's: the image's and, behind them, the bits of the masks of lesions and lungs.
+  /// FILE_UNREADABLE when the disk fails, DISPOSED for a slice that was released. Both, and all that take an index:
+  /// INVALID_ARGUMENT for one that no slice has.
   void read(size_t index, std::span<std::byte> bytes, int64_t offset = 0) const;
   /// The same as values of their own; without a mask, the mask is empty.
   std::vector<std::byte> pixels(size_t index) const;
   BitMask mask(size_t index) const;
+  BitMask lungs(size_t index) const;
 
   /// Gives up what slices [first, end) take, in memory and on the disk, once nobody reads them: their indices stay.
   void release(size_t first, size_t end);
@@ -63,16 +66,18 @@ class SliceStore {
     Spilled(const Spilled&) = delete;
     Spilled& operator=(const Spilled&) = delete;
   };
-  /// Image bytes, then mask bits: shared, so that whoever reads them keeps them while they are spilled or released.
+  /// Image bytes, then the masks' bits: shared, so that whoever reads them keeps them while they are spilled or
+  /// released.
   using Block = std::variant<std::monostate, std::shared_ptr<const Memory>, std::shared_ptr<const Spilled>>;
   struct Entry {
     SliceInfo info;
     Block block;  ///< of nothing once released
 
-    int64_t bytes() const { return info.imageBytes() + info.maskBytes(); }
+    int64_t bytes() const { return info.imageBytes() + info.maskBytes() + info.lungBytes(); }
     bool isInMemory() const { return block.index() == 1; }
   };
   Entry& at(size_t index) const;  ///< call it with `mutex_` held
+  BitMask bitsOf(size_t index, int64_t offset, int64_t bytes) const;
 
   const int64_t memoryLimit_;
   const std::string directory_;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "metrics/explanation.h"
+
 namespace jcs {
 
 namespace {
@@ -42,15 +44,26 @@ std::vector<PatientCase> casesOf(const SliceStore& dataset, std::span<const floa
 }  // namespace
 
 ClassifierEvaluation evaluateClassifier(Model& model, const SliceStore& dataset, int64_t batchSize,
-                                        double probabilityThreshold, const EvaluationProgress& progress,
+                                        double probabilityThreshold, bool explain, const EvaluationProgress& progress,
                                         const std::atomic<bool>* cancelled) {
   ClassifierEvaluation evaluation;
+  MetricMeans explanation;
+  const auto isExplained = [&](size_t i) { return explain && !dataset.info(i).maskIsEmpty; };
   overBatches(
       dataset, batchSize, progress, [](const SliceInfo&) { return true; },
       [&](const std::vector<size_t>& batch) {
-        for (const auto& result : classifySlices(model, {dataset, batch}, batchSize, false, cancelled))
-          evaluation.probabilities.push_back(result.probability);
+        const bool maps = std::ranges::any_of(batch, isExplained);
+        const auto results = classifySlices(model, {dataset, batch}, batchSize, maps, cancelled);
+        for (size_t i = 0; i < batch.size(); ++i) {
+          evaluation.probabilities.push_back(results[i].probability);
+          if (!isExplained(batch[i])) continue;
+          const SliceInfo& slice = dataset.info(batch[i]);
+          explanation.add(explanationMetrics(results[i].activationMap, dataset.mask(batch[i]).bytes(),
+                                             dataset.lungs(batch[i]).bytes(), slice.width, slice.height));
+          ++evaluation.explained;
+        }
       });
+  evaluation.explanation = explanation.result();
   std::vector<float> probabilities;
   std::vector<uint8_t> labels;
   for (size_t i = 0; i < evaluation.probabilities.size(); ++i) {
@@ -68,7 +81,7 @@ ClassifierEvaluation evaluateClassifier(Model& model, const SliceStore& dataset,
 Metrics evaluate(Model& model, const SliceStore& dataset, int64_t batchSize, const EvaluationProgress& progress,
                  const std::atomic<bool>* cancelled) {
   if (model.task() == Task::kClassification)
-    return evaluateClassifier(model, dataset, batchSize, CaseRule().scoreThreshold, progress, cancelled).metrics;
+    return evaluateClassifier(model, dataset, batchSize, CaseRule().scoreThreshold, false, progress, cancelled).metrics;
   SegmentationScores scores;
   SegmentationRequest request;
   request.probabilities = true;

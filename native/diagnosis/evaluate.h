@@ -21,12 +21,14 @@ struct ClassifierEvaluation {
   std::vector<float> probabilities;  ///< of infection, of every sample in the order of the dataset
   Metrics metrics;                   ///< over the labelled samples
   std::vector<PatientCase> cases;    ///< of the samples that name a patient, in the order in which patients appear
+  Metrics explanation;               ///< means of explanationMetrics over the samples whose lesions are known
+  int64_t explained = 0;             ///< how many those are
 };
 
 /// The same for a classifier, with all that its scores are made from. `probabilityThreshold`: a slice is positive
-/// above.
+/// above. `explain`: whether the activation maps are scored too.
 ClassifierEvaluation evaluateClassifier(Model& model, const SliceStore& dataset, int64_t batchSize,
-                                        double probabilityThreshold, const EvaluationProgress& progress,
+                                        double probabilityThreshold, bool explain, const EvaluationProgress& progress,
                                         const std::atomic<bool>* cancelled);
 
 }  // namespace jcs

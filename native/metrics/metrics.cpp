@@ -180,24 +180,34 @@ Metrics segmentationMetrics(std::span<const float> probabilities, std::span<cons
           {"specificity", specificity(scores.fixed)}};
 }
 
-void SegmentationScores::addTo(const char* name, double value) {
+void MetricMeans::add(const std::string& name, double value) {
   Mean& mean = means_[name];
   if (std::isnan(value)) return;
   mean.sum += value;
   ++mean.count;
 }
 
+void MetricMeans::add(const Metrics& metrics) {
+  for (const auto& [name, value] : metrics) add(name, value);
+}
+
+Metrics MetricMeans::result() const {
+  Metrics metrics;
+  for (const auto& [name, mean] : means_) metrics[name] = ratio(mean.sum, mean.count);
+  return metrics;
+}
+
 void SegmentationScores::add(std::span<const float> probabilities, std::span<const uint8_t> truth) {
   const ImageScores scores = scoresOf(probabilities, truth);
   const bool empty = scores.emptyTruth();
-  addTo("dice", empty ? kUndefined : dice(scores.fixed));
-  addTo("iou", empty ? kUndefined : intersectionOverUnion(scores.fixed));
-  addTo("iouAdaptive", empty ? kUndefined : scores.iouAdaptive);
-  addTo("diceEmptyAsOne", dice(scores.fixed));
-  addTo("eMeasure", scores.eMeasure);
-  addTo("mae", scores.mae);
-  addTo("sensitivity", sensitivity(scores.fixed));
-  addTo("specificity", specificity(scores.fixed));
+  means_.add("dice", empty ? kUndefined : dice(scores.fixed));
+  means_.add("iou", empty ? kUndefined : intersectionOverUnion(scores.fixed));
+  means_.add("iouAdaptive", empty ? kUndefined : scores.iouAdaptive);
+  means_.add("diceEmptyAsOne", dice(scores.fixed));
+  means_.add("eMeasure", scores.eMeasure);
+  means_.add("mae", scores.mae);
+  means_.add("sensitivity", sensitivity(scores.fixed));
+  means_.add("specificity", specificity(scores.fixed));
   for (size_t t = 0; t < curveSum_.size(); ++t) curveSum_[t] += scores.curve[t];
   pooled_.truePositive += scores.fixed.truePositive;
   pooled_.falsePositive += scores.fixed.falsePositive;
@@ -209,8 +219,7 @@ void SegmentationScores::add(std::span<const float> probabilities, std::span<con
 
 Metrics SegmentationScores::result() const {
   if (images_ == 0) return {};
-  Metrics metrics;
-  for (const auto& [name, mean] : means_) metrics[name] = ratio(mean.sum, mean.count);
+  Metrics metrics = means_.result();
   const double images = static_cast<double>(images_);
   metrics["eMeasureMean"] = mean(curveSum_) / images;
   metrics["eMeasureMax"] = *std::max_element(curveSum_.begin(), curveSum_.end()) / images;

@@ -11,6 +11,20 @@ namespace jcs {
 /// Name to value; the names are those of the TypeScript API.
 using Metrics = std::map<std::string, double>;
 
+/// The means of metrics over slices, each over those where it is defined; NaN where it is for none.
+class MetricMeans {
+ public:
+  void add(const std::string& name, double value);
+  void add(const Metrics& metrics);
+  Metrics result() const;
+
+ private:
+  struct Mean {
+    double sum = 0, count = 0;
+  };
+  std::map<std::string, Mean> means_;
+};
+
 /// Pixels or cases by prediction and truth.
 struct Confusion {
   double truePositive = 0, falsePositive = 0, falseNegative = 0, trueNegative = 0;
@@ -52,12 +66,7 @@ class SegmentationScores {
   Metrics result() const;
 
  private:
-  struct Mean {
-    double sum = 0, count = 0;
-  };
-  void addTo(const char* name, double value);
-
-  std::map<std::string, Mean> means_;
+  MetricMeans means_;
   EnhancedAlignmentCurve curveSum_{};
   Confusion pooled_;
   int64_t images_ = 0, emptyTruth_ = 0;

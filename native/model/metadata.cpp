@@ -10,12 +10,17 @@ namespace {
 using Json = nlohmann::json;
 constexpr const char* kKey = "jcs";
 /// 2: has a window, which older readers would ignore. Files of 1 were trained for the lung window.
-constexpr int kFormat = 2;
+/// 3: has an output stride other than 32, which they would ignore as well; other files stay readable for them.
+constexpr int kFormat = 3;
 
 Json specJson(const NetworkSpec& spec) {
-  Json json{{"network", spec.network}, {"variant", nameOf(spec.variant)},
-            {"width", spec.width},     {"efm", spec.efm},
-            {"aff", spec.aff},         {"trunk", spec.trunk}};
+  Json json{{"network", spec.network},
+            {"variant", nameOf(spec.variant)},
+            {"width", spec.width},
+            {"efm", spec.efm},
+            {"aff", spec.aff},
+            {"trunk", spec.trunk},
+            {"outputStride", spec.outputStride}};
   if (spec.trunkEpsilon) json["trunkEpsilon"] = *spec.trunkEpsilon;
   if (spec.classifierEpsilon) json["classifierEpsilon"] = *spec.classifierEpsilon;
   return json;
@@ -29,6 +34,7 @@ NetworkSpec parseSpec(const Json& json) {
   spec.efm = json.value("efm", true);
   spec.aff = json.value("aff", true);
   spec.trunk = json.value("trunk", spec.trunk);
+  spec.outputStride = json.value("outputStride", spec.outputStride);
   if (json.contains("trunkEpsilon")) spec.trunkEpsilon = json["trunkEpsilon"].get<float>();
   if (json.contains("classifierEpsilon")) spec.classifierEpsilon = json["classifierEpsilon"].get<float>();
   validate(spec);
@@ -55,7 +61,7 @@ ModelMetadata defaultMetadata(const NetworkSpec& spec) {
 }
 
 std::map<std::string, std::string> toSafetensors(const ModelMetadata& metadata) {
-  Json json{{"format", kFormat},
+  Json json{{"format", metadata.spec.outputStride == NetworkSpec().outputStride ? 2 : kFormat},
             {"spec", specJson(metadata.spec)},
             {"inputSize", metadata.inputSize},
             {"mean", metadata.mean},

@@ -197,12 +197,16 @@ void Model::copyTrunk(Model& classifier) {
   const Trunk* trunk = networkInfo(spec().network).classifierTrunk();
   require(trunk != nullptr, errors::kInvalidArgument,
           [&] { return "network '" + spec().network + "' does not combine a classifier's features"; });
-  require(classifier.spec().network == spec().trunk && classifier.spec().width == spec().width, errors::kWrongVariant,
-          [&] {
-            return "the joint network's trunk is '" + spec().trunk + "' of width " + std::to_string(spec().width) +
-                   ", the classifier is '" + classifier.spec().network + "' of width " +
-                   std::to_string(classifier.spec().width) + "; make spec.trunk and width agree";
-          });
+  NetworkSpec trunkSpec = spec();
+  trunkSpec.network = spec().trunk;
+  const auto describe = [](const NetworkSpec& s) {
+    return "'" + s.network + "' of width " + std::to_string(s.width) + " and output stride " +
+           std::to_string(s.outputStride);
+  };
+  require(describe(classifier.spec()) == describe(trunkSpec), errors::kWrongVariant, [&] {
+    return "the joint network's trunk is " + describe(trunkSpec) + ", the classifier is " +
+           describe(classifier.spec()) + "; make spec.trunk, width and outputStride agree";
+  });
   for (const ParameterInfo& parameter : parameters_)
     if (parameter.name.starts_with(trunk->prefix))
       setParameter(parameter.name, classifier.parameter(parameter.name.substr(trunk->prefix.size())));

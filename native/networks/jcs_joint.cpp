@@ -30,8 +30,12 @@ SegmenterOutputs jcsJoint(const Scope& scope, Value image, const NetworkSpec& sp
   NormOptions classifierNorm = trunkNorm(spec, options);
   classifierNorm.epsilon = classifierEpsilon(spec);
   if (!options.trainTrunk) classifierNorm.mode = BatchNormMode::kFrozen;
-  const std::vector<Value> classifierMaps =
-      res2net(scope / "res2net", image, spec.trunk, spec.width, classifierNorm, options.trainTrunk);
+  const std::vector<Value> classifierMaps = res2net(scope / "res2net", image,
+                                                    {.depth = spec.trunk,
+                                                     .width = spec.width,
+                                                     .outputStride = spec.outputStride,
+                                                     .norm = classifierNorm,
+                                                     .trainable = options.trainTrunk});
 
   // No pretrained file has the combination's statistics, so there is nothing to freeze: its scales are always learnt.
   const NormOptions norm{.mode = options.batchNorm == BatchNormMode::kFrozen ? BatchNormMode::kEval : options.batchNorm,

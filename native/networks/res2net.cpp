@@ -22,9 +22,15 @@ struct Builder {
   NormOptions norm;
   bool trainable;
 
-  Value conv(const Scope& scope, Value x, int64_t channels, int64_t kernel, int64_t stride = 1) const {
+  Value conv(const Scope& scope, Value x, int64_t channels, int64_t kernel, int64_t stride = 1,
+             int64_t dilation = 1) const {
     return conv2d(scope, x,
-                  {.channels = channels, .kernel = kernel, .stride = stride, .bias = false, .trainable = trainable});
+                  {.channels = channels,
+                   .kernel = kernel,
+                   .stride = stride,
+                   .dilation = dilation,
+                   .bias = false,
+                   .trainable = trainable});
   }
 
   /// Two 3×3 more than ResNet's single 7×7.
@@ -40,7 +46,7 @@ struct Builder {
 
   /// Bottleneck whose 3×3 works on four splits in turn. Later blocks of a stage add the previous split's output and
   /// pass the fourth through; a stage's first block convolves its splits independently and average-pools the fourth.
-  Value block(const Scope& scope, Value x, int64_t planes, int64_t stride, bool first) const {
+  Value block(const Scope& scope, Value x, int64_t planes, int64_t stride, int64_t dilation, bool first) const {
     const int64_t splitWidth = planes * 26 / 64, outputs = planes * kExpansion;
     Value y = conv(scope / "conv1", x, splitWidth * kSplits, 1);
     y = relu(batchNorm(scope / "bn1", y, norm));
@@ -48,7 +54,7 @@ struct Builder {
     for (int i = 0; i < kSplits - 1; ++i) {
       Value& part = splits[size_t(i)];
       if (i > 0 && !first) part = add(part, splits[size_t(i) - 1]);
-      part = conv(scope / "convs" / i, part, splitWidth, 3, stride);
+      part = conv(scope / "convs" / i, part, splitWidth, 3, stride, dilation);
       part = relu(batchNorm(scope / "bns" / i, part, norm));
     }
     scope.enter();
@@ -75,17 +81,20 @@ std::array<int, 4> blockCounts(const std::string& depth) {
 
 }  // namespace
 
-std::vector<Value> res2net(const Scope& scope, Value image, const std::string& depth, double width,
-                           const NormOptions& norm, bool trainable) {
-  const Builder build{width, norm, trainable};
+std::vector<Value> res2net(const Scope& scope, Value image, const Res2netOptions& options) {
+  const Builder build{options.width, options.norm, options.trainable};
   std::vector<Value> maps{build.stem(scope, image)};
   Value x = maxPool2d(maps[0], {.kernel = 3, .stride = 2, .padding = 1});
-  const auto counts = blockCounts(depth);
+  const auto counts = blockCounts(options.depth);
+  int64_t reached = 4, dilation = 1;
   for (int stage = 0; stage < 4; ++stage) {
     const Scope layer = scope / ("layer" + std::to_string(stage + 1));
-    const int64_t planes = scaledChannels(int64_t{64} << stage, width);
-    for (int i = 0; i < counts[size_t(stage)]; ++i)
-      x = build.block(layer / i, x, planes, i == 0 && stage > 0 ? 2 : 1, i == 0);
+    const int64_t planes = scaledChannels(int64_t{64} << stage, options.width);
+    const int64_t before = dilation, stride = stage > 0 && reached < options.outputStride ? 2 : 1;
+    reached *= stride;
+    if (stage > 0 && stride == 1) dilation *= 2;
+    x = build.block(layer / 0, x, planes, stride, before, true);
+    for (int i = 1; i < counts[size_t(stage)]; ++i) x = build.block(layer / i, x, planes, 1, dilation, false);
     maps.push_back(x);
   }
   return maps;
@@ -93,7 +102,9 @@ std::vector<Value> res2net(const Scope& scope, Value image, const std::string& d
 
 ClassifierOutputs res2netClassifier(const Scope& scope, Value image, const NetworkSpec& spec,
                                     const BuildOptions& options) {
-  const Value features = res2net(scope, image, spec.network, spec.width, trunkNorm(spec, options), true).back();
+  const Res2netOptions res2netOptions{
+      .depth = spec.network, .width = spec.width, .outputStride = spec.outputStride, .norm = trunkNorm(spec, options)};
+  const Value features = res2net(scope, image, res2netOptions).back();
   const int64_t channels = features.shape().channels();
   const Scope fc = scope / "fc";
   const Initializer uniform = Initializer::uniformFanIn(channels);

@@ -1,6 +1,7 @@
 #include "networks/spec.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <sstream>
 
@@ -42,6 +43,12 @@ void validate(const NetworkSpec& spec) {
     for (const std::string& name : classifiers) allowed += (allowed.empty() ? "" : ", ") + quoted(name);
     invalid("trunk", quoted(spec.trunk), allowed);
   }
+  constexpr std::array kStrides{8, 16, 32};
+  if (std::ranges::find(kStrides, spec.outputStride) == kStrides.end())
+    invalid("outputStride", std::to_string(spec.outputStride), "8, 16, 32");
+  const bool hasRes2net = std::ranges::find(info.trunks, Trunk::Kind::kRes2net, &Trunk::kind) != info.trunks.end();
+  if (!hasRes2net && spec.outputStride != 32)
+    invalid("outputStride", std::to_string(spec.outputStride), "32, since " + quoted(spec.network) + " has no Res2Net");
   checkEpsilon("trunkEpsilon", spec.trunkEpsilon);
   checkEpsilon("classifierEpsilon", spec.classifierEpsilon);
 }

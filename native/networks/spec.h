@@ -16,6 +16,10 @@ struct NetworkSpec {
   bool efm = true;                       ///< JCS networks: the enhanced feature module (III-B2), table V
   bool aff = true;                       ///< JCS networks: attentive feature fusion (III-B3), table V
   std::string trunk = "res2net101-v1b";  ///< jcs-joint: the classifier whose features are combined
+  /// Res2Net's: the strides of its last features, 32, 16 or 8. Below 32 the last stage, or the last two, keep their
+  /// size and dilate their 3×3 instead, which leaves the parameters as they are and makes activation maps as much
+  /// finer.
+  int64_t outputStride = 32;
   /// Epsilon of the batch norms that the authors' code freezes, those of the VGG and Res2Net trunks. Theirs divide by
   /// the bare standard deviation, so their checkpoints need 0, the default of variant 'authors'; everything else is
   /// 1e-5: the paper's variant, ImageNet trunks, and whatever is trained from the start (`untrained`).

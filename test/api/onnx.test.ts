@@ -13,6 +13,7 @@ const specs: ModelSpec[] = (['paper', 'authors'] as const).flatMap((variant): Mo
   { network: 'jcs-joint', variant, width, trunk: 'res2net50-v1b' },
 ])
 specs.push({ network: 'unet', width })
+specs.push({ network: 'res2net50-v1b', width, outputStride: 8 })
 specs.push(
   { network: 'jcs-segmentation', width, efm: false },
   { network: 'jcs-segmentation', width, aff: false },

@@ -1,5 +1,6 @@
 #include "conformance/network_coverage.h"
 
+#include <algorithm>
 #include <set>
 
 #include "compiler/passes.h"
@@ -25,6 +26,11 @@ std::shared_ptr<const SliceStore> tinyDataset() {
   sample.info.label = 1;
   for (int i = 0; i < 2; ++i) dataset->append(sample);
   return dataset;
+}
+
+bool hasRes2net(const std::string& network) {
+  return std::ranges::any_of(networkInfo(network).trunks,
+                             [](const Trunk& trunk) { return trunk.kind == Trunk::Kind::kRes2net; });
 }
 
 class Walk {
@@ -128,7 +134,15 @@ NetworkCoverage checkNetworkCoverage() {
       const std::string label = name + " " + nameOf(variant);
       walk.inference(spec, label);
       walk.training(spec, label);
-      if (!networkInfo(name).hasAblations || variant != Variant::kPaper) continue;
+      if (variant != Variant::kPaper) continue;
+      for (const int64_t outputStride : {16, 8}) {
+        if (!hasRes2net(name)) break;
+        spec.outputStride = outputStride;
+        walk.inference(spec, label + " of output stride " + std::to_string(outputStride));
+        walk.training(spec, label + " of output stride " + std::to_string(outputStride));
+      }
+      spec.outputStride = 32;
+      if (!networkInfo(name).hasAblations) continue;
       for (const auto& [efm, aff] : {std::pair(false, true), std::pair(true, false), std::pair(false, false)}) {
         spec.efm = efm;
         spec.aff = aff;

@@ -24,6 +24,7 @@ NetworkSpec fixtureSpec(const Json& json) {
   spec.efm = json.value("efm", true);
   spec.aff = json.value("aff", true);
   spec.trunk = json.value("trunk", spec.trunk);
+  spec.outputStride = json.value("outputStride", spec.outputStride);
   return spec;
 }
 

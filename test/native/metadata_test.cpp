@@ -31,8 +31,19 @@ TEST("metadata: readers that would ignore the window refuse the file") {
   older["format"] = 1;
   older.erase("window");
   CHECK(fromSafetensors(entriesOf(older), "it").value().window == kLungWindow);
-  older["format"] = 3;
+  older["format"] = 4;
   CHECK_EQUAL(codeOf([&] { fromSafetensors(entriesOf(older), "it"); }), std::string(errors::kCorruptFile));
+}
+
+TEST("metadata: an output stride is kept, and only such files are closed to readers that would ignore it") {
+  for (const int64_t stride : {32, 16, 8}) {
+    const auto entries = toSafetensors(defaultMetadata({.network = "res2net50-v1b", .outputStride = stride}));
+    CHECK_EQUAL(nlohmann::json::parse(entries.at("jcs")).at("format").get<int>(), stride == 32 ? 2 : 3);
+    CHECK_EQUAL(fromSafetensors(entries, "it").value().spec.outputStride, stride);
+  }
+  nlohmann::json json = nlohmann::json::parse(toSafetensors(defaultMetadata({.network = "res2net50-v1b"})).at("jcs"));
+  json["spec"].erase("outputStride");  // as files of format 2 were written
+  CHECK_EQUAL(fromSafetensors(entriesOf(json), "it").value().spec.outputStride, int64_t{32});
 }
 
 TEST("metadata: a window that is none is an error that names the file") {

@@ -35,8 +35,10 @@ NamedTensors batch() {
   inputs["mask"] = channelsLast(file.at("masks"));
   inputs["targets"] = file.at("soft_labels").clone();
   inputs["sample_weights"] = file.at("sample_weights").clone();
-  const Tensor& maps = file.at("map_masks");
-  inputs["map_masks"] = Tensor::fromFloats({maps.shape()[0], maps.shape()[1], maps.shape()[2], 1}, maps.as<float>());
+  for (const char* name : {"map_masks", "map_masks_16", "map_masks_8"}) {
+    const Tensor& maps = file.at(name);
+    inputs[name] = Tensor::fromFloats({maps.shape()[0], maps.shape()[1], maps.shape()[2], 1}, maps.as<float>());
+  }
   return inputs;
 }
 
@@ -122,8 +124,9 @@ std::string gradientMismatches(const Json& fixture, const NamedTensors& inputs) 
   if (networkInfo(spec.network).task == Task::kClassification) {
     const ClassifierOutputs out = buildClassifier(Scope(graph), image, spec, options);
     const Value crossEntropy = classificationLoss(out.logits, input("targets"));
+    const std::string masks = spec.outputStride == 32 ? "map_masks" : "map_masks_" + std::to_string(spec.outputStride);
     const Value activation =
-        activationLoss(out.features, out.headWeight, input("map_masks"), input("sample_weights"), spec.variant);
+        activationLoss(out.features, out.headWeight, input(masks), input("sample_weights"), spec.variant);
     graph.output("loss/cross_entropy", crossEntropy);
     graph.output("loss/activation", activation);
     loss = add(crossEntropy, activation);
@@ -159,14 +162,14 @@ std::string gradientMismatches(const Json& fixture, const NamedTensors& inputs) 
 TEST("network parity: forward passes of every network and variant equal PyTorch's") {
   const NamedTensors inputs = batch();
   const std::vector<Json> fixtures = fixturesIn("forward/");
-  CHECK(fixtures.size() >= 9);
+  CHECK(fixtures.size() >= 13);
   for (const Json& fixture : fixtures) CHECK_EQUAL(forwardMismatches(fixture, inputs), "");
 }
 
 TEST("network parity: losses, gradients and running statistics equal PyTorch's, stored and batch statistics") {
   const NamedTensors inputs = batch();
   const std::vector<Json> fixtures = fixturesIn("gradients/");
-  CHECK(fixtures.size() >= 10);
+  CHECK(fixtures.size() >= 12);
   for (const Json& fixture : fixtures) CHECK_EQUAL(gradientMismatches(fixture, inputs), "");
 }
 

@@ -179,6 +179,10 @@ TEST("networks: a wrong spec names the field, its value and what is allowed") {
   CHECK(message([](NetworkSpec& s) { s.width = std::nan(""); }).starts_with("spec.width is nan"));
   CHECK(message([](NetworkSpec& s) { s.trunk = "unet"; }) ==
         "spec.trunk is 'unet'; allowed: 'res2net50-v1b', 'res2net101-v1b'");
+  for (const int64_t stride : {8, 16, 32}) CHECK_EQUAL(message([&](NetworkSpec& s) { s.outputStride = stride; }), "");
+  CHECK_EQUAL(message([](NetworkSpec& s) { s.outputStride = 4; }), "spec.outputStride is 4; allowed: 8, 16, 32");
+  CHECK_EQUAL(message([](NetworkSpec& s) { s.network = "unet", s.outputStride = 16; }),
+              "spec.outputStride is 16; allowed: 32, since 'unet' has no Res2Net");
   CHECK(message([](NetworkSpec& s) { s.network = "unet", s.efm = false; }).starts_with("spec.efm is false"));
   CHECK(message([](NetworkSpec& s) { s.network = "res2net50-v1b", s.aff = false; }).starts_with("spec.aff is false"));
   CHECK_ERROR([] { parseVariant("ours"); }, errors::kInvalidArgument);

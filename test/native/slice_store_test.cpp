@@ -35,6 +35,8 @@ int64_t blocksBelow(const std::string& directory) {
 TEST("slice store: slices come back as they were, from memory and from the file") {
   std::vector<DecodedSlice> samples{sampleOf(1, 1, true), sampleOf(2, 0, false), floatImage(3, 1, {0.1f, 0.2f, 0.3f})};
   samples[2].mask = {0, 0, 0};
+  samples[1].lungs = samples[2].lungs = {1, 0, 1};
+  samples[1].lungs.resize(static_cast<size_t>(samples[1].info.width * samples[1].info.height), 1);
   samples[2].info.spacing = PixelSpacing{0.7, 0.8};
   samples[2].info.positionMm = {-120.5, -99, 41};
   samples[2].info.source = "0042.png";
@@ -47,6 +49,7 @@ TEST("slice store: slices come back as they were, from memory and from the file"
     for (size_t i = 0; i < 3; ++i) {
       const SliceInfo &read = store.info(i), &given = samples[i].info;
       CHECK(store.pixels(i) == samples[i].pixels && store.mask(i).bytes() == samples[i].mask);
+      CHECK(store.lungs(i).bytes() == samples[i].lungs && store.info(i).hasLungs == !samples[i].lungs.empty());
       CHECK(read.format == given.format && read.width == given.width && read.height == given.height);
       CHECK(read.label == given.label && read.patient == given.patient);
     }
@@ -55,7 +58,7 @@ TEST("slice store: slices come back as they were, from memory and from the file"
     CHECK(store.info(2).hasMask && store.info(2).maskIsEmpty);
     CHECK(store.info(2).spacing->row == 0.7 && store.info(2).positionMm->at(2) == 41);
     CHECK(store.info(2).source == "0042.png" && !store.info(1).spacing);
-    CHECK(store.bytes() == 320 + 40 + 320 + 12 + 1);
+    CHECK(store.bytes() == 320 + 40 + 320 + 40 + 12 + 1 + 1);
     CHECK_EQUAL(store.memoryBytes(), limit == kInFile ? 0 : store.bytes());
   }
 }

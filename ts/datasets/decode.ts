@@ -1,11 +1,20 @@
 import { availableParallelism } from 'node:os'
 import { runAhead } from '../base/ahead'
-import { type DecodedImage, type DecodedMask, type DecodeOptions, openImages, openMasks } from '../images'
+import {
+  type DecodedImage,
+  type DecodedMask,
+  type DecodeOptions,
+  type ImageSize,
+  openImages,
+  openMasks,
+} from '../images'
 import { badSampleFrom, badSamplesError } from './bad-samples'
 import { requireEqualSize } from './check'
 import type { BadSample, DatasetSample } from './types'
 
 export interface DecodeSamplesOptions extends DecodeOptions {
+  /** Whether lung masks are decoded too. Default false. */
+  lungs?: boolean | undefined
   /** Samples decoded ahead of the consumer. Default: the number of processors, at most 4. */
   concurrency?: number | undefined
   /** Called with each sample that cannot be decoded, which is then left out. Without it, such a sample stops. */
@@ -18,6 +27,7 @@ export interface DecodedSample {
   sample: DatasetSample
   image: DecodedImage
   mask?: DecodedMask
+  lungs?: DecodedMask
 }
 
 /** Decodes samples in order, a few ahead of the consumer. A sample that is a volume gives all of its slices. */
@@ -50,20 +60,34 @@ async function* sliceTasks(
   }
 }
 
-/** Lung masks were checked by their headers; nothing measures by them yet, so they are not decoded. */
 async function openSample(
   sample: DatasetSample,
-  options: DecodeOptions,
+  options: DecodeSamplesOptions,
 ): Promise<(() => Promise<DecodedSample>)[]> {
   const images = await openImages(sample.image, options)
-  if (sample.mask === undefined)
-    return images.map((decode) => async () => ({ sample, image: await decode() }))
-  const masks = await openMasks(sample.mask, options)
-  const slices = { image: images.length, mask: masks.length }
+  const masks = await openMasksOf(sample, 'mask', options)
+  const lungs = options.lungs ? await openMasksOf(sample, 'lung', options) : undefined
   return images.map((decodeOne, index) => async () => {
     const image = await decodeOne()
-    const mask = await (masks[index] ?? masks[0]!)()
-    requireEqualSize(sample, 'mask', { ...image, slices: slices.image }, { ...mask, slices: slices.mask })
-    return { sample, image, mask }
+    const size = { ...image, slices: images.length }
+    const mask = await masks?.(index, size)
+    const lungMask = await lungs?.(index, size)
+    return { sample, image, ...(mask && { mask }), ...(lungMask && { lungs: lungMask }) }
   })
+}
+
+/** What decodes the mask of each slice and compares its size with the image's. */
+async function openMasksOf(
+  sample: DatasetSample,
+  part: 'mask' | 'lung',
+  options: DecodeOptions,
+): Promise<((index: number, image: ImageSize) => Promise<DecodedMask>) | undefined> {
+  const source = sample[part]
+  if (source === undefined) return undefined
+  const masks = await openMasks(source, options)
+  return async (index, image) => {
+    const mask = await (masks[index] ?? masks[0]!)()
+    requireEqualSize(sample, part, image, { ...mask, slices: masks.length })
+    return mask
+  }
 }

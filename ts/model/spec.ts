@@ -5,6 +5,7 @@ import {
   requireObject,
   requireOneOf,
   requireString,
+  requireWhole,
 } from '../base/check'
 import { callNativeNow } from '../native'
 
@@ -42,6 +43,12 @@ export interface ModelSpec {
   /** Of `jcs-joint`: the classifier whose features are combined. Default `res2net101-v1b`. */
   trunk?: ClassifierNetwork | undefined
   /**
+   * Of classifiers and of the trunk of `jcs-joint`: how many pixels of the input are one of the last features, 32 (the
+   * published network), 16 or 8. Below 32 the last stages dilate instead of striding: the same parameters, activation
+   * maps two or four times as fine on each side, and more time. A file's weights belong to the one it was trained with.
+   */
+  outputStride?: 8 | 16 | 32 | undefined
+  /**
    * Epsilon of the batch norms of the VGG and Res2Net trunks, 0 to 0.01. The authors' checkpoints need 0, the default
    * of `authors`; everything else is 1e-5.
    */
@@ -57,6 +64,7 @@ const fields: Record<keyof ModelSpec, (name: string, value: unknown) => void> = 
   efm: requireBoolean,
   aff: requireBoolean,
   trunk: (name, value) => requireOneOf(name, value, ['res2net50-v1b', 'res2net101-v1b']),
+  outputStride: (name, value) => requireWhole(name, value, 1), // likewise
   trunkEpsilon: (name, value) => requireNumber(name, value, 0, 0.01),
   classifierEpsilon: (name, value) => requireNumber(name, value, 0, 0.01),
 }

@@ -6,6 +6,8 @@ import type { RunContext } from '../run/run'
 
 export interface PackOptions extends DecodingOptions {
   onBadSample?: 'error' | 'skip' | undefined
+  /** Whether lung masks are decoded too. Default false. */
+  lungs?: boolean | undefined
 }
 
 /** Datasets given one after the other, decoded into the form that the native side reads. */
@@ -41,17 +43,19 @@ export async function packAll(
     const decoded = decodeSamples(samples, {
       window: options.window,
       maxPixels: options.maxPixels,
+      lungs: options.lungs,
       signal,
       onOpen: (slices) => {
         total += slices - 1
       },
       ...(options.onBadSample === 'skip' && { onSkip }),
     })
-    for await (const { sample, image, mask } of decoded) {
+    for await (const { sample, image, mask, lungs } of decoded) {
       const { label, patient } = sample
       await into.data.append({
         ...image,
         ...(mask && { mask: mask.data }),
+        ...(lungs && { lungs: lungs.data }),
         ...(label !== undefined && { label }),
         ...(patient !== undefined && { patient }),
       })

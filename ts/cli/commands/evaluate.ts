@@ -71,6 +71,20 @@ function describe(result: Metrics): string {
   const counts = new Set(['images', 'emptyTruth'])
   const rows = scores.map(([name, value]) => [name, counts.has(name) ? value : decimal(value)])
   const parts = [`${result.samples} samples`, table(['metric', 'value'], rows)]
+  if (result.task === 'classification' && result.explanation) {
+    const { slices, pointingGame, pointingGameAtRandom, massInLesions, massInLesionsAtRandom } =
+      result.explanation
+    parts.push(
+      `\nactivation maps of ${slices} slices with lesions, beside a random point in the lungs`,
+      table(
+        ['explanation', 'map', 'random'],
+        [
+          ['maximum in or near a lesion', decimal(pointingGame), decimal(pointingGameAtRandom)],
+          ['share inside lesions', decimal(massInLesions), decimal(massInLesionsAtRandom)],
+        ],
+      ),
+    )
+  }
   if (result.task === 'classification' && result.patients) {
     const { infected, uninfected, thresholds } = result.patients
     parts.push(

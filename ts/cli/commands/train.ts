@@ -35,6 +35,7 @@ interface Flags extends RuntimeFlags {
   efm: boolean
   aff: boolean
   trunk?: ModelSpec['trunk']
+  outputStride?: ModelSpec['outputStride']
   classifier?: string
   backbone?: string[]
   config?: string
@@ -99,6 +100,7 @@ export function addTrain(program: Command, sessionFor: (flags: Flags) => Session
     .option('--no-efm', 'without the enhanced feature module')
     .option('--no-aff', 'without attentive feature fusion')
     .option('--trunk <network>', 'jcs-joint: the classifier whose features are combined')
+    .option('--output-stride <n>', 'Res2Net: 16 or 8 for finer activation maps; default 32', wholeNumber)
     .option('--classifier <file>', 'jcs-joint: a trained classifier to start its trunk from')
     .option('--backbone <file...>', 'ImageNet weights of the trunk, .safetensors')
     .optionsGroup('Training (what is not given is the recipe’s):')
@@ -171,7 +173,7 @@ on a CPU: --recipe scratch and a smaller --width learn something in minutes.`,
 
 async function toTrainOptions(task: Task, flags: Flags): Promise<TrainOptions> {
   const { data, folds, validation, validationFolds, validationFraction } = flags
-  const { network, variant, width, efm, aff, trunk } = flags
+  const { network, variant, width, efm, aff, trunk, outputStride } = flags
   const config = flags.config === undefined ? {} : await readConfig(flags.config)
   const isValidated = validation !== undefined || validationFolds !== undefined
   return {
@@ -184,7 +186,7 @@ async function toTrainOptions(task: Task, flags: Flags): Promise<TrainOptions> {
       ...(isValidated && { validation: datasetOf(validation ?? data, validationFolds) }),
       validationFraction,
     },
-    spec: { network, variant, width, trunk, ...(!efm && { efm }), ...(!aff && { aff }) },
+    spec: { network, variant, width, trunk, outputStride, ...(!efm && { efm }), ...(!aff && { aff }) },
     classifier: flags.classifier,
     backbone: flags.backbone,
     checkpoint: { directory: flags.out, ...(flags.checkpointEvery && { every: flags.checkpointEvery }) },
