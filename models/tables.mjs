@@ -15,19 +15,26 @@ const sha256Of = (name) =>
 const table = (head, rows) =>
   [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 
-const { crossValidation } = cardOf('lungs')
+const names = ['lesions', 'lungs']
+const validations = names.map((name) => cardOf(name).crossValidation)
 const withInterval = ({ value, interval95: [low, high] }) => `${value} (${low} to ${high})`
 const { windows: _, command: __, date, ...cases } = cardOf('hu')
 const content = `
 ${table(
-  ['`lungs`, cross-validation', 'Dice (95 % interval over patients)'],
-  [
-    ['per slice', withInterval(crossValidation.dicePerSlice)],
-    ['per volume', withInterval(crossValidation.dicePerVolume)],
-  ],
+  ['cross-validation', 'Dice per slice (95 % interval over patients)', 'Dice per volume', 'worst volume'],
+  names.map((name, i) => {
+    const { dicePerSlice, dicePerVolume, volumes } = validations[i]
+    const worst = volumes.reduce((one, other) => (other.dicePerVolume < one.dicePerVolume ? other : one))
+    return [
+      `\`${name}\``,
+      withInterval(dicePerSlice),
+      withInterval(dicePerVolume),
+      `${worst.volume}: ${worst.dicePerVolume}`,
+    ]
+  }),
 )}
 
-${crossValidation.protocol}; \`${crossValidation.command}\`, ${crossValidation.date}. \`lesions\` has not been cross-validated with this recipe yet.
+Both by ${validations[0].protocol}: ${validations.map(({ command, date: day }) => `\`${command}\`, ${day}`).join('; ')}.
 
 ${table(
   [
@@ -48,7 +55,7 @@ No part of any training, \`node models/score-hu.mjs\`, ${date}. The area ranks a
 
 ${table(
   ['file', 'SHA-256'],
-  ['lesions', 'lungs'].map((name) => [`\`${name}.safetensors\``, `\`${sha256Of(name)}\``]),
+  names.map((name) => [`\`${name}.safetensors\``, `\`${sha256Of(name)}\``]),
 )}
 `
 

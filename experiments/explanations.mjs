@@ -1,0 +1,114 @@
+// node experiments/explanations.mjs [--out experiments/results/explanations.json] [--dist DIST]
+//
+// Whether activation maps point at lesions: classifiers with coarse and fine features, with and without equation (4),
+// scored by `evaluate`. On phantoms, patients apart; on coronacases, whole volumes apart, four folds. There every slice
+// shows an infection, so the negatives are those of ../shared/data/uninfected: a network may tell the sources apart, and
+// its labels are worth nothing. Only its maps are scored, and nothing of it is shipped.
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { availableParallelism, cpus } from 'node:os'
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { dataFolder, folds, slicesOf, window } from '../models/recipes.mjs'
+import { rounded } from '../models/scores.mjs'
+import { root } from '../scripts/paths.mjs'
+
+const { values } = parseArgs({
+  options: {
+    out: { type: 'string', default: path.join(root, 'experiments', 'results', 'explanations.json') },
+    dist: { type: 'string', default: path.join(root, 'dist') },
+  },
+})
+const { evaluate, train } = await import(path.join(values.dist, 'index.js'))
+const { generateDataset } = await import(path.join(values.dist, 'phantom', 'index.js'))
+const { demoPlan } = await import(path.join(values.dist, 'demo', 'plan.js'))
+
+const variants = {
+  'stride 32, equation (4)': { outputStride: 32, activationLoss: true, activationLossWeight: 1 },
+  'stride 8': { outputStride: 8, activationLoss: false },
+  'stride 8, equation (4)': { outputStride: 8, activationLoss: true, activationLossWeight: 1 },
+  'stride 8, equation (4) times 20': { outputStride: 8, activationLoss: true, activationLossWeight: 20 },
+}
+const chances = ['pointingGameAtRandom', 'massInLesionsAtRandom']
+const names = ['auc', 'pointingGame', 'massInLesions', ...chances]
+
+/** Trains each variant on each part and scores it; means over the slices of all parts. */
+async function compare(settings, parts) {
+  const rows = {}
+  for (const [name, { outputStride, ...loss }] of Object.entries(variants)) {
+    const started = Date.now()
+    const scores = []
+    for (const { train: samples, test } of parts) {
+      const spec = { ...settings.spec, outputStride }
+      const { model } = await train({ ...settings, ...loss, spec, data: { train: samples } })
+      const { auc, explanation } = await evaluate(model, test)
+      scores.push({ auc, ...explanation })
+      await model.dispose()
+    }
+    const slices = scores.reduce((sum, score) => sum + score.slices, 0)
+    const mean = (metric) => scores.reduce((sum, score) => sum + score[metric] * score.slices, 0) / slices
+    rows[name] = {
+      slices,
+      ...Object.fromEntries(names.map((metric) => [metric, rounded(mean(metric))])),
+      trainingMinutes: rounded((Date.now() - started) / 6e4, 1),
+    }
+    console.log(name, rows[name])
+  }
+  return rows
+}
+
+const runtime = { threads: 2, seed: 0 }
+
+const { validateEvery: _, ...demoClassifier } = demoPlan.classifier
+const phantoms = await compare({ ...demoClassifier, ...runtime, precision: demoPlan.precision }, [
+  {
+    train: generateDataset(1, { cases: demoPlan.trainCases, size: demoPlan.trainingSize }),
+    test: generateDataset(2, { cases: 120, size: demoPlan.caseSize }),
+  },
+])
+
+const uninfected = (await readFile(path.join(dataFolder, 'uninfected', 'slices.csv'), 'utf8'))
+  .trim()
+  .split('\n')
+  .slice(1)
+  .map((line) => line.split(','))
+  .map(([image, , patient]) => ({ image: path.join(dataFolder, 'uninfected', image), label: 0, patient }))
+const infectedOf = (volume) => {
+  const lungs = slicesOf(volume, 'lung')
+  return slicesOf(volume, 'lesion').map((sample, i) => ({ ...sample, label: 1, lung: lungs[i].mask }))
+}
+const patients = [...new Set(uninfected.map(({ patient }) => patient))]
+const parts = folds.map((held, fold) => {
+  const isHeld = ({ patient }) => patients.indexOf(patient) % folds.length === fold
+  const trained = folds.flat().filter((volume) => !held.includes(volume))
+  const negatives = uninfected.filter((sample) => !isHeld(sample))
+  return {
+    // As many of one label as of the other.
+    train: [...trained.flatMap(infectedOf), ...Array(4).fill(negatives).flat()],
+    test: [...held.flatMap(infectedOf), ...uninfected.filter(isHeld)],
+  }
+})
+const coronacases = await compare(
+  {
+    task: 'classification',
+    spec: { network: 'res2net50-v1b', width: 0.25 },
+    recipe: 'scratch',
+    inputSize: 192,
+    batchSize: 16,
+    epochs: 8,
+    mixup: { alpha: 0 },
+    window,
+    augmentation: { horizontalFlip: 0.5, verticalFlip: 0.5, scale: 0.2, translation: 0.05, noise: 0.1 },
+    ...runtime,
+  },
+  parts,
+)
+
+await mkdir(path.dirname(values.out), { recursive: true })
+const record = {
+  command: 'node experiments/explanations.mjs',
+  date: new Date().toISOString().slice(0, 10),
+  machine: `${availableParallelism()} × ${cpus()[0].model.trim()}`,
+  phantoms,
+  coronacases,
+}
+await writeFile(values.out, `${JSON.stringify(record, null, 2)}\n`)
