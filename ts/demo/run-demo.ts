@@ -7,21 +7,18 @@ import { openCase } from '../open-case'
 import { generateCase, generateDataset, type PhantomCase, type PhantomSample } from '../phantom'
 import { Random } from '../phantom/random'
 import { diagnosisReport, trainingReport } from '../report'
-import type { ProgressEvent } from '../run/progress'
 import type { Diagnosis } from '../run/results'
-import type { Run } from '../run/run'
 import { type TrainResult, train } from '../train'
+import type { Follow } from './follow'
 import { demoPlan } from './plan'
+import { type DicomDemo, demonstrateRealPath } from './real-path'
 
 export interface DemoOptions extends RuntimeOptions {
   /** Decides every phantom, all weights and the order of training. Default 0. */
   seed?: number | undefined
   /** Where models and reports go; made when missing. */
   directory: string
-  /** Follows a run and gives its result. */
-  follow<T>(
-    start: (controls: { signal: AbortSignal; onProgress(event: ProgressEvent): void }) => Run<T>,
-  ): Promise<T>
+  follow: Follow
   /** Told what comes next, as a sentence for people. */
   say(text: string): void
 }
@@ -58,6 +55,8 @@ export interface DemoResult {
     diagnosisMs: number
     totalMs: number
   }
+  /** A phantom as a folder of DICOM files, diagnosed by the shipped models, where they are installed. */
+  dicom?: DicomDemo
   /** Paths of the reports of the two trainings. */
   reports: string[]
 }
@@ -132,6 +131,17 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
     await writeFileAtomically(report, await diagnosisReport(diagnosis, scan, { title }))
     cases.push({ name: `case ${index + 1}`, ...judge(phantom, diagnosis), report })
   }
+  const diagnosisMs = clock.lap()
+  say(
+    '\nDiagnosing a phantom as a scanner would leave it, a folder of DICOM files, by the models lesions and lungs',
+  )
+  const dicom = await demonstrateRealPath(
+    new Random(seed, 'demo', 'dicom').uint32(),
+    directory,
+    runtime,
+    follow,
+  )
+  if (!dicom) say('They are not installed: npm install jcs-ct-models')
   return {
     seed,
     passed: cases.every(({ correct }) => correct),
@@ -139,7 +149,8 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
     cases,
     classification: classifier.metrics,
     segmentation: segmenter.metrics,
-    timing: { phantomsMs, classifierMs, segmenterMs, diagnosisMs: clock.lap(), totalMs: clock.total() },
+    timing: { phantomsMs, classifierMs, segmenterMs, diagnosisMs, totalMs: clock.total() },
+    ...(dicom && { dicom }),
     reports,
   }
 }

@@ -2,14 +2,14 @@ import { clamp } from './geometry'
 import type { Acquisition } from './patient'
 import type { Random } from './random'
 
-/** What the scanner and the display make of a slice in HU: blur, motion, noise, window. Returns 8-bit gray. */
+/** What the scanner makes of a slice in HU: blur, motion, noise. */
 export function acquire(
   hu: Float32Array,
   size: number,
   pixelMm: number,
   scan: Acquisition,
   random: Random,
-): Uint8Array {
+): Float64Array {
   let image: Float32Array<ArrayBufferLike> = hu
   if (scan.motion > 0) image = motionBlur(image, size, scan.motion / pixelMm, scan.motionAngle)
   image = gaussianBlur(image, size, scan.blur / pixelMm)
@@ -18,11 +18,14 @@ export function acquire(
   const sigma = 0.55
   const noise = gaussianBlur(white, size, sigma)
   const gain = scan.noiseHu / standardDeviationAfterBlur(sigma)
+  return Float64Array.from(image, (value, i) => value + gain * noise[i]!)
+}
+
+/** HU as a display shows them through the window of whoever made the pictures: 8-bit gray. */
+export function display(hu: Float64Array, scan: Acquisition): Uint8Array {
   const { level, width } = scan.window
   const low = level - width / 2
-  return Uint8Array.from(image, (value, i) =>
-    clamp(Math.round(((value + gain * noise[i]! - low) / width) * 255), 0, 255),
-  )
+  return Uint8Array.from(hu, (value) => clamp(Math.round(((value - low) / width) * 255), 0, 255))
 }
 
 function gaussianKernel(sigma: number): Float32Array {

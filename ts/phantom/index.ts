@@ -20,6 +20,8 @@ export interface PhantomSlice {
   lungMask: Uint8Array
   /** Whether any opacity is in this slice. */
   infected: boolean
+  /** `size * size`, row by row: Hounsfield units, of which `pixels` show a window. Only where asked for. */
+  hounsfield?: Int16Array
 }
 
 /** The axial slices of one synthetic patient, from the apex of the lungs to their base. */
@@ -38,6 +40,8 @@ export interface PhantomCaseOptions {
   slices?: number
   /** Side of a slice, pixels, 64 to 512; default 128. */
   size?: number
+  /** Whether slices are given in Hounsfield units as well. Default false. */
+  hounsfield?: boolean
 }
 
 /** The share of the lungs that the slices of a case span. */
@@ -56,7 +60,11 @@ export function generateCase(seed: number, options: PhantomCaseOptions): Phantom
   const size = wholeNumber('size', options.size ?? 128, 64, 512)
   const scan = new PhantomScan(checkSeed(seed), { infected, size })
   const step = (lastLevel - firstLevel) / Math.max(1, count - 1)
-  const slices = Array.from({ length: count }, (_, i) => toSlice(scan.render(firstLevel + i * step), scan))
+  const slices = Array.from({ length: count }, (_, i) => {
+    const rendered = scan.render(firstLevel + i * step)
+    const hounsfield = options.hounsfield && Int16Array.from(rendered.hu, Math.round)
+    return { ...toSlice(rendered, scan), ...(hounsfield && { hounsfield }) }
+  })
   const positive = slices.filter((slice) => slice.infected).length
   return {
     seed,

@@ -1,4 +1,4 @@
-import { acquire } from './acquisition'
+import { acquire, display } from './acquisition'
 import { Anatomy } from './anatomy'
 import { clamp, coverage, ellipse, lerp, segment, smoothstep } from './geometry'
 import { NoiseField } from './noise-field'
@@ -19,6 +19,8 @@ const smallestLesionShare = 0.006
 /** One rendered slice; all arrays row by row. */
 export interface RenderedSlice {
   gray: Uint8Array
+  /** What `gray` shows, as the scanner measured it. */
+  hu: Float64Array
   lungMask: Uint8Array
   /** 1 = lesion. */
   lesionMask: Uint8Array
@@ -96,14 +98,11 @@ export class PhantomScan {
       )
     })
     this.#addStreaks(hu, z)
+    const noise = new Random(patient.seed, 'noise', Math.round(level * 1e6))
+    const measured = acquire(hu, size, pixelMm, this.#scan, noise)
     return {
-      gray: acquire(
-        hu,
-        size,
-        pixelMm,
-        this.#scan,
-        new Random(patient.seed, 'noise', Math.round(level * 1e6)),
-      ),
+      gray: display(measured, this.#scan),
+      hu: measured,
       lungMask: Uint8Array.from(lung, (share) => (share >= 0.5 ? 1 : 0)),
       lesionMask: Uint8Array.from(lesion, (strength, i) =>
         visible && strength >= 0.5 && lung[i]! >= 0.5 ? 1 : 0,

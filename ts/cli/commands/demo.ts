@@ -50,11 +50,34 @@ function describe(result: DemoResult): string {
     '',
     `${correct} of ${rows.length} unseen cases right in ${formatDuration(result.timing.totalMs)}; a case is positive with more than ${result.sliceThreshold} positive slices`,
     `Single unseen slices: accuracy ${decimal(accuracy)}, AUC ${decimal(auc)}; lesions: Dice ${decimal(result.segmentation.dice)}`,
+    ...describeDicom(result),
     'The scans are synthetic: these figures say that the software works, nothing about patients.',
     '',
     'Reports to open in a browser:',
-    ...[...result.cases.map(({ report }) => report), ...result.reports].map((path) => `  ${resolve(path)}`),
+    ...[
+      ...result.cases.map(({ report }) => report),
+      ...(result.dicom ? [result.dicom.report] : []),
+      ...result.reports,
+    ].map((path) => `  ${resolve(path)}`),
     '',
     `${disclaimer}.`,
   ].join('\n')
+}
+
+function describeDicom({ dicom }: DemoResult): string[] {
+  if (!dicom) return []
+  const volumes = [
+    ['lungs', dicom.lungVolumeMl, dicom.trueLungVolumeMl],
+    ['lesions', dicom.lesionVolumeMl, dicom.trueLesionVolumeMl],
+  ] as const
+  return [
+    '',
+    `${dicom.directory} by the models lesions and lungs, which were trained on patients, in ${formatDuration(dicom.timeMs)}:`,
+    table(
+      ['from DICOM', 'measured, ml', 'drawn, ml'],
+      volumes.map(([name, measured, drawn]) => [name, Math.round(measured), Math.round(drawn)]),
+    ),
+    `The same on your own scans: jcs diagnose ${dicom.directory} --slice-threshold 20mm`,
+    '',
+  ]
 }

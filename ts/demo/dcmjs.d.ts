@@ -1,0 +1,15 @@
+// dcmjs has no types of its own: what `ct-series.ts` takes of it.
+declare module 'dcmjs' {
+  export const data: {
+    DicomMetaDictionary: {
+      /** Elements by tag, from values by keyword. */
+      denaturalizeDataset(dataset: Record<string, unknown>): Record<string, unknown>
+    }
+    DicomDict: new (
+      meta: Record<string, unknown>,
+    ) => {
+      dict: Record<string, unknown>
+      write(): ArrayBuffer
+    }
+  }
+}
