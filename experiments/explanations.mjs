@@ -3,7 +3,8 @@
 // Whether activation maps point at lesions: classifiers with coarse and fine features, with and without equation (4),
 // scored by `evaluate`. On phantoms, patients apart; on coronacases, whole volumes apart, four folds. There every slice
 // shows an infection, so the negatives are those of ../shared/data/uninfected: a network may tell the sources apart, and
-// its labels are worth nothing. Only its maps are scored, and nothing of it is shipped.
+// its labels are worth nothing. Only its maps are scored, and nothing of it is shipped. Rows are written as they come;
+// an interrupted run goes on behind them, and a fresh one begins without the file.
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { availableParallelism, cpus } from 'node:os'
 import path from 'node:path'
@@ -18,6 +19,7 @@ const { values } = parseArgs({
     dist: { type: 'string', default: path.join(root, 'dist') },
   },
 })
+const record = JSON.parse(await readFile(values.out, 'utf8').catch(() => '{}'))
 const { evaluate, train } = await import(path.join(values.dist, 'index.js'))
 const { generateDataset } = await import(path.join(values.dist, 'phantom', 'index.js'))
 const { demoPlan } = await import(path.join(values.dist, 'demo', 'plan.js'))
@@ -32,9 +34,10 @@ const chances = ['pointingGameAtRandom', 'massInLesionsAtRandom']
 const names = ['auc', 'pointingGame', 'massInLesions', ...chances]
 
 /** Trains each variant on each part and scores it; means over the slices of all parts. */
-async function compare(settings, parts) {
-  const rows = {}
+async function compare(data, settings, parts) {
+  const rows = { ...record[data] }
   for (const [name, { outputStride, ...loss }] of Object.entries(variants)) {
+    if (rows[name]) continue
     const started = Date.now()
     const scores = []
     for (const { train: samples, test } of parts) {
@@ -51,15 +54,26 @@ async function compare(settings, parts) {
       ...Object.fromEntries(names.map((metric) => [metric, rounded(mean(metric))])),
       trainingMinutes: rounded((Date.now() - started) / 6e4, 1),
     }
-    console.log(name, rows[name])
+    console.log(data, name, rows[name])
+    await save({ [data]: rows })
   }
-  return rows
+}
+
+async function save(rows) {
+  Object.assign(record, {
+    command: 'node experiments/explanations.mjs',
+    date: new Date().toISOString().slice(0, 10),
+    machine: `${availableParallelism()} × ${cpus()[0].model.trim()}`,
+    ...rows,
+  })
+  await mkdir(path.dirname(values.out), { recursive: true })
+  await writeFile(values.out, `${JSON.stringify(record, null, 2)}\n`)
 }
 
 const runtime = { threads: 2, seed: 0 }
 
 const { validateEvery: _, ...demoClassifier } = demoPlan.classifier
-const phantoms = await compare({ ...demoClassifier, ...runtime, precision: demoPlan.precision }, [
+await compare('phantoms', { ...demoClassifier, ...runtime, precision: demoPlan.precision }, [
   {
     train: generateDataset(1, { cases: demoPlan.trainCases, size: demoPlan.trainingSize }),
     test: generateDataset(2, { cases: 120, size: demoPlan.caseSize }),
@@ -87,7 +101,8 @@ const parts = folds.map((held, fold) => {
     test: [...held.flatMap(infectedOf), ...uninfected.filter(isHeld)],
   }
 })
-const coronacases = await compare(
+await compare(
+  'coronacases',
   {
     task: 'classification',
     spec: { network: 'res2net50-v1b', width: 0.25 },
@@ -102,13 +117,3 @@ const coronacases = await compare(
   },
   parts,
 )
-
-await mkdir(path.dirname(values.out), { recursive: true })
-const record = {
-  command: 'node experiments/explanations.mjs',
-  date: new Date().toISOString().slice(0, 10),
-  machine: `${availableParallelism()} × ${cpus()[0].model.trim()}`,
-  phantoms,
-  coronacases,
-}
-await writeFile(values.out, `${JSON.stringify(record, null, 2)}\n`)

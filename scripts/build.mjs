@@ -1,4 +1,4 @@
-// npm run build [native|ts]: builds what changed.
+// npm run build [native|ts|runtime]: builds what changed; for `runtime`, without the native tests.
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import path from 'node:path'
@@ -16,7 +16,7 @@ const cudaArchitectures = () => {
   return [...new Set(capabilities ?? ['90'])].join(';')
 }
 
-const buildNative = async () => {
+const buildNative = async (target = 'all') => {
   if (!existsSync(path.join(root, 'node_modules', 'node-api-headers'))) {
     throw new StepError('the Node headers are missing. Run `npm run setup` first.')
   }
@@ -26,7 +26,7 @@ const buildNative = async () => {
   await run('cmake', ['-G', 'Ninja', '-S', root, '-B', buildFolder, ...options], {
     stdio: ['ignore', 'ignore', 'inherit'], // what CMake has to say beside warnings and errors is of no interest
   })
-  await run('cmake', ['--build', buildFolder, '-j', String(compileJobs())])
+  await run('cmake', ['--build', buildFolder, '--target', target, '-j', String(compileJobs())])
 }
 
 const buildTypeScript = () =>
@@ -40,8 +40,9 @@ const buildTypeScript = () =>
 
 const build = async () => {
   const what = process.argv[2] ?? 'all'
-  if (!['all', 'native', 'ts'].includes(what)) throw new StepError(`unknown part '${what}': native or ts.`)
-  if (what !== 'ts') await buildNative()
+  if (!['all', 'native', 'ts', 'runtime'].includes(what))
+    throw new StepError(`unknown part '${what}': native, ts or runtime.`)
+  if (what !== 'ts') await buildNative(what === 'runtime' ? 'jcs_runtime' : 'all')
   if (what !== 'native') await buildTypeScript()
 }
 

@@ -240,6 +240,18 @@ t.test('an AbortSignal cancels, before the start and later, and no listener stay
   t.equal(listeners, 0)
 })
 
+t.test('any number of things may listen to a run at the same time', async (t) => {
+  const warnings: Error[] = []
+  const onWarning = (warning: Error) => warnings.push(warning)
+  process.on('warning', onWarning)
+  t.teardown(() => process.off('warning', onWarning))
+  await new Run(async ({ signal }) => {
+    for (let i = 0; i < 100; i++) signal.addEventListener('abort', () => {}, { once: true })
+  })
+  await delay(10) // warnings come with the next tick
+  t.same(warnings, [])
+})
+
 t.test('leaving a loop early cancels and waits until the work has stopped', async (t) => {
   for (const leave of ['break', 'throw'] as const) {
     let stopped = false

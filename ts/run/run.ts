@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { cancelled, throwIfAborted } from '../base/abort'
 import { EventQueue } from './event-queue'
 import type { ProgressEvent } from './progress'
@@ -56,6 +57,8 @@ export class Run<T> implements Promise<T>, AsyncIterable<ProgressEvent> {
   constructor(executor: RunExecutor<T>, options: RunOptions = {}) {
     const { signal, onProgress } = options
     this.#onProgress = onProgress
+    // Everything that works at the same time listens, however many that are: no leak to be warned of.
+    setMaxListeners(0, this.#controller.signal)
     const onAbort = () => this.cancel(signal?.reason)
     if (signal?.aborted) onAbort()
     else signal?.addEventListener('abort', onAbort, { once: true })
