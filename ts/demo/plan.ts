@@ -11,7 +11,7 @@ const classifier: Training = {
   task: 'classification',
   // Maps of 12 × 12, so that they can point at something; those of stride 32 are 3 × 3.
   spec: { network: 'res2net50-v1b', width, outputStride: 8 },
-  activationLossWeight: 20,
+  activationLossWeight: 50,
   recipe: 'scratch',
   inputSize: 96,
   batchSize: 16,
