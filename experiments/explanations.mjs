@@ -25,7 +25,7 @@ const { generateDataset } = await import(path.join(values.dist, 'phantom', 'inde
 const { demoPlan } = await import(path.join(values.dist, 'demo', 'plan.js'))
 
 const variants = {
-  'stride 8, equation (4) times 50': { outputStride: 8, activationLoss: true, activationLossWeight: 50 },
+  'stride 8, equation (4) weighted': { outputStride: 8, activationLoss: true },
   'stride 8': { outputStride: 8, activationLoss: false },
   'stride 32, equation (4)': { outputStride: 32, activationLoss: true, activationLossWeight: 1 },
   'stride 8, equation (4)': { outputStride: 8, activationLoss: true, activationLossWeight: 1 },
@@ -72,14 +72,6 @@ async function save(rows) {
 
 const runtime = { threads: 2, seed: 0 }
 
-const { validateEvery: _, ...demoClassifier } = demoPlan.classifier
-await compare('phantoms', { ...demoClassifier, ...runtime, precision: demoPlan.precision }, [
-  {
-    train: generateDataset(1, { cases: demoPlan.trainCases, size: demoPlan.trainingSize }),
-    test: generateDataset(2, { cases: 120, size: demoPlan.caseSize }),
-  },
-])
-
 const apart = new Map(await Promise.all(folds.flat().map(async (volume) => [volume, await lungsOf(volume)])))
 const lungsOfAll = (volumes) => volumes.flatMap((volume) => apart.get(volume))
 const parts = folds.map((held) => {
@@ -97,6 +89,7 @@ await compare(
     batchSize: 16,
     epochs: 30,
     schedule: { name: 'cosine', learningRate: 2e-3, warmupIterations: 50 },
+    activationLossWeight: 50,
     mixup: { alpha: 0 },
     augmentation: {
       horizontalFlip: 0.5,
@@ -111,3 +104,11 @@ await compare(
   },
   parts,
 )
+
+const { validateEvery: _, ...demoClassifier } = demoPlan.classifier
+await compare('phantoms', { ...demoClassifier, ...runtime, precision: demoPlan.precision }, [
+  {
+    train: generateDataset(1, { cases: demoPlan.trainCases, size: demoPlan.trainingSize }),
+    test: generateDataset(2, { cases: 120, size: demoPlan.caseSize }),
+  },
+])

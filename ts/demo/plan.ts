@@ -11,11 +11,11 @@ const classifier: Training = {
   task: 'classification',
   // Maps of 12 × 12, so that they can point at something; those of stride 32 are 3 × 3.
   spec: { network: 'res2net50-v1b', width, outputStride: 8 },
-  activationLossWeight: 50,
+  activationLossWeight: 20,
   recipe: 'scratch',
   inputSize: 96,
   batchSize: 16,
-  iterations: 2000,
+  iterations: 3000,
   optimizer: { name: 'adam', weightDecay: 1e-4 },
   schedule: { name: 'cosine', learningRate: 2e-3, warmupIterations: 30 },
   augmentation: { horizontalFlip: 0.5, translation: 0.05, scale: 0.1 },
