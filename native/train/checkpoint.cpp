@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "io/file.h"
 #include "model/parameters.h"
+#include "train/weight_average.h"
 
 namespace jcs {
 
@@ -37,10 +39,18 @@ Json essentials(const TrainConfig& config) {
 
 std::string writeCheckpoint(Model& model, const TrainConfig& config, TrainPosition position) {
   std::vector<std::pair<std::string, Tensor>> values;
+  const std::string averaged = kAveragePrefix;
   model.engine().runAndWait([&] {
     model.requireAlive();
-    for (const auto& [name, entry] : model.states().entries())
-      if (!name.starts_with(kGradientPrefix)) values.emplace_back(name, model.states().get(name));
+    StateStore& states = model.states();
+    for (const auto& [name, entry] : states.entries()) {
+      if (name.starts_with(kGradientPrefix)) continue;
+      const bool isAverage = name.starts_with(averaged), hasAverage = states.contains(averaged + name);
+      values.emplace_back(isAverage    ? name.substr(averaged.size())
+                          : hasAverage ? kRawPrefix + name
+                                       : name,
+                          states.get(name));
+    }
   });
   std::vector<NamedTensor> named;
   for (const auto& [name, tensor] : values) named.push_back({name, &tensor});
@@ -84,7 +94,17 @@ Resumed resumeCheckpoint(Model& model, const TrainConfig& config, const std::str
   }
   checkStateDict(stateDictOf(file), model.spec(), path);
   std::vector<std::pair<std::string, Tensor>> values;
-  for (const SafetensorsEntry& entry : file.entries()) values.emplace_back(entry.name, file.load(entry.name));
+  const std::string raw = kRawPrefix;
+  std::set<std::string> averaged;
+  for (const SafetensorsEntry& entry : file.entries())
+    if (entry.name.starts_with(raw)) averaged.insert(entry.name.substr(raw.size()));
+  for (const SafetensorsEntry& entry : file.entries()) {
+    const bool isRaw = entry.name.starts_with(raw), isAverage = averaged.contains(entry.name);
+    values.emplace_back(isRaw       ? entry.name.substr(raw.size())
+                        : isAverage ? kAveragePrefix + entry.name
+                                    : entry.name,
+                        file.load(entry.name));
+  }
   model.engine().runAndWait([&] {
     for (const auto& [name, value] : values) model.states().set(name, value);
   });

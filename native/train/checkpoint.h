@@ -13,8 +13,8 @@ struct TrainPosition {
   int64_t iteration = 0;  ///< steps taken
 };
 
-/// Writes weights, optimiser moments and position to `directory`/checkpoint.safetensors, atomically. Also a model file:
-/// loadModel reads it and ignores the rest.
+/// Writes weights, or where there are averages those and the weights aside, optimiser moments and position to
+/// `directory`/checkpoint.safetensors, atomically. Also a model file: loadModel reads it and ignores the rest.
 std::string writeCheckpoint(Model& model, const TrainConfig& config, TrainPosition position);
 
 struct Resumed {

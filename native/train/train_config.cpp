@@ -252,6 +252,7 @@ TrainConfig trainConfigFromJson(const std::string& text, Task task) {
       readAugmentation(nested, c.augmentation);
     });
   }
+  o.object("ema", [&](Options& nested) { nested.number("decay", c.emaDecay, 0, 0.9999999); });
   o.object("mixup", [&](Options& nested) { nested.number("alpha", c.mixupAlpha, 0, 100); });
   o.flag("activationLoss", c.activationLoss);
   o.number("activationLossWeight", c.activationLossWeight, 0, 1e6);
@@ -316,6 +317,7 @@ std::string toJson(const TrainConfig& c) {
               {"noise", a.noise},
               {"windowCenter", a.windowCenter},
               {"windowWidth", a.windowWidth}}},
+            {"ema", {{"decay", c.emaDecay}}},
             {"batchNorm", nameOf(kBatchNorms, c.batchNorm)},
             {"trainTrunk", c.trainTrunk},
             {"seed", c.seed}};

@@ -27,6 +27,7 @@ struct TrainConfig {
   BatchNormMode batchNorm = BatchNormMode::kBatch;
   bool trainTrunk = false;
   DiceOptions dice;
+  double emaDecay = 0;          ///< of the moving average of the weights, which the model gets; 0 is off
   double mixupAlpha = 0;        ///< eq. 3; 0 is off
   bool activationLoss = false;  ///< eq. 4
   float activationLossWeight = 1;

@@ -52,6 +52,22 @@ struct Trainer::Step {
   std::shared_ptr<Program> update;
 };
 
+/// While it lives, the model is the average, if there is one.
+struct Trainer::Averaged {
+  Trainer& trainer;
+
+  explicit Averaged(Trainer& t) : trainer(t) { exchange(); }
+  ~Averaged() {
+    try {
+      exchange();
+    } catch (...) {  // the device is gone, and the model with it
+    }
+  }
+  void exchange() const {
+    if (trainer.average_) trainer.model_->engine().runAndWait([&] { trainer.average_->exchange(); });
+  }
+};
+
 Trainer::Trainer(std::shared_ptr<Model> model, TrainConfig config, std::shared_ptr<const SliceStore> train,
                  std::shared_ptr<const SliceStore> validation)
     : model_(std::move(model)),
@@ -242,6 +258,7 @@ Metrics Trainer::validate(const TrainEvent& at, const Sink& sink, const std::ato
     if (done < total) sink(event);
   };
   const int64_t batch = std::min<int64_t>(config_.task == Task::kClassification ? 16 : 4, batch_);
+  const Averaged averaged(*this);
   event.metrics = evaluate(*model_, *validation_, batch, progress, cancelled);
   sink(event);
   return event.metrics;
@@ -261,6 +278,7 @@ TrainOutcome Trainer::run(const Sink& sink, const std::atomic<bool>* cancelled) 
   struct Cleanup {
     Trainer& trainer;
     ~Cleanup() {
+      trainer.average_.reset();
       try {
         trainer.dropTrainingState();
       } catch (...) {  // the device is gone, and its state with it
@@ -284,6 +302,7 @@ TrainOutcome Trainer::run(const Sink& sink, const std::atomic<bool>* cancelled) 
   sink(event);
   model_->engine().runAndWait([&] {
     model_->requireAlive();
+    if (config_.emaDecay > 0) average_ = std::make_unique<WeightAverage>(*model_, config_.emaDecay);
     compile();
   });
   outcome.microBatch = step_->microBatch;
@@ -305,6 +324,7 @@ TrainOutcome Trainer::run(const Sink& sink, const std::atomic<bool>* cancelled) 
              "checkpoint";
     });
     ++position.iteration;
+    if (average_) model_->engine().runAndWait([&] { average_->update(position.iteration); });
     event.phase = TrainEvent::Phase::kTrain;
     event.iteration = position.iteration;
     event.epoch = (position.iteration - 1) / iterationsPerEpoch_ + 1;
@@ -328,6 +348,7 @@ TrainOutcome Trainer::run(const Sink& sink, const std::atomic<bool>* cancelled) 
     }
   }
   outcome.iterations = position.iteration;
+  if (average_) model_->engine().runAndWait([&] { average_->exchange(); });
   model_->setProvenance(toJson(config_));
   return outcome;
 }

@@ -9,6 +9,7 @@
 #include "model/model.h"
 #include "train/batch_inputs.h"
 #include "train/train_config.h"
+#include "train/weight_average.h"
 
 namespace jcs {
 
@@ -50,6 +51,7 @@ class Trainer {
 
  private:
   struct Step;
+  struct Averaged;
 
   void addMissingStates(const Graph& graph);
   void compile();
@@ -68,6 +70,7 @@ class Trainer {
   LossBuilder loss_;
   int64_t batch_ = 0, sides_ = 0, iterationsPerEpoch_ = 0, iterations_ = 0;
   std::shared_ptr<Step> step_;
+  std::unique_ptr<WeightAverage> average_;  ///< while a run averages
 };
 
 }  // namespace jcs

@@ -111,6 +111,7 @@ t.test('what cannot be trained', async (t) => {
   await reject({ learningRate: 1 }, 'INVALID_ARGUMENT', 'an option that there is not')
   await reject({ schedule: { name: 'linear' } }, 'INVALID_ARGUMENT', 'an unknown schedule')
   await reject({ optimizer: { beta1: 2 } }, 'INVALID_ARGUMENT', 'a value out of range')
+  await reject({ optimizer: { weightDecay: Number.NaN } }, 'INVALID_ARGUMENT', 'a number that is none')
   await reject({ spec: undefined }, 'INVALID_ARGUMENT', 'no network')
   await reject({ spec: classifierSpec }, 'INVALID_ARGUMENT', 'a network of the other task')
   await reject({ data: { train: [] } }, 'EMPTY_DATASET', 'no samples')

@@ -10,6 +10,7 @@
 #include "native/images.h"
 #include "networks/registry.h"
 #include "train/task_loss.h"
+#include "train/weight_average.h"
 
 namespace jcs::conformance {
 
@@ -76,6 +77,11 @@ class Walk {
     adam.kind = OptimizerOptions::Kind::kAdam;
     for (const OptimizerOptions& optimizer : {nesterov, adam})
       visit(*updateGraph(loss, 2, optimizer), label + " update");
+    std::map<std::string, TensorType> states;
+    const auto graph = inferenceGraph(spec, 1, 64, 64);
+    for (const ValueInfo& value : graph->values())
+      if (value.kind == ValueInfo::Kind::kState) states.emplace(value.name, value.type);
+    visit(*averageGraph(states), label + " average");
   }
 
   NetworkCoverage result() {

@@ -90,6 +90,12 @@ export interface TrainSettings {
   schedule?: ScheduleOptions | undefined
   /** `false` turns all of it off. */
   augmentation?: AugmentationOptions | boolean | undefined
+  /**
+   * Exponential moving average of weights and batch-norm statistics: it is what is validated, what checkpoints are as
+   * models, and what the trained model gets. `decay` in [0, 1); 0, the default, turns it off. After step t it is
+   * min(decay, (1 + t) / (10 + t)).
+   */
+  ema?: { decay: number } | undefined
   /** Classification: image mixing, equation (3); λ ~ Beta(alpha, alpha), and 0 turns it off. */
   mixup?: { alpha: number } | undefined
   /** Classification: the activation-map loss, equation (4), on samples with masks. */
@@ -156,6 +162,7 @@ const settingNames = [
   'optimizer',
   'schedule',
   'augmentation',
+  'ema',
   'mixup',
   'activationLoss',
   'activationLossWeight',
@@ -215,11 +222,20 @@ export function checkTrainOptions(options: TrainOptions): void {
   }
 }
 
+/** JSON has no NaN and no infinity: they would become null, which is as if they had not been given. */
+function requireFinite(name: string, value: unknown): void {
+  if (typeof value === 'number' && !Number.isFinite(value))
+    throw new JcsError('INVALID_ARGUMENT', `${name} must be a finite number, got ${value}`)
+  if (typeof value !== 'object' || value === null) return
+  for (const [key, inner] of Object.entries(value)) requireFinite(`${name}.${key}`, inner)
+}
+
 /** The settings as JSON for the native side, and what all of them come to over the recipe. */
 export function resolveSettings(options: TrainOptions): { json: string; settings: Record<string, unknown> } {
   const given = Object.fromEntries(
     settingNames.map((name) => [name, options[name]]).filter(([, value]) => value !== undefined),
   )
+  requireFinite('options', given)
   const json = JSON.stringify({
     ...given,
     ...(options.microBatch === 'auto' && { microBatch: 0 }),

@@ -51,8 +51,10 @@ interface Flags extends RuntimeFlags {
   learningRate?: number
   warmup?: number
   augmentation: boolean
+  emaDecay?: number
   mixup?: number
   activationLoss: boolean
+  activationLossWeight?: number
   batchNorm?: TrainSettings['batchNorm']
   trainTrunk?: boolean
   seed?: number
@@ -121,8 +123,14 @@ export function addTrain(program: Command, sessionFor: (flags: Flags) => Session
     .option('--learning-rate <value>', 'of the schedule, before warm-up and decay', number)
     .option('--warmup <iterations>', 'over which the learning rate rises', wholeNumber)
     .option('--no-augmentation', 'images as they are')
+    .option(
+      '--ema-decay <value>',
+      'average the weights over the steps, for example 0.999; 0 turns it off',
+      number,
+    )
     .option('--mixup <alpha>', 'classification: image mixing; 0 turns it off', number)
     .option('--no-activation-loss', 'classification: without the loss on activation maps')
+    .option('--activation-loss-weight <value>', 'of that loss; default 1', number)
     .addOption(new Option('--batch-norm <mode>').choices(['batch', 'eval', 'frozen']))
     .option('--train-trunk', 'jcs-joint: train the trunk as well')
     .option('--seed <n>', 'of weights, order and augmentation', wholeNumber)
@@ -197,7 +205,7 @@ async function toTrainOptions(task: Task, flags: Flags): Promise<TrainOptions> {
 }
 
 function settingsOf(task: Task, flags: Flags, config: TrainSettings): TrainSettings {
-  const { optimizer, weightDecay, schedule, learningRate, warmup, mixup } = flags
+  const { optimizer, weightDecay, schedule, learningRate, warmup, mixup, emaDecay } = flags
   const given: TrainSettings = {
     recipe: flags.recipe,
     epochs: flags.epochs,
@@ -213,7 +221,9 @@ function settingsOf(task: Task, flags: Flags, config: TrainSettings): TrainSetti
     optimizer: merge(config.optimizer, { name: optimizer, weightDecay }),
     schedule: merge(config.schedule, { name: schedule, learningRate, warmupIterations: warmup }),
     augmentation: flags.augmentation ? undefined : false,
+    ema: emaDecay === undefined ? undefined : { decay: emaDecay },
     mixup: mixup === undefined ? undefined : { alpha: mixup },
+    activationLossWeight: flags.activationLossWeight,
     activationLoss: flags.activationLoss || task !== 'classification' ? undefined : false,
   }
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))

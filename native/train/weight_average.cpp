@@ -1,0 +1,60 @@
+#include "train/weight_average.h"
+
+#include <algorithm>
+
+#include "model/parameters.h"
+#include "ops/elementwise.h"
+
+namespace jcs {
+
+namespace {
+
+constexpr const char* kRateInput = "rate";
+
+/// The model's own states, not those of its training.
+std::map<std::string, TensorType> ownStates(const StateStore& states) {
+  std::map<std::string, TensorType> own;
+  for (const auto& [name, entry] : states.entries())
+    if (name.find(kTrainingStateSeparator) == std::string::npos) own.emplace(name, entry.type);
+  return own;
+}
+
+}  // namespace
+
+std::unique_ptr<Graph> averageGraph(const std::map<std::string, TensorType>& states) {
+  auto graph = std::make_unique<Graph>();
+  const Value rate = graph->input(kRateInput, {DType::kF32, {1}});
+  for (const auto& [name, type] : states) {
+    graph->scope = "average " + name;
+    const Value state = graph->state(name, type), average = graph->state(kAveragePrefix + name, type);
+    graph->assign(average, add(average, multiply(subtract(state, average), rate)));
+  }
+  return graph;
+}
+
+WeightAverage::WeightAverage(Model& model, double decay) : model_(model), decay_(decay) {
+  StateStore& states = model_.states();
+  const auto own = ownStates(states);
+  for (const auto& [name, type] : own)
+    if (!states.contains(kAveragePrefix + name)) states.set(kAveragePrefix + name, states.get(name));
+  program_ = std::make_shared<Program>(*averageGraph(own), model_.engine().sharedBackend(), model_.compileOptions());
+}
+
+void WeightAverage::update(int64_t iteration) {
+  const auto t = static_cast<double>(iteration);
+  const auto rate = static_cast<float>(1 - std::min(decay_, (1 + t) / (10 + t)));
+  Program::Bindings bindings;
+  bindings.inputs[kRateInput] = reinterpret_cast<const std::byte*>(&rate);
+  model_.engine().run(*program_, model_.states(), bindings, nullptr);
+}
+
+void WeightAverage::exchange() {
+  StateStore& states = model_.states();
+  for (const auto& [name, type] : ownStates(states)) {
+    const Tensor state = states.get(name);
+    states.set(name, states.get(kAveragePrefix + name));
+    states.set(kAveragePrefix + name, state);
+  }
+}
+
+}  // namespace jcs

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "model/model.h"
+
+namespace jcs {
+
+/// States of this prefix hold averages; of a checkpoint, `kRawPrefix` holds what they average, under whose own names
+/// the averages stand there.
+inline constexpr const char* kAveragePrefix = "average/";
+inline constexpr const char* kRawPrefix = "raw/";
+
+/// a ← a + rate·(x − a) for every state x of these names and types; `rate` is an input of one value.
+std::unique_ptr<Graph> averageGraph(const std::map<std::string, TensorType>& states);
+
+/// The exponential moving average of a model's states, parameters and statistics, while it is trained, kept beside
+/// them. It begins at the states themselves; after step t the decay is min(decay, (1 + t)/(10 + t)), so that the
+/// beginning is soon forgotten.
+class WeightAverage {
+ public:
+  /// Of what a checkpoint brought, or else of the states as they are. On the execution thread, as all of it.
+  WeightAverage(Model& model, double decay);
+
+  /// After a step, `iteration` of which are taken.
+  void update(int64_t iteration);
+  /// Puts averages into the model and what they average aside, or back.
+  void exchange();
+
+ private:
+  Model& model_;
+  double decay_;
+  std::shared_ptr<Program> program_;
+};
+
+}  // namespace jcs
