@@ -38,7 +38,6 @@ async function compare(data, settings, parts) {
   const rows = { ...record[data] }
   for (const [name, { outputStride, ...loss }] of Object.entries(variants)) {
     if (rows[name]) continue
-    const started = Date.now()
     const scores = []
     for (const { train: samples, test } of parts) {
       const spec = { ...settings.spec, outputStride }
@@ -52,7 +51,6 @@ async function compare(data, settings, parts) {
     rows[name] = {
       slices,
       ...Object.fromEntries(names.map((metric) => [metric, rounded(mean(metric))])),
-      trainingMinutes: rounded((Date.now() - started) / 6e4, 1),
     }
     console.log(data, name, rows[name])
     await save({ [data]: rows })
