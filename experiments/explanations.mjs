@@ -8,10 +8,10 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { availableParallelism, cpus } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
-import { lungsOf } from '../models/lungs-apart.mjs'
 import { folds } from '../models/recipes.mjs'
 import { rounded } from '../models/scores.mjs'
 import { root } from '../scripts/paths.mjs'
+import { lungsOf } from './lungs-apart.mjs'
 
 const { values } = parseArgs({
   options: {

@@ -105,8 +105,9 @@ Napi::Value evaluateClassifierModel(const Napi::CallbackInfo& info) {
       sliceThresholds.push_back(toWhole(list.As<Napi::Array>().Get(i), "every one of sliceThresholds", 0));
     return AddonData::of(info.Env()).run(info.Env(), call.flag, [=](const CancelFlag& flag) {
       const auto progress = [&](size_t done, size_t total) { call.report(done, total); };
-      const auto result = std::make_shared<ClassifierEvaluation>(
-          evaluateClassifier(*call.model, *call.dataset, call.batchSize, threshold, true, progress, flag.get()));
+      const auto result = std::make_shared<ClassifierEvaluation>(evaluateClassifier(
+          *call.model, *call.dataset, {.batchSize = call.batchSize, .probabilityThreshold = threshold, .explain = true},
+          progress, flag.get()));
       return Deferred::Convert([=](Napi::Env env) -> Napi::Value {
         call.events->deliver(env);
         const auto object = Napi::Object::New(env);

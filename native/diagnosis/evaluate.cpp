@@ -43,17 +43,17 @@ std::vector<PatientCase> casesOf(const SliceStore& dataset, std::span<const floa
 
 }  // namespace
 
-ClassifierEvaluation evaluateClassifier(Model& model, const SliceStore& dataset, int64_t batchSize,
-                                        double probabilityThreshold, bool explain, const EvaluationProgress& progress,
+ClassifierEvaluation evaluateClassifier(Model& model, const SliceStore& dataset,
+                                        const ClassifierEvaluationOptions& options, const EvaluationProgress& progress,
                                         const std::atomic<bool>* cancelled) {
   ClassifierEvaluation evaluation;
   MetricMeans explanation;
-  const auto isExplained = [&](size_t i) { return explain && !dataset.info(i).maskIsEmpty; };
+  const auto isExplained = [&](size_t i) { return options.explain && !dataset.info(i).maskIsEmpty; };
   overBatches(
-      dataset, batchSize, progress, [](const SliceInfo&) { return true; },
+      dataset, options.batchSize, progress, [](const SliceInfo&) { return true; },
       [&](const std::vector<size_t>& batch) {
         const bool maps = std::ranges::any_of(batch, isExplained);
-        const auto results = classifySlices(model, {dataset, batch}, batchSize, maps, cancelled);
+        const auto results = classifySlices(model, {dataset, batch}, options.batchSize, maps, cancelled);
         for (size_t i = 0; i < batch.size(); ++i) {
           evaluation.probabilities.push_back(results[i].probability);
           if (!isExplained(batch[i])) continue;
@@ -73,15 +73,15 @@ ClassifierEvaluation evaluateClassifier(Model& model, const SliceStore& dataset,
     labels.push_back(static_cast<uint8_t>(label));
   }
   require(!labels.empty(), errors::kEmptyDataset, "no sample of the dataset has a label to evaluate against");
-  evaluation.metrics = classificationMetrics(probabilities, labels, probabilityThreshold);
-  evaluation.cases = casesOf(dataset, evaluation.probabilities, {.scoreThreshold = probabilityThreshold});
+  evaluation.metrics = classificationMetrics(probabilities, labels, options.probabilityThreshold);
+  evaluation.cases = casesOf(dataset, evaluation.probabilities, {.scoreThreshold = options.probabilityThreshold});
   return evaluation;
 }
 
 Metrics evaluate(Model& model, const SliceStore& dataset, int64_t batchSize, const EvaluationProgress& progress,
                  const std::atomic<bool>* cancelled) {
   if (model.task() == Task::kClassification)
-    return evaluateClassifier(model, dataset, batchSize, CaseRule().scoreThreshold, false, progress, cancelled).metrics;
+    return evaluateClassifier(model, dataset, {.batchSize = batchSize}, progress, cancelled).metrics;
   SegmentationScores scores;
   SegmentationRequest request;
   request.probabilities = true;

@@ -25,10 +25,15 @@ struct ClassifierEvaluation {
   int64_t explained = 0;             ///< how many those are
 };
 
-/// The same for a classifier, with all that its scores are made from. `probabilityThreshold`: a slice is positive
-/// above. `explain`: whether the activation maps are scored too.
-ClassifierEvaluation evaluateClassifier(Model& model, const SliceStore& dataset, int64_t batchSize,
-                                        double probabilityThreshold, bool explain, const EvaluationProgress& progress,
+struct ClassifierEvaluationOptions {
+  int64_t batchSize = 16;
+  double probabilityThreshold = CaseRule().scoreThreshold;  ///< a slice is positive above
+  bool explain = false;                                     ///< score the activation maps, too
+};
+
+/// The same for a classifier, with all that its scores are made from.
+ClassifierEvaluation evaluateClassifier(Model& model, const SliceStore& dataset,
+                                        const ClassifierEvaluationOptions& options, const EvaluationProgress& progress,
                                         const std::atomic<bool>* cancelled);
 
 }  // namespace jcs

@@ -197,15 +197,16 @@ void Model::copyTrunk(Model& classifier) {
   const Trunk* trunk = networkInfo(spec().network).classifierTrunk();
   require(trunk != nullptr, errors::kInvalidArgument,
           [&] { return "network '" + spec().network + "' does not combine a classifier's features"; });
-  NetworkSpec trunkSpec = spec();
-  trunkSpec.network = spec().trunk;
-  const auto describe = [](const NetworkSpec& s) {
-    return "'" + s.network + "' of width " + std::to_string(s.width) + " and output stride " +
-           std::to_string(s.outputStride);
-  };
-  require(describe(classifier.spec()) == describe(trunkSpec), errors::kWrongVariant, [&] {
-    return "the joint network's trunk is " + describe(trunkSpec) + ", the classifier is " +
-           describe(classifier.spec()) + "; make spec.trunk, width and outputStride agree";
+  const NetworkSpec &ours = spec(), &theirs = classifier.spec();
+  const bool agrees =
+      theirs.network == ours.trunk && theirs.width == ours.width && theirs.outputStride == ours.outputStride;
+  require(agrees, errors::kWrongVariant, [&] {
+    const auto describe = [](const std::string& network, const NetworkSpec& s) {
+      return "'" + network + "' of width " + std::to_string(s.width) + " and output stride " +
+             std::to_string(s.outputStride);
+    };
+    return "the joint network's trunk is " + describe(ours.trunk, ours) + ", the classifier is " +
+           describe(theirs.network, theirs) + "; make spec.trunk, width and outputStride agree";
   });
   for (const ParameterInfo& parameter : parameters_)
     if (parameter.name.starts_with(trunk->prefix))

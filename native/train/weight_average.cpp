@@ -41,6 +41,7 @@ WeightAverage::WeightAverage(Model& model, double decay) : model_(model), decay_
 }
 
 void WeightAverage::update(int64_t iteration) {
+  model_.requireAlive();  // disposing takes the states
   const auto t = static_cast<double>(iteration);
   const auto rate = static_cast<float>(1 - std::min(decay_, (1 + t) / (10 + t)));
   Program::Bindings bindings;
@@ -49,6 +50,7 @@ void WeightAverage::update(int64_t iteration) {
 }
 
 void WeightAverage::exchange() {
+  model_.requireAlive();
   StateStore& states = model_.states();
   for (const auto& [name, type] : ownStates(states)) {
     const Tensor state = states.get(name);

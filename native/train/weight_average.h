@@ -23,7 +23,7 @@ class WeightAverage {
   /// Of what a checkpoint brought, or else of the states as they are. On the execution thread, as all of it.
   WeightAverage(Model& model, double decay);
 
-  /// After a step, `iteration` of which are taken.
+  /// After a step, `iteration` of which are taken. DISPOSED, as `exchange`.
   void update(int64_t iteration);
   /// Puts averages into the model and what they average aside, or back.
   void exchange();

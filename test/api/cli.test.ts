@@ -138,12 +138,22 @@ t.test('from training to a diagnosis', async (t) => {
     '--network',
     'res2net50-v1b',
     ...quick,
+    '--output-stride',
+    16,
+    '--ema-decay',
+    0.5,
+    '--activation-loss-weight',
+    20,
     '--out',
     at('c'),
     '--json',
   )
   t.equal(classifier.code, 0, classifier.stderr)
-  t.match(JSON.parse(classifier.stdout), { iterations: 3, spec: { network: 'res2net50-v1b' } })
+  t.match(JSON.parse(classifier.stdout), {
+    iterations: 3,
+    spec: { network: 'res2net50-v1b', outputStride: 16 },
+    settings: { ema: { decay: 0.5 }, activationLossWeight: 20 },
+  })
   const segmenter = await jcs(
     'train',
     'segmentation',
@@ -169,6 +179,9 @@ t.test('from training to a diagnosis', async (t) => {
   const [c, s] = [at('c', 'model.safetensors'), at('s', 'model.safetensors')]
   const evaluated = await jcs('evaluate', at('data.csv'), '--model', s, '--json')
   t.match(JSON.parse(evaluated.stdout), { task: 'segmentation', samples: 8 })
+  const explained = await jcs('evaluate', at('data.csv'), '--model', c)
+  t.match(explained.stdout, /activation maps of \d+ slices with lesions/)
+  t.match(explained.stdout, /maximum in or near a lesion +[01]\.\d/)
   const classified = await jcs('classify', at('case'), '--model', c, '--json')
   t.match(JSON.parse(classified.stdout), [{ image: '1-0.png' }])
   t.equal(JSON.parse(classified.stdout).length, 8)

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { writeCtSeries } from '../../ts/demo/ct-series'
-import { demonstrateRealPath } from '../../ts/demo/real-path'
+import { diagnoseDicomPhantom } from '../../ts/demo/dicom-phantom'
 import { generateCase, openCase, type ProgressEvent } from '../../ts/index'
 import { largestDifference, readElsewhere } from './dicom-readers'
 
@@ -56,7 +56,7 @@ t.test('the shipped models measure a phantom that lies there as a scanner leaves
   const phases = new Set<string>()
   const onProgress = ({ phase }: ProgressEvent) => phases.add(phase)
   const { signal } = new AbortController()
-  const found = await demonstrateRealPath(3, directory, { threads: 2 }, (start) =>
+  const found = await diagnoseDicomPhantom(3, directory, { threads: 2 }, (start) =>
     start({ signal, onProgress }),
   )
   t.ok(Math.abs(found!.lungVolumeMl / found!.trueLungVolumeMl - 1) < 0.1, 'lungs within a tenth')

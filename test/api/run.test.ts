@@ -242,9 +242,7 @@ t.test('an AbortSignal cancels, before the start and later, and no listener stay
 
 t.test('any number of things may listen to a run at the same time', async (t) => {
   const warnings: Error[] = []
-  const onWarning = (warning: Error) => warnings.push(warning)
-  process.on('warning', onWarning)
-  t.teardown(() => process.off('warning', onWarning))
+  process.on('warning', (warning) => warnings.push(warning))
   await new Run(async ({ signal }) => {
     for (let i = 0; i < 100; i++) signal.addEventListener('abort', () => {}, { once: true })
   })

@@ -9,9 +9,9 @@ import { Random } from '../phantom/random'
 import { diagnosisReport, trainingReport } from '../report'
 import type { Diagnosis } from '../run/results'
 import { type TrainResult, train } from '../train'
+import { type DicomPhantom, diagnoseDicomPhantom } from './dicom-phantom'
 import type { Follow } from './follow'
 import { demoPlan } from './plan'
-import { type DicomDemo, demonstrateRealPath } from './real-path'
 
 export interface DemoOptions extends RuntimeOptions {
   /** Decides every phantom, all weights and the order of training. Default 0. */
@@ -56,7 +56,7 @@ export interface DemoResult {
     totalMs: number
   }
   /** A phantom as a folder of DICOM files, diagnosed by the shipped models, where they are installed. */
-  dicom?: DicomDemo
+  dicom?: DicomPhantom
   /** Paths of the reports of the two trainings. */
   reports: string[]
 }
@@ -135,7 +135,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   say(
     '\nDiagnosing a phantom as a scanner would leave it, a folder of DICOM files, by the models lesions and lungs',
   )
-  const dicom = await demonstrateRealPath(
+  const dicom = await diagnoseDicomPhantom(
     new Random(seed, 'demo', 'dicom').uint32(),
     directory,
     runtime,

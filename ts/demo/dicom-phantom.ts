@@ -12,7 +12,7 @@ import { writeCtSeries } from './ct-series'
 import type { Follow } from './follow'
 
 /** What the shipped models found in a phantom that lay there as a scanner's folder, beside what is in it. */
-export interface DicomDemo {
+export interface DicomPhantom {
   /** The folder of DICOM files. */
   directory: string
   /** Path of its report. */
@@ -34,12 +34,12 @@ const sliceThreshold = { millimetres: 20 }
  * from the files, lesions and lungs by the shipped models. They were trained on patients, so what they say of a phantom
  * is of no account. Undefined where the models are not installed.
  */
-export async function demonstrateRealPath(
+export async function diagnoseDicomPhantom(
   seed: number,
   directory: string,
   runtime: RuntimeOptions,
   follow: Follow,
-): Promise<DicomDemo | undefined> {
+): Promise<DicomPhantom | undefined> {
   if (!hasShippedModels()) return undefined
   await using segmenter: Model = await loadModel('lesions', runtime)
   await using lungs: Model = await loadModel('lungs', runtime)

@@ -1,7 +1,7 @@
 // Pictures of one lung each, from slices whose lungs are known: in a slice with lesions, one lung often has none. Both
 // labels then come from the same patients and pictures, and nothing but the lesions tells them apart.
 import sharp from 'sharp'
-import { patientOf, slicesOf } from './recipes.mjs'
+import { patientOf, slicesOf } from '../models/recipes.mjs'
 
 /** Fewer lesion pixels than this may be the edge of a lesion in the next slice: such lungs are left out. */
 const fewestLesionPixels = 30
@@ -29,28 +29,27 @@ export async function lungsOf(volume) {
   return samples
 }
 
-/** Boxes of what is lung on either side of the middle between the outermost lung pixels. */
+/** The boxes of what is lung on either side of the middle between the outermost lung pixels. */
 function sidesOf({ width, lung }) {
-  const columns = []
-  lung.forEach((inside, at) => {
-    if (inside) columns.push(at % width)
+  const everywhere = boxOf(lung, width, () => true)
+  const middle = (everywhere.left + everywhere.right) / 2
+  return [(x) => x < middle, (x) => x >= middle]
+    .map((isOnSide) => ({ ...boxOf(lung, width, isOnSide), isOnSide }))
+    .filter(({ pixels }) => pixels >= fewestLungPixels)
+}
+
+function boxOf(mask, width, isTaken) {
+  const box = { left: Infinity, right: -Infinity, top: Infinity, bottom: -Infinity, pixels: 0 }
+  mask.forEach((inside, at) => {
+    const [x, y] = [at % width, Math.floor(at / width)]
+    if (!inside || !isTaken(x)) return
+    box.left = Math.min(box.left, x)
+    box.right = Math.max(box.right, x)
+    box.top = Math.min(box.top, y)
+    box.bottom = Math.max(box.bottom, y)
+    box.pixels++
   })
-  const [first, last] = [Math.min(...columns), Math.max(...columns)]
-  const middle = (first + last) / 2
-  return [(x) => x < middle, (x) => x >= middle].flatMap((isOnSide) => {
-    const box = { left: Infinity, right: -Infinity, top: Infinity, bottom: -Infinity, isOnSide }
-    let pixels = 0
-    lung.forEach((inside, at) => {
-      const [x, y] = [at % width, Math.floor(at / width)]
-      if (!inside || !isOnSide(x)) return
-      pixels++
-      box.left = Math.min(box.left, x)
-      box.right = Math.max(box.right, x)
-      box.top = Math.min(box.top, y)
-      box.bottom = Math.max(box.bottom, y)
-    })
-    return pixels < fewestLungPixels ? [] : [box]
-  })
+  return box
 }
 
 /** A square about the box; black, and no part of a mask, where it reaches over the slice or to the other lung. */
