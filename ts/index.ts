@@ -106,12 +106,14 @@ export type {
 export type { Run, RunOptions } from './run/run'
 export { type SegmentOptions, segment } from './segment'
 export { type TrainResult, train } from './train'
+export type { TrainData, TrainOptions } from './training/options'
 export type {
   AugmentationOptions,
   CheckpointOptions,
+  DiceOptions,
+  EmaOptions,
+  MixupOptions,
   OptimizerOptions,
   ScheduleOptions,
-  TrainData,
-  TrainOptions,
   TrainSettings,
-} from './training/options'
+} from './training/settings'

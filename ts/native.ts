@@ -119,6 +119,12 @@ export interface NativeEvaluation {
   explanation?: Record<string, number>
 }
 
+/** The options of a training run, parsed once. */
+export interface NativeTrainSettings {
+  /** Every setting that is used. */
+  toJson(): Json
+}
+
 interface Addon {
   Cancellation: new () => NativeCancellation
   NativeSliceStore: new (memoryLimitBytes?: number) => NativeSliceStore
@@ -128,12 +134,18 @@ interface Addon {
     model: NativeModel,
     train: NativeSliceStore,
     validation: NativeSliceStore | undefined,
-    options: Json,
+    settings: NativeTrainSettings,
     cancellation: NativeCancellation | undefined,
     onEvent: (event: Json) => void,
   ): Promise<Json>
-  /** JSON of every setting that `options`, given over a recipe, come to. Throws for an option that is unusable. */
-  trainSettings(task: string, options: Json): Json
+  /** What `options` over a recipe come to. Throws for an option that is unusable. */
+  NativeTrainSettings: new (
+    task: string,
+    options: Json,
+    isPretrained: boolean,
+  ) => NativeTrainSettings
+  /** All options of training and the values of each recipe: `scripts/training-options.mjs` */
+  describeTrainOptions(): Json
   evaluateClassifier(
     model: NativeModel,
     data: NativeSliceStore,

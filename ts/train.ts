@@ -45,7 +45,7 @@ export function train(options: TrainOptions): Run<TrainResult> {
     const { signal } = context
     const reading = readAll(options, signal)
     reading.catch(() => {}) // awaited below, after what is cheaper to check
-    const { json, settings } = resolveSettings(options)
+    const settings = resolveSettings(options)
     if (options.checkpoint) await makeWritableDirectory(options.checkpoint.directory)
     const { train: trainSet, validation: validationSet, warnings } = await reading
 
@@ -66,8 +66,13 @@ export function train(options: TrainOptions): Run<TrainResult> {
       }
       const outcome = await withNativeCalls(signal, (start) =>
         start((cancellation, addon) =>
-          addon.train(native, packed[0]!.data.native, packed[1]?.data.native, json, cancellation, (text) =>
-            onEvent(withNaN(JSON.parse(text))),
+          addon.train(
+            native,
+            packed[0]!.data.native,
+            packed[1]?.data.native,
+            settings,
+            cancellation,
+            (text) => onEvent(withNaN(JSON.parse(text))),
           ),
         ),
       )
@@ -80,7 +85,7 @@ export function train(options: TrainOptions): Run<TrainResult> {
         ...(checkpoint && { checkpoint }),
         iterations,
         microBatch,
-        settings: { ...settings, window: model.window },
+        settings: { ...JSON.parse(settings.toJson()), window: model.window },
         warnings: [...warnings, ...nativeWarnings],
         skipped: [...datasets.flatMap(({ skipped }) => skipped), ...packed.flatMap(({ skipped }) => skipped)],
       }

@@ -11,6 +11,7 @@
 #include "binding/model_object.h"
 #include "binding/results.h"
 #include "binding/slice_store_object.h"
+#include "binding/train_settings_object.h"
 #include "binding/training.h"
 
 namespace jcs {
@@ -58,6 +59,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   MaskObject::define(env, exports);
   defineModelFunctions(env, exports);
   defineDiagnosis(env, exports);
+  TrainSettingsObject::define(env, exports);
   defineTraining(env, exports);
   defineMetrics(env, exports);
   defineMeasurement(env, exports);

@@ -52,7 +52,8 @@ struct AddonData {
   std::shared_ptr<JsThread> thread;
   std::shared_ptr<WorkerPool> pool;
   std::shared_ptr<PendingWork> pending = std::make_shared<PendingWork>();
-  Napi::FunctionReference modelConstructor, cancellationConstructor, sliceStoreConstructor, maskConstructor;
+  Napi::FunctionReference modelConstructor, cancellationConstructor, sliceStoreConstructor, maskConstructor,
+      trainSettingsConstructor;
   std::atomic<bool> closing{false};
 };
 

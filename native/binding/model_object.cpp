@@ -249,7 +249,8 @@ Napi::Value ModelObject::copyTrunk(const Napi::CallbackInfo& info) {
 Napi::Value ModelObject::profile(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const int64_t n = toBatchSize(info[0]);
-    const int64_t height = toWhole(info[1], "height", 1, 16384), width = toWhole(info[2], "width", 1, 16384);
+    const int64_t height = toWhole(info[1], "height", 1, kLargestInput),
+                  width = toWhole(info[2], "width", 1, kLargestInput);
     return start(info, info[3], [=](Model& model, const std::atomic<bool>* cancelled) {
       return Deferred::Convert([text = profileJson(model.profile(n, height, width, cancelled))](Napi::Env env) {
         return Napi::String::New(env, text);

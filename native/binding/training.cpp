@@ -8,6 +8,7 @@
 #include "binding/event_stream.h"
 #include "binding/model_object.h"
 #include "binding/slice_store_object.h"
+#include "binding/train_settings_object.h"
 #include "train/trainer.h"
 
 namespace jcs {
@@ -71,7 +72,8 @@ Napi::Value train(const Napi::CallbackInfo& info) {
     auto dataset = SliceStoreObject::unwrap(info[1]);
     std::shared_ptr<SliceStore> validation;
     if (!info[2].IsUndefined()) validation = SliceStoreObject::unwrap(info[2]);
-    TrainConfig config = trainConfigFromJson(toString(info[3], "options"), model->task());
+    TrainConfig config = TrainSettingsObject::unwrap(info[3]);
+    require(config.task == model->task(), errors::kInvalidArgument, "the settings are of another task than the model");
     auto events = std::make_shared<EventStream>(data.thread, info[5]);
     const auto deferred = Deferred::create(info.Env(), data.thread);
     auto token = std::make_shared<PendingWork::Token>(data.pending, toCancelFlag(info[4]));
@@ -99,19 +101,6 @@ Napi::Value train(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-void defineTraining(Napi::Env env, Napi::Object exports) {
-  exports.Set("train", Napi::Function::New(env, train));
-  exports.Set("trainSettings", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
-                return guarded(info.Env(), [&] {
-                  const std::string task = toString(info[0], "task");
-                  require(task == "classification" || task == "segmentation", errors::kInvalidArgument,
-                          [&] { return "task must be 'classification' or 'segmentation', got '" + task + "'"; });
-                  const TrainConfig config =
-                      trainConfigFromJson(toString(info[1], "options"),
-                                          task == "classification" ? Task::kClassification : Task::kSegmentation);
-                  return Napi::String::New(info.Env(), toJson(config));
-                });
-              }));
-}
+void defineTraining(Napi::Env env, Napi::Object exports) { exports.Set("train", Napi::Function::New(env, train)); }
 
 }  // namespace jcs

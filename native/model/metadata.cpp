@@ -97,7 +97,7 @@ std::optional<ModelMetadata> fromSafetensors(const std::map<std::string, std::st
     metadata.minLesionAreaMm2 = json.value("minLesionAreaMm2", 0.0);
     if (!(metadata.minLesionAreaMm2 >= 0)) corrupt("minLesionAreaMm2 is negative");
     if (json.contains("provenance")) metadata.provenance = json["provenance"].dump();
-    if (metadata.inputSize < kSmallestInput || metadata.inputSize > 16384) corrupt("inputSize is out of range");
+    if (metadata.inputSize < kSmallestInput || metadata.inputSize > kLargestInput) corrupt("inputSize is out of range");
     for (size_t i = 0; i < 3; ++i)
       if (!std::isfinite(metadata.mean[i]) || !(metadata.deviation[i] > 0)) corrupt("the normalisation is not finite");
     return metadata;

@@ -12,6 +12,7 @@ namespace jcs {
 namespace {
 
 constexpr int64_t kLoadBatchBytes = 16 << 20;
+constexpr int kMostThreads = 1024;
 
 DType chooseActivation(const std::string& precision, const Backend& backend) {
   require(precision == "auto" || precision == "fp32" || precision == "tf32" || precision == "bf16",
@@ -22,8 +23,9 @@ DType chooseActivation(const std::string& precision, const Backend& backend) {
 }
 
 int chooseThreads(int threads, const DeviceInfo& device) {
-  require(threads >= 0 && threads <= 4096, errors::kInvalidArgument,
-          [&] { return "threads must be between 1 and 4096, got " + std::to_string(threads); });
+  require(threads >= 0 && threads <= kMostThreads, errors::kInvalidArgument, [&] {
+    return "threads must be between 1 and " + std::to_string(kMostThreads) + ", got " + std::to_string(threads);
+  });
   return threads == 0 ? device.threads : std::min(threads, device.threads);
 }
 

@@ -32,6 +32,8 @@ struct NetworkInfo {
 
 /// Smallest height and width of an image: the deepest maps then still have one pixel.
 inline constexpr int64_t kSmallestInput = 32;
+/// Largest that is accepted; what the memory holds is less.
+inline constexpr int64_t kLargestInput = 16384;
 
 /// Every network, in the order of the documentation.
 const std::vector<NetworkInfo>& networks();

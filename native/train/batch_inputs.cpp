@@ -56,7 +56,7 @@ BatchInputs::BatchInputs(const NetworkSpec& spec, const TrainConfig& config, con
                          const Loader& loader)
     : task_(config.task),
       activationLoss_(config.task == Task::kClassification && config.activationLoss),
-      mixes_(config.task == Task::kClassification && config.mixupAlpha > 0),
+      mixes_(config.task == Task::kClassification && config.mixup.alpha > 0),
       augments_(config.augmentation != AugmentationOptions::none()),
       inputSize_(config.inputSize),
       normalization_(normalization),

@@ -7,6 +7,7 @@
 
 #include "io/file.h"
 #include "model/parameters.h"
+#include "train/train_settings.h"
 #include "train/weight_average.h"
 
 namespace jcs {
@@ -25,14 +26,6 @@ Json arithmetic(Model& model) {
           {"library", device.library},
           {"threads", model.threads()},
           {"precision", model.precision()}};
-}
-
-/// The settings that a resumed run has to share.
-Json essentials(const TrainConfig& config) {
-  Json json = Json::parse(toJson(config));
-  json.erase("epochs");
-  json.erase("iterations");
-  return json;
 }
 
 }  // namespace
@@ -56,9 +49,9 @@ std::string writeCheckpoint(Model& model, const TrainConfig& config, TrainPositi
   for (const auto& [name, tensor] : values) named.push_back({name, &tensor});
   auto metadata = toSafetensors(model.metadata());
   metadata[kKey] =
-      Json{{"iteration", position.iteration}, {"settings", essentials(config)}, {"arithmetic", arithmetic(model)}}
+      Json{{"iteration", position.iteration}, {"settings", trainSettings(config)}, {"arithmetic", arithmetic(model)}}
           .dump();
-  const std::string path = (std::filesystem::path(config.checkpointDirectory) / kFile).string();
+  const std::string path = (std::filesystem::path(config.checkpoint.directory) / kFile).string();
   writeSafetensors(path, named, metadata);
   return path;
 }
@@ -78,12 +71,7 @@ Resumed resumeCheckpoint(Model& model, const TrainConfig& config, const std::str
     const Json json = Json::parse(stored->second);
     resumed.position.iteration = json.at("iteration").get<int64_t>();
     require(resumed.position.iteration >= 0, errors::kCorruptFile, [&] { return path + ": a negative iteration"; });
-    const Json ours = essentials(config), theirs = json.at("settings");
-    for (const auto& [name, value] : ours.items())
-      require(theirs.value(name, Json()) == value, errors::kResumeMismatch, [&] {
-        return path + " was written with " + name + " = " + theirs.value(name, Json()).dump() + ", this run has " +
-               value.dump();
-      });
+    requireResumable(config, json.at("settings"), path);
     const Json here = arithmetic(model), there = json.at("arithmetic");
     for (const auto& [name, value] : here.items())
       if (there.value(name, Json()) != value)

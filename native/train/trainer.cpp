@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "diagnosis/evaluate.h"
 #include "model/parameters.h"
 #include "train/checkpoint.h"
 #include "train/task_loss.h"
+#include "train/train_settings.h"
 
 namespace jcs {
 
@@ -28,7 +30,7 @@ LoaderOptions loaderOptions(const TrainConfig& config) {
   options.masks = config.task == Task::kSegmentation;
   options.targets = config.task == Task::kClassification;
   if (options.targets) {
-    options.mixupAlpha = config.mixupAlpha;
+    options.mixupAlpha = config.mixup.alpha;
     options.activationMasks = config.activationLoss;
   }
   return options;
@@ -87,7 +89,7 @@ Trainer::Trainer(std::shared_ptr<Model> model, TrainConfig config, std::shared_p
   loss_ = taskLoss(model_->spec(), config_, inputs_->source());
   batch_ = std::min<int64_t>(config_.batchSize, static_cast<int64_t>(train_->size()));
   iterationsPerEpoch_ = loader_->batchesPerEpoch();
-  iterations_ = config_.iterations > 0 ? config_.iterations : config_.epochs * iterationsPerEpoch_;
+  iterations_ = config_.iterations.value_or(config_.epochs * iterationsPerEpoch_);
 }
 
 Trainer::~Trainer() = default;
@@ -302,7 +304,7 @@ TrainOutcome Trainer::run(const Sink& sink, const std::atomic<bool>* cancelled) 
   sink(event);
   model_->engine().runAndWait([&] {
     model_->requireAlive();
-    if (config_.emaDecay > 0) average_ = std::make_unique<WeightAverage>(*model_, config_.emaDecay);
+    if (config_.ema.decay > 0) average_ = std::make_unique<WeightAverage>(*model_, config_.ema.decay);
     compile();
   });
   outcome.microBatch = step_->microBatch;
@@ -338,9 +340,10 @@ TrainOutcome Trainer::run(const Sink& sink, const std::atomic<bool>* cancelled) 
     const bool epochEnd = position.iteration % iterationsPerEpoch_ == 0 || last;
     if (epochEnd && validation_ && (event.epoch % config_.validateEvery == 0 || last))
       outcome.metrics = validate(event, sink, cancelled);
-    const bool due = config_.checkpointEveryIterations > 0 ? position.iteration % config_.checkpointEveryIterations == 0
-                                                           : epochEnd && event.epoch % config_.checkpointEvery == 0;
-    if (!config_.checkpointDirectory.empty() && (due || last)) {
+    const CheckpointOptions& checkpoint = config_.checkpoint;
+    const bool due = checkpoint.everyIterations ? position.iteration % *checkpoint.everyIterations == 0
+                                                : epochEnd && event.epoch % checkpoint.every == 0;
+    if (!checkpoint.directory.empty() && (due || last)) {
       TrainEvent saved = event;
       saved.phase = TrainEvent::Phase::kCheckpoint;
       saved.path = outcome.checkpoint = writeCheckpoint(*model_, config_, position);
@@ -349,7 +352,7 @@ TrainOutcome Trainer::run(const Sink& sink, const std::atomic<bool>* cancelled) 
   }
   outcome.iterations = position.iteration;
   if (average_) model_->engine().runAndWait([&] { average_->exchange(); });
-  model_->setProvenance(toJson(config_));
+  model_->setProvenance(trainSettings(config_).dump());
   return outcome;
 }
 

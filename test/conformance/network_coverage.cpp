@@ -95,7 +95,7 @@ class Walk {
     const bool classifier = config.task == Task::kClassification;
     for (bool option : {false, true}) {
       config.augmentation = option ? AugmentationOptions::scratch() : AugmentationOptions::none();
-      config.mixupAlpha = option ? 0.5 : 0;
+      config.mixup.alpha = option ? 0.5 : 0;
       config.activationLoss = classifier;
       LoaderOptions options;
       options.batchSize = 2;

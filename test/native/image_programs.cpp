@@ -86,7 +86,7 @@ BatchProgram::BatchProgram(const Loader& loader, const LoaderOptions& options, i
   config.task = networkInfo(spec.network).task;
   config.inputSize = options.height;
   config.augmentation = options.augmentation;
-  config.mixupAlpha = options.mixupAlpha;
+  config.mixup.alpha = options.mixupAlpha;
   config.activationLoss = options.activationMasks;
   state_->inputs.emplace(spec, config, Normalization{{0, 0, 0}, {1, 1, 1}}, loader);
   const auto samples = part > 0 ? part : static_cast<int64_t>(loader.mostBytes().size()) - 1;

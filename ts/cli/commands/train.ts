@@ -8,7 +8,8 @@ import type { Task } from '../../datasets'
 import type { ModelSpec } from '../../model/spec'
 import { trainingReport } from '../../report'
 import { type TrainResult, train } from '../../train'
-import type { TrainOptions, TrainSettings } from '../../training/options'
+import type { TrainOptions } from '../../training/options'
+import type { TrainSettings } from '../../training/settings'
 import {
   addRunOptions,
   addWindowOption,
@@ -22,6 +23,7 @@ import {
 import { formatDuration } from '../progress'
 import type { Session } from '../session'
 import { decimal, table } from '../table'
+import { addTrainSettings, settingsOver } from '../train-settings'
 
 interface Flags extends RuntimeFlags {
   data: string
@@ -39,29 +41,6 @@ interface Flags extends RuntimeFlags {
   classifier?: string
   backbone?: string[]
   config?: string
-  recipe?: TrainSettings['recipe']
-  epochs?: number
-  iterations?: number
-  batchSize?: number
-  microBatch?: number
-  inputSize?: number
-  optimizer?: 'sgd' | 'adam'
-  weightDecay?: number
-  schedule?: 'constant' | 'step' | 'poly' | 'cosine'
-  learningRate?: number
-  warmup?: number
-  augmentation: boolean
-  emaDecay?: number
-  mixup?: number
-  activationLoss: boolean
-  activationLossWeight?: number
-  batchNorm?: TrainSettings['batchNorm']
-  trainTrunk?: boolean
-  seed?: number
-  loaderThreads?: number
-  validateEvery?: number
-  checkpointEvery?: number
-  resume?: string
   skipBadSamples?: boolean
   window?: TrainOptions['window']
   out: string
@@ -105,42 +84,14 @@ export function addTrain(program: Command, sessionFor: (flags: Flags) => Session
     .option('--output-stride <n>', 'Res2Net: 16 or 8 for finer activation maps; default 32', wholeNumber)
     .option('--classifier <file>', 'jcs-joint: a trained classifier to start its trunk from')
     .option('--backbone <file...>', 'ImageNet weights of the trunk, .safetensors')
-    .optionsGroup('Training (what is not given is the recipe’s):')
-    .addOption(new Option('--recipe <name>').choices(['paper', 'authors', 'scratch']))
-    .option('--config <file>', 'JSON with settings as of the API; options on the command line override it')
-    .option('--epochs <n>', 'how often every sample is seen', wholeNumber)
-    .option('--iterations <n>', 'instead of --epochs', wholeNumber)
-    .option('--batch-size <n>', 'samples per step', wholeNumber)
+    .optionsGroup('Training:')
     .option(
-      '--micro-batch <n>',
-      'samples per pass; default: the batch, or what fits into memory',
-      wholeNumber,
+      '--config <file>',
+      'JSON with settings as of the API; what neither it nor the command line names is the recipe’s',
     )
-    .option('--input-size <pixels>', 'height and width that images are brought to', wholeNumber)
-    .addOption(new Option('--optimizer <name>').choices(['sgd', 'adam']))
-    .option('--weight-decay <value>', 'share of every weight that is added to its gradient', number)
-    .addOption(new Option('--schedule <name>').choices(['constant', 'step', 'poly', 'cosine']))
-    .option('--learning-rate <value>', 'of the schedule, before warm-up and decay', number)
-    .option('--warmup <iterations>', 'over which the learning rate rises', wholeNumber)
-    .option('--no-augmentation', 'images as they are')
-    .option(
-      '--ema-decay <value>',
-      'average the weights over the steps, for example 0.999; 0 turns it off',
-      number,
-    )
-    .option('--mixup <alpha>', 'classification: image mixing; 0 turns it off', number)
-    .option('--no-activation-loss', 'classification: without the loss on activation maps')
-    .option('--activation-loss-weight <value>', 'of that loss; default 1', number)
-    .addOption(new Option('--batch-norm <mode>').choices(['batch', 'eval', 'frozen']))
-    .option('--train-trunk', 'jcs-joint: train the trunk as well')
-    .option('--seed <n>', 'of weights, order and augmentation', wholeNumber)
-    .option('--loader-threads <n>', 'threads that augment ahead', wholeNumber)
-    .option('--validate-every <epochs>', 'default 1', wholeNumber)
-    .option('--checkpoint-every <epochs>', 'default 1', wholeNumber)
-    .option('--resume <file>', 'continue from a checkpoint; all other options as in its run')
-    .addHelpText(
-      'after',
-      `
+  addTrainSettings(command).addHelpText(
+    'after',
+    `
 Examples:
   jcs train segmentation --data folds.csv --folds 1,2,3,4 --validation-folds 5 --network jcs-segmentation --out run/
   jcs train classification --data train.csv --validation val.csv --network res2net50-v1b --recipe scratch --out run/
@@ -148,7 +99,7 @@ Examples:
 
 Ctrl-C stops after the current step; the last checkpoint stays. The default recipe is the paper's, which takes days
 on a CPU: --recipe scratch and a smaller --width learn something in minutes.`,
-    )
+  )
   addRunOptions(command).action(async (task: Task, flags: Flags) => {
     const session = sessionFor(flags)
     const { out } = flags
@@ -183,10 +134,10 @@ async function toTrainOptions(task: Task, flags: Flags): Promise<TrainOptions> {
   const { data, folds, validation, validationFolds, validationFraction } = flags
   const { network, variant, width, efm, aff, trunk, outputStride } = flags
   const config = flags.config === undefined ? {} : await readConfig(flags.config)
+  const settings = settingsOver(config, { ...flags })
   const isValidated = validation !== undefined || validationFolds !== undefined
   return {
-    ...config,
-    ...settingsOf(task, flags, config),
+    ...settings,
     ...runtimeOf(flags),
     task,
     data: {
@@ -197,41 +148,10 @@ async function toTrainOptions(task: Task, flags: Flags): Promise<TrainOptions> {
     spec: { network, variant, width, trunk, outputStride, ...(!efm && { efm }), ...(!aff && { aff }) },
     classifier: flags.classifier,
     backbone: flags.backbone,
-    checkpoint: { directory: flags.out, ...(flags.checkpointEvery && { every: flags.checkpointEvery }) },
-    resume: flags.resume,
+    checkpoint: { ...settings.checkpoint, directory: flags.out },
     ...(flags.window && { window: flags.window }),
     onBadSample: flags.skipBadSamples ? 'skip' : 'error',
   }
-}
-
-function settingsOf(task: Task, flags: Flags, config: TrainSettings): TrainSettings {
-  const { optimizer, weightDecay, schedule, learningRate, warmup, mixup, emaDecay } = flags
-  const given: TrainSettings = {
-    recipe: flags.recipe,
-    epochs: flags.epochs,
-    iterations: flags.iterations,
-    batchSize: flags.batchSize,
-    microBatch: flags.microBatch,
-    inputSize: flags.inputSize,
-    batchNorm: flags.batchNorm,
-    trainTrunk: flags.trainTrunk,
-    seed: flags.seed,
-    loaderThreads: flags.loaderThreads,
-    validateEvery: flags.validateEvery,
-    optimizer: merge(config.optimizer, { name: optimizer, weightDecay }),
-    schedule: merge(config.schedule, { name: schedule, learningRate, warmupIterations: warmup }),
-    augmentation: flags.augmentation ? undefined : false,
-    ema: emaDecay === undefined ? undefined : { decay: emaDecay },
-    mixup: mixup === undefined ? undefined : { alpha: mixup },
-    activationLossWeight: flags.activationLossWeight,
-    activationLoss: flags.activationLoss || task !== 'classification' ? undefined : false,
-  }
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
-}
-
-function merge<T extends object>(base: T | undefined, over: T): T | undefined {
-  const given = Object.entries(over).filter(([, value]) => value !== undefined)
-  return given.length === 0 ? undefined : ({ ...base, ...Object.fromEntries(given) } as T)
 }
 
 async function readConfig(path: string): Promise<TrainSettings> {

@@ -1,0 +1,50 @@
+#include "binding/train_settings_object.h"
+
+#include <nlohmann/json.hpp>
+
+#include "binding/convert.h"
+#include "train/train_settings.h"
+
+namespace jcs {
+
+namespace {
+
+Task toTask(const Napi::Value& value) {
+  const std::string task = toString(value, "task");
+  require(task == "classification" || task == "segmentation", errors::kInvalidArgument,
+          [&] { return "task must be 'classification' or 'segmentation', got '" + task + "'"; });
+  return task == "classification" ? Task::kClassification : Task::kSegmentation;
+}
+
+}  // namespace
+
+void TrainSettingsObject::define(Napi::Env env, Napi::Object exports) {
+  const Napi::Function constructor =
+      DefineClass(env, "NativeTrainSettings", {InstanceMethod("toJson", &TrainSettingsObject::toJson)});
+  AddonData::of(env).trainSettingsConstructor = Napi::Persistent(constructor);
+  exports.Set("NativeTrainSettings", constructor);
+  exports.Set("describeTrainOptions", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
+                return guarded(info.Env(),
+                               [&] { return Napi::String::New(info.Env(), describeTrainOptions().dump()); });
+              }));
+}
+
+TrainSettingsObject::TrainSettingsObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+  guarded(info.Env(), [&] {
+    config_ = trainConfigFromJson(toString(info[1], "options"), toTask(info[0]), toBoolean(info[2], "isPretrained"));
+    return info.Env().Undefined();
+  });
+}
+
+const TrainConfig& TrainSettingsObject::unwrap(const Napi::Value& value) {
+  const bool isKnown = value.IsObject() &&
+                       value.As<Napi::Object>().InstanceOf(AddonData::of(value.Env()).trainSettingsConstructor.Value());
+  require(isKnown, errors::kInvalidType, "expected NativeTrainSettings");
+  return TrainSettingsObject::Unwrap(value.As<Napi::Object>())->config_;
+}
+
+Napi::Value TrainSettingsObject::toJson(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] { return Napi::String::New(info.Env(), trainSettings(config_).dump()); });
+}
+
+}  // namespace jcs
