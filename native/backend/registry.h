@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "backend/backend.h"
 
@@ -31,22 +32,23 @@ class KernelRegistry {
   /// Says which operands of the op may be channel slices.
   using Strided = std::function<bool(const Op& op, bool isOutput, int index)>;
 
-  void add(const std::string& op, Factory factory, Strided strided = nullptr) {
-    invariant(!entries_.contains(op), "two kernels register for one op");
-    entries_[op] = {std::move(factory), std::move(strided)};
+  template <typename T>
+  void add(Factory factory, Strided strided = nullptr) {
+    const bool isNew = entries_.emplace(T::kName, Entry{std::move(factory), std::move(strided)}).second;
+    invariant(isNew, "two kernels register for one op");
   }
   std::unique_ptr<Kernel> prepare(const Preparation<Device>& p) const {
-    const auto found = entries_.find(std::string(p.op.name()));
+    const auto found = entries_.find(p.op.name());
     invariant(found != entries_.end(), "an op has no kernel on this backend");
     return found->second.factory(p);
   }
   bool acceptsRowStride(const Op& op, bool isOutput, int index) const {
-    const auto found = entries_.find(std::string(op.name()));
+    const auto found = entries_.find(op.name());
     return found != entries_.end() && found->second.strided && found->second.strided(op, isOutput, index);
   }
   std::vector<std::string> ops() const {
     std::vector<std::string> names;
-    for (const auto& [name, entry] : entries_) names.push_back(name);
+    for (const auto& [name, entry] : entries_) names.emplace_back(name);
     return names;
   }
 
@@ -55,7 +57,7 @@ class KernelRegistry {
     Factory factory;
     Strided strided;
   };
-  std::map<std::string, Entry> entries_;
+  std::map<std::string_view, Entry> entries_;
 };
 
 }  // namespace jcs

@@ -11,6 +11,14 @@
 
 namespace jcs {
 
+/// What a derived value is: equal keys mean the same bytes.
+struct DerivedKey {
+  std::string computation;  ///< the ops, with their attributes, and the states that they start from
+  std::string form;         ///< how a kernel wants it laid out
+
+  auto operator<=>(const DerivedKey&) const = default;
+};
+
 /// What the programs of one model have computed from its state and keep: weights folded, rounded and packed. Programs
 /// for other batches and sizes mostly want the same, and share it; it lives as long as one of them. Execution thread
 /// only.
@@ -23,11 +31,11 @@ class DerivedStore {
   };
 
   /// nullptr when no program has it.
-  std::shared_ptr<Entry> find(const std::string& key) const {
+  std::shared_ptr<Entry> find(const DerivedKey& key) const {
     const auto found = entries_.find(key);
     return found == entries_.end() ? nullptr : found->second.lock();
   }
-  void add(const std::string& key, const std::shared_ptr<Entry>& entry) {
+  void add(const DerivedKey& key, const std::shared_ptr<Entry>& entry) {
     std::erase_if(entries_, [](const auto& other) { return other.second.expired(); });
     entries_[key] = entry;
   }
@@ -36,7 +44,7 @@ class DerivedStore {
   }
 
  private:
-  std::map<std::string, std::weak_ptr<Entry>> entries_;
+  std::map<DerivedKey, std::weak_ptr<Entry>> entries_;
 };
 
 }  // namespace jcs

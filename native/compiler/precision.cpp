@@ -18,9 +18,8 @@ std::unique_ptr<Graph> lowerPrecision(const Graph& graph, DType activation) {
         case Precision::kFollow:
           // Operands share the first one's dtype, but for what an elementwise op broadcasts: that is float32.
           if (i > 0)
-            value =
-                cast(value, node.op->name() == "binary" && value.shape() != inputs[0].shape() ? DType::kF32
-                                                                                              : inputs[0].type().dtype);
+            value = cast(value, is<Binary>(*node.op) && value.shape() != inputs[0].shape() ? DType::kF32
+                                                                                           : inputs[0].type().dtype);
           break;
       }
       inputs.push_back(value);

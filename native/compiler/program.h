@@ -3,6 +3,7 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -80,7 +81,7 @@ class Program {
   };
   /// A value computed from state alone, or its packed form.
   struct Derived {
-    std::string key;  ///< says how it is computed; empty: shared with no other program
+    std::optional<DerivedKey> key;  ///< none: shared with no other program
     int64_t bytes;
     std::vector<int> sources;  ///< indices into stateNames_
     std::shared_ptr<DerivedStore::Entry> entry;

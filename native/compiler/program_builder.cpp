@@ -181,7 +181,7 @@ class ProgramBuilder {
   int reserveDerived(int id, const std::string& form, int64_t bytes) {
     const Derivation& from = derivationOf(id);
     const bool shared = !from.text.empty() && !form.empty();
-    program_.derived_.push_back({shared ? from.text + " as " + form : std::string(), aligned(bytes),
+    program_.derived_.push_back({shared ? std::optional(DerivedKey{from.text, form}) : std::nullopt, aligned(bytes),
                                  std::vector(from.states.begin(), from.states.end()), nullptr});
     return static_cast<int>(program_.derived_.size()) - 1;
   }
@@ -198,7 +198,7 @@ class ProgramBuilder {
         constants_.emplace_back(constantOffset_[id], info(value).constant);
         program_.constantBytes_ += aligned(bytes);
       } else {
-        derivedIndex_[id] = reserveDerived(value, "it is", bytes);
+        derivedIndex_[id] = reserveDerived(value, "as computed", bytes);
       }
     }
     program_.persistentBytes_ = program_.constantBytes_;
@@ -221,7 +221,7 @@ class ProgramBuilder {
   void addNode(int n) {
     const Node& node = graph_.nodes()[at(n)];
     if (!isStep(n)) return;
-    if (node.op->name() == "concat" && !isDerivedNode(node)) return addConcatCopies(n);
+    if (is<Concat>(*node.op) && !isDerivedNode(node)) return addConcatCopies(n);
     std::vector<Operand> inputs, outputs;
     for (int id : node.inputs) inputs.push_back(operand(id));
     for (int id : node.outputs) outputs.push_back(operand(id));
@@ -401,7 +401,7 @@ Program::Program(const Graph& graph, std::shared_ptr<Backend> backend, const Com
 void Program::allocate(DerivedStore* shared) {
   int64_t missing = 0;
   for (Derived& derived : derived_) {
-    if (shared && !derived.key.empty()) derived.entry = shared->find(derived.key);
+    if (shared && derived.key) derived.entry = shared->find(*derived.key);
     if (!derived.entry) missing += derived.bytes;
   }
   const int64_t needed = arenaBytes_ + constantBytes_ + missing, available = backend_->freeBytes();
@@ -417,7 +417,7 @@ void Program::allocate(DerivedStore* shared) {
     if (derived.entry) continue;
     derived.entry = std::make_shared<DerivedStore::Entry>(memory, next);
     next += derived.bytes;
-    if (shared && !derived.key.empty()) shared->add(derived.key, derived.entry);
+    if (shared && derived.key) shared->add(*derived.key, derived.entry);
   }
 }
 

@@ -41,12 +41,12 @@ class Planner {
 
   StoragePlan run() {
     for (size_t n = 0; n < graph_.nodes().size(); ++n) {
-      const std::string_view name = graph_.nodes()[n].op->name();
-      if (name == "slice") placeSlice(n);
-      if (name == "reshape") placeReshape(n);
+      const Op& op = *graph_.nodes()[n].op;
+      if (is<Slice>(op)) placeSlice(n);
+      if (is<Reshape>(op)) placeReshape(n);
     }
     for (size_t n = 0; n < graph_.nodes().size(); ++n)
-      if (graph_.nodes()[n].op->name() == "concat") placeConcat(n);
+      if (is<Concat>(*graph_.nodes()[n].op)) placeConcat(n);
     for (Placement& placement : plan_.placements) placement = resolve(placement);
     countCopies();
     return std::move(plan_);
@@ -57,7 +57,7 @@ class Planner {
   const ValueInfo& info(int id) const { return graph_.values()[at(id)]; }
 
   bool takesRowStride(int node, int input) const {
-    if (plan_.isView[at(node)]) return graph_.nodes()[at(node)].op->name() == "slice";
+    if (plan_.isView[at(node)]) return is<Slice>(*graph_.nodes()[at(node)].op);
     return backend_.acceptsRowStride(*graph_.nodes()[at(node)].op, false, input);
   }
   bool readersTakeRowStride(int value, int except = -1) const {
@@ -110,7 +110,7 @@ class Planner {
     if (plan_.placements[at(source)].root != source || plan_.isView[at(value.producer)]) return false;
     const Node& producer = graph_.nodes()[at(value.producer)];
     const auto output = std::ranges::find(producer.outputs, source) - producer.outputs.begin();
-    if (producer.op->name() != "concat" && !backend_.acceptsRowStride(*producer.op, true, static_cast<int>(output)))
+    if (!is<Concat>(*producer.op) && !backend_.acceptsRowStride(*producer.op, true, static_cast<int>(output)))
       return false;
     const auto timesHere =
         std::ranges::count_if(readers_[at(source)], [&](const auto& r) { return r.first == concat; });
@@ -132,8 +132,7 @@ class Planner {
   void countCopies() {
     for (size_t n = 0; n < graph_.nodes().size(); ++n) {
       const Node& node = graph_.nodes()[n];
-      const std::string_view name = node.op->name();
-      if ((name == "slice" || name == "reshape") && !plan_.isView[n] && !derived_[at(node.outputs[0])])
+      if ((is<Slice>(*node.op) || is<Reshape>(*node.op)) && !plan_.isView[n] && !derived_[at(node.outputs[0])])
         plan_.copiedBytes += info(node.outputs[0]).type.bytes();
       for (size_t i = 0; i < plan_.inPlace[n].size(); ++i)
         if (!plan_.inPlace[n][i]) plan_.copiedBytes += info(node.inputs[i]).type.bytes();

@@ -69,7 +69,7 @@ struct SourceBatch {
 
 /// Runs the program of `graph` with `bindings`; its outputs in `outputs` go to tensors, of those in `used` the
 /// beginning.
-std::map<std::string, Tensor> runProgram(Model& model, const std::string& key,
+std::map<std::string, Tensor> runProgram(Model& model, const ProgramKey& key,
                                          const std::function<std::unique_ptr<Graph>()>& graph,
                                          Program::Bindings bindings, std::span<const std::string> outputs,
                                          const std::atomic<bool>* cancelled) {
@@ -158,8 +158,8 @@ std::vector<SliceClassification> classifySlices(Model& model, const SliceSelecti
   batch.bind(bindings);
   std::vector<std::string> names{"logits"};
   if (explain) names.push_back("activationMap");
-  const std::string key = "classify " + std::to_string(n) + "x" + std::to_string(metadata.inputSize) + " of " +
-                          std::to_string(batch.capacity.bytes) + (explain ? "+activationMap" : "");
+  const ProgramKey key{
+      ProgramKey::Kind::kClassification, n, metadata.inputSize, metadata.inputSize, explain, batch.capacity.bytes};
   const auto graph = [&] { return classificationGraph(metadata, n, batch.capacity, explain); };
   const auto outputs = runProgram(model, key, graph, bindings, names, cancelled);
   const Tensor& logits = outputs.at("logits");
@@ -191,9 +191,13 @@ std::vector<SliceSegmentation> segmentSlices(Model& model, const SliceSelection&
   bindings.used["probabilities"] = batch.pixels * sizeOf(DType::kF32);
   std::vector<std::string> names{"masks", "statistics"};
   if (request.probabilities) names.push_back("probabilities");
-  const std::string key = "segment " + std::to_string(n) + "x" + std::to_string(metadata.inputSize) + " of " +
-                          std::to_string(batch.capacity.bytes) + " to " + std::to_string(batch.capacity.pixels) +
-                          (request.probabilities ? "+probabilities" : "");
+  const ProgramKey key{ProgramKey::Kind::kSegmentation,
+                       n,
+                       metadata.inputSize,
+                       metadata.inputSize,
+                       request.probabilities,
+                       batch.capacity.bytes,
+                       batch.capacity.pixels};
   const auto graph = [&] { return segmentationGraph(metadata, n, batch.capacity, request.probabilities); };
   const auto outputs = runProgram(model, key, graph, bindings, names, cancelled);
   const auto* statistics = reinterpret_cast<const MapStatistics*>(outputs.at("statistics").data());

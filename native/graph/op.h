@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/tensor.h"
+#include "graph/attributes.h"
 
 namespace jcs {
 
@@ -46,8 +47,8 @@ class Op {
   virtual ~Op() = default;
 
   virtual std::string_view name() const = 0;
-  /// Every attribute, canonical: equal text means the same computation.
-  virtual std::string attributes() const { return {}; }
+  /// Every attribute: equal text means the same computation.
+  virtual std::string attributes() const = 0;
   /// Checks the inputs and gives the outputs' types. Throws SHAPE_MISMATCH naming the op, the shapes and the rule.
   virtual std::vector<TensorType> infer(std::span<const TensorType> inputs) const = 0;
   /// Adds the nodes of the gradient with respect to each wanted input; an invalid Value stands for zero.
@@ -65,6 +66,24 @@ class Op {
       shapeError(inputs, std::string(rule));
   }
 };
+
+/// An op by what it says once: its name, `kName`, and its attributes, each of which `visit` hands on by name.
+template <typename Self>
+class OpOf : public Op {
+ public:
+  std::string_view name() const final { return Self::kName; }
+  std::string attributes() const final { return textOf(static_cast<const Self&>(*this)); }
+};
+
+/// The op as a `T`, or null when it is another. Goes by name: types have no common identity across shared libraries.
+template <typename T>
+const T* as(const Op& op) {
+  return op.name() == T::kName ? static_cast<const T*>(&op) : nullptr;
+}
+template <typename T>
+bool is(const Op& op) {
+  return op.name() == T::kName;
+}
 
 /// float32 for bf16, else the dtype itself: what sums over `dtype` are kept in.
 inline DType accumulatorOf(DType dtype) { return dtype == DType::kBF16 ? DType::kF32 : dtype; }

@@ -1,6 +1,8 @@
 #include <set>
 
 #include "io/onnx_exporter.h"
+#include "ops/batch_norm.h"
+#include "ops/elementwise.h"
 
 namespace jcs {
 
@@ -30,14 +32,14 @@ const Node* OnnxExporter::storedStatistics(const Node& affine) const {
   const int producer = info(affine.inputs[1]).producer;
   if (producer < 0) return nullptr;
   const Node& node = graph_.nodes()[static_cast<size_t>(producer)];
-  const bool both = node.op->name() == "batch_norm_scale_shift" && node.outputs[0] == affine.inputs[1] &&
-                    node.outputs[1] == affine.inputs[2];
+  const bool both =
+      is<BatchNormScaleShift>(*node.op) && node.outputs[0] == affine.inputs[1] && node.outputs[1] == affine.inputs[2];
   return both && isData(affine.inputs[0]) && shape(affine.inputs[0]).rank() == 4 ? &node : nullptr;
 }
 
 /// What the ONNX form of a node reads.
 std::vector<int> OnnxExporter::operands(const Node& node) const {
-  if (node.op->name() == "affine") {
+  if (is<Affine>(*node.op)) {
     if (const Node* statistics = storedStatistics(node)) {
       std::vector<int> ids{node.inputs[0]};
       ids.insert(ids.end(), statistics->inputs.begin(), statistics->inputs.end());

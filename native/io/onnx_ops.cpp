@@ -7,7 +7,9 @@
 #include "ops/conv2d.h"
 #include "ops/elementwise.h"
 #include "ops/layout.h"
+#include "ops/loss.h"
 #include "ops/matmul.h"
+#include "ops/pool.h"
 #include "ops/reduce.h"
 #include "ops/resize.h"
 
@@ -205,41 +207,41 @@ std::string OnnxExporter::minMax(const Node& node) {
 void OnnxExporter::convert(const Node& node) {
   using Single = std::function<std::string(OnnxExporter&, const Node&)>;
   static const std::map<std::string_view, Single> kSingle = {
-      {"conv2d", &OnnxExporter::convolution},
-      {"conv2d_input_gradient", &OnnxExporter::transposedConvolution},
-      {"unary", &OnnxExporter::unary},
-      {"binary", &OnnxExporter::binary},
-      {"affine", &OnnxExporter::affine},
-      {"cast", [](OnnxExporter& e, const Node& n) { return e.name(n.inputs[0]); }},
-      {"matmul", &OnnxExporter::product},
-      {"reduce", &OnnxExporter::reduction},
-      {"max_pool2d",
+      {Conv2d::kName, &OnnxExporter::convolution},
+      {Conv2dInputGradient::kName, &OnnxExporter::transposedConvolution},
+      {Unary::kName, &OnnxExporter::unary},
+      {Binary::kName, &OnnxExporter::binary},
+      {Affine::kName, &OnnxExporter::affine},
+      {Cast::kName, [](OnnxExporter& e, const Node& n) { return e.name(n.inputs[0]); }},
+      {Matmul::kName, &OnnxExporter::product},
+      {Reduce::kName, &OnnxExporter::reduction},
+      {MaxPool2d::kName,
        [](OnnxExporter& e, const Node& n) { return e.pooling(n, static_cast<const MaxPool2d&>(*n.op).pool, false); }},
-      {"average_pool2d",
+      {AveragePool2d::kName,
        [](OnnxExporter& e, const Node& n) {
          return e.pooling(n, static_cast<const AveragePool2d&>(*n.op).pool, true);
        }},
-      {"resize", &OnnxExporter::interpolation},
-      {"concat", &OnnxExporter::concatenation},
-      {"slice", &OnnxExporter::box},
-      {"pad", &OnnxExporter::padding},
-      {"reshape",
+      {Resize::kName, &OnnxExporter::interpolation},
+      {Concat::kName, &OnnxExporter::concatenation},
+      {Slice::kName, &OnnxExporter::box},
+      {Pad::kName, &OnnxExporter::padding},
+      {Reshape::kName,
        [](OnnxExporter& e, const Node& n) {
          return e.reshaped(e.name(n.inputs[0]), e.shape(n.inputs[0]), e.shape(n.outputs[0]), e.isData(n.inputs[0]));
        }},
-      {"softmax",
+      {Softmax::kName,
        [](OnnxExporter& e, const Node& n) {
          return e.onnx("Softmax", {e.name(n.inputs[0])}, {{"axis", e.channelAxis(n.inputs[0])}});
        }},
-      {"min_max_normalize", &OnnxExporter::minMax},
+      {MinMaxNormalize::kName, &OnnxExporter::minMax},
   };
   label_ = node.scope;
   std::vector<std::string> results;
   if (const auto found = kSingle.find(node.op->name()); found != kSingle.end()) {
     results = {found->second(*this, node)};
-  } else if (node.op->name() == "split") {
+  } else if (is<Split>(*node.op)) {
     results = parts(node);
-  } else if (node.op->name() == "batch_norm_scale_shift") {
+  } else if (is<BatchNormScaleShift>(*node.op)) {
     results = scaleShift(node);
   } else {
     fail(errors::kUnsupportedFormat,

@@ -218,16 +218,15 @@ void Model::copyTrunk(Model& classifier) {
   metadata_.window = classifier.metadata().window;
 }
 
-std::shared_ptr<Program> Model::program(const std::string& key, const std::function<std::unique_ptr<Graph>()>& graph) {
+std::shared_ptr<Program> Model::program(const ProgramKey& key, const std::function<std::unique_ptr<Graph>()>& graph) {
   requireAlive();
   return programs_.get(
       key, [&] { return std::make_shared<Program>(*graph(), engine_->sharedBackend(), compileOptions(), &derived_); });
 }
 
 std::shared_ptr<Program> Model::inferenceProgram(int64_t n, int64_t height, int64_t width, bool withActivationMap) {
-  const std::string key = std::to_string(n) + "x" + std::to_string(height) + "x" + std::to_string(width) +
-                          (withActivationMap ? "+activationMap" : "");
-  return program(key, [&] { return inferenceGraph(spec(), n, height, width, withActivationMap); });
+  return program({ProgramKey::Kind::kForward, n, height, width, withActivationMap},
+                 [&] { return inferenceGraph(spec(), n, height, width, withActivationMap); });
 }
 
 std::map<std::string, Tensor> Model::forwardNow(const Tensor& images, bool withActivationMap,

@@ -86,7 +86,7 @@ class Model : public std::enable_shared_from_this<Model> {
   std::map<std::string, Tensor> forward(const Tensor& images, bool withActivationMap,
                                         const std::atomic<bool>* cancelled = nullptr);
   /// The program of that key, compiled from `graph` when it is not there; execution thread.
-  std::shared_ptr<Program> program(const std::string& key, const std::function<std::unique_ptr<Graph>()>& graph);
+  std::shared_ptr<Program> program(const ProgramKey& key, const std::function<std::unique_ptr<Graph>()>& graph);
   /// Execution thread.
   StateStore& states() { return states_; }
 

@@ -6,8 +6,6 @@ namespace jcs {
 
 namespace {
 
-std::string epsilonText(float epsilon) { return "epsilon=" + std::to_string(epsilon * 1e6f) + "e-6"; }
-
 bool perChannel(std::span<const TensorType> in, const Shape& shape) {
   for (const TensorType& type : in)
     if (type.shape != shape) return false;
@@ -15,8 +13,6 @@ bool perChannel(std::span<const TensorType> in, const Shape& shape) {
 }
 
 }  // namespace
-
-std::string BatchNorm::attributes() const { return epsilonText(epsilon) + " activation=" + nameOf(activation); }
 
 std::vector<TensorType> BatchNorm::infer(std::span<const TensorType> in) const {
   requireShape(in.size() == 3 && in[0].shape.rank() >= 2, in, "takes x, gamma and beta");
@@ -39,16 +35,12 @@ std::vector<Value> BatchNorm::gradient(const GradientContext& c) const {
   return addNodeWithOutputs(op, inputs);
 }
 
-std::string BatchNormGradient::attributes() const { return epsilonText(epsilon); }
-
 std::vector<TensorType> BatchNormGradient::infer(std::span<const TensorType> in) const {
   requireShape(in.size() == 5 && in[0].shape == in[1].shape && in[1].shape.rank() >= 2, in,
                "takes dy, x, gamma, mean and variance");
   requireShape(perChannel(in.subspan(2), {in[0].shape.channels()}), in, "statistics have one value per channel");
   return {in[1], {in[2].dtype, in[2].shape}, {in[2].dtype, in[2].shape}};
 }
-
-std::string BatchNormScaleShift::attributes() const { return epsilonText(epsilon); }
 
 std::vector<TensorType> BatchNormScaleShift::infer(std::span<const TensorType> in) const {
   requireShape(in.size() == 4 && in[0].shape.rank() == 1 && perChannel(in, in[0].shape), in,

@@ -7,25 +7,30 @@ namespace jcs {
 
 /// Batch normalisation with the batch's own statistics: (y, mean, variance) from (x, gamma, beta); the variance is the
 /// biased one, over all but the channel axis. With a single value per channel: BATCH_NORM_BATCH_TOO_SMALL.
-class BatchNorm : public Op {
+class BatchNorm : public OpOf<BatchNorm> {
  public:
+  static constexpr std::string_view kName = "batch_norm";
+
   float epsilon = 1e-5f;
   Activation activation = Activation::kNone;  ///< set by the compiler's fusion only
 
-  std::string_view name() const override { return "batch_norm"; }
-  std::string attributes() const override;
+  void visit(auto&& attribute) const {
+    attribute("epsilon", epsilon);
+    attribute("activation", activation);
+  }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   std::vector<Value> gradient(const GradientContext& context) const override;
   Precision precision(int input) const override { return input == 0 ? Precision::kFollow : Precision::kFloat32; }
 };
 
 /// (dx, dgamma, dbeta) from (dy, x, gamma, mean, variance).
-class BatchNormGradient : public Op {
+class BatchNormGradient : public OpOf<BatchNormGradient> {
  public:
+  static constexpr std::string_view kName = "batch_norm_gradient";
+
   float epsilon = 1e-5f;
 
-  std::string_view name() const override { return "batch_norm_gradient"; }
-  std::string attributes() const override;
+  void visit(auto&& attribute) const { attribute("epsilon", epsilon); }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   Precision precision(int input) const override { return input <= 1 ? Precision::kFollow : Precision::kFloat32; }
 };
@@ -33,12 +38,13 @@ class BatchNormGradient : public Op {
 /// scale = gamma / sqrt(variance + epsilon) and shift = beta − mean · scale, so that stored statistics become an
 /// Affine. Outputs (scale, shift) from (gamma, beta, mean, variance). With epsilon 0 a zero variance gives INF, hence
 /// loaders check it.
-class BatchNormScaleShift : public Op {
+class BatchNormScaleShift : public OpOf<BatchNormScaleShift> {
  public:
+  static constexpr std::string_view kName = "batch_norm_scale_shift";
+
   float epsilon = 1e-5f;
 
-  std::string_view name() const override { return "batch_norm_scale_shift"; }
-  std::string attributes() const override;
+  void visit(auto&& attribute) const { attribute("epsilon", epsilon); }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   std::vector<Value> gradient(const GradientContext& context) const override;
 };

@@ -7,23 +7,11 @@ namespace jcs {
 
 namespace {
 
-std::string extent2d(int64_t h, int64_t w) { return std::to_string(h) + "x" + std::to_string(w); }
-
 double convFlops(const Shape& weight, const Shape& y) {
   return 2.0 * static_cast<double>(weight[1] * weight[2] * weight[3]) * static_cast<double>(y.elements());
 }
 
 }  // namespace
-
-std::string Conv2dAttributes::toString() const {
-  return "stride=" + std::to_string(stride) + " padding=" + std::to_string(padding) +
-         " dilation=" + std::to_string(dilation) + " groups=" + std::to_string(groups);
-}
-
-std::string Conv2d::attributes() const {
-  return conv.toString() + " bias=" + std::to_string(bias) + " residual=" + std::to_string(residual) +
-         " activation=" + nameOf(activation) + " float32Output=" + std::to_string(float32Output);
-}
 
 std::vector<TensorType> Conv2d::infer(std::span<const TensorType> in) const {
   const size_t count = 2u + bias + residual;
@@ -78,10 +66,6 @@ std::vector<Value> Conv2d::gradient(const GradientContext& c) const {
   return result;
 }
 
-std::string Conv2dInputGradient::attributes() const {
-  return conv.toString() + " output=" + extent2d(outputHeight, outputWidth);
-}
-
 std::vector<TensorType> Conv2dInputGradient::infer(std::span<const TensorType> in) const {
   requireShape(in.size() == 2 && in[0].shape.rank() == 4 && in[1].shape.rank() == 4, in,
                "takes dy N×P×Q×O and weight O×I×R×S");
@@ -108,10 +92,6 @@ std::vector<Value> Conv2dInputGradient::gradient(const GradientContext& c) const
     result[1] = addNode(op, {g, dy});
   }
   return result;
-}
-
-std::string Conv2dWeightGradient::attributes() const {
-  return conv.toString() + " kernel=" + extent2d(kernelHeight, kernelWidth) + " bias=" + std::to_string(bias);
 }
 
 std::vector<TensorType> Conv2dWeightGradient::infer(std::span<const TensorType> in) const {

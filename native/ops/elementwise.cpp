@@ -6,6 +6,16 @@ namespace jcs {
 
 namespace {
 
+Value unary(Unary::Kind kind, Value x) { return addNode(std::make_shared<Unary>(kind), {x}); }
+Value binary(Binary::Kind kind, Value a, Value b) { return addNode(std::make_shared<Binary>(kind), {a, b}); }
+
+/// Gradients of a broadcast operand are summed over the axes along which it was repeated.
+Value reduceTo(Value gradient, const Shape& shape) {
+  return gradient.shape() == shape ? gradient : reduceSum(gradient, shape);
+}
+
+}  // namespace
+
 const char* nameOf(Unary::Kind kind) {
   return kind == Unary::Kind::kRelu ? "relu" : kind == Unary::Kind::kSigmoid ? "sigmoid" : "sqrt";
 }
@@ -20,16 +30,6 @@ const char* nameOf(Binary::Kind kind) {
   return "";
 }
 
-Value unary(Unary::Kind kind, Value x) { return addNode(std::make_shared<Unary>(kind), {x}); }
-Value binary(Binary::Kind kind, Value a, Value b) { return addNode(std::make_shared<Binary>(kind), {a, b}); }
-
-/// Gradients of a broadcast operand are summed over the axes along which it was repeated.
-Value reduceTo(Value gradient, const Shape& shape) {
-  return gradient.shape() == shape ? gradient : reduceSum(gradient, shape);
-}
-
-}  // namespace
-
 bool broadcastsTo(const Shape& small, const Shape& large) {
   if (small.rank() > large.rank()) return false;
   const int lead = large.rank() - small.rank();
@@ -37,8 +37,6 @@ bool broadcastsTo(const Shape& small, const Shape& large) {
     if (small[axis] != 1 && small[axis] != large[lead + axis]) return false;
   return true;
 }
-
-std::string Unary::attributes() const { return std::string("kind=") + nameOf(kind); }
 
 std::vector<TensorType> Unary::infer(std::span<const TensorType> in) const {
   requireShape(in.size() == 1, in, "takes one tensor");
@@ -49,15 +47,9 @@ std::vector<Value> Unary::gradient(const GradientContext& c) const {
   return {addNode(std::make_shared<UnaryGradient>(kind), {c.outputGradients[0], c.outputs[0]})};
 }
 
-std::string UnaryGradient::attributes() const { return std::string("kind=") + nameOf(kind); }
-
 std::vector<TensorType> UnaryGradient::infer(std::span<const TensorType> in) const {
   requireShape(in.size() == 2 && in[0].shape == in[1].shape, in, "takes dy and y of one shape");
   return {in[0]};
-}
-
-std::string Binary::attributes() const {
-  return std::string("kind=") + nameOf(kind) + " activation=" + jcs::nameOf(activation);
 }
 
 std::vector<TensorType> Binary::infer(std::span<const TensorType> in) const {
@@ -84,8 +76,6 @@ std::vector<Value> Binary::gradient(const GradientContext& c) const {
   return result;
 }
 
-std::string Affine::attributes() const { return "activation=" + jcs::nameOf(activation); }
-
 std::vector<TensorType> Affine::infer(std::span<const TensorType> in) const {
   requireShape(in.size() == 3 && in[0].shape.rank() >= 1 && in[1].shape == Shape{in[0].shape.channels()} &&
                    in[2].shape == in[1].shape,
@@ -102,8 +92,6 @@ std::vector<Value> Affine::gradient(const GradientContext& c) const {
   if (c.wanted[2]) result[2] = reduceSum(g, scale.shape());
   return result;
 }
-
-std::string Cast::attributes() const { return std::string("dtype=") + jcs::nameOf(dtype); }
 
 std::vector<TensorType> Cast::infer(std::span<const TensorType> in) const {
   requireShape(in.size() == 1, in, "takes one tensor");

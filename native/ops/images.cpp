@@ -4,10 +4,6 @@ namespace jcs {
 
 namespace {
 
-std::string sizeText(int64_t height, int64_t width) {
-  return "size=" + std::to_string(height) + "x" + std::to_string(width);
-}
-
 bool isBytes(const TensorType& type) { return type.dtype == DType::kU8 && type.shape.rank() == 1; }
 
 template <typename Record>
@@ -21,15 +17,11 @@ bool areImages(const TensorType& type, int64_t channels) {
 
 }  // namespace
 
-std::string PixelsToImages::attributes() const { return sizeText(height, width); }
-
 std::vector<TensorType> PixelsToImages::infer(std::span<const TensorType> in) const {
   requireShape(in.size() == 2 && isBytes(in[0]) && isTable<ImageRecord>(in[1]) && height > 0 && width > 0, in,
                "takes bytes, a table of image sources and a positive size");
   return {{DType::kF32, {in[1].shape[0], height, width, 3}}};
 }
-
-std::string BitsToMasks::attributes() const { return sizeText(height, width); }
 
 std::vector<TensorType> BitsToMasks::infer(std::span<const TensorType> in) const {
   const bool warped = in.size() == 3;
@@ -54,16 +46,10 @@ std::vector<TensorType> MixSamples::infer(std::span<const TensorType> in) const 
   return {result};
 }
 
-std::string AreaAverage::attributes() const { return sizeText(height, width); }
-
 std::vector<TensorType> AreaAverage::infer(std::span<const TensorType> in) const {
   requireShape(in.size() == 1 && areImages(in[0], 1) && in[0].elements() > 0 && height > 0 && width > 0, in,
                "takes a non-empty N×H×W×1 and a positive size");
   return {{in[0].dtype, {in[0].shape[0], height, width, 1}}};
-}
-
-std::string MapsToSources::attributes() const {
-  return "pixels=" + std::to_string(pixels) + (probabilities ? " probabilities" : "");
 }
 
 std::vector<TensorType> MapsToSources::infer(std::span<const TensorType> in) const {

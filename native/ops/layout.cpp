@@ -20,10 +20,6 @@ bool insideBox(const Shape& begin, const Shape& extent, const Shape& whole) {
   return true;
 }
 
-std::string describe(const Shape& begin, const Shape& extent) {
-  return "begin=" + begin.toString() + " extent=" + extent.toString();
-}
-
 }  // namespace
 
 std::vector<TensorType> Concat::infer(std::span<const TensorType> in) const {
@@ -43,12 +39,6 @@ std::vector<Value> Concat::gradient(const GradientContext& c) const {
   return split(c.outputGradients[0], sizes);
 }
 
-std::string Split::attributes() const {
-  std::string text = "sizes=";
-  for (int64_t size : sizes) text += std::to_string(size) + ",";
-  return text;
-}
-
 std::vector<TensorType> Split::infer(std::span<const TensorType> in) const {
   requireShape(in.size() == 1 && in[0].shape.rank() >= 1 &&
                    std::accumulate(sizes.begin(), sizes.end(), int64_t{0}) == in[0].shape.channels(),
@@ -66,8 +56,6 @@ std::vector<Value> Split::gradient(const GradientContext& c) const {
   return {concat(parts)};
 }
 
-std::string Slice::attributes() const { return describe(begin, extent); }
-
 std::vector<TensorType> Slice::infer(std::span<const TensorType> in) const {
   requireShape(in.size() == 1 && insideBox(begin, extent, in[0].shape), in, "the box must lie inside the input");
   return {{in[0].dtype, extent}};
@@ -76,8 +64,6 @@ std::vector<TensorType> Slice::infer(std::span<const TensorType> in) const {
 std::vector<Value> Slice::gradient(const GradientContext& c) const {
   return {pad(c.outputGradients[0], begin, c.inputs[0].shape())};
 }
-
-std::string Pad::attributes() const { return describe(begin, extent); }
 
 std::vector<TensorType> Pad::infer(std::span<const TensorType> in) const {
   requireShape(in.size() == 1 && insideBox(begin, in[0].shape, extent), in, "the input must fit into the result");

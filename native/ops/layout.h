@@ -6,57 +6,68 @@ namespace jcs {
 
 /// Joins tensors along their last axis, the channels. Costs nothing where the compiler lets the producers write into
 /// the result.
-class Concat : public Op {
+class Concat : public OpOf<Concat> {
  public:
-  std::string_view name() const override { return "concat"; }
+  static constexpr std::string_view kName = "concat";
+
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   std::vector<Value> gradient(const GradientContext& context) const override;
   Precision precision(int) const override { return Precision::kFollow; }
 };
 
 /// Cuts the last axis into consecutive parts; a view where the consumers take a row stride.
-class Split : public Op {
+class Split : public OpOf<Split> {
  public:
+  static constexpr std::string_view kName = "split";
+
   std::vector<int64_t> sizes;
 
-  std::string_view name() const override { return "split"; }
-  std::string attributes() const override;
+  void visit(auto&& attribute) const { attribute("sizes", sizes); }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   std::vector<Value> gradient(const GradientContext& context) const override;
   Precision precision(int) const override { return Precision::kFollow; }
 };
 
 /// The box of `extent` at `begin`.
-class Slice : public Op {
+class Slice : public OpOf<Slice> {
  public:
+  static constexpr std::string_view kName = "slice";
+
   Shape begin, extent;
 
-  std::string_view name() const override { return "slice"; }
-  std::string attributes() const override;
+  void visit(auto&& attribute) const {
+    attribute("begin", begin);
+    attribute("extent", extent);
+  }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   std::vector<Value> gradient(const GradientContext& context) const override;
   Precision precision(int) const override { return Precision::kFollow; }
 };
 
 /// Zeros of shape `extent` with x at `begin`: the gradient of Slice, and U-Net's padding to the skip's size.
-class Pad : public Op {
+class Pad : public OpOf<Pad> {
  public:
+  static constexpr std::string_view kName = "pad";
+
   Shape begin, extent;
 
-  std::string_view name() const override { return "pad"; }
-  std::string attributes() const override;
+  void visit(auto&& attribute) const {
+    attribute("begin", begin);
+    attribute("extent", extent);
+  }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   std::vector<Value> gradient(const GradientContext& context) const override;
   Precision precision(int) const override { return Precision::kFollow; }
 };
 
 /// The same elements in the same order under another shape.
-class Reshape : public Op {
+class Reshape : public OpOf<Reshape> {
  public:
+  static constexpr std::string_view kName = "reshape";
+
   Shape target;
 
-  std::string_view name() const override { return "reshape"; }
-  std::string attributes() const override { return "target=" + target.toString(); }
+  void visit(auto&& attribute) const { attribute("target", target); }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   std::vector<Value> gradient(const GradientContext& context) const override;
   Precision precision(int) const override { return Precision::kFollow; }

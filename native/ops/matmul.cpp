@@ -4,11 +4,6 @@
 
 namespace jcs {
 
-std::string Matmul::attributes() const {
-  return "transposeA=" + std::to_string(transposeA) + " transposeB=" + std::to_string(transposeB) +
-         " bias=" + std::to_string(bias) + " activation=" + nameOf(activation);
-}
-
 std::vector<TensorType> Matmul::infer(std::span<const TensorType> in) const {
   requireShape(in.size() == 2u + bias && in[0].shape.rank() == 2 && in[1].shape.rank() == 2, in,
                "takes two matrices, and a bias if the attribute says so");

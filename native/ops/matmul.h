@@ -8,13 +8,19 @@
 namespace jcs {
 
 /// y = act(op(a) · op(b) + bias), matrices M×K and K×N, each optionally stored transposed; bias N. float32.
-class Matmul : public Op {
+class Matmul : public OpOf<Matmul> {
  public:
+  static constexpr std::string_view kName = "matmul";
+
   bool transposeA = false, transposeB = false, bias = false;
   Activation activation = Activation::kNone;  ///< set by the compiler's fusion only
 
-  std::string_view name() const override { return "matmul"; }
-  std::string attributes() const override;
+  void visit(auto&& attribute) const {
+    attribute("transposeA", transposeA);
+    attribute("transposeB", transposeB);
+    attribute("bias", bias);
+    attribute("activation", activation);
+  }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   std::vector<Value> gradient(const GradientContext& context) const override;
   double flops(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const override;

@@ -2,20 +2,10 @@
 
 namespace jcs {
 
-std::string SgdUpdate::attributes() const {
-  return "momentum=" + std::to_string(momentum) + " weightDecay=" + std::to_string(weightDecay) +
-         " nesterov=" + std::to_string(nesterov);
-}
-
 std::vector<TensorType> SgdUpdate::infer(std::span<const TensorType> in) const {
   requireShape(in.size() == 4 && in[1].shape == in[0].shape && in[2].shape == in[0].shape && in[3].elements() == 1, in,
                "takes w, its gradient, its momentum and the learning rate");
   return {in[0], in[2]};
-}
-
-std::string AdamUpdate::attributes() const {
-  return "beta1=" + std::to_string(beta1) + " beta2=" + std::to_string(beta2) +
-         " epsilon=" + std::to_string(epsilon * 1e9f) + "e-9 weightDecay=" + std::to_string(weightDecay);
 }
 
 std::vector<TensorType> AdamUpdate::infer(std::span<const TensorType> in) const {

@@ -16,12 +16,6 @@ bool fits(const Shape& x, const PoolAttributes& pool) {
 
 }  // namespace
 
-std::string PoolAttributes::toString() const {
-  return "kernel=" + std::to_string(kernel) + " stride=" + std::to_string(stride) +
-         " padding=" + std::to_string(padding) + " ceilMode=" + std::to_string(ceilMode) +
-         " countIncludePad=" + std::to_string(countIncludePad);
-}
-
 int64_t PoolAttributes::outputExtent(int64_t input) const {
   const int64_t span = input + 2 * padding - kernel;
   int64_t extent = (span + (ceilMode ? stride - 1 : 0)) / stride + 1;
@@ -57,10 +51,6 @@ std::vector<Value> AveragePool2d::gradient(const GradientContext& c) const {
   op->inputHeight = c.inputs[0].shape()[1];
   op->inputWidth = c.inputs[0].shape()[2];
   return {addNode(op, {c.outputGradients[0]})};
-}
-
-std::string AveragePool2dGradient::attributes() const {
-  return pool.toString() + " input=" + std::to_string(inputHeight) + "x" + std::to_string(inputWidth);
 }
 
 std::vector<TensorType> AveragePool2dGradient::infer(std::span<const TensorType> in) const {

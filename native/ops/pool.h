@@ -12,51 +12,65 @@ struct PoolAttributes {
   bool ceilMode = false;  ///< a last, partial window counts, unless it starts in the padding
   bool countIncludePad =
       false;  ///< average pooling divides by the window's pixels in the padded image; else by those in the image
-  std::string toString() const;
+  void visit(auto&& attribute) const {
+    attribute("kernel", kernel);
+    attribute("stride", stride);
+    attribute("padding", padding);
+    attribute("ceilMode", ceilMode);
+    attribute("countIncludePad", countIncludePad);
+  }
   int64_t outputExtent(int64_t input) const;
 };
 
-class MaxPool2d : public Op {
+class MaxPool2d : public OpOf<MaxPool2d> {
  public:
+  static constexpr std::string_view kName = "max_pool2d";
+
   PoolAttributes pool;
 
-  std::string_view name() const override { return "max_pool2d"; }
-  std::string attributes() const override { return pool.toString(); }
+  void visit(auto&& attribute) const { attribute("pool", pool); }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   std::vector<Value> gradient(const GradientContext& context) const override;
   Precision precision(int) const override { return Precision::kFollow; }
 };
 
 /// dx from (dy, x): each window's gradient goes to its first maximum in row-major order.
-class MaxPool2dGradient : public Op {
+class MaxPool2dGradient : public OpOf<MaxPool2dGradient> {
  public:
+  static constexpr std::string_view kName = "max_pool2d_gradient";
+
   PoolAttributes pool;
 
-  std::string_view name() const override { return "max_pool2d_gradient"; }
-  std::string attributes() const override { return pool.toString(); }
+  void visit(auto&& attribute) const { attribute("pool", pool); }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   Precision precision(int) const override { return Precision::kFollow; }
 };
 
-class AveragePool2d : public Op {
+class AveragePool2d : public OpOf<AveragePool2d> {
  public:
+  static constexpr std::string_view kName = "average_pool2d";
+
   PoolAttributes pool;
 
-  std::string_view name() const override { return "average_pool2d"; }
-  std::string attributes() const override { return pool.toString(); }
+  void visit(auto&& attribute) const { attribute("pool", pool); }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   std::vector<Value> gradient(const GradientContext& context) const override;
   Precision precision(int) const override { return Precision::kFollow; }
 };
 
 /// dx, inputHeight × inputWidth, from dy.
-class AveragePool2dGradient : public Op {
+class AveragePool2dGradient : public OpOf<AveragePool2dGradient> {
  public:
+  static constexpr std::string_view kName = "average_pool2d_gradient";
+
   PoolAttributes pool;
   int64_t inputHeight = 0, inputWidth = 0;
 
-  std::string_view name() const override { return "average_pool2d_gradient"; }
-  std::string attributes() const override;
+  void visit(auto&& attribute) const {
+    attribute("pool", pool);
+    attribute("inputHeight", inputHeight);
+    attribute("inputWidth", inputWidth);
+  }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   Precision precision(int) const override { return Precision::kFollow; }
 };

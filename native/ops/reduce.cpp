@@ -23,10 +23,6 @@ Value reduce(Value x, Shape target, bool mean) {
 
 }  // namespace
 
-std::string Reduce::attributes() const {
-  return std::string("kind=") + (mean ? "mean" : "sum") + " target=" + target.toString();
-}
-
 std::vector<TensorType> Reduce::infer(std::span<const TensorType> in) const {
   requireShape(in.size() == 1 && broadcastsTo(target, in[0].shape), in, "the target must broadcast to the input");
   return {{accumulatorOf(in[0].dtype), target}};
@@ -35,12 +31,6 @@ std::vector<TensorType> Reduce::infer(std::span<const TensorType> in) const {
 std::vector<Value> Reduce::gradient(const GradientContext& c) const {
   const Shape& shape = c.inputs[0].shape();
   return {broadcast(c.outputGradients[0], shape, mean ? countRatio(shape, target) : 1.0f)};
-}
-
-std::string Broadcast::attributes() const {
-  char text[24];
-  std::snprintf(text, sizeof text, "%.9g", static_cast<double>(scale));  // enough digits to tell any two floats apart
-  return "target=" + target.toString() + " scale=" + text;
 }
 
 std::vector<TensorType> Broadcast::infer(std::span<const TensorType> in) const {

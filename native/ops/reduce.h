@@ -6,13 +6,17 @@ namespace jcs {
 
 /// Sums, or averages, x over the axes along which `target` is 1 or missing; `target` broadcasts to x's shape. Sums are
 /// kept in float32. Global average pooling is reduceMean(x, {N, 1, 1, C}).
-class Reduce : public Op {
+class Reduce : public OpOf<Reduce> {
  public:
+  static constexpr std::string_view kName = "reduce";
+
   bool mean = false;
   Shape target;
 
-  std::string_view name() const override { return "reduce"; }
-  std::string attributes() const override;
+  void visit(auto&& attribute) const {
+    attribute("mean", mean);
+    attribute("target", target);
+  }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   std::vector<Value> gradient(const GradientContext& context) const override;
   Precision precision(int) const override { return Precision::kFollow; }
@@ -22,13 +26,17 @@ class Reduce : public Op {
 };
 
 /// Repeats x to `target`, times `scale`: the gradient of Reduce.
-class Broadcast : public Op {
+class Broadcast : public OpOf<Broadcast> {
  public:
+  static constexpr std::string_view kName = "broadcast";
+
   Shape target;
   float scale = 1;
 
-  std::string_view name() const override { return "broadcast"; }
-  std::string attributes() const override;
+  void visit(auto&& attribute) const {
+    attribute("target", target);
+    attribute("scale", scale);
+  }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   std::vector<Value> gradient(const GradientContext& context) const override;
   Precision precision(int) const override { return Precision::kFollow; }

@@ -4,15 +4,6 @@
 
 namespace jcs {
 
-namespace {
-
-std::string describe(int64_t height, int64_t width, bool alignCorners) {
-  return "size=" + std::to_string(height) + "x" + std::to_string(width) +
-         " alignCorners=" + std::to_string(alignCorners);
-}
-
-}  // namespace
-
 ResizeTap resizeTap(int64_t i, int64_t inputExtent, int64_t outputExtent, bool alignCorners) {
   double position = 0;
   if (alignCorners) {
@@ -25,8 +16,6 @@ ResizeTap resizeTap(int64_t i, int64_t inputExtent, int64_t outputExtent, bool a
   const int64_t low = std::min(static_cast<int64_t>(position), inputExtent - 1);
   return {low, std::min(low + 1, inputExtent - 1), position - static_cast<double>(low)};
 }
-
-std::string Resize::attributes() const { return describe(height, width, alignCorners); }
 
 std::vector<TensorType> Resize::infer(std::span<const TensorType> in) const {
   requireShape(in.size() == 1 && in[0].shape.rank() == 4 && in[0].elements() > 0 && height > 0 && width > 0, in,
@@ -41,8 +30,6 @@ std::vector<Value> Resize::gradient(const GradientContext& c) const {
   op->alignCorners = alignCorners;
   return {addNode(op, {c.outputGradients[0]})};
 }
-
-std::string ResizeGradient::attributes() const { return describe(height, width, alignCorners); }
 
 std::vector<TensorType> ResizeGradient::infer(std::span<const TensorType> in) const {
   requireShape(in.size() == 1 && in[0].shape.rank() == 4 && height > 0 && width > 0, in, "takes dy N×P×Q×C");

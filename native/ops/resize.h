@@ -6,26 +6,36 @@ namespace jcs {
 
 /// Bilinear interpolation of N×H×W×C to height × width, PyTorch's `interpolate(mode='bilinear')`; with
 /// `alignCorners` the corner pixels map onto each other, else pixel areas do.
-class Resize : public Op {
+class Resize : public OpOf<Resize> {
  public:
+  static constexpr std::string_view kName = "resize";
+
   int64_t height = 0, width = 0;
   bool alignCorners = false;
 
-  std::string_view name() const override { return "resize"; }
-  std::string attributes() const override;
+  void visit(auto&& attribute) const {
+    attribute("height", height);
+    attribute("width", width);
+    attribute("alignCorners", alignCorners);
+  }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   std::vector<Value> gradient(const GradientContext& context) const override;
   Precision precision(int) const override { return Precision::kFollow; }
 };
 
 /// dx, height × width, from dy.
-class ResizeGradient : public Op {
+class ResizeGradient : public OpOf<ResizeGradient> {
  public:
+  static constexpr std::string_view kName = "resize_gradient";
+
   int64_t height = 0, width = 0;
   bool alignCorners = false;
 
-  std::string_view name() const override { return "resize_gradient"; }
-  std::string attributes() const override;
+  void visit(auto&& attribute) const {
+    attribute("height", height);
+    attribute("width", width);
+    attribute("alignCorners", alignCorners);
+  }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   Precision precision(int) const override { return Precision::kFollow; }
 };

@@ -15,7 +15,7 @@ constexpr int64_t kStreamSide = 512, kStreamChannels = 128;   // 128 MiB of floa
 
 /// The fastest of some runs of the program's step `op`, as a rate of what `amount` counts.
 double bestRate(Engine& engine, const Graph& graph, StateStore& states, const CompileOptions& options,
-                const Tensor& input, const std::string& op, double Program::StepInfo::*amount) {
+                const Tensor& input, std::string_view op, double Program::StepInfo::*amount) {
   Program program(graph, engine.sharedBackend(), options);
   // Not the engine's arena, which keeps the size of the largest program that it ever ran.
   const DeviceBuffer arena(engine.sharedBackend(), program.arenaBytes());
@@ -40,7 +40,7 @@ double productRate(Engine& engine, DType dtype, int threads) {
   const Shape shape{1, kProductSide, kProductSide, kProductChannels};
   const Value x = graph.input("x", {DType::kF32, shape});
   graph.output("y", conv2d(x, graph.state("weight", {DType::kF32, weightShape}), std::nullopt, {}));
-  return bestRate(engine, graph, states, {dtype, threads}, Tensor::zeros(DType::kF32, shape), "conv2d",
+  return bestRate(engine, graph, states, {dtype, threads}, Tensor::zeros(DType::kF32, shape), Conv2d::kName,
                   &Program::StepInfo::flops);
 }
 
@@ -50,7 +50,7 @@ double streamRate(Engine& engine, int threads) {
   Graph graph;
   const Shape shape{1, kStreamSide, kStreamSide, kStreamChannels};
   graph.output("y", relu(graph.input("x", {DType::kF32, shape})));
-  return bestRate(engine, graph, states, {DType::kF32, threads}, Tensor::zeros(DType::kF32, shape), "unary",
+  return bestRate(engine, graph, states, {DType::kF32, threads}, Tensor::zeros(DType::kF32, shape), Unary::kName,
                   &Program::StepInfo::bytes);
 }
 

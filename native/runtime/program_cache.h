@@ -3,11 +3,22 @@
 #include <functional>
 #include <list>
 #include <memory>
-#include <string>
 
 #include "compiler/program.h"
 
 namespace jcs {
+
+/// What one of a model's programs computes, and the sizes that it is compiled for.
+struct ProgramKey {
+  enum class Kind { kForward, kClassification, kSegmentation };
+
+  Kind kind;
+  int64_t samples, height, width;
+  bool withMap = false;                     ///< the activation map, or probabilities
+  int64_t sourceBytes = 0, maskPixels = 0;  ///< where it starts from pixels, the most of a batch
+
+  bool operator==(const ProgramKey&) const = default;
+};
 
 /// The compiled programs of one model, least recently used out: by number, since each holds prepacked weights.
 /// Execution thread only.
@@ -16,7 +27,7 @@ class ProgramCache {
   explicit ProgramCache(size_t capacity = 6) : capacity_(capacity) {}
 
   /// The program of that key, compiled by `compile` if it is not there.
-  std::shared_ptr<Program> get(const std::string& key, const std::function<std::shared_ptr<Program>()>& compile) {
+  std::shared_ptr<Program> get(const ProgramKey& key, const std::function<std::shared_ptr<Program>()>& compile) {
     for (auto place = entries_.begin(); place != entries_.end(); ++place) {
       if (place->first != key) continue;
       entries_.splice(entries_.begin(), entries_, place);
@@ -31,7 +42,7 @@ class ProgramCache {
 
  private:
   size_t capacity_;
-  std::list<std::pair<std::string, std::shared_ptr<Program>>> entries_;
+  std::list<std::pair<ProgramKey, std::shared_ptr<Program>>> entries_;
 };
 
 }  // namespace jcs

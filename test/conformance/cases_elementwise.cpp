@@ -7,11 +7,6 @@ namespace jcs::conformance {
 
 namespace {
 
-const char* nameOf(Binary::Kind kind) {
-  constexpr const char* kNames[] = {"add", "subtract", "multiply", "divide"};
-  return kNames[static_cast<size_t>(kind)];
-}
-
 constexpr Binary::Kind kKinds[] = {Binary::Kind::kAdd, Binary::Kind::kSubtract, Binary::Kind::kMultiply,
                                    Binary::Kind::kDivide};
 

@@ -29,13 +29,13 @@ const Window kWindows[] = {
 
 void addPools(std::vector<Case>& table) {
   for (const Window& w : kWindows) {
-    table.push_back({"max pool " + w.x.toString() + " " + w.pool.toString(),
+    table.push_back({"max pool " + w.x.toString() + " " + textOf(w.pool),
                      {{w.x, Fill::kDistinct}},
                      [pool = w.pool](std::span<const Value> in) { return std::vector{maxPool2d(in[0], pool)}; }});
     for (bool countIncludePad : {false, true}) {
       PoolAttributes pool = w.pool;
       pool.countIncludePad = countIncludePad;
-      table.push_back({"average pool " + w.x.toString() + " " + pool.toString(),
+      table.push_back({"average pool " + w.x.toString() + " " + textOf(pool),
                        {{w.x}},
                        [pool](std::span<const Value> in) { return std::vector{averagePool2d(in[0], pool)}; }});
     }
@@ -46,7 +46,7 @@ void addPools(std::vector<Case>& table) {
       op->pool = pool;
       return addNodeWithOutputs(op, in);
     };
-    const std::string text = w.x.toString() + " " + w.pool.toString();
+    const std::string text = w.x.toString() + " " + textOf(w.pool);
     table.push_back({"max pool gradient with ties " + text, {{pooled}, {w.x, Fill::kCoarse}}, gradient, false});
     // Not of one shape, hence perhaps not of one dtype after the compiler lowered the precision.
     table.push_back({"max pool gradient of float32 from bf16 " + text,

@@ -46,55 +46,40 @@ std::string resizeText(const Shape& from, int64_t height, int64_t width, bool al
   return direction(from[1], height) + "/" + direction(from[2], width) + flag("alignCorners", alignCorners);
 }
 
-// Ops are told apart by name, as kernels do.
 std::string keyWithoutTypes(const Op& op, std::span<const TensorType> in) {
   const std::string name(op.name());
   const auto key = [&](const std::string& text) { return text.empty() ? name : name + " " + text; };
-  if (name == "conv2d") {
-    const auto& conv = static_cast<const Conv2d&>(op);
-    return key(convText(conv.conv, in[1].shape[2], in[1].shape[3]) + flag("bias", conv.bias) +
-               flag("residual", conv.residual) + " activation=" + nameOf(conv.activation) +
-               flag("float32Output", conv.float32Output));
-  }
-  if (name == "conv2d_input_gradient")
-    return key(convText(static_cast<const Conv2dInputGradient&>(op).conv, in[1].shape[2], in[1].shape[3]));
-  if (name == "conv2d_weight_gradient") {
-    const auto& conv = static_cast<const Conv2dWeightGradient&>(op);
-    return key(convText(conv.conv, conv.kernelHeight, conv.kernelWidth) + flag("bias", conv.bias));
-  }
-  if (name == "binary") {
+  if (const auto* conv = as<Conv2d>(op))
+    return key(convText(conv->conv, in[1].shape[2], in[1].shape[3]) + flag("bias", conv->bias) +
+               flag("residual", conv->residual) + " activation=" + nameOf(conv->activation) +
+               flag("float32Output", conv->float32Output));
+  if (const auto* conv = as<Conv2dInputGradient>(op)) return key(convText(conv->conv, in[1].shape[2], in[1].shape[3]));
+  if (const auto* conv = as<Conv2dWeightGradient>(op))
+    return key(convText(conv->conv, conv->kernelHeight, conv->kernelWidth) + flag("bias", conv->bias));
+  if (is<Binary>(op)) {
     const bool same = in[0].shape == in[1].shape;
     return key(op.attributes() + " b=" + (same ? "same" : repetition(in[1].shape, in[0].shape)));
   }
-  if (name == "reduce") {
-    const auto& reduce = static_cast<const Reduce&>(op);
-    return key(std::string(reduce.mean ? "mean " : "sum ") + repetition(reduce.target, in[0].shape));
-  }
-  if (name == "broadcast") return key(repetition(in[0].shape, static_cast<const Broadcast&>(op).target));
-  if (name == "batch_norm") return key("activation=" + nameOf(static_cast<const BatchNorm&>(op).activation));
-  if (name == "batch_norm_gradient") return name;
-  if (name == "batch_norm_scale_shift")
-    return key(flag("epsilon=0", static_cast<const BatchNormScaleShift&>(op).epsilon == 0));
-  if (name == "average_pool2d_gradient") return key(static_cast<const AveragePool2dGradient&>(op).pool.toString());
-  if (name == "resize") {
-    const auto& resize = static_cast<const Resize&>(op);
-    return key(resizeText(in[0].shape, resize.height, resize.width, resize.alignCorners));
-  }
-  if (name == "resize_gradient") {
-    const auto& resize = static_cast<const ResizeGradient&>(op);
-    return key(resizeText(in[0].shape, resize.height, resize.width, resize.alignCorners));
-  }
-  if (name == "split" || name == "concat") return key("rank=" + std::to_string(in[0].shape.rank()));
-  if (name == "slice") return key(parts(static_cast<const Slice&>(op).extent, in[0].shape));
-  if (name == "pad") return key(parts(in[0].shape, static_cast<const Pad&>(op).extent));
-  if (name == "reshape") return name;
-  if (name == "pixels_to_images" || name == "area_average") return name;
-  if (name == "bits_to_masks") return key(flag("warped", in.size() == 3));
-  if (name == "maps_to_sources") return key(flag("probabilities", static_cast<const MapsToSources&>(op).probabilities));
-  if (name == "sgd_update") return key(flag("nesterov", static_cast<const SgdUpdate&>(op).nesterov));
-  if (name == "adam_update") return name;
+  if (const auto* reduce = as<Reduce>(op))
+    return key(std::string(reduce->mean ? "mean " : "sum ") + repetition(reduce->target, in[0].shape));
+  if (const auto* broadcast = as<Broadcast>(op)) return key(repetition(in[0].shape, broadcast->target));
+  if (const auto* batchNorm = as<BatchNorm>(op)) return key("activation=" + nameOf(batchNorm->activation));
+  if (const auto* scaleShift = as<BatchNormScaleShift>(op)) return key(flag("epsilon=0", scaleShift->epsilon == 0));
+  if (const auto* pool = as<AveragePool2dGradient>(op)) return key(textOf(pool->pool));
+  if (const auto* resize = as<Resize>(op))
+    return key(resizeText(in[0].shape, resize->height, resize->width, resize->alignCorners));
+  if (const auto* resize = as<ResizeGradient>(op))
+    return key(resizeText(in[0].shape, resize->height, resize->width, resize->alignCorners));
+  if (is<Split>(op) || is<Concat>(op)) return key("rank=" + std::to_string(in[0].shape.rank()));
+  if (const auto* slice = as<Slice>(op)) return key(parts(slice->extent, in[0].shape));
+  if (const auto* pad = as<Pad>(op)) return key(parts(in[0].shape, pad->extent));
+  if (is<BitsToMasks>(op)) return key(flag("warped", in.size() == 3));
+  if (const auto* maps = as<MapsToSources>(op)) return key(flag("probabilities", maps->probabilities));
+  if (const auto* update = as<SgdUpdate>(op)) return key(flag("nesterov", update->nesterov));
+  const bool isOneComputation = is<BatchNormGradient>(op) || is<Reshape>(op) || is<PixelsToImages>(op) ||
+                                is<AreaAverage>(op) || is<AdamUpdate>(op);
   // Kinds, activations, windows, transpositions: the attributes as they are.
-  return key(op.attributes());
+  return isOneComputation ? name : key(op.attributes());
 }
 
 /// Neighbours of one dtype are written once: a concat of three is served by a concat of two.

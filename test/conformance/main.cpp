@@ -16,7 +16,7 @@
 #include "conformance/pytorch_check.h"
 #include "conformance/rate_check.h"
 #include "cuda_emulation/emulated_backend.h"
-#include "ops/op_names.h"
+#include "ops/all_ops.h"
 
 /// Conformance of backends to the float64 reference, of the reference's gradients to central differences, and of the
 /// reference to PyTorch.
@@ -87,12 +87,12 @@ bool isRequired(const std::string& device) {
 /// Every op has a kernel, and no kernel is for an op that nobody listed.
 void checkCompleteness(const Backend& backend, Totals& totals) {
   const std::vector<std::string> ops = backend.ops();
-  for (std::string_view name : kOpNames)
+  for (std::string_view name : AllOps::names)
     totals.count(backend.device().name + ": a kernel for " + std::string(name),
                  std::ranges::count(ops, name) == 1 ? "" : "the backend registers no kernel for this op");
   for (const std::string& name : ops)
-    if (std::ranges::count(kOpNames, name) == 0)
-      totals.count(backend.device().name + ": kernel '" + name + "'", "its op is not in ops/op_names.h");
+    if (std::ranges::count(AllOps::names, name) == 0)
+      totals.count(backend.device().name + ": kernel '" + name + "'", "its op is not in ops/all_ops.h");
 }
 
 /// Every op is in the table of cases, and every op in a graph is in the list of names.
@@ -102,11 +102,11 @@ void checkTable(Totals& totals) {
     const CaseGraph built = buildGraph(row);
     for (const Node& node : built.graph->nodes()) seen.emplace(node.op->name());
   }
-  for (std::string_view name : kOpNames)
+  for (std::string_view name : AllOps::names)
     totals.count("table: a case for " + std::string(name), seen.contains(name) ? "" : "no row of the table has it");
   for (const std::string& name : seen)
-    if (std::ranges::count(kOpNames, name) == 0)
-      totals.count("table: op '" + name + "'", "it is not in ops/op_names.h");
+    if (std::ranges::count(AllOps::names, name) == 0)
+      totals.count("table: op '" + name + "'", "it is not in ops/all_ops.h");
 }
 
 /// A node and the dtypes of its inputs.

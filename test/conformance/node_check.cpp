@@ -6,6 +6,7 @@
 
 #include "conformance/evaluate.h"
 #include "conformance/placed_tensor.h"
+#include "ops/elementwise.h"
 
 namespace jcs::conformance {
 
@@ -252,7 +253,7 @@ std::vector<DType> inputTypes(const Op& op, std::span<const TensorType> graphTyp
   std::vector<DType> types;
   for (size_t i = 0; i < graphTypes.size(); ++i) {
     const bool float32 = op.precision(static_cast<int>(i)) == Precision::kFloat32;
-    const bool broadcastOperand = op.name() == "binary" && i == 1 && graphTypes[1].shape != graphTypes[0].shape;
+    const bool broadcastOperand = is<Binary>(op) && i == 1 && graphTypes[1].shape != graphTypes[0].shape;
     const bool stays = activation == DType::kBF16 && (float32 || broadcastOperand);
     const bool fixed = fixedTypes && activation != DType::kF64;
     const bool bytes = graphTypes[i].dtype == DType::kU8;

@@ -9,6 +9,7 @@
 #include "cuda/absent_device.h"
 #include "native/harness.h"
 #include "networks/registry.h"
+#include "ops/conv2d.h"
 
 namespace jcs::test {
 
@@ -34,17 +35,17 @@ void addProblems(const Graph& graph, DType activation, const KernelOptions& opti
       TensorType type = graph.values()[static_cast<size_t>(node.inputs[i])].type;
       type.dtype = node.op->precision(static_cast<int>(i)) == Precision::kActivation ? activation : DType::kF32;
       types.push_back(type);
-      const bool isWeight = i == 1 && node.op->name() != "conv2d_weight_gradient";
+      const bool isWeight = i == 1 && !is<Conv2dWeightGradient>(*node.op);
       inputs.push_back(isWeight ? Operand::dense(type) : operand(type));
     }
     const TensorType result = node.op->infer(types)[0];
     std::optional<ConvolutionProblem> problem;
-    if (node.op->name() == "conv2d")
+    if (is<Conv2d>(*node.op))
       problem = cuda::forwardProblem(static_cast<const Conv2d&>(*node.op), inputs, operand(result), options);
-    if (node.op->name() == "conv2d_input_gradient")
+    if (is<Conv2dInputGradient>(*node.op))
       problem = cuda::inputGradientProblem(static_cast<const Conv2dInputGradient&>(*node.op), inputs, operand(result),
                                            options);
-    if (node.op->name() == "conv2d_weight_gradient")
+    if (is<Conv2dWeightGradient>(*node.op))
       problem = cuda::weightGradientProblem(static_cast<const Conv2dWeightGradient&>(*node.op), inputs,
                                             Operand::dense(result), options);
     // Groups are no part of any network; what has no plan runs on our own kernels.

@@ -5,6 +5,7 @@
 #include "backend/cuda/cuda_device.h"
 #include "backend/cuda/direct_kernels.h"
 #include "ops/conv2d.h"
+#include "ops/matmul.h"
 
 namespace jcs {
 
@@ -37,14 +38,14 @@ class EmulatedCudaBackend : public Backend {
     registerPool(registry_);
     registerReduce(registry_);
     registerResize(registry_);
-    registry_.add("conv2d", prepareDirectConv2d, [](const Op& op, bool isOutput, int index) {
+    registry_.add<Conv2d>(prepareDirectConv2d, [](const Op& op, bool isOutput, int index) {
       return isOutput || index == 0 || index == static_cast<const Conv2d&>(op).residualInput();
     });
-    registry_.add("conv2d_input_gradient", prepareDirectConv2dInputGradient,
-                  [](const Op&, bool isOutput, int index) { return isOutput || index == 0; });
-    registry_.add("conv2d_weight_gradient", prepareDirectConv2dWeightGradient,
-                  [](const Op&, bool isOutput, int) { return !isOutput; });
-    registry_.add("matmul", prepareDirectMatmul);
+    registry_.add<Conv2dInputGradient>(prepareDirectConv2dInputGradient,
+                                       [](const Op&, bool isOutput, int index) { return isOutput || index == 0; });
+    registry_.add<Conv2dWeightGradient>(prepareDirectConv2dWeightGradient,
+                                        [](const Op&, bool isOutput, int) { return !isOutput; });
+    registry_.add<Matmul>(prepareDirectMatmul);
   }
 
   DeviceInfo device() const override {

@@ -1,5 +1,7 @@
 #include "graph/graph.h"
 
+#include <cmath>
+
 #include "graph/autodiff.h"
 #include "graph/scope.h"
 #include "native/harness.h"
@@ -164,7 +166,28 @@ TEST("attributes tell ops apart, and equal settings read equal") {
   CHECK_EQUAL(a.attributes(), b.attributes());
   b.conv.dilation = 2;
   CHECK(a.attributes() != b.attributes());
-  CHECK_EQUAL(b.conv.toString(), "stride=1 padding=0 dilation=2 groups=1");
+  CHECK_EQUAL(textOf(b.conv), "stride=1 padding=0 dilation=2 groups=1");
+  CHECK_EQUAL(Concat().attributes(), "");
+
+  // Programs share what they compute under these texts: values that differ in the last bit must not meet.
+  const auto differs = [](auto op, float(decltype(op)::*member)) {
+    for (const float value : {1e-30f, 1e-9f, 1e-5f, 0.9f, 1.0f, 123456.0f}) {
+      auto next = op;
+      op.*member = value;
+      next.*member = std::nextafter(value, 2 * value);
+      CHECK(op.attributes() != next.attributes());
+    }
+  };
+  differs(BatchNorm(), &BatchNorm::epsilon);
+  differs(BatchNormGradient(), &BatchNormGradient::epsilon);
+  differs(BatchNormScaleShift(), &BatchNormScaleShift::epsilon);
+  differs(Broadcast(), &Broadcast::scale);
+  differs(SgdUpdate(), &SgdUpdate::momentum);
+  differs(SgdUpdate(), &SgdUpdate::weightDecay);
+  differs(AdamUpdate(), &AdamUpdate::beta1);
+  differs(AdamUpdate(), &AdamUpdate::beta2);
+  differs(AdamUpdate(), &AdamUpdate::epsilon);
+  differs(AdamUpdate(), &AdamUpdate::weightDecay);
 }
 
 TEST("flops count a multiply-add as two") {

@@ -224,14 +224,12 @@ class BatchNormScaleShiftKernel : public Kernel {
 }  // namespace
 
 void registerBatchNorm(Registry& registry) {
-  registry.add(
-      "batch_norm", [](const Prepare& p) { return std::make_unique<BatchNormKernel>(p); },
-      [](const Op&, bool, int index) { return index == 0; });
-  registry.add(
-      "batch_norm_gradient", [](const Prepare& p) { return std::make_unique<BatchNormGradientKernel>(p); },
+  registry.add<BatchNorm>([](const Prepare& p) { return std::make_unique<BatchNormKernel>(p); },
+                          [](const Op&, bool, int index) { return index == 0; });
+  registry.add<BatchNormGradient>(
+      [](const Prepare& p) { return std::make_unique<BatchNormGradientKernel>(p); },
       [](const Op&, bool isOutput, int index) { return index == 0 || (!isOutput && index == 1); });
-  registry.add("batch_norm_scale_shift",
-               [](const Prepare& p) { return std::make_unique<BatchNormScaleShiftKernel>(p); });
+  registry.add<BatchNormScaleShift>([](const Prepare& p) { return std::make_unique<BatchNormScaleShiftKernel>(p); });
 }
 
 }  // namespace jcs::cpu

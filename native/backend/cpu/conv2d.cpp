@@ -133,7 +133,7 @@ std::unique_ptr<Kernel> prepareConv2d(const Prepare& p) {
 
 void registerConv2d(Registry& registry) {
   const bool gemm = ImplicitGemm::available();
-  registry.add("conv2d", prepareConv2d, [gemm](const Op& op, bool isOutput, int index) {
+  registry.add<Conv2d>(prepareConv2d, [gemm](const Op& op, bool isOutput, int index) {
     const auto& conv = static_cast<const Conv2d&>(op);
     return gemm && conv.conv.groups == 1 && (isOutput || index == 0 || index == conv.residualInput());
   });

@@ -5,6 +5,7 @@
 #include "backend/cpu/row_sums.h"
 #include "backend/cpu/winograd.h"
 #include "backend/cpu/winograd_weight_gradient.h"
+#include "ops/conv2d.h"
 
 namespace jcs::cpu {
 
@@ -287,11 +288,11 @@ std::unique_ptr<Kernel> prepareWeightGradient(const Prepare& p) {
 
 void registerConv2dGradient(Registry& registry) {
   const bool gemm = ImplicitGemm::available();
-  registry.add("conv2d_input_gradient", prepareInputGradient, [gemm](const Op& op, bool isOutput, int index) {
+  registry.add<Conv2dInputGradient>(prepareInputGradient, [gemm](const Op& op, bool isOutput, int index) {
     const auto& conv = static_cast<const Conv2dInputGradient&>(op).conv;
     return gemm && conv.groups == 1 && conv.stride == 1 && (isOutput || index == 0);
   });
-  registry.add("conv2d_weight_gradient", prepareWeightGradient);
+  registry.add<Conv2dWeightGradient>(prepareWeightGradient);
 }
 
 }  // namespace jcs::cpu

@@ -267,13 +267,12 @@ bool anyOperand(const Op&, bool, int) { return true; }
 }  // namespace
 
 void registerElementwise(Registry& registry) {
-  registry.add("unary", prepareUnary, anyOperand);
-  registry.add("unary_gradient", prepareUnaryGradient, anyOperand);
-  registry.add("binary", prepareBinary, anyOperand);
-  registry.add(
-      "affine", [](const Prepare& p) { return std::make_unique<AffineKernel>(p); },
-      [](const Op&, bool isOutput, int index) { return isOutput || index == 0; });
-  registry.add("cast", mapKernel<Identity>, anyOperand);
+  registry.add<Unary>(prepareUnary, anyOperand);
+  registry.add<UnaryGradient>(prepareUnaryGradient, anyOperand);
+  registry.add<Binary>(prepareBinary, anyOperand);
+  registry.add<Affine>([](const Prepare& p) { return std::make_unique<AffineKernel>(p); },
+                       [](const Op&, bool isOutput, int index) { return isOutput || index == 0; });
+  registry.add<Cast>(mapKernel<Identity>, anyOperand);
 }
 
 }  // namespace jcs::cpu

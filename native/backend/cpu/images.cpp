@@ -179,7 +179,7 @@ class PixelsToImagesKernel : public Kernel {
 }  // namespace
 
 void registerImages(Registry& registry) {
-  registry.add("pixels_to_images", [](const Prepare& p) { return std::make_unique<PixelsToImagesKernel>(p); });
+  registry.add<PixelsToImages>([](const Prepare& p) { return std::make_unique<PixelsToImagesKernel>(p); });
 }
 
 }  // namespace jcs::cpu

@@ -251,10 +251,10 @@ std::unique_ptr<Kernel> make(const Prepare& p) {
 }  // namespace
 
 void registerImageAugmentation(Registry& registry) {
-  registry.add("augment_images", make<AugmentKernel>);
-  registry.add("bits_to_masks", make<BitsToMasksKernel>);
-  registry.add("mix_samples", make<MixKernel>);
-  registry.add("area_average", make<AreaAverageKernel>);
+  registry.add<AugmentImages>(make<AugmentKernel>);
+  registry.add<BitsToMasks>(make<BitsToMasksKernel>);
+  registry.add<MixSamples>(make<MixKernel>);
+  registry.add<AreaAverage>(make<AreaAverageKernel>);
 }
 
 }  // namespace jcs::cpu

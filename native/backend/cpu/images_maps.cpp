@@ -127,7 +127,7 @@ class MapsToSourcesKernel : public Kernel {
 }  // namespace
 
 void registerImageMaps(Registry& registry) {
-  registry.add("maps_to_sources", [](const Prepare& p) { return std::make_unique<MapsToSourcesKernel>(p); });
+  registry.add<MapsToSources>([](const Prepare& p) { return std::make_unique<MapsToSourcesKernel>(p); });
 }
 
 }  // namespace jcs::cpu

@@ -142,11 +142,11 @@ bool anyOperand(const Op&, bool, int) { return true; }
 }  // namespace
 
 void registerLayout(Registry& registry) {
-  registry.add("concat", prepareConcat, anyOperand);
-  registry.add("split", prepareSplit, anyOperand);
-  registry.add("slice", prepareSlice, anyOperand);
-  registry.add("pad", preparePad, [](const Op&, bool isOutput, int) { return !isOutput; });
-  registry.add("reshape", prepareReshape);
+  registry.add<Concat>(prepareConcat, anyOperand);
+  registry.add<Split>(prepareSplit, anyOperand);
+  registry.add<Slice>(prepareSlice, anyOperand);
+  registry.add<Pad>(preparePad, [](const Op&, bool isOutput, int) { return !isOutput; });
+  registry.add<Reshape>(prepareReshape);
 }
 
 }  // namespace jcs::cpu

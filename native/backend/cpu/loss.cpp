@@ -155,21 +155,20 @@ using Inputs = std::span<const float* const>;
 }  // namespace
 
 void registerLoss(Registry& registry) {
-  registry.add("softmax", perSample([](int64_t i, int64_t classes, Inputs in, float* out) {
-                 softmaxLine(in[0] + i * classes, out + i * classes, classes);
-               }));
-  registry.add("softmax_cross_entropy", perSample([](int64_t i, int64_t classes, Inputs in, float* out) {
-                 crossEntropyLine(in[0] + i * classes, in[1] + i * classes, out + i, classes);
-               }));
-  registry.add("sigmoid_cross_entropy",
-               [](const Prepare& p) { return std::make_unique<SigmoidCrossEntropyKernel>(p); });
-  registry.add("min_max_normalize", perSample([](int64_t i, int64_t count, Inputs in, float* out) {
-                 const float* x = in[0] + i * count;
-                 normalizeLine(x, out + i * count, count, extremesOf(x, count));
-               }));
-  registry.add("min_max_normalize_gradient", perSample([](int64_t i, int64_t count, Inputs in, float* out) {
-                 normalizeGradientLine(in[0] + i * count, in[1] + i * count, out + i * count, count);
-               }));
+  registry.add<Softmax>(perSample([](int64_t i, int64_t classes, Inputs in, float* out) {
+    softmaxLine(in[0] + i * classes, out + i * classes, classes);
+  }));
+  registry.add<SoftmaxCrossEntropy>(perSample([](int64_t i, int64_t classes, Inputs in, float* out) {
+    crossEntropyLine(in[0] + i * classes, in[1] + i * classes, out + i, classes);
+  }));
+  registry.add<SigmoidCrossEntropy>([](const Prepare& p) { return std::make_unique<SigmoidCrossEntropyKernel>(p); });
+  registry.add<MinMaxNormalize>(perSample([](int64_t i, int64_t count, Inputs in, float* out) {
+    const float* x = in[0] + i * count;
+    normalizeLine(x, out + i * count, count, extremesOf(x, count));
+  }));
+  registry.add<MinMaxNormalizeGradient>(perSample([](int64_t i, int64_t count, Inputs in, float* out) {
+    normalizeGradientLine(in[0] + i * count, in[1] + i * count, out + i * count, count);
+  }));
 }
 
 }  // namespace jcs::cpu

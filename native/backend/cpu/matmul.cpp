@@ -58,7 +58,7 @@ class MatmulKernel : public Kernel {
 }  // namespace
 
 void registerMatmul(Registry& registry) {
-  registry.add("matmul", [](const Prepare& p) { return std::make_unique<MatmulKernel>(p); });
+  registry.add<Matmul>([](const Prepare& p) { return std::make_unique<MatmulKernel>(p); });
 }
 
 }  // namespace jcs::cpu

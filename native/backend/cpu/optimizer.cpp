@@ -83,8 +83,8 @@ std::unique_ptr<Kernel> prepareAdam(const Prepare& p) {
 }  // namespace
 
 void registerOptimizer(Registry& registry) {
-  registry.add("sgd_update", prepareSgd);
-  registry.add("adam_update", prepareAdam);
+  registry.add<SgdUpdate>(prepareSgd);
+  registry.add<AdamUpdate>(prepareAdam);
 }
 
 }  // namespace jcs::cpu

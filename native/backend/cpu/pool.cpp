@@ -265,15 +265,14 @@ bool anyOperand(const Op&, bool, int) { return true; }
 }  // namespace
 
 void registerPool(Registry& registry) {
-  const auto add = [&]<typename OpType>(const char* name, Kind kind, OpType*) {
-    registry.add(
-        name, [kind](const Prepare& p) { return std::make_unique<PoolKernel>(p, kind, p.as<OpType>().pool); },
-        anyOperand);
+  const auto add = [&]<typename OpType>(Kind kind, OpType*) {
+    registry.add<OpType>(
+        [kind](const Prepare& p) { return std::make_unique<PoolKernel>(p, kind, p.as<OpType>().pool); }, anyOperand);
   };
-  add("max_pool2d", Kind::kMax, static_cast<MaxPool2d*>(nullptr));
-  add("max_pool2d_gradient", Kind::kMaxGradient, static_cast<MaxPool2dGradient*>(nullptr));
-  add("average_pool2d", Kind::kAverage, static_cast<AveragePool2d*>(nullptr));
-  add("average_pool2d_gradient", Kind::kAverageGradient, static_cast<AveragePool2dGradient*>(nullptr));
+  add(Kind::kMax, static_cast<MaxPool2d*>(nullptr));
+  add(Kind::kMaxGradient, static_cast<MaxPool2dGradient*>(nullptr));
+  add(Kind::kAverage, static_cast<AveragePool2d*>(nullptr));
+  add(Kind::kAverageGradient, static_cast<AveragePool2dGradient*>(nullptr));
 }
 
 }  // namespace jcs::cpu

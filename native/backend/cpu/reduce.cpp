@@ -199,11 +199,9 @@ bool anyOperand(const Op&, bool, int) { return true; }
 }  // namespace
 
 void registerReduce(Registry& registry) {
-  registry.add(
-      "reduce", [](const Prepare& p) { return std::make_unique<ReduceKernel>(p); },
-      [](const Op&, bool isOutput, int) { return !isOutput; });
-  registry.add(
-      "broadcast", [](const Prepare& p) { return std::make_unique<BroadcastKernel>(p); }, anyOperand);
+  registry.add<Reduce>([](const Prepare& p) { return std::make_unique<ReduceKernel>(p); },
+                       [](const Op&, bool isOutput, int) { return !isOutput; });
+  registry.add<Broadcast>([](const Prepare& p) { return std::make_unique<BroadcastKernel>(p); }, anyOperand);
 }
 
 }  // namespace jcs::cpu

@@ -171,11 +171,10 @@ bool anyOperand(const Op&, bool, int) { return true; }
 }  // namespace
 
 void registerResize(Registry& registry) {
-  registry.add(
-      "resize", [](const Prepare& p) { return std::make_unique<ResizeKernel>(p, p.as<Resize>().alignCorners, false); },
+  registry.add<Resize>(
+      [](const Prepare& p) { return std::make_unique<ResizeKernel>(p, p.as<Resize>().alignCorners, false); },
       anyOperand);
-  registry.add(
-      "resize_gradient",
+  registry.add<ResizeGradient>(
       [](const Prepare& p) { return std::make_unique<ResizeKernel>(p, p.as<ResizeGradient>().alignCorners, true); },
       anyOperand);
 }

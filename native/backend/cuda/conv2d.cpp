@@ -84,7 +84,7 @@ std::unique_ptr<Kernel> prepareConv2d(const Prepare& p) {
 }  // namespace
 
 void registerConv2d(Registry& registry) {
-  registry.add("conv2d", prepareConv2d, [](const Op& op, bool isOutput, int index) {
+  registry.add<Conv2d>(prepareConv2d, [](const Op& op, bool isOutput, int index) {
     return isOutput || index == 0 || index == static_cast<const Conv2d&>(op).residualInput();
   });
 }

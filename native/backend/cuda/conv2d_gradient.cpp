@@ -113,10 +113,9 @@ std::unique_ptr<Kernel> prepareWeightGradient(const Prepare& p) {
 }  // namespace
 
 void registerConv2dGradient(Registry& registry) {
-  registry.add("conv2d_input_gradient", prepareInputGradient,
-               [](const Op&, bool isOutput, int index) { return isOutput || index == 0; });
-  registry.add("conv2d_weight_gradient", prepareWeightGradient,
-               [](const Op&, bool isOutput, int) { return !isOutput; });
+  registry.add<Conv2dInputGradient>(prepareInputGradient,
+                                    [](const Op&, bool isOutput, int index) { return isOutput || index == 0; });
+  registry.add<Conv2dWeightGradient>(prepareWeightGradient, [](const Op&, bool isOutput, int) { return !isOutput; });
 }
 
 }  // namespace jcs::cuda

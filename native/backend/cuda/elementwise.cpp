@@ -1,6 +1,7 @@
 #include "ops/elementwise.h"
 
 #include "backend/cuda/operands.h"
+#include "ops/loss.h"
 #include "ops/reduce.h"
 
 namespace jcs::cuda {
@@ -102,33 +103,27 @@ Pair pairOf(Binary::Kind kind) {
 }  // namespace
 
 void registerElementwise(Registry& registry) {
-  registry.add(
-      "unary", [](const Prepare& p) { return std::make_unique<MapKernel>(p, mapOf(p.as<Unary>().kind), 1.0f); },
-      anyOperandStrided);
-  registry.add(
-      "cast", [](const Prepare& p) { return std::make_unique<MapKernel>(p, Map::kIdentity, 1.0f); }, anyOperandStrided);
-  registry.add(
-      "broadcast",
+  registry.add<Unary>([](const Prepare& p) { return std::make_unique<MapKernel>(p, mapOf(p.as<Unary>().kind), 1.0f); },
+                      anyOperandStrided);
+  registry.add<Cast>([](const Prepare& p) { return std::make_unique<MapKernel>(p, Map::kIdentity, 1.0f); },
+                     anyOperandStrided);
+  registry.add<Broadcast>(
       [](const Prepare& p) { return std::make_unique<MapKernel>(p, Map::kIdentity, p.as<Broadcast>().scale); },
       anyOperandStrided);
-  registry.add(
-      "unary_gradient",
+  registry.add<UnaryGradient>(
       [](const Prepare& p) {
         return std::make_unique<PairKernel>(p, gradientOf(p.as<UnaryGradient>().kind), Activation::kNone);
       },
       anyOperandStrided);
-  registry.add(
-      "binary",
+  registry.add<Binary>(
       [](const Prepare& p) {
         return std::make_unique<PairKernel>(p, pairOf(p.as<Binary>().kind), p.as<Binary>().activation);
       },
       anyOperandStrided);
-  registry.add("sigmoid_cross_entropy", [](const Prepare& p) {
-    return std::make_unique<PairKernel>(p, Pair::kSigmoidCrossEntropy, Activation::kNone);
-  });
-  registry.add(
-      "affine", [](const Prepare& p) { return std::make_unique<AffineKernel>(p); },
-      [](const Op&, bool isOutput, int index) { return isOutput || index == 0; });
+  registry.add<SigmoidCrossEntropy>(
+      [](const Prepare& p) { return std::make_unique<PairKernel>(p, Pair::kSigmoidCrossEntropy, Activation::kNone); });
+  registry.add<Affine>([](const Prepare& p) { return std::make_unique<AffineKernel>(p); },
+                       [](const Op&, bool isOutput, int index) { return isOutput || index == 0; });
 }
 
 }  // namespace jcs::cuda

@@ -86,12 +86,12 @@ std::unique_ptr<Kernel> prepareMapsToSources(const Prepare& p) {
 }  // namespace
 
 void registerImages(Registry& registry) {
-  registry.add("pixels_to_images", preparePixelsToImages);
-  registry.add("bits_to_masks", prepareBitsToMasks);
-  registry.add("augment_images", prepareAugmentImages);
-  registry.add("mix_samples", prepareMixSamples);
-  registry.add("area_average", prepareAreaAverage);
-  registry.add("maps_to_sources", prepareMapsToSources);
+  registry.add<PixelsToImages>(preparePixelsToImages);
+  registry.add<BitsToMasks>(prepareBitsToMasks);
+  registry.add<AugmentImages>(prepareAugmentImages);
+  registry.add<MixSamples>(prepareMixSamples);
+  registry.add<AreaAverage>(prepareAreaAverage);
+  registry.add<MapsToSources>(prepareMapsToSources);
 }
 
 }  // namespace jcs::cuda

@@ -124,13 +124,12 @@ class PadKernel : public Kernel {
 }  // namespace
 
 void registerLayout(Registry& registry) {
-  registry.add("concat", prepareConcat, anyOperandStrided);
-  registry.add("split", prepareSplit, anyOperandStrided);
-  registry.add("slice", prepareSlice, anyOperandStrided);
-  registry.add(
-      "pad", [](const Prepare& p) { return std::make_unique<PadKernel>(p); },
-      [](const Op&, bool isOutput, int) { return !isOutput; });
-  registry.add("reshape", prepareReshape);
+  registry.add<Concat>(prepareConcat, anyOperandStrided);
+  registry.add<Split>(prepareSplit, anyOperandStrided);
+  registry.add<Slice>(prepareSlice, anyOperandStrided);
+  registry.add<Pad>([](const Prepare& p) { return std::make_unique<PadKernel>(p); },
+                    [](const Op&, bool isOutput, int) { return !isOutput; });
+  registry.add<Reshape>(prepareReshape);
 }
 
 }  // namespace jcs::cuda

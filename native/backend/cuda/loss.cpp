@@ -35,19 +35,20 @@ using Inputs = std::span<const float* const>;
 }  // namespace
 
 void registerLoss(Registry& registry) {
-  const auto add = [&](const char* name, SampleKernel::Run run) {
-    registry.add(name, [run](const Prepare& p) { return std::make_unique<SampleKernel>(p, run); });
+  const auto add = [&]<typename OpType>(OpType*, SampleKernel::Run run) {
+    registry.add<OpType>([run](const Prepare& p) { return std::make_unique<SampleKernel>(p, run); });
   };
-  add("softmax", [](const Launcher& launcher, int64_t rows, int64_t classes, Inputs in, float* out) {
-    softmaxRows(launcher, rows, classes, in[0], out);
-  });
-  add("softmax_cross_entropy", [](const Launcher& launcher, int64_t rows, int64_t classes, Inputs in, float* out) {
-    softmaxCrossEntropy(launcher, rows, classes, in[0], in[1], out);
-  });
-  add("min_max_normalize", [](const Launcher& launcher, int64_t samples, int64_t pixels, Inputs in, float* out) {
-    minMaxNormalize(launcher, samples, pixels, in[0], out);
-  });
-  add("min_max_normalize_gradient",
+  add(static_cast<Softmax*>(nullptr), [](const Launcher& launcher, int64_t rows, int64_t classes, Inputs in,
+                                         float* out) { softmaxRows(launcher, rows, classes, in[0], out); });
+  add(static_cast<SoftmaxCrossEntropy*>(nullptr),
+      [](const Launcher& launcher, int64_t rows, int64_t classes, Inputs in, float* out) {
+        softmaxCrossEntropy(launcher, rows, classes, in[0], in[1], out);
+      });
+  add(static_cast<MinMaxNormalize*>(nullptr),
+      [](const Launcher& launcher, int64_t samples, int64_t pixels, Inputs in, float* out) {
+        minMaxNormalize(launcher, samples, pixels, in[0], out);
+      });
+  add(static_cast<MinMaxNormalizeGradient*>(nullptr),
       [](const Launcher& launcher, int64_t samples, int64_t pixels, Inputs in, float* out) {
         minMaxNormalizeGradient(launcher, samples, pixels, in[0], in[1], out);
       });

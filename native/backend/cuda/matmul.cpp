@@ -137,7 +137,7 @@ class MatmulKernel : public Kernel {
 }  // namespace
 
 void registerMatmul(Registry& registry) {
-  registry.add("matmul", [](const Prepare& p) {
+  registry.add<Matmul>([](const Prepare& p) {
     std::unique_ptr<Kernel> kernel = MatmulKernel::tryPrepare(p);
     return kernel ? std::move(kernel) : prepareDirectMatmul(p);
   });

@@ -47,8 +47,8 @@ class AdamKernel : public Kernel {
 }  // namespace
 
 void registerOptimizer(Registry& registry) {
-  registry.add("sgd_update", [](const Prepare& p) { return std::make_unique<SgdKernel>(p); });
-  registry.add("adam_update", [](const Prepare& p) { return std::make_unique<AdamKernel>(p); });
+  registry.add<SgdUpdate>([](const Prepare& p) { return std::make_unique<SgdKernel>(p); });
+  registry.add<AdamUpdate>([](const Prepare& p) { return std::make_unique<AdamKernel>(p); });
 }
 
 }  // namespace jcs::cuda

@@ -107,7 +107,7 @@ std::unique_ptr<Kernel> prepareReduce(const Prepare& p) {
 }  // namespace
 
 void registerReduce(Registry& registry) {
-  registry.add("reduce", prepareReduce, [](const Op&, bool isOutput, int) { return !isOutput; });
+  registry.add<Reduce>(prepareReduce, [](const Op&, bool isOutput, int) { return !isOutput; });
 }
 
 }  // namespace jcs::cuda

@@ -48,10 +48,9 @@ class ResizeGradientKernel : public Kernel {
 }  // namespace
 
 void registerResize(Registry& registry) {
-  registry.add(
-      "resize", [](const Prepare& p) { return std::make_unique<ResizeKernel>(p); }, anyOperandStrided);
-  registry.add(
-      "resize_gradient", [](const Prepare& p) { return std::make_unique<ResizeGradientKernel>(p); }, anyOperandStrided);
+  registry.add<Resize>([](const Prepare& p) { return std::make_unique<ResizeKernel>(p); }, anyOperandStrided);
+  registry.add<ResizeGradient>([](const Prepare& p) { return std::make_unique<ResizeGradientKernel>(p); },
+                               anyOperandStrided);
 }
 
 }  // namespace jcs::cuda

@@ -55,9 +55,9 @@ void scaleShift(const BatchNormScaleShift& op, const Operands& operands) {
 }  // namespace
 
 void addBatchNormKernels(KernelRegistry<Oracle>& kernels) {
-  addLoops<BatchNorm>(kernels, "batch_norm", batchNorm);
-  addLoops<BatchNormGradient>(kernels, "batch_norm_gradient", batchNormGradient);
-  addLoops<BatchNormScaleShift>(kernels, "batch_norm_scale_shift", scaleShift);
+  addLoops<BatchNorm>(kernels, batchNorm);
+  addLoops<BatchNormGradient>(kernels, batchNormGradient);
+  addLoops<BatchNormScaleShift>(kernels, scaleShift);
 }
 
 }  // namespace jcs::reference

@@ -77,9 +77,9 @@ void weightGradient(const Conv2dWeightGradient& op, const Operands& operands) {
 }  // namespace
 
 void addConv2dKernels(KernelRegistry<Oracle>& kernels) {
-  addLoops<Conv2d>(kernels, "conv2d", conv2d);
-  addLoops<Conv2dInputGradient>(kernels, "conv2d_input_gradient", inputGradient);
-  addLoops<Conv2dWeightGradient>(kernels, "conv2d_weight_gradient", weightGradient);
+  addLoops<Conv2d>(kernels, conv2d);
+  addLoops<Conv2dInputGradient>(kernels, inputGradient);
+  addLoops<Conv2dWeightGradient>(kernels, weightGradient);
 }
 
 }  // namespace jcs::reference

@@ -58,11 +58,11 @@ void cast(const Cast&, const Operands& operands) {
 }  // namespace
 
 void addElementwiseKernels(KernelRegistry<Oracle>& kernels) {
-  addLoops<Unary>(kernels, "unary", unary);
-  addLoops<UnaryGradient>(kernels, "unary_gradient", unaryGradient);
-  addLoops<Binary>(kernels, "binary", binary);
-  addLoops<Affine>(kernels, "affine", affine);
-  addLoops<Cast>(kernels, "cast", cast);
+  addLoops<Unary>(kernels, unary);
+  addLoops<UnaryGradient>(kernels, unaryGradient);
+  addLoops<Binary>(kernels, binary);
+  addLoops<Affine>(kernels, affine);
+  addLoops<Cast>(kernels, cast);
 }
 
 }  // namespace jcs::reference

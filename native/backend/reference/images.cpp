@@ -206,17 +206,17 @@ void mapsToSources(const MapsToSources& op, const Operands& operands) {
 }  // namespace
 
 void addImageKernels(KernelRegistry<Oracle>& kernels) {
-  const auto add = [&]<typename OpType>(const std::string& name, void (*compute)(const OpType&, const Operands&)) {
+  const auto add = [&]<typename OpType>(void (*compute)(const OpType&, const Operands&)) {
     // Dense operands only: nothing produces or reads channel slices of what these exchange.
-    kernels.add(name,
-                [compute](const Preparation<Oracle>& p) { return std::make_unique<LoopKernel<OpType>>(p, compute); });
+    kernels.add<OpType>(
+        [compute](const Preparation<Oracle>& p) { return std::make_unique<LoopKernel<OpType>>(p, compute); });
   };
-  add("pixels_to_images", pixelsToImages);
-  add("bits_to_masks", bitsToMasks);
-  add("augment_images", augmentImages);
-  add("mix_samples", mixSamples);
-  add("area_average", areaAverage);
-  add("maps_to_sources", mapsToSources);
+  add(pixelsToImages);
+  add(bitsToMasks);
+  add(augmentImages);
+  add(mixSamples);
+  add(areaAverage);
+  add(mapsToSources);
 }
 
 }  // namespace jcs::reference

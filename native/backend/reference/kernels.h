@@ -48,11 +48,11 @@ class LoopKernel : public Kernel {
   Compute compute_;
 };
 
-/// Registers `compute` as the kernel of the op `name`, every operand of which may be a channel slice.
+/// Registers `compute` as the kernel of the op, every operand of which may be a channel slice.
 template <typename OpType>
-void addLoops(KernelRegistry<Oracle>& kernels, const std::string& name, typename LoopKernel<OpType>::Compute compute) {
-  kernels.add(
-      name, [compute](const Preparation<Oracle>& p) { return std::make_unique<LoopKernel<OpType>>(p, compute); },
+void addLoops(KernelRegistry<Oracle>& kernels, typename LoopKernel<OpType>::Compute compute) {
+  kernels.add<OpType>(
+      [compute](const Preparation<Oracle>& p) { return std::make_unique<LoopKernel<OpType>>(p, compute); },
       [](const Op&, bool, int) { return true; });
 }
 

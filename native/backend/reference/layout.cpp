@@ -57,11 +57,11 @@ void reshape(const Reshape&, const Operands& operands) {
 }  // namespace
 
 void addLayoutKernels(KernelRegistry<Oracle>& kernels) {
-  addLoops<Concat>(kernels, "concat", concat);
-  addLoops<Split>(kernels, "split", split);
-  addLoops<Slice>(kernels, "slice", slice);
-  addLoops<Pad>(kernels, "pad", pad);
-  addLoops<Reshape>(kernels, "reshape", reshape);
+  addLoops<Concat>(kernels, concat);
+  addLoops<Split>(kernels, split);
+  addLoops<Slice>(kernels, slice);
+  addLoops<Pad>(kernels, pad);
+  addLoops<Reshape>(kernels, reshape);
 }
 
 }  // namespace jcs::reference

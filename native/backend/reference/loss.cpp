@@ -104,11 +104,11 @@ void minMaxNormalizeGradient(const MinMaxNormalizeGradient&, const Operands& ope
 }  // namespace
 
 void addLossKernels(KernelRegistry<Oracle>& kernels) {
-  addLoops<Softmax>(kernels, "softmax", softmax);
-  addLoops<SoftmaxCrossEntropy>(kernels, "softmax_cross_entropy", softmaxCrossEntropy);
-  addLoops<SigmoidCrossEntropy>(kernels, "sigmoid_cross_entropy", sigmoidCrossEntropy);
-  addLoops<MinMaxNormalize>(kernels, "min_max_normalize", minMaxNormalize);
-  addLoops<MinMaxNormalizeGradient>(kernels, "min_max_normalize_gradient", minMaxNormalizeGradient);
+  addLoops<Softmax>(kernels, softmax);
+  addLoops<SoftmaxCrossEntropy>(kernels, softmaxCrossEntropy);
+  addLoops<SigmoidCrossEntropy>(kernels, sigmoidCrossEntropy);
+  addLoops<MinMaxNormalize>(kernels, minMaxNormalize);
+  addLoops<MinMaxNormalizeGradient>(kernels, minMaxNormalizeGradient);
 }
 
 }  // namespace jcs::reference

@@ -20,6 +20,6 @@ void matmul(const Matmul& op, const Operands& operands) {
 
 }  // namespace
 
-void addMatmulKernels(KernelRegistry<Oracle>& kernels) { addLoops<Matmul>(kernels, "matmul", matmul); }
+void addMatmulKernels(KernelRegistry<Oracle>& kernels) { addLoops<Matmul>(kernels, matmul); }
 
 }  // namespace jcs::reference

@@ -38,8 +38,8 @@ void adamUpdate(const AdamUpdate& op, const Operands& operands) {
 }  // namespace
 
 void addOptimizerKernels(KernelRegistry<Oracle>& kernels) {
-  addLoops<SgdUpdate>(kernels, "sgd_update", sgdUpdate);
-  addLoops<AdamUpdate>(kernels, "adam_update", adamUpdate);
+  addLoops<SgdUpdate>(kernels, sgdUpdate);
+  addLoops<AdamUpdate>(kernels, adamUpdate);
 }
 
 }  // namespace jcs::reference

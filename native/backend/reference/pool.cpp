@@ -96,10 +96,10 @@ void averagePoolGradient(const AveragePool2dGradient& op, const Operands& operan
 }  // namespace
 
 void addPoolKernels(KernelRegistry<Oracle>& kernels) {
-  addLoops<MaxPool2d>(kernels, "max_pool2d", maxPool);
-  addLoops<MaxPool2dGradient>(kernels, "max_pool2d_gradient", maxPoolGradient);
-  addLoops<AveragePool2d>(kernels, "average_pool2d", averagePool);
-  addLoops<AveragePool2dGradient>(kernels, "average_pool2d_gradient", averagePoolGradient);
+  addLoops<MaxPool2d>(kernels, maxPool);
+  addLoops<MaxPool2dGradient>(kernels, maxPoolGradient);
+  addLoops<AveragePool2d>(kernels, averagePool);
+  addLoops<AveragePool2dGradient>(kernels, averagePoolGradient);
 }
 
 }  // namespace jcs::reference

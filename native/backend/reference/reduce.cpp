@@ -25,8 +25,8 @@ void broadcast(const Broadcast& op, const Operands& operands) {
 }  // namespace
 
 void addReduceKernels(KernelRegistry<Oracle>& kernels) {
-  addLoops<Reduce>(kernels, "reduce", reduce);
-  addLoops<Broadcast>(kernels, "broadcast", broadcast);
+  addLoops<Reduce>(kernels, reduce);
+  addLoops<Broadcast>(kernels, broadcast);
 }
 
 }  // namespace jcs::reference

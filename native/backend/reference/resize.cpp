@@ -47,8 +47,8 @@ void resizeGradient(const ResizeGradient& op, const Operands& operands) {
 }  // namespace
 
 void addResizeKernels(KernelRegistry<Oracle>& kernels) {
-  addLoops<Resize>(kernels, "resize", resize);
-  addLoops<ResizeGradient>(kernels, "resize_gradient", resizeGradient);
+  addLoops<Resize>(kernels, resize);
+  addLoops<ResizeGradient>(kernels, resizeGradient);
 }
 
 }  // namespace jcs::reference
