@@ -143,16 +143,19 @@ void Program::profileSteps() {
 void Program::run(StateStore& states, std::byte* arena, const Bindings& bindings, const std::atomic<bool>* cancelled) {
   arena_ = arena;
   bindStates(states);
-  const auto bytesOf = [&](const std::string& name, const Named& named) {
-    const auto used = bindings.used.find(name);
-    if (used == bindings.used.end()) return named.type.bytes();
-    invariant(used->second >= 0 && used->second <= named.type.bytes(), "more is bound than an input or output holds");
-    return used->second;
+  const auto bytesOf = [](const auto& name, const Named& named, const auto& memory) {
+    const auto bytes = static_cast<int64_t>(memory.bytes.size());
+    const bool fits = bytes == named.type.bytes() || (memory.isBeginning && bytes < named.type.bytes());
+    require(fits, errors::kInternal, [&] {
+      return "'" + name + "' takes " + std::to_string(named.type.bytes()) + " bytes, bound are " +
+             std::to_string(bytes);
+    });
+    return bytes;
   };
   for (const auto& [name, named] : inputs_) {
-    const auto given = bindings.inputs.find(name);
-    require(given != bindings.inputs.end(), errors::kInternal, [&] { return "input '" + name + "' is not bound"; });
-    backend_->upload(address(named.location), given->second, bytesOf(name, named));
+    const auto given = bindings.inputs().find(name);
+    require(given != bindings.inputs().end(), errors::kInternal, [&] { return "input '" + name + "' is not bound"; });
+    backend_->upload(address(named.location), given->second.bytes.data(), bytesOf(name, named, given->second));
   }
   if (profiling_) {
     profileSteps();
@@ -161,10 +164,10 @@ void Program::run(StateStore& states, std::byte* arena, const Bindings& bindings
   }
   for (size_t i = 0; i < stateNames_.size(); ++i)
     if (stateIsAssigned_[i]) ++states.at(stateNames_[i]).version;
-  for (const auto& [name, target] : bindings.outputs) {
+  for (const auto& [name, memory] : bindings.outputs()) {
     const auto found = outputs_.find(name);
     require(found != outputs_.end(), errors::kInternal, [&] { return "output '" + name + "' does not exist"; });
-    backend_->download(target, address(found->second.location), bytesOf(name, found->second));
+    backend_->download(memory.bytes.data(), address(found->second.location), bytesOf(name, found->second, memory));
   }
 }
 

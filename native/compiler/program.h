@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "compiler/bindings.h"
 #include "compiler/derived_store.h"
 #include "compiler/state_store.h"
 #include "compiler/storage.h"
@@ -29,13 +30,6 @@ class Program {
   Program(const Graph& graph, std::shared_ptr<Backend> backend, const CompileOptions& options,
           DerivedStore* shared = nullptr);
 
-  /// Host data by name; sizes must be those of the graph's inputs and outputs, or what `used` says of one of which only
-  /// the beginning matters. Outputs left out are not copied.
-  struct Bindings {
-    std::map<std::string, const std::byte*> inputs;
-    std::map<std::string, std::byte*> outputs;
-    std::map<std::string, int64_t> used{};  ///< bytes
-  };
   /// Runs once. `cancelled` is read between kernels up to the first that changes state, and before what a device has
   /// recorded is started: a step is taken wholly or not at all, and then CANCELLED is thrown.
   void run(StateStore& states, std::byte* arena, const Bindings& bindings,

@@ -61,30 +61,21 @@ struct SourceBatch {
     capacity = {roundedCapacity(end, n, metadata.inputSize), roundedCapacity(pixels, n, metadata.inputSize)};
   }
 
-  void bind(Program::Bindings& bindings) const {
-    bindings.inputs = {{"bytes", bytes.data()}, {"sources", reinterpret_cast<const std::byte*>(sources.data())}};
-    bindings.used["bytes"] = bytes.bytes();
+  void bind(Bindings& bindings) const {
+    bindings.beginning(kSourceBytesInput, {bytes.data(), static_cast<size_t>(bytes.bytes())});
+    bindings.input(kSourcesInput, sources);
   }
 };
 
-/// Runs the program of `graph` with `bindings`; its outputs in `outputs` go to tensors, of those in `used` the
-/// beginning.
-std::map<std::string, Tensor> runProgram(Model& model, const ProgramKey& key,
-                                         const std::function<std::unique_ptr<Graph>()>& graph,
-                                         Program::Bindings bindings, std::span<const std::string> outputs,
-                                         const std::atomic<bool>* cancelled) {
-  std::map<std::string, Tensor> results;
+/// Runs the program of `graph` with `bindings`, to which `bindOutputs` adds, told the program's types.
+void runProgram(Model& model, const ProgramKey& key, const std::function<std::unique_ptr<Graph>()>& graph,
+                Bindings& bindings, const std::function<void(const Program&)>& bindOutputs,
+                const std::atomic<bool>* cancelled) {
   model.engine().runAndWait([&] {
     const auto program = model.program(key, graph);
-    for (const std::string& name : outputs) {
-      TensorType type = program->outputType(name);
-      if (const auto used = bindings.used.find(name); used != bindings.used.end())
-        type.shape = {used->second / sizeOf(type.dtype)};
-      bindings.outputs[name] = results.emplace(name, Tensor(type)).first->second.data();
-    }
+    bindOutputs(*program);
     model.engine().run(*program, model.states(), bindings, cancelled);
   });
-  return results;
 }
 
 /// Weights and pixels are finite when they enter, but a network may overflow on its way.
@@ -154,22 +145,26 @@ std::vector<SliceClassification> classifySlices(Model& model, const SliceSelecti
   const ModelMetadata metadata = model.metadata();  // one for the whole batch, should the model be trained meanwhile
   const int64_t n = programBatch(slices.size(), batchSize);
   const SourceBatch batch(metadata, slices, n, 0);
-  Program::Bindings bindings;
+  Bindings bindings;
   batch.bind(bindings);
-  std::vector<std::string> names{"logits"};
-  if (explain) names.push_back("activationMap");
   const ProgramKey key{
       ProgramKey::Kind::kClassification, n, metadata.inputSize, metadata.inputSize, explain, batch.capacity.bytes};
   const auto graph = [&] { return classificationGraph(metadata, n, batch.capacity, explain); };
-  const auto outputs = runProgram(model, key, graph, bindings, names, cancelled);
-  const Tensor& logits = outputs.at("logits");
+  Tensor logits, maps;
+  const auto bindOutputs = [&](const Program& program) {
+    logits = Tensor(program.outputType(kLogitsOutput.name));
+    bindings.output(kLogitsOutput, logits.as<float>());
+    if (!explain) return;
+    maps = Tensor(program.outputType(kActivationMapOutput.name));
+    bindings.output(kActivationMapOutput, maps.as<float>());
+  };
+  runProgram(model, key, graph, bindings, bindOutputs, cancelled);
   std::vector<SliceClassification> results(slices.size());
   for (size_t i = 0; i < slices.size(); ++i) {
     const auto pair = sample(logits, i);
     requireFiniteOutput(model, std::isfinite(pair[0]) && std::isfinite(pair[1]));
     results[i].probability = 1 / (1 + std::exp(pair[0] - pair[1]));
     if (!explain) continue;
-    const Tensor& maps = outputs.at("activationMap");
     const auto raw = sample(maps, i);
     results[i].activationMap =
         mapToSource(metadata, {raw.begin(), raw.end()}, maps.shape()[1], maps.shape()[2], slices.info(i));
@@ -184,13 +179,16 @@ std::vector<SliceSegmentation> segmentSlices(Model& model, const SliceSelection&
   const ModelMetadata metadata = model.metadata();
   const int64_t n = programBatch(slices.size(), batchSize);
   const SourceBatch batch(metadata, slices, n, request.threshold);
-  Program::Bindings bindings;
+  Bindings bindings;
   batch.bind(bindings);
-  bindings.inputs["targets"] = reinterpret_cast<const std::byte*>(batch.targets.data());
-  bindings.used["masks"] = batch.pixels;
-  bindings.used["probabilities"] = batch.pixels * sizeOf(DType::kF32);
-  std::vector<std::string> names{"masks", "statistics"};
-  if (request.probabilities) names.push_back("probabilities");
+  bindings.input(kTargetsInput, batch.targets);
+  const auto pixels = static_cast<size_t>(batch.pixels);
+  std::vector<uint8_t> masks(pixels);
+  std::vector<MapStatistics> statistics(static_cast<size_t>(n));
+  std::vector<float> allProbabilities(request.probabilities ? pixels : 0);
+  bindings.beginning(kMasksOutput, std::as_writable_bytes(std::span(masks)));
+  bindings.output(kStatisticsOutput, statistics);
+  if (request.probabilities) bindings.beginning(kProbabilitiesOutput, allProbabilities);
   const ProgramKey key{ProgramKey::Kind::kSegmentation,
                        n,
                        metadata.inputSize,
@@ -199,8 +197,8 @@ std::vector<SliceSegmentation> segmentSlices(Model& model, const SliceSelection&
                        batch.capacity.bytes,
                        batch.capacity.pixels};
   const auto graph = [&] { return segmentationGraph(metadata, n, batch.capacity, request.probabilities); };
-  const auto outputs = runProgram(model, key, graph, bindings, names, cancelled);
-  const auto* statistics = reinterpret_cast<const MapStatistics*>(outputs.at("statistics").data());
+  runProgram(
+      model, key, graph, bindings, [](const Program&) {}, cancelled);
   std::vector<SliceSegmentation> results(slices.size());
   for (size_t i = 0; i < slices.size(); ++i) {
     requireFiniteOutput(model, statistics[i].notFinite == 0);
@@ -208,7 +206,7 @@ std::vector<SliceSegmentation> segmentSlices(Model& model, const SliceSelection&
     SliceSegmentation& result = results[i];
     const auto first = static_cast<size_t>(batch.targets[i].offset);
     const auto count = static_cast<size_t>(source.width * source.height);
-    const auto mask = outputs.at("masks").as<uint8_t>().subspan(first, count);
+    const auto mask = std::span<const uint8_t>(masks).subspan(first, count);
     result.mask = BitMask(mask);
     result.areaPixels = statistics[i].lesionPixels;
     if (source.spacing) result.areaMm2 = static_cast<double>(result.areaPixels) * source.spacing->pixelAreaMm2();
@@ -216,7 +214,7 @@ std::vector<SliceSegmentation> segmentSlices(Model& model, const SliceSelection&
     if (source.rowsRunToPatientsLeft())
       for (Lesion& lesion : result.lesions) lesion.left = !lesion.left;
     if (!request.probabilities) continue;
-    const auto probabilities = outputs.at("probabilities").as<float>().subspan(first, count);
+    const auto probabilities = std::span(allProbabilities).subspan(first, count);
     result.probabilities.assign(probabilities.begin(), probabilities.end());
   }
   return results;

@@ -10,8 +10,8 @@ namespace {
 
 Value addImages(Graph& graph, const ModelMetadata& metadata, int64_t n, const SourceCapacity& capacity) {
   graph.scope = "source";
-  const Value bytes = graph.input("bytes", {DType::kU8, {capacity.bytes}});
-  const Value sources = graph.input("sources", tableOf<ImageRecord>(n));
+  const Value bytes = graph.input(kSourceBytesInput, {capacity.bytes});
+  const Value sources = graph.input(kSourcesInput, {n});
   return normalize(pixelsToImages(bytes, sources, metadata.inputSize, metadata.inputSize), metadata.mean,
                    metadata.deviation);
 }
@@ -31,11 +31,11 @@ std::unique_ptr<Graph> segmentationGraph(const ModelMetadata& metadata, int64_t 
   const Value image = addImages(*graph, metadata, n, capacity);
   const SegmenterOutputs network = buildSegmenter(Scope(*graph), image, metadata.spec);
   graph->scope = "mask";
-  const Value targets = graph->input("targets", tableOf<MapTarget>(n));
+  const Value targets = graph->input(kTargetsInput, {n});
   const auto results = mapsToSources(sigmoid(network.sideLogits[0]), targets, capacity.pixels, withProbabilities);
-  graph->output("masks", results[0]);
-  graph->output("statistics", results[1]);
-  if (withProbabilities) graph->output("probabilities", results[2]);
+  graph->output(kMasksOutput, results[0]);
+  graph->output(kStatisticsOutput, results[1]);
+  if (withProbabilities) graph->output(kProbabilitiesOutput, results[2]);
   return graph;
 }
 

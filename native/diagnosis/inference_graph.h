@@ -11,13 +11,21 @@ struct SourceCapacity {
   int64_t pixels = 0;  ///< of all masks; classification has none
 };
 
-/// From pixels to results as one program. Inputs "bytes" and "sources", a table of `ImageRecord`; outputs 'logits' n×2
-/// and, on request, 'activationMap' n×h×w×1 (raw, eq. 2).
+/// The pixels of a batch's images, and what lies where.
+inline constexpr InputPort<std::byte> kSourceBytesInput{"bytes"};
+inline constexpr InputPort<ImageRecord> kSourcesInput{"sources"};
+
+/// From pixels to results as one program. Outputs `kLogitsOutput` and, on request, `kActivationMapOutput` (raw, eq. 2).
 std::unique_ptr<Graph> classificationGraph(const ModelMetadata& metadata, int64_t n, const SourceCapacity& capacity,
                                            bool withActivationMap);
 
-/// The same for segmentation; input "targets" too, a table of `MapTarget`. Outputs: what `MapsToSources` makes of the
-/// finest map, 'masks', 'statistics' and, on request, 'probabilities'.
+/// What `MapsToSources` takes, and makes of the finest map.
+inline constexpr InputPort<MapTarget> kTargetsInput{"targets"};
+inline constexpr OutputPort<std::byte> kMasksOutput{"masks"};
+inline constexpr OutputPort<MapStatistics> kStatisticsOutput{"statistics"};
+inline constexpr OutputPort<float> kProbabilitiesOutput{"probabilities"};
+
+/// The same for segmentation; the probabilities on request.
 std::unique_ptr<Graph> segmentationGraph(const ModelMetadata& metadata, int64_t n, const SourceCapacity& capacity,
                                          bool withProbabilities);
 

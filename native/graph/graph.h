@@ -6,6 +6,7 @@
 
 #include "graph/initializer.h"
 #include "graph/op.h"
+#include "graph/port.h"
 
 namespace jcs {
 
@@ -42,6 +43,10 @@ class Graph {
 
   /// Fed anew at every run.
   Value input(const std::string& name, TensorType type);
+  template <typename T>
+  Value input(const InputPort<T>& port, Shape shape) {
+    return input(port.name, typeOf<T>(std::move(shape)));
+  }
   /// The state of that name, added at its first mention; a second mention must agree on the type.
   Value state(const std::string& name, TensorType type, StateInfo info = {});
   Value constant(Tensor value);
@@ -52,6 +57,10 @@ class Graph {
 
   /// Names a result of the program.
   void output(const std::string& name, Value value);
+  template <typename T>
+  void output(const OutputPort<T>& port, Value value) {
+    output(port.name, value);
+  }
   /// At the end of a run, after every reader, `state` takes the value of `value`.
   void assign(Value state, Value value);
 

@@ -235,11 +235,12 @@ std::map<std::string, Tensor> Model::forwardNow(const Tensor& images, bool withA
   const Shape& shape = images.shape();
   const auto program = inferenceProgram(shape[0], shape[1], shape[2], withActivationMap);
   std::map<std::string, Tensor> results;
-  Program::Bindings bindings{{{"image", images.data()}}, {}};
+  Bindings bindings;
+  bindings.input(kImageInput, images.as<float>());
   std::vector<std::string> names = networkInfo(spec().network).outputs;
-  if (withActivationMap) names.push_back("activationMap");
+  if (withActivationMap) names.emplace_back(kActivationMapOutput.name);
   for (const std::string& name : names)
-    bindings.outputs[name] = results.emplace(name, Tensor(program->outputType(name))).first->second.data();
+    bindings.output(name, results.emplace(name, Tensor(program->outputType(name))).first->second);
   engine_->run(*program, states_, bindings, cancelled);
   return results;
 }
@@ -257,7 +258,8 @@ Profile Model::profile(int64_t n, int64_t height, int64_t width, const std::atom
   engine_->runAndWait([&] {
     requireAlive();
     const auto program = inferenceProgram(n, height, width, false);
-    const Program::Bindings bindings{{{"image", images.data()}}, {}};
+    Bindings bindings;
+    bindings.input(kImageInput, images.as<float>());
     engine_->run(*program, states_, bindings, cancelled);  // warms caches and packs weights
     program->profile(true);
     engine_->run(*program, states_, bindings, cancelled);

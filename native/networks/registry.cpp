@@ -81,9 +81,9 @@ void addInferenceOutputs(Graph& graph, Value image, const NetworkSpec& spec, boo
   const Scope root(graph);
   if (networkInfo(spec.network).task == Task::kClassification) {
     const ClassifierOutputs outputs = buildClassifier(root, image, spec);
-    graph.output("logits", outputs.logits);
+    graph.output(kLogitsOutput, outputs.logits);
     if (withActivationMap)
-      graph.output("activationMap", activationMap(outputs.features, outputs.headWeight, spec.variant));
+      graph.output(kActivationMapOutput, activationMap(outputs.features, outputs.headWeight, spec.variant));
   } else {
     require(!withActivationMap, errors::kInvalidArgument,
             [&] { return "activation maps come from classifiers, and '" + spec.network + "' is a segmenter"; });
@@ -97,7 +97,7 @@ void addInferenceOutputs(Graph& graph, Value image, const NetworkSpec& spec, boo
 std::unique_ptr<Graph> inferenceGraph(const NetworkSpec& spec, int64_t n, int64_t height, int64_t width,
                                       bool withActivationMap) {
   auto graph = std::make_unique<Graph>();
-  addInferenceOutputs(*graph, graph->input("image", {DType::kF32, {n, height, width, 3}}), spec, withActivationMap);
+  addInferenceOutputs(*graph, graph->input(kImageInput, {n, height, width, 3}), spec, withActivationMap);
   return graph;
 }
 

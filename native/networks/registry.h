@@ -48,6 +48,11 @@ ClassifierOutputs buildClassifier(const Scope& scope, Value image, const Network
 SegmenterOutputs buildSegmenter(const Scope& scope, Value image, const NetworkSpec& spec,
                                 const BuildOptions& options = {});
 
+/// N×H×W×3.
+inline constexpr InputPort<float> kImageInput{"image"};
+/// Of classifiers, N×2 and N×h×w×1.
+inline constexpr OutputPort<float> kLogitsOutput{"logits"}, kActivationMapOutput{"activationMap"};
+
 /// Adds the network for inference and its outputs: of classifiers 'logits' N×2 and, on request, 'activationMap' N×h×w×1
 /// (raw, eq. 2); of segmenters 'side1'.. N×H×W×1, probabilities, side1 the finest and final.
 void addInferenceOutputs(Graph& graph, Value image, const NetworkSpec& spec, bool withActivationMap);

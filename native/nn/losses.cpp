@@ -17,10 +17,10 @@ Value sumOf(Value sides) { return reduceSum(sides, Shape{}); }
 }  // namespace
 
 MicroBatch MicroBatch::inputs(Graph& graph, int64_t sides) {
-  MicroBatch result{graph.input("batch_share", {DType::kF32, {}}), {}, {}};
+  MicroBatch result{graph.input(kShareInput, Shape{}), {}, {}};
   if (sides > 0) {
-    result.intersectionRest = graph.input("dice_intersection_rest", {DType::kF32, {sides}});
-    result.sumRest = graph.input("dice_sum_rest", {DType::kF32, {sides}});
+    result.intersectionRest = graph.input(kIntersectionRestInput, {sides});
+    result.sumRest = graph.input(kSumRestInput, {sides});
   }
   return result;
 }

@@ -13,8 +13,9 @@ struct MicroBatch {
   Value intersectionRest;  ///< [sides]: Dice intersections of the batch's other parts
   Value sumRest;           ///< [sides]: their Dice sums
 
-  /// As graph inputs 'batch_share', 'dice_intersection_rest' and 'dice_sum_rest'; the last two only when there are
-  /// sides.
+  static constexpr InputPort<float> kShareInput{"batch_share"}, kIntersectionRestInput{"dice_intersection_rest"},
+      kSumRestInput{"dice_sum_rest"};
+  /// As graph inputs; the last two only when there are sides.
   static MicroBatch inputs(Graph& graph, int64_t sides = 0);
 };
 

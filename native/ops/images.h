@@ -109,7 +109,7 @@ std::vector<Value> mapsToSources(Value maps, Value targets, int64_t pixels, bool
 /// The type of a table of `count` records.
 template <typename Record>
 TensorType tableOf(int64_t count) {
-  return {DType::kU8, {count, static_cast<int64_t>(sizeof(Record))}};
+  return typeOf<Record>({count});
 }
 
 }  // namespace jcs

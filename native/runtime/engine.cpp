@@ -63,8 +63,7 @@ void Engine::runAndWait(const std::function<void()>& job) {
   done.get_future().get();
 }
 
-void Engine::run(Program& program, StateStore& states, const Program::Bindings& bindings,
-                 const std::atomic<bool>* cancelled) {
+void Engine::run(Program& program, StateStore& states, const Bindings& bindings, const std::atomic<bool>* cancelled) {
   if (program.arenaBytes() > arena_.bytes()) {
     arena_ = DeviceBuffer();  // free the smaller one first: the two need not fit side by side
     arenaBytes_ = 0;

@@ -35,7 +35,7 @@ class Engine {
   void runAndWait(const std::function<void()>& job);
 
   /// Grows the arena as needed and runs the program. Execution thread only.
-  void run(Program& program, StateStore& states, const Program::Bindings& bindings,
+  void run(Program& program, StateStore& states, const Bindings& bindings,
            const std::atomic<bool>* cancelled = nullptr);
 
   int64_t arenaBytes() const { return arenaBytes_.load(); }

@@ -19,7 +19,8 @@ double bestRate(Engine& engine, const Graph& graph, StateStore& states, const Co
   Program program(graph, engine.sharedBackend(), options);
   // Not the engine's arena, which keeps the size of the largest program that it ever ran.
   const DeviceBuffer arena(engine.sharedBackend(), program.arenaBytes());
-  const Program::Bindings bindings{{{"x", input.data()}}, {}};
+  Bindings bindings;
+  bindings.input("x", input);
   program.profile(true);
   double best = 0;
   for (int run = 0; run < kRuns; ++run) {

@@ -11,12 +11,12 @@ namespace jcs {
 
 namespace {
 
-constexpr const char *kBytes = "bytes", *kSources = "sources", *kAugmentations = "augmentations", *kMixed = "mixed",
-                     *kTargets = "targets", *kAnnotatedRest = "annotated_rest";
-
-TensorType activations(int64_t n, int64_t height, int64_t width, int64_t channels) {
-  return {DType::kF32, {n, height, width, channels}};
-}
+constexpr InputPort<std::byte> kBytes{"bytes"};
+constexpr InputPort<ImageRecord> kSources{"sources"};
+constexpr InputPort<Augmentation> kAugmentations{"augmentations"};
+constexpr InputPort<MixedSample> kMixed{"mixed"};
+constexpr InputPort<float> kMask{"mask"}, kTargets{"targets"}, kActivationMask{"activationMask"},
+    kActivationWeights{"activationWeights"};
 
 /// The smaller of x and 1, or with `least` the larger, for whole numbers of at least 0.
 Value atMostOne(Value x) { return subtract(x, relu(add(x, -1))); }
@@ -28,26 +28,21 @@ Value isAnnotated(Value mask) {
   return atMostOne(reshape(reduceSum(mask, {samples, 1, 1, 1}), {samples}));
 }
 
-template <typename Record>
-const std::byte* memoryOf(const std::vector<Record>& table) {
-  return reinterpret_cast<const std::byte*>(table.data());
-}
-
 }  // namespace
 
 BatchSource tensorInputs(const NetworkSpec& spec, const TrainConfig& config) {
   return [=](Graph& graph, int64_t n, bool) {
     BatchValues values;
-    values.image = graph.input("image", activations(n, config.inputSize, config.inputSize, 3));
+    values.image = graph.input(kImageInput, {n, config.inputSize, config.inputSize, 3});
     if (config.task == Task::kSegmentation) {
-      values.mask = graph.input("mask", activations(n, config.inputSize, config.inputSize, 1));
+      values.mask = graph.input(kMask, {n, config.inputSize, config.inputSize, 1});
       return values;
     }
-    values.targets = graph.input(kTargets, {DType::kF32, {n, 2}});
+    values.targets = graph.input(kTargets, {n, 2});
     if (!config.activationLoss) return values;
     const auto [height, width] = featureSize(spec, config.inputSize);
-    values.activationMask = graph.input("activationMask", activations(n, height, width, 1));
-    values.activationWeights = graph.input("activationWeights", {DType::kF32, {n}});
+    values.activationMask = graph.input(kActivationMask, {n, height, width, 1});
+    values.activationWeights = graph.input(kActivationWeights, {n});
     return values;
   };
 }
@@ -72,9 +67,9 @@ BatchInputs::Tables BatchInputs::addTables(Graph& graph, int64_t samples, bool i
   graph.scope = "batch";
   const int64_t sets = mixes_ && isPart ? 2 : 1;  // a part brings the partners of its samples along
   Tables tables;
-  tables.bytes = graph.input(kBytes, {DType::kU8, {sets * mostBytes_.at(static_cast<size_t>(samples))}});
-  tables.sources = graph.input(kSources, tableOf<ImageRecord>(sets * samples));
-  if (augments_) tables.augmentations = graph.input(kAugmentations, tableOf<Augmentation>(sets * samples));
+  tables.bytes = graph.input(kBytes, {sets * mostBytes_.at(static_cast<size_t>(samples))});
+  tables.sources = graph.input(kSources, {sets * samples});
+  if (augments_) tables.augmentations = graph.input(kAugmentations, {sets * samples});
   return tables;
 }
 
@@ -91,18 +86,18 @@ BatchValues BatchInputs::add(Graph& graph, int64_t samples, bool isPart) const {
   Value images = pixelsToImages(tables.bytes, tables.sources, inputSize_, inputSize_);
   if (tables.augmentations) images = augmentImages(images, tables.augmentations);
   images = normalize(images, normalization_.mean, normalization_.deviation);
-  values.image = mixes_ ? mixSamples(images, graph.input(kMixed, tableOf<MixedSample>(samples))) : images;
+  values.image = mixes_ ? mixSamples(images, graph.input(kMixed, {samples})) : images;
   if (task_ == Task::kSegmentation) {
     values.mask = addMasks(tables, samples);
     return values;
   }
-  values.targets = graph.input(kTargets, {DType::kF32, {samples, 2}});
+  values.targets = graph.input(kTargets, {samples, 2});
   if (!activationLoss_) return values;
   const Value masks = addMasks(tables, samples);
   values.activationMask = areaAverage(masks, featureHeight_, featureWidth_);
   const Value annotated = isAnnotated(masks);
   Value count = reduceSum(annotated, Shape{});
-  if (isPart) count = jcs::add(count, graph.input(kAnnotatedRest, {DType::kF32, {}}));
+  if (isPart) count = jcs::add(count, graph.input(kAnnotatedRestInput, Shape{}));
   values.activationWeights = divide(annotated, atLeastOne(count));
   return values;
 }
@@ -114,17 +109,16 @@ BatchSource BatchInputs::source() const {
 std::unique_ptr<Graph> BatchInputs::annotatedGraph(int64_t samples) const {
   auto graph = std::make_unique<Graph>();
   const Tables tables = addTables(*graph, samples, true);
-  graph->output("annotated", reduceSum(isAnnotated(addMasks(tables, samples)), Shape{}));
+  graph->output(kAnnotatedOutput, reduceSum(isAnnotated(addMasks(tables, samples)), Shape{}));
   return graph;
 }
 
-void BatchInputs::bind(const Batch& batch, Program::Bindings& bindings) const {
-  bindings.inputs[kBytes] = batch.bytes.data();
-  bindings.used[kBytes] = batch.bytes.bytes();
-  bindings.inputs[kSources] = memoryOf(batch.sources);
-  if (augments_) bindings.inputs[kAugmentations] = memoryOf(batch.augmentations);
-  if (mixes_) bindings.inputs[kMixed] = memoryOf(batch.mixed);
-  if (task_ == Task::kClassification) bindings.inputs[kTargets] = batch.targets.data();
+void BatchInputs::bind(const Batch& batch, Bindings& bindings) const {
+  bindings.beginning(kBytes, {batch.bytes.data(), static_cast<size_t>(batch.bytes.bytes())});
+  bindings.input(kSources, batch.sources);
+  if (augments_) bindings.input(kAugmentations, batch.augmentations);
+  if (mixes_) bindings.input(kMixed, batch.mixed);
+  if (task_ == Task::kClassification) bindings.input(kTargets, batch.targets.as<float>());
 }
 
 }  // namespace jcs

@@ -23,7 +23,7 @@ struct BatchValues {
 /// Adds the values of a batch of that many samples; `isPart` when they are a part of a batch.
 using BatchSource = std::function<BatchValues(Graph&, int64_t samples, bool isPart)>;
 
-/// The values themselves as inputs: "image", "mask", "targets", "activationMask" and "activationWeights".
+/// The values themselves as inputs, named as the members.
 BatchSource tensorInputs(const NetworkSpec& spec, const TrainConfig& config);
 
 /// Computed from what a loader gives.
@@ -33,13 +33,15 @@ class BatchInputs {
               const Loader& loader);
 
   BatchSource source() const;
-  /// Of a part of a batch, output "annotated": how many of its samples have a mask that is not empty. The input
-  /// "annotated_rest" of a part's step takes the sum of the other parts'.
+  /// Of a part of a batch: how many of its samples have a mask that is not empty. A part's step takes the sum of the
+  /// other parts'.
+  static constexpr OutputPort<float> kAnnotatedOutput{"annotated"};
+  static constexpr InputPort<float> kAnnotatedRestInput{"annotated_rest"};
   std::unique_ptr<Graph> annotatedGraph(int64_t samples) const;
   bool needsAnnotated() const { return activationLoss_; }
 
   /// The batch, or the part of one, as inputs of a program; it has to outlive the bindings.
-  void bind(const Batch& batch, Program::Bindings& bindings) const;
+  void bind(const Batch& batch, Bindings& bindings) const;
 
  private:
   struct Tables;

@@ -7,10 +7,6 @@ namespace jcs {
 
 namespace {
 
-TensorType activations(int64_t n, int64_t height, int64_t width, int64_t channels) {
-  return {DType::kF32, {n, height, width, channels}};
-}
-
 LossValues classification(Graph& graph, const BatchValues& batch, const NetworkSpec& spec, const TrainConfig& config,
                           const BuildOptions& build, const std::optional<MicroBatch>& microBatch) {
   const ClassifierOutputs network = buildClassifier(Scope(graph), batch.image, spec, build);
@@ -31,7 +27,7 @@ LossValues segmentation(Graph& graph, const BatchValues& batch, const NetworkSpe
   const SegmenterOutputs network = buildSegmenter(Scope(graph), batch.image, spec, build);
   graph.scope = "loss";
   const SegmentationLoss loss = segmentationLoss(network.sideLogits, batch.mask, config.dice, microBatch);
-  return {loss.total, {{"bce", loss.bce}, {"dice", loss.dice}}, loss};
+  return {loss.total, {{kBceTerm, loss.bce}, {kDiceTerm, loss.dice}}, loss};
 }
 
 }  // namespace
@@ -52,13 +48,13 @@ LossBuilder taskLoss(const NetworkSpec& spec, const TrainConfig& config) {
 int64_t sideOutputs(const NetworkSpec& spec, int64_t inputSize) {
   if (networkInfo(spec.network).task == Task::kClassification) return 0;
   Graph graph;
-  const Value image = graph.input("image", activations(1, inputSize, inputSize, 3));
+  const Value image = graph.input(kImageInput, {1, inputSize, inputSize, 3});
   return static_cast<int64_t>(buildSegmenter(Scope(graph), image, spec).sideLogits.size());
 }
 
 std::pair<int64_t, int64_t> featureSize(const NetworkSpec& spec, int64_t inputSize) {
   Graph graph;
-  const Value image = graph.input("image", activations(1, inputSize, inputSize, 3));
+  const Value image = graph.input(kImageInput, {1, inputSize, inputSize, 3});
   const Shape& shape = buildClassifier(Scope(graph), image, spec).features.shape();
   return {shape[1], shape[2]};
 }

@@ -36,13 +36,30 @@ LoaderOptions loaderOptions(const TrainConfig& config) {
   return options;
 }
 
-void add(std::vector<float>& sums, const std::vector<float>& values, float sign = 1) {
-  for (size_t i = 0; i < sums.size(); ++i) sums[i] += sign * values[i];
+std::vector<std::string> outputNames(const Graph& graph) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : graph.outputs()) names.push_back(name);
+  return names;
 }
 
 }  // namespace
 
 /// The compiled programs of a training step: one for the whole batch, or those of its parts.
+/// What Dice, and equation (4), sum over a batch.
+struct Trainer::BatchSums {
+  std::vector<float> intersections, sums;  ///< by side output
+  float annotated = 0;
+
+  explicit BatchSums(int64_t sides) : intersections(static_cast<size_t>(sides)), sums(static_cast<size_t>(sides)) {}
+  void add(const BatchSums& other, float sign = 1) {
+    for (size_t i = 0; i < sums.size(); ++i) {
+      intersections[i] += sign * other.intersections[i];
+      sums[i] += sign * other.sums[i];
+    }
+    annotated += sign * other.annotated;
+  }
+};
+
 struct Trainer::Step {
   struct Part {
     std::shared_ptr<Program> statistics;  ///< null where nothing is summed over the batch before gradients are
@@ -52,6 +69,14 @@ struct Trainer::Step {
   std::shared_ptr<Program> whole;
   std::map<int64_t, Part> parts;  ///< by number of samples: the last part may be smaller
   std::shared_ptr<Program> update;
+  std::vector<std::string> losses;  ///< outputs of `whole`, or of `accumulate`: the total and its terms
+};
+
+/// A part of a batch that is too large for memory.
+struct Trainer::Part {
+  Batch batch;
+  float share;  ///< of the batch's samples
+  BatchSums own;
 };
 
 /// While it lives, the model is the average, if there is one.
@@ -109,7 +134,9 @@ std::shared_ptr<Trainer::Step> Trainer::compileStep(int64_t microBatch) {
   auto step = std::make_shared<Step>();
   step->microBatch = microBatch;
   if (microBatch >= batch_) {
-    step->whole = compile(stepGraph(loss_, batch_, config_.optimizer));
+    const auto graph = stepGraph(loss_, batch_, config_.optimizer);
+    step->losses = outputNames(*graph);
+    step->whole = compile(graph);
     return step;
   }
   step->update = compile(updateGraph(loss_, microBatch, config_.optimizer));
@@ -118,7 +145,9 @@ std::shared_ptr<Trainer::Step> Trainer::compileStep(int64_t microBatch) {
     Step::Part& part = step->parts[samples];
     if (sides_ > 0) part.statistics = compile(statisticsGraph(loss_, samples, sides_));
     if (inputs_->needsAnnotated()) part.statistics = compile(inputs_->annotatedGraph(samples));
-    part.accumulate = compile(accumulateGraph(loss_, samples, sides_));
+    const auto graph = accumulateGraph(loss_, samples, sides_);
+    step->losses = outputNames(*graph);
+    part.accumulate = compile(graph);
   }
   return step;
 }
@@ -136,109 +165,98 @@ void Trainer::compile() {
   }
 }
 
-std::map<std::string, double> Trainer::step(const Batch& batch, double learningRate, int64_t iteration,
-                                            const std::atomic<bool>* cancelled) {
-  const auto run = [&](const std::shared_ptr<Program>& program, const Program::Bindings& bindings,
-                       const std::atomic<bool>* stop = nullptr) {
-    model_->engine().runAndWait([&] {
-      model_->requireAlive();  // here, where disposing happens, it cannot change before the program is through
-      model_->engine().run(*program, model_->states(), bindings, stop);
-    });
-  };
+void Trainer::runProgram(Program& program, const Bindings& bindings, const std::atomic<bool>* cancelled) {
+  model_->engine().runAndWait([&] {
+    model_->requireAlive();  // here, where disposing happens, it cannot change before the program is through
+    model_->engine().run(program, model_->states(), bindings, cancelled);
+  });
+}
+
+Trainer::Losses Trainer::readLosses(Program& program, Bindings& bindings, const std::atomic<bool>* cancelled) {
+  std::map<std::string, float> read;
+  for (const std::string& name : step_->losses) bindings.output(name, read[name]);
+  runProgram(program, bindings, cancelled);
+  return {read.begin(), read.end()};
+}
+
+Trainer::Losses Trainer::step(const Batch& batch, double learningRate, int64_t iteration,
+                              const std::atomic<bool>* cancelled) {
   invariant(batch.size() == batch_, "a step is compiled for another batch");
   const std::vector<float> hyper = hyperParameters(config_.optimizer, learningRate, iteration + 1);
-  std::map<std::string, double> totals;
-  std::map<std::string, float> read{{"loss", 0.0f}};
-  if (config_.task == Task::kClassification) {
-    read["crossEntropy"] = 0;
-    if (config_.activationLoss) read["activation"] = 0;
-  } else {
-    read["bce"] = read["dice"] = 0;
-  }
-  const auto bindHyper = [&](Program::Bindings& bindings) {
-    bindings.inputs[kHyperInput] = reinterpret_cast<const std::byte*>(hyper.data());
-  };
-  const auto readLosses = [&](Program::Bindings& bindings) {
-    for (auto& [name, value] : read) bindings.outputs[name] = reinterpret_cast<std::byte*>(&value);
-  };
+  if (!step_->whole) return stepInParts(batch, hyper, cancelled);
+  Bindings bindings;
+  inputs_->bind(batch, bindings);
+  bindings.input(kHyperInput, hyper);
+  return readLosses(*step_->whole, bindings, cancelled);
+}
 
-  if (step_->whole) {
-    Program::Bindings bindings;
-    inputs_->bind(batch, bindings);
-    bindHyper(bindings);
-    readLosses(bindings);
-    run(step_->whole, bindings, cancelled);
-    for (const auto& [name, value] : read) totals[name] = static_cast<double>(value);
-    return totals;
-  }
-
-  // What the other parts' samples sum to is an input of each part's step.
-  struct Part {
-    Batch batch;
-    float share;
-    std::vector<float> intersections, sums;
-    float annotated = 0;
-  };
-  std::vector<Part> parts;
-  const auto sides = static_cast<size_t>(sides_);
-  for (int64_t first = 0; first < batch.size(); first += step_->microBatch) {
-    const int64_t count = std::min(step_->microBatch, batch.size() - first);
-    parts.push_back({batch.part(first, count), static_cast<float>(count) / static_cast<float>(batch.size()),
-                     std::vector<float>(sides), std::vector<float>(sides)});
-  }
-  std::vector<float> allIntersections(sides), allSums(sides), zeros(sides);
-  float allAnnotated = 0;
-  const auto bindDice = [&](Program::Bindings& bindings, const float& share, const std::vector<float>& intersections,
-                            const std::vector<float>& sums) {
-    bindings.inputs["batch_share"] = reinterpret_cast<const std::byte*>(&share);
-    if (sides_ == 0) return;
-    bindings.inputs["dice_intersection_rest"] = reinterpret_cast<const std::byte*>(intersections.data());
-    bindings.inputs["dice_sum_rest"] = reinterpret_cast<const std::byte*>(sums.data());
-  };
+Trainer::Losses Trainer::stepInParts(const Batch& batch, std::span<const float> hyper,
+                                     const std::atomic<bool>* cancelled) {
+  std::vector<Part> parts = partsOf(batch);
+  BatchSums all(sides_);
   for (Part& part : parts) {
-    const auto& statistics = step_->parts.at(part.batch.size()).statistics;
-    if (!statistics) break;
-    Program::Bindings bindings;
-    inputs_->bind(part.batch, bindings);
-    if (sides_ > 0) {
-      bindDice(bindings, part.share, zeros, zeros);
-      bindings.outputs["intersections"] = reinterpret_cast<std::byte*>(part.intersections.data());
-      bindings.outputs["sums"] = reinterpret_cast<std::byte*>(part.sums.data());
-    } else {
-      bindings.outputs["annotated"] = reinterpret_cast<std::byte*>(&part.annotated);
-    }
-    run(statistics, bindings, cancelled);
-    add(allIntersections, part.intersections);
-    add(allSums, part.sums);
-    allAnnotated += part.annotated;
+    measure(part, cancelled);
+    all.add(part.own);
   }
   if (cancelled != nullptr && *cancelled) fail(errors::kCancelled, "the training was cancelled");
   // From here on the step is completed: gradients are being summed up.
   clearGradients();
+  Losses losses;
   for (const Part& part : parts) {
-    std::vector<float> intersections = allIntersections, sums = allSums;
-    add(intersections, part.intersections, -1);
-    add(sums, part.sums, -1);
-    const float annotated = allAnnotated - part.annotated;
-    Program::Bindings bindings;
-    inputs_->bind(part.batch, bindings);
-    bindDice(bindings, part.share, intersections, sums);
-    if (inputs_->needsAnnotated()) bindings.inputs["annotated_rest"] = reinterpret_cast<const std::byte*>(&annotated);
-    readLosses(bindings);
-    run(step_->parts.at(part.batch.size()).accumulate, bindings);
+    BatchSums others = all;
+    others.add(part.own, -1);
     // Dice is the whole batch's in every part; everything else is the part's share.
-    for (const auto& [name, value] : read) {
-      if (name == "dice")
-        totals[name] = static_cast<double>(value);
-      else
-        totals[name] += static_cast<double>(value);
-    }
+    for (const auto& [name, value] : accumulate(part, others))
+      losses[name] = name == kDiceTerm ? value : losses[name] + value;
   }
-  if (totals.contains("dice")) totals["loss"] = totals["bce"] + totals["dice"];
-  Program::Bindings bindings;
-  bindHyper(bindings);
-  run(step_->update, bindings);
-  return totals;
+  if (losses.contains(kDiceTerm)) losses[kLossOutput] = losses.at(kBceTerm) + losses.at(kDiceTerm);
+  Bindings bindings;
+  bindings.input(kHyperInput, hyper);
+  runProgram(*step_->update, bindings);
+  return losses;
+}
+
+std::vector<Trainer::Part> Trainer::partsOf(const Batch& batch) const {
+  std::vector<Part> parts;
+  for (int64_t first = 0; first < batch.size(); first += step_->microBatch) {
+    const int64_t count = std::min(step_->microBatch, batch.size() - first);
+    const float share = static_cast<float>(count) / static_cast<float>(batch.size());
+    parts.push_back({batch.part(first, count), share, BatchSums(sides_)});
+  }
+  return parts;
+}
+
+/// The part's own sums, where a loss needs those of the batch.
+void Trainer::measure(Part& part, const std::atomic<bool>* cancelled) {
+  const auto& statistics = step_->parts.at(part.batch.size()).statistics;
+  if (!statistics) return;
+  const BatchSums none(sides_);
+  Bindings bindings;
+  bindPart(part, none, bindings);
+  if (sides_ > 0) {
+    bindings.output(kIntersectionsOutput, part.own.intersections);
+    bindings.output(kSumsOutput, part.own.sums);
+  } else {
+    bindings.output(BatchInputs::kAnnotatedOutput, {&part.own.annotated, 1});
+  }
+  runProgram(*statistics, bindings, cancelled);
+}
+
+/// Adds the part's gradients to those of the batch, of whose other parts `others` are the sums.
+Trainer::Losses Trainer::accumulate(const Part& part, const BatchSums& others) {
+  Bindings bindings;
+  bindPart(part, others, bindings);
+  return readLosses(*step_->parts.at(part.batch.size()).accumulate, bindings, nullptr);
+}
+
+void Trainer::bindPart(const Part& part, const BatchSums& others, Bindings& bindings) const {
+  inputs_->bind(part.batch, bindings);
+  bindings.input(MicroBatch::kShareInput, {&part.share, 1});
+  if (sides_ > 0) {
+    bindings.input(MicroBatch::kIntersectionRestInput, others.intersections);
+    bindings.input(MicroBatch::kSumRestInput, others.sums);
+  }
+  if (inputs_->needsAnnotated()) bindings.input(BatchInputs::kAnnotatedRestInput, {&others.annotated, 1});
 }
 
 void Trainer::clearGradients() {
@@ -317,8 +335,8 @@ TrainOutcome Trainer::run(const Sink& sink, const std::atomic<bool>* cancelled) 
     const Batch batch = loader_->next(cancelled);
     event.learningRate = learningRateAt(config_.schedule, position.iteration, iterationsPerEpoch_, iterations_);
     event.losses = step(batch, event.learningRate, position.iteration, cancelled);
-    event.loss = event.losses.at("loss");
-    event.losses.erase("loss");
+    event.loss = event.losses.at(kLossOutput);
+    event.losses.erase(kLossOutput);
     require(std::isfinite(event.loss), errors::kDiverged, [&] {
       return "the loss is no longer finite at iteration " + std::to_string(position.iteration + 1) +
              " (learning rate " + std::to_string(event.learningRate) +

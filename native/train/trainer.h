@@ -52,12 +52,22 @@ class Trainer {
  private:
   struct Step;
   struct Averaged;
+  struct BatchSums;
+  struct Part;
+  using Losses = std::map<std::string, double>;  ///< total and terms, by the names of the outputs
 
   void addMissingStates(const Graph& graph);
   void compile();
   std::shared_ptr<Step> compileStep(int64_t microBatch);
-  std::map<std::string, double> step(const Batch& batch, double learningRate, int64_t iteration,
-                                     const std::atomic<bool>* cancelled);
+  Losses step(const Batch& batch, double learningRate, int64_t iteration, const std::atomic<bool>* cancelled);
+  Losses stepInParts(const Batch& batch, std::span<const float> hyper, const std::atomic<bool>* cancelled);
+  std::vector<Part> partsOf(const Batch& batch) const;
+  void measure(Part& part, const std::atomic<bool>* cancelled);
+  Losses accumulate(const Part& part, const BatchSums& others);
+  void bindPart(const Part& part, const BatchSums& others, Bindings& bindings) const;
+  void runProgram(Program& program, const Bindings& bindings, const std::atomic<bool>* cancelled = nullptr);
+  /// Runs it and reads the losses.
+  Losses readLosses(Program& program, Bindings& bindings, const std::atomic<bool>* cancelled);
   void clearGradients();
   Metrics validate(const TrainEvent& at, const Sink& sink, const std::atomic<bool>* cancelled);
   void dropTrainingState();

@@ -59,11 +59,11 @@ void addUpdate(Graph& graph, Value parameter, Value gradient, Value hyper, const
 
 Value hyperInput(Graph& graph, const OptimizerOptions& options) {
   const int64_t count = options.kind == OptimizerOptions::Kind::kSgd ? 1 : 3;
-  return graph.input(kHyperInput, {DType::kF32, {count}});
+  return graph.input(kHyperInput, {count});
 }
 
 void nameOutputs(Graph& graph, const LossValues& loss) {
-  graph.output("loss", loss.total);
+  graph.output(kLossOutput, loss.total);
   for (const auto& [name, value] : loss.terms) graph.output(name, value);
 }
 
@@ -91,8 +91,8 @@ std::unique_ptr<Graph> statisticsGraph(const LossBuilder& build, int64_t samples
   Graph graph;
   const LossValues loss = build(graph, samples, MicroBatch::inputs(graph, sides));
   invariant(loss.segmentation.has_value(), "only a segmentation loss has sums over the batch");
-  graph.output("intersections", loss.segmentation->intersections);
-  graph.output("sums", loss.segmentation->sums);
+  graph.output(kIntersectionsOutput, loss.segmentation->intersections);
+  graph.output(kSumsOutput, loss.segmentation->sums);
   // Running statistics are updated by the pass that accumulates gradients; this one only measures.
   return prune(graph, nullptr, false);
 }

@@ -33,11 +33,18 @@ struct LossValues {
 /// Adds network and loss for `samples` samples; `microBatch` when they are a part of a batch.
 using LossBuilder = std::function<LossValues(Graph&, int64_t samples, const std::optional<MicroBatch>& microBatch)>;
 
-/// The input that carries what changes from step to step: SGD [learningRate], Adam [learningRate, 1 − β1^t, 1 − β2^t].
-inline constexpr const char* kHyperInput = "hyper";
+/// What changes from step to step: SGD [learningRate], Adam [learningRate, 1 − β1^t, 1 − β2^t].
+inline constexpr InputPort<float> kHyperInput{"hyper"};
 std::vector<float> hyperParameters(const OptimizerOptions& options, double learningRate, int64_t step);
 
-/// One training step as one graph: forward, backward, update. Outputs "loss" and the loss's terms.
+/// The Dice sums of a part of a batch, one per side.
+inline constexpr OutputPort<float> kIntersectionsOutput{"intersections"}, kSumsOutput{"sums"};
+/// The name of the output of the total loss.
+inline constexpr const char* kLossOutput = "loss";
+/// Terms of the segmentation loss; Dice is the whole batch's in every part of one.
+inline constexpr const char *kBceTerm = "bce", *kDiceTerm = "dice";
+
+/// One training step as one graph: forward, backward, update. Outputs `kLossOutput` and the loss's terms.
 std::unique_ptr<Graph> stepGraph(const LossBuilder& loss, int64_t samples, const OptimizerOptions& options);
 
 /// A step in parts, for batches larger than memory. First, for losses whose sums run over the batch, `statistics` of

@@ -9,7 +9,7 @@ namespace jcs {
 
 namespace {
 
-constexpr const char* kRateInput = "rate";
+constexpr InputPort<float> kRateInput{"rate"};
 
 /// The model's own states, not those of its training.
 std::map<std::string, TensorType> ownStates(const StateStore& states) {
@@ -23,7 +23,7 @@ std::map<std::string, TensorType> ownStates(const StateStore& states) {
 
 std::unique_ptr<Graph> averageGraph(const std::map<std::string, TensorType>& states) {
   auto graph = std::make_unique<Graph>();
-  const Value rate = graph->input(kRateInput, {DType::kF32, {1}});
+  const Value rate = graph->input(kRateInput, {1});
   for (const auto& [name, type] : states) {
     graph->scope = "average " + name;
     const Value state = graph->state(name, type), average = graph->state(kAveragePrefix + name, type);
@@ -44,8 +44,8 @@ void WeightAverage::update(int64_t iteration) {
   model_.requireAlive();  // disposing takes the states
   const auto t = static_cast<double>(iteration);
   const auto rate = static_cast<float>(1 - std::min(decay_, (1 + t) / (10 + t)));
-  Program::Bindings bindings;
-  bindings.inputs[kRateInput] = reinterpret_cast<const std::byte*>(&rate);
+  Bindings bindings;
+  bindings.input(kRateInput, {&rate, 1});
   model_.engine().run(*program_, model_.states(), bindings, nullptr);
 }
 

@@ -32,7 +32,7 @@ class Workload {
       if (value.kind == ValueInfo::Kind::kState) states_.set(value.name, constant(value.type));
       if (value.kind == ValueInfo::Kind::kInput) inputs_.emplace(value.name, constant(value.type));
     }
-    for (const auto& [input, tensor] : inputs_) bindings_.inputs[input] = tensor.data();
+    for (const auto& [input, tensor] : inputs_) bindings_.input(input, tensor);
     program_.profile(true);
   }
 
@@ -58,7 +58,7 @@ class Workload {
   StateStore states_;
   DeviceBuffer arena_;
   std::map<std::string, Tensor> inputs_;
-  Program::Bindings bindings_;
+  Bindings bindings_;
 };
 
 /// What the machine does per second at its best.

@@ -66,16 +66,16 @@ void CompiledGraph::addStates(const Graph& graph, const NamedTensors& states) {
 }
 
 NamedTensors CompiledGraph::run(const NamedTensors& inputs) {
-  Program::Bindings bindings;
-  for (const auto& [name, tensor] : inputs) bindings.inputs[name] = tensor.data();
+  Bindings bindings;
+  for (const auto& [name, tensor] : inputs) bindings.input(name, tensor);
   return run(std::move(bindings));
 }
 
-NamedTensors CompiledGraph::run(Program::Bindings bindings) {
+NamedTensors CompiledGraph::run(Bindings bindings) {
   NamedTensors results;
   for (const std::string& name : outputs_) {
     Tensor& result = results.emplace(name, Tensor(program_->outputType(name))).first->second;
-    bindings.outputs[name] = result.data();
+    bindings.output(name, result);
   }
   program_->run(*states_, arena_.data(), bindings);
   return results;

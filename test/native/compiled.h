@@ -29,7 +29,7 @@ class CompiledGraph {
 
   /// All outputs, float32.
   NamedTensors run(const NamedTensors& inputs);
-  NamedTensors run(Program::Bindings bindings);
+  NamedTensors run(Bindings bindings);
   StateStore& states() { return *states_; }
   Program& program() { return *program_; }
 

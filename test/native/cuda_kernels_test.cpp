@@ -18,7 +18,7 @@ Json fixtureOf(const std::string& network) { return fixturesIn("curves/" + netwo
 
 /// Numbers for an input of a network or of a step's graph, by what it is called.
 Tensor inputTensor(const ValueInfo& info, const OptimizerOptions& optimizer) {
-  if (info.name == kHyperInput) {
+  if (info.name == kHyperInput.name) {
     const std::vector<float> hyper = hyperParameters(optimizer, 1e-2, 1);
     return Tensor::fromFloats(info.type.shape, hyper);
   }

@@ -35,7 +35,10 @@ std::vector<float> logits(Program& program, StateStore& states) {
   const Tensor image = values(program.inputType("image"), 5, -1, 1);
   Tensor result(program.outputType("logits"));
   DeviceBuffer arena(cpuBackend(), program.arenaBytes());
-  program.run(states, arena.data(), {{{"image", image.data()}}, {{"logits", result.data()}}});
+  Bindings bindings;
+  bindings.input(kImageInput, image.as<float>());
+  bindings.output(kLogitsOutput, result.as<float>());
+  program.run(states, arena.data(), bindings);
   return {result.as<float>().begin(), result.as<float>().end()};
 }
 

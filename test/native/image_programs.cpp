@@ -105,16 +105,16 @@ BatchProgram::BatchProgram(const Loader& loader, const LoaderOptions& options, i
 }
 
 BatchProgram::Values BatchProgram::run(const Batch& batch, float annotatedRest) {
-  Program::Bindings bindings;
+  Bindings bindings;
   state_->inputs->bind(batch, bindings);
-  bindings.inputs["annotated_rest"] = reinterpret_cast<const std::byte*>(&annotatedRest);
+  bindings.input(BatchInputs::kAnnotatedRestInput, {&annotatedRest, 1});
   NamedTensors results = state_->program->run(bindings);
   return {std::move(results["image"]), std::move(results["mask"]), std::move(results["targets"]),
           std::move(results["activationMask"]), std::move(results["activationWeights"])};
 }
 
 float BatchProgram::annotated(const Batch& part) {
-  Program::Bindings bindings;
+  Bindings bindings;
   state_->inputs->bind(part, bindings);
   return state_->annotated->run(bindings).at("annotated").as<float>()[0];
 }

@@ -157,8 +157,8 @@ TEST("what is recorded is recorded again for other memory") {
   StateStore states(recording);
   for (const auto& [name, value] : filled(*graph, ValueInfo::Kind::kState, 1)) states.set(name, value);
   const NamedTensors inputs = filled(*graph, ValueInfo::Kind::kInput, 1);
-  Program::Bindings bindings;
-  for (const auto& [name, value] : inputs) bindings.inputs[name] = value.data();
+  Bindings bindings;
+  for (const auto& [name, value] : inputs) bindings.input(name, value);
   DeviceBuffer one(recording, program.arenaBytes()), other(recording, program.arenaBytes());
   for (const DeviceBuffer* arena : {&one, &one, &other, &other, &other}) program.run(states, arena->data(), bindings);
   CHECK_EQUAL(recording->recordings, 2);

@@ -112,7 +112,8 @@ TEST("ten SGD steps of the classifier follow PyTorch's losses") {
   const double rate = fixture.at("optimizer").at("lr");
   for (size_t i = 0; i < 10; ++i) {
     const auto partner = in.partner.as<float>().subspan(i * 4, 4), lambda = in.lambda.as<float>().subspan(i * 4, 4);
-    NamedTensors inputs = scalar(kHyperInput, hyperParameters(config.optimizer, rate, static_cast<int64_t>(i) + 1));
+    NamedTensors inputs =
+        scalar(kHyperInput.name, hyperParameters(config.optimizer, rate, static_cast<int64_t>(i) + 1));
     inputs["image"] = mixed(in.images, partner, lambda);
     inputs["targets"] = mixed(in.labels, partner, lambda);
     inputs["activationMask"] = in.mapMasks.clone();
@@ -144,7 +145,8 @@ TEST("ten Adam steps of the segmenter follow PyTorch's losses") {
   const size_t columns = static_cast<size_t>(expected.at("loss").shape()[1]);
   for (size_t i = 0; i < 10; ++i) {
     const double rate = learningRateAt(schedule, static_cast<int64_t>(i), 10, 10);
-    NamedTensors inputs = scalar(kHyperInput, hyperParameters(config.optimizer, rate, static_cast<int64_t>(i) + 1));
+    NamedTensors inputs =
+        scalar(kHyperInput.name, hyperParameters(config.optimizer, rate, static_cast<int64_t>(i) + 1));
     inputs["image"] = in.images.clone();
     inputs["mask"] = in.masks.clone();
     const double ours = static_cast<double>(step.run(inputs).at("loss").as<float>()[0]);
@@ -166,7 +168,8 @@ TEST("a bf16 training step stays close to the float32 one and learns") {
   const CurveInputs in;
   double first = 0, last = 0;
   for (size_t i = 0; i < 10; ++i) {
-    NamedTensors inputs = scalar(kHyperInput, hyperParameters(config.optimizer, 1e-3, static_cast<int64_t>(i) + 1));
+    NamedTensors inputs =
+        scalar(kHyperInput.name, hyperParameters(config.optimizer, 1e-3, static_cast<int64_t>(i) + 1));
     inputs["image"] = in.images.clone();
     inputs["mask"] = in.masks.clone();
     last = static_cast<double>(step.run(inputs).at("loss").as<float>()[0]);
@@ -203,7 +206,7 @@ TEST("optimisers follow PyTorch's trajectories") {
     CompiledGraph step(*stepGraph(loss, 1, options), start);
     double worst = 0;
     for (int64_t i = 0; i < 20; ++i) {
-      step.run(scalar(kHyperInput, hyperParameters(options, settings.at("lr"), i + 1)));
+      step.run(scalar(kHyperInput.name, hyperParameters(options, settings.at("lr"), i + 1)));
       const Tensor x = step.states().get("x");
       const Tensor want = Tensor::fromFloats({8}, expected.at(name).as<float>().subspan(static_cast<size_t>(i) * 8, 8));
       worst = std::max(worst, relativeError(x, want));
