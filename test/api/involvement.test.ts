@@ -23,8 +23,9 @@ const series = (directory: string, slices: ReturnType<typeof stack>) => writeFil
 const close = (t: Test, found: number, wanted: number, message?: string) =>
   t.ok(Math.abs(found - wanted) < 1e-6 * Math.max(1, wanted), `${message ?? ''} ${found} is ${wanted}`)
 
+const lungVoxels = voxels(lungs[0]!) + voxels(lungs[1]!)
+
 function check(t: Test, involvement: Involvement): void {
-  const lungVoxels = voxels(lungs[0]!) + voxels(lungs[1]!)
   const lesionVoxels = voxels(upper) + voxels(lower)
   close(t, involvement.lungVolumeMl, lungVoxels * voxelMl, 'lungs')
   close(t, involvement.lesionVolumeMl, lesionVoxels * voxelMl, 'lesions')
@@ -195,10 +196,16 @@ t.test('volumes over a gap are refused, unless asked for', async (t) => {
   using opened = openCase(folder)
   await t.rejects(diagnose(models, opened, { sliceThreshold: 0 }), refused, 'of an opened case as well')
   using warnedOf = openCase(folder, { onGap: 'warn' })
-  t.ok((await diagnose(models, warnedOf, { sliceThreshold: 0 })).involvement)
+  const ofOpened = await diagnose(models, warnedOf, { sliceThreshold: 0 })
   const warned = await diagnose(models, folder, { sliceThreshold: 0, onGap: 'warn' })
   t.match(warned.warnings.join(), /missing/)
-  t.ok(warned.involvement)
+  close(
+    t,
+    warned.involvement!.lungVolumeMl,
+    lungVoxels * voxelMl,
+    'the slices beside a gap take half of it each',
+  )
+  t.same(ofOpened.involvement, warned.involvement)
   t.equal((await diagnose({ segmenter }, folder, { sliceThreshold: 0 })).totalSlices, 29)
 
   // Of one slice the header can be read, and the pixels cannot.

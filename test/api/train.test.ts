@@ -33,7 +33,7 @@ t.test('both tasks train, report and come back', async (t) => {
     t.equal(result.iterations, 12)
     t.match(result.settings, { recipe: 'scratch', batchSize: 4, inputSize: 64 })
     t.equal(model.inputSize, 64)
-    t.ok(model.provenance, 'the model remembers its settings')
+    t.same(model.provenance, result.settings, 'the model remembers its settings')
     await using again = await loadModel(result.checkpoint!)
     const { name } = model.parameters()[0]!
     t.same(

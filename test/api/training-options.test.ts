@@ -5,9 +5,10 @@ import { promisify } from 'node:util'
 import Ajv2020 from 'ajv/dist/2020'
 import { Command } from 'commander'
 import t from 'tap'
-import { type Task, train } from '../../ts'
+import { createModel, type Task, train } from '../../ts'
 import { addTrainSettings, settingsOver } from '../../ts/cli/train-settings'
-import { callNativeNow } from '../../ts/native'
+import { nativeOf } from '../../ts/model'
+import { callNativeNow, type NativeTrainSettings } from '../../ts/native'
 import { trainOptions } from '../../ts/training/settings'
 import { quick, repositoryRoot, segmenterSpec, smallSamples } from './small'
 
@@ -130,6 +131,29 @@ t.test('what is no option, or not of this task, or only half given, is refused b
     recipes.segmentation.paper,
     'null is nothing',
   )
+})
+
+t.test('native training takes nothing on trust', async (t) => {
+  await using segmenter = await createModel(segmenterSpec)
+  const native = nativeOf(segmenter)
+  const start = (settings: unknown) =>
+    callNativeNow((addon) =>
+      addon.train(
+        native,
+        new addon.NativeSliceStore(),
+        undefined,
+        settings as NativeTrainSettings,
+        undefined,
+        () => {},
+      ),
+    )
+  for (const settings of [undefined, {}, '{}', { toJson: () => '{}' }])
+    t.throws(() => start(settings), { code: 'INVALID_TYPE', message: /NativeTrainSettings/ })
+  const other = callNativeNow(
+    ({ NativeTrainSettings }) => new NativeTrainSettings('classification', '{}', false),
+  )
+  t.throws(() => start(other), { code: 'INVALID_ARGUMENT', message: /another task/ })
+  t.throws(() => resolve('diagnosis' as Task, {}), { code: 'INVALID_ARGUMENT', message: /task must be/ })
 })
 
 t.test('augmentation: an object starts from nothing, true is the recipe, false is off', async (t) => {
