@@ -107,6 +107,11 @@ std::shared_ptr<Model> Model::load(const SafetensorsFile& file, const std::optio
   return model;
 }
 
+NetworkSpec Model::spec() const {
+  const std::lock_guard lock(metadataMutex_);
+  return metadata_.spec;
+}
+
 ModelMetadata Model::metadata() const {
   const std::lock_guard lock(metadataMutex_);
   return metadata_;
@@ -199,7 +204,7 @@ void Model::copyTrunk(Model& classifier) {
   const Trunk* trunk = networkInfo(spec().network).classifierTrunk();
   require(trunk != nullptr, errors::kInvalidArgument,
           [&] { return "network '" + spec().network + "' does not combine a classifier's features"; });
-  const NetworkSpec &ours = spec(), &theirs = classifier.spec();
+  const NetworkSpec ours = spec(), theirs = classifier.spec();
   const bool agrees =
       theirs.network == ours.trunk && theirs.width == ours.width && theirs.outputStride == ours.outputStride;
   require(agrees, errors::kWrongVariant, [&] {
@@ -210,12 +215,16 @@ void Model::copyTrunk(Model& classifier) {
     return "the joint network's trunk is " + describe(ours.trunk, ours) + ", the classifier is " +
            describe(theirs.network, theirs) + "; make spec.trunk, width and outputStride agree";
   });
+  const auto window = classifier.metadata().window;
   for (const ParameterInfo& parameter : parameters_)
     if (parameter.name.starts_with(trunk->prefix))
       setParameter(parameter.name, classifier.parameter(parameter.name.substr(trunk->prefix.size())));
-  const std::lock_guard lock(metadataMutex_);
-  metadata_.spec.classifierEpsilon = trunkEpsilon(classifier.spec());
-  metadata_.window = classifier.metadata().window;
+  {
+    const std::lock_guard lock(metadataMutex_);
+    metadata_.spec.classifierEpsilon = trunkEpsilon(theirs);
+    metadata_.window = window;
+  }
+  engine_->runAndWait([&] { programs_.clear(); });  // they were compiled for the epsilon of before
 }
 
 std::shared_ptr<Program> Model::program(const ProgramKey& key, const std::function<std::unique_ptr<Graph>()>& graph) {

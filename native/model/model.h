@@ -54,8 +54,8 @@ class Model : public std::enable_shared_from_this<Model> {
                                      const RuntimeOptions& options);
   ~Model();
 
-  const NetworkSpec& spec() const { return metadata_.spec; }
-  /// A copy: training changes it while others work with the model.
+  /// Copies: what is known of a model changes while others work with it, by training and by `copyTrunk`.
+  NetworkSpec spec() const;
   ModelMetadata metadata() const;
   void setInputSize(int64_t pixels);
   void setWindow(const IntensityWindow& window);
@@ -108,7 +108,7 @@ class Model : public std::enable_shared_from_this<Model> {
   std::map<std::string, Tensor> forwardNow(const Tensor& images, bool withActivationMap,
                                            const std::atomic<bool>* cancelled);
 
-  mutable std::mutex metadataMutex_;  ///< `spec()` reads without it: a network stays what it is
+  mutable std::mutex metadataMutex_;
   ModelMetadata metadata_;
   std::shared_ptr<Engine> engine_;
   DType activation_;

@@ -51,16 +51,19 @@ void Engine::submit(Job job) {
 void Engine::runAndWait(const std::function<void()>& job) {
   if (thread_.get_id() == std::this_thread::get_id()) return job();
   std::promise<void> done;
+  std::exception_ptr error;
   const auto wrapped = [&] {
     try {
       job();
-      done.set_value();
     } catch (...) {
-      done.set_exception(std::current_exception());
+      error = std::current_exception();
     }
+    // Outside the handler: by now the error is the caller's alone, who reads and frees it.
+    done.set_value();
   };
   queue_->push(wrapped);
   done.get_future().get();
+  if (error) std::rethrow_exception(std::move(error));
 }
 
 void Engine::run(Program& program, StateStore& states, const Bindings& bindings, const std::atomic<bool>* cancelled) {

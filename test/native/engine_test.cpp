@@ -187,6 +187,28 @@ TEST("models: cancelling one caller while others work ends that caller alone") {
   CHECK(sameBits(model->forward(randomImages(0, 1), false), alone));
 }
 
+TEST("a joint network takes over a trunk while others ask what it is, and computes with it from then on") {
+  const RuntimeOptions runtime{.device = "cpu", .precision = "fp32"};
+  const NetworkSpec spec{.network = "jcs-joint", .width = 0.05, .trunk = "res2net50-v1b"};
+  const auto used = Model::create(spec, runtime, 1), fresh = Model::create(spec, runtime, 1);
+  // An epsilon that can be seen in the outputs.
+  const auto classifier = Model::create({.network = "res2net50-v1b", .width = 0.05, .trunkEpsilon = 0.01f}, runtime, 2);
+  const Tensor images = randomImages(3, 1);
+  used->forward(images, false);
+  std::atomic<int> others{0};
+  concurrently([&](int thread) {
+    if (thread == 0) return used->copyTrunk(*classifier);
+    for (int i = 0; i < 1000; ++i) {
+      const float epsilon = classifierEpsilon(used->spec());
+      others += epsilon != 0.01f && epsilon != kBatchNormEpsilon;
+    }
+  });
+  CHECK_EQUAL(others.load(), 0);
+  fresh->copyTrunk(*classifier);
+  CHECK(used->spec() == fresh->spec());
+  CHECK(sameBits(used->forward(images, false), fresh->forward(images, false)));
+}
+
 TEST("models: disposed while others work, every caller gets its result or DISPOSED, and the memory goes") {
   for (int round = 0; round < 5; ++round) {
     const auto model = smallModel(1);
