@@ -1,4 +1,5 @@
-// Proves that arrows point down: which folder may include or import which (docs/architecture.md).
+// Proves that arrows point down, which folder may include or import which (docs/architecture.md), and that no two
+// classes have one name.
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { root } from './paths.mjs'
@@ -123,6 +124,32 @@ const nativeViolations = () => {
   return [...violations, ...tableViolations('native', nativeLayers, references)]
 }
 
+/**
+ * Classes of one qualified name, which C++ takes for one: a violation that no compiler sees across files. Sources are
+ * formatted, so what is at the first column belongs to a namespace; what an unnamed one holds is its file's own.
+ */
+const classViolations = () => {
+  const places = new Map()
+  for (const file of sourcesUnder('native', /\.(h|cpp|cu|cuh)$/)) {
+    const namespaces = []
+    readFileSync(path.join(root, file), 'utf8')
+      .split('\n')
+      .forEach((text, index) => {
+        const opened = text.match(/^(?:inline )?namespace ?([\w:]*) \{$/)
+        if (opened) namespaces.push(opened[1])
+        if (/^\} {2}\/\/ namespace/.test(text)) namespaces.pop()
+        const [, name] =
+          text.match(/^(?:class|struct|union|enum class|enum) (?:alignas\(\w+\) )?([\w:]+)[^;]*\{/) ?? []
+        if (name === undefined || namespaces.includes('')) return
+        const qualified = [...namespaces, name].join('::')
+        places.set(qualified, [...(places.get(qualified) ?? []), `${file}:${index + 1}`])
+      })
+  }
+  return [...places]
+    .filter(([, where]) => where.length > 1)
+    .map(([name, where]) => `${name} is defined more than once: ${where.join(', ')}`)
+}
+
 /** The room of a module below ts/, without its extension: 'model' of model and of model/spec. */
 const roomOf = (module) => module.split('/')[0]
 
@@ -172,7 +199,7 @@ const circlesOf = (imports) => {
   return circles
 }
 
-const violations = [...nativeViolations(), ...typescriptViolations()]
+const violations = [...nativeViolations(), ...classViolations(), ...typescriptViolations()]
 for (const violation of violations) console.error(violation)
 console.log(
   violations.length === 0

@@ -80,6 +80,22 @@ t.test('the tables of figures are those of the committed results', async (t) => 
     t.ok(readFileSync(join(root, name), 'utf8') === text, `${name}: npm run bench:tables writes the tables`)
 })
 
+t.test('the C++ that CONTRIBUTING.md quotes is there', async (t) => {
+  const sources = (folder: string): string[] =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      .filter((name) => /\.(h|cpp)$/.test(name))
+      .map((name) => readFileSync(join(root, folder, name), 'utf8'))
+  const all = [...sources('native'), ...sources('test/conformance')]
+  const text = readFileSync(join(root, 'CONTRIBUTING.md'), 'utf8')
+  const quotes = [...text.matchAll(/```cpp\n([\s\S]*?)```/g)].map(([, code = '']) => code)
+  t.ok(quotes.length >= 5)
+  for (const quote of quotes)
+    t.ok(
+      all.some((source) => source.includes(quote)),
+      quote.trim().replace(/\n[\s\S]*/, ''),
+    )
+})
+
 t.test('npm scripts and files that the documents name are there', async (t) => {
   const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: object }
   for (const page of pages) {
@@ -118,7 +134,7 @@ t.test('every jcs line of the README and of the help is understood', async (t) =
 
 t.test('links between documents lead somewhere', async (t) => {
   for (const page of pages) {
-    const text = readFileSync(join(root, page), 'utf8')
+    const text = readFileSync(join(root, page), 'utf8').replace(/```[\s\S]*?```/g, '')
     for (const [, target = ''] of text.matchAll(/\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)/g)) {
       const path = join(root, page, '..', target)
       t.doesNotThrow(() => readFileSync(path), `${page} -> ${target}`)

@@ -32,26 +32,26 @@ class SampleKernel : public Kernel {
 
 using Inputs = std::span<const float* const>;
 
+auto samples(SampleKernel::Run run) {
+  return [run](const Prepare& p) { return std::make_unique<SampleKernel>(p, run); };
+}
+
 }  // namespace
 
 void registerLoss(Registry& registry) {
-  const auto add = [&]<typename OpType>(OpType*, SampleKernel::Run run) {
-    registry.add<OpType>([run](const Prepare& p) { return std::make_unique<SampleKernel>(p, run); });
-  };
-  add(static_cast<Softmax*>(nullptr), [](const Launcher& launcher, int64_t rows, int64_t classes, Inputs in,
-                                         float* out) { softmaxRows(launcher, rows, classes, in[0], out); });
-  add(static_cast<SoftmaxCrossEntropy*>(nullptr),
-      [](const Launcher& launcher, int64_t rows, int64_t classes, Inputs in, float* out) {
+  registry.add<Softmax>(samples([](const Launcher& launcher, int64_t rows, int64_t classes, Inputs in, float* out) {
+    softmaxRows(launcher, rows, classes, in[0], out);
+  }));
+  registry.add<SoftmaxCrossEntropy>(
+      samples([](const Launcher& launcher, int64_t rows, int64_t classes, Inputs in, float* out) {
         softmaxCrossEntropy(launcher, rows, classes, in[0], in[1], out);
-      });
-  add(static_cast<MinMaxNormalize*>(nullptr),
-      [](const Launcher& launcher, int64_t samples, int64_t pixels, Inputs in, float* out) {
-        minMaxNormalize(launcher, samples, pixels, in[0], out);
-      });
-  add(static_cast<MinMaxNormalizeGradient*>(nullptr),
-      [](const Launcher& launcher, int64_t samples, int64_t pixels, Inputs in, float* out) {
-        minMaxNormalizeGradient(launcher, samples, pixels, in[0], in[1], out);
-      });
+      }));
+  registry.add<MinMaxNormalize>(samples([](const Launcher& launcher, int64_t count, int64_t pixels, Inputs in,
+                                           float* out) { minMaxNormalize(launcher, count, pixels, in[0], out); }));
+  registry.add<MinMaxNormalizeGradient>(
+      samples([](const Launcher& launcher, int64_t count, int64_t pixels, Inputs in, float* out) {
+        minMaxNormalizeGradient(launcher, count, pixels, in[0], in[1], out);
+      }));
 }
 
 }  // namespace jcs::cuda

@@ -55,18 +55,19 @@ class PoolKernel : public Kernel {
   int64_t dxStride_ = 0;
 };
 
+template <typename Pool>
+void addPool(Registry& registry, Kind kind) {
+  registry.add<Pool>([kind](const Prepare& p) { return std::make_unique<PoolKernel>(p, kind, p.as<Pool>().pool); },
+                     anyOperandStrided);
+}
+
 }  // namespace
 
 void registerPool(Registry& registry) {
-  const auto add = [&]<typename OpType>(Kind kind, OpType*) {
-    registry.add<OpType>(
-        [kind](const Prepare& p) { return std::make_unique<PoolKernel>(p, kind, p.as<OpType>().pool); },
-        anyOperandStrided);
-  };
-  add(Kind::kMax, static_cast<MaxPool2d*>(nullptr));
-  add(Kind::kMaxGradient, static_cast<MaxPool2dGradient*>(nullptr));
-  add(Kind::kAverage, static_cast<AveragePool2d*>(nullptr));
-  add(Kind::kAverageGradient, static_cast<AveragePool2dGradient*>(nullptr));
+  addPool<MaxPool2d>(registry, Kind::kMax);
+  addPool<MaxPool2dGradient>(registry, Kind::kMaxGradient);
+  addPool<AveragePool2d>(registry, Kind::kAverage);
+  addPool<AveragePool2dGradient>(registry, Kind::kAverageGradient);
 }
 
 }  // namespace jcs::cuda
