@@ -13,7 +13,8 @@ const tasks = ['classification', 'segmentation']
 const names = ['paper', 'authors', 'scratch']
 
 const valueIn = (settings, { group, name }) => (group === '' ? settings[name] : settings[group]?.[name])
-const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`
+const capitalized = (text) => text[0].toUpperCase() + text.slice(1)
+const sentence = (text) => `${capitalized(text)}.`
 const isNumber = ({ type }) => type === 'number' || type === 'whole'
 
 /** The value that every recipe has, if it is one. */
@@ -33,13 +34,15 @@ const rangeOf = (option) => {
 const numeral = (value) => {
   if (Number.isInteger(value) && Math.log2(value) === 53) return '2⁵³'
   return Math.abs(value) >= 1e6 || (value !== 0 && Math.abs(value) < 1e-4)
-    ? value.toExponential()
+    ? value.toExponential().replace('+', '')
     : `${value}`
 }
 
 const defaultNote = (option) => {
   const value = defaultOf(option)
-  return value === undefined || /default/.test(option.help) ? [] : [`Default ${value}.`]
+  return value === undefined || /default/.test(option.help)
+    ? []
+    : [`Default ${typeof value === 'number' ? numeral(value) : value}.`]
 }
 
 // ---- TypeScript
@@ -53,7 +56,7 @@ const typeOf = (option) => {
 
 const comment = (option) => {
   const facts = [sentence(option.help)]
-  if (option.task) facts[0] = `${sentence(option.task).slice(0, -1)}: ${option.help}.`
+  if (option.task) facts[0] = `${capitalized(option.task)}: ${option.help}.`
   if (option.condition) facts.push(`Of \`${option.condition.value}\`.`)
   if (isNumber(option)) facts.push(`In [${numeral(option.low)}, ${numeral(option.high)}].`)
   return `/** ${[...facts, ...defaultNote(option)].join(' ')} */`
@@ -76,7 +79,7 @@ const member = (option) => [
     : `  ${option.name}?: ${typeOf(option)} | undefined`,
 ]
 
-const interfaceOf = (group) => `${sentence(group)}`.replace('.', 'Options')
+const interfaceOf = (group) => `${capitalized(group)}Options`
 /** `window` is an option of everything that reads images. */
 const settingsGroups = groups.filter(({ name }) => name !== 'window')
 
@@ -107,22 +110,12 @@ const typeScript = () => {
     options.map(({ group, name }) => (group === '' ? name : group)).filter((name) => name !== 'window'),
   )
   return `// Made by \`npm run training-options\` from the table of native/train/train_options.cpp: change that.
+import type { TrainOption } from './train-option'
 
 ${own.join('\n')}
 /** Settings of the training itself. What is not given is the recipe's. */
 export interface TrainSettings {
 ${members.join('\n')}
-}
-
-export interface TrainOption {
-  /** \`batchSize\`, or \`optimizer.weightDecay\` in a group. */
-  path: string
-  type: 'number' | 'whole' | 'boolean' | 'choice' | 'text'
-  help: string
-  /** Of a \`choice\`; of numbers, words that may be given instead. */
-  choices?: readonly string[]
-  /** The only one that has it. */
-  task?: 'classification' | 'segmentation'
 }
 
 export const trainOptions: readonly TrainOption[] = [${rows.join(',\n')}]
@@ -195,7 +188,7 @@ const optionTable = () => [
     const notes = [
       sentence(option.help),
       ...(option.condition ? [`Of \`${option.condition.value}\`.`] : []),
-      ...(option.task ? [`${sentence(option.task).slice(0, -1)} only.`] : []),
+      ...(option.task ? [`${capitalized(option.task)} only.`] : []),
       ...defaultNote(option),
     ]
     return row([

@@ -16,6 +16,7 @@
 
 #include "backend/cpu/onednn.h"
 #include "model/model.h"
+#include "ops/conv2d.h"
 
 namespace {
 
@@ -128,7 +129,7 @@ void bench(const std::string& network, int64_t size, int rounds, int threads) {
   for (int round = 0; round < rounds; ++round) {
     steps = model->profile(1, size, size).steps;
     for (size_t i = 0; i < steps.size(); ++i) {
-      if (steps[i].op != "conv2d") continue;
+      if (steps[i].op != Conv2d::kName) continue;
       const auto [fastest, isNew] = ours.try_emplace(i, steps[i].seconds);
       fastest->second = std::min(fastest->second, steps[i].seconds);
       Row& row = rows[shapeOf(steps[i])];

@@ -43,7 +43,7 @@ Napi::Value networkList(const Napi::CallbackInfo& info) {
     nlohmann::json json = nlohmann::json::array();
     for (const NetworkInfo& network : networks())
       json.push_back({{"name", network.name},
-                      {"task", network.task == Task::kClassification ? "classification" : "segmentation"},
+                      {"task", nameOf(network.task)},
                       {"inputSize", network.inputSize},
                       {"combinesClassifier", network.classifierTrunk() != nullptr},
                       {"outputs", network.outputs}});

@@ -129,7 +129,7 @@ Napi::Value ModelObject::describe(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const ModelMetadata metadata = model_->metadata();
     Json json{{"spec", Json::parse(specToJson(metadata.spec))},
-              {"task", model_->task() == Task::kClassification ? "classification" : "segmentation"},
+              {"task", nameOf(model_->task())},
               {"device", model_->device()},
               {"precision", model_->precision()},
               {"threads", model_->threads()},

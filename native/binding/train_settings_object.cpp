@@ -7,17 +7,6 @@
 
 namespace jcs {
 
-namespace {
-
-Task toTask(const Napi::Value& value) {
-  const std::string task = toString(value, "task");
-  require(task == "classification" || task == "segmentation", errors::kInvalidArgument,
-          [&] { return "task must be 'classification' or 'segmentation', got '" + task + "'"; });
-  return task == "classification" ? Task::kClassification : Task::kSegmentation;
-}
-
-}  // namespace
-
 void TrainSettingsObject::define(Napi::Env env, Napi::Object exports) {
   const Napi::Function constructor =
       DefineClass(env, "NativeTrainSettings", {InstanceMethod("toJson", &TrainSettingsObject::toJson)});
@@ -31,7 +20,8 @@ void TrainSettingsObject::define(Napi::Env env, Napi::Object exports) {
 
 TrainSettingsObject::TrainSettingsObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   guarded(info.Env(), [&] {
-    config_ = trainConfigFromJson(toString(info[1], "options"), toTask(info[0]), toBoolean(info[2], "isPretrained"));
+    config_ = trainConfigFromJson(toString(info[1], "options"), parseTask(toString(info[0], "task")),
+                                  toBoolean(info[2], "isPretrained"));
     return info.Env().Undefined();
   });
 }

@@ -13,8 +13,7 @@ namespace {
 
 void requireTask(const Model& model, Task task, const char* call) {
   require(model.task() == task, errors::kInvalidArgument, [&] {
-    return std::string(call) + " needs a " + (task == Task::kClassification ? "classification" : "segmentation") +
-           " network, '" + model.spec().network + "' is none";
+    return std::string(call) + " needs a " + nameOf(task) + " network, '" + model.spec().network + "' is none";
   });
 }
 
@@ -147,8 +146,12 @@ std::vector<SliceClassification> classifySlices(Model& model, const SliceSelecti
   const SourceBatch batch(metadata, slices, n, 0);
   Bindings bindings;
   batch.bind(bindings);
-  const ProgramKey key{
-      ProgramKey::Kind::kClassification, n, metadata.inputSize, metadata.inputSize, explain, batch.capacity.bytes};
+  const ProgramKey key{.kind = ProgramKey::Kind::kClassification,
+                       .samples = n,
+                       .height = metadata.inputSize,
+                       .width = metadata.inputSize,
+                       .withMap = explain,
+                       .sourceBytes = batch.capacity.bytes};
   const auto graph = [&] { return classificationGraph(metadata, n, batch.capacity, explain); };
   Tensor logits, maps;
   const auto bindOutputs = [&](const Program& program) {
@@ -189,13 +192,13 @@ std::vector<SliceSegmentation> segmentSlices(Model& model, const SliceSelection&
   bindings.beginning(kMasksOutput, std::as_writable_bytes(std::span(masks)));
   bindings.output(kStatisticsOutput, statistics);
   if (request.probabilities) bindings.beginning(kProbabilitiesOutput, allProbabilities);
-  const ProgramKey key{ProgramKey::Kind::kSegmentation,
-                       n,
-                       metadata.inputSize,
-                       metadata.inputSize,
-                       request.probabilities,
-                       batch.capacity.bytes,
-                       batch.capacity.pixels};
+  const ProgramKey key{.kind = ProgramKey::Kind::kSegmentation,
+                       .samples = n,
+                       .height = metadata.inputSize,
+                       .width = metadata.inputSize,
+                       .withMap = request.probabilities,
+                       .sourceBytes = batch.capacity.bytes,
+                       .maskPixels = batch.capacity.pixels};
   const auto graph = [&] { return segmentationGraph(metadata, n, batch.capacity, request.probabilities); };
   runProgram(
       model, key, graph, bindings, [](const Program&) {}, cancelled);

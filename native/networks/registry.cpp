@@ -37,6 +37,14 @@ const Trunk* NetworkInfo::classifierTrunk() const {
   return task == Task::kSegmentation && found != trunks.end() ? &*found : nullptr;
 }
 
+const char* nameOf(Task task) { return task == Task::kClassification ? "classification" : "segmentation"; }
+
+Task parseTask(const std::string& name) {
+  for (const Task task : {Task::kClassification, Task::kSegmentation})
+    if (name == nameOf(task)) return task;
+  fail(errors::kInvalidArgument, "task must be 'classification' or 'segmentation', got '" + name + "'");
+}
+
 const std::vector<NetworkInfo>& networks() {
   static const std::vector<std::string> sides{"side1", "side2", "side3", "side4", "side5"};
   static const Trunk vgg{Trunk::Kind::kVgg16, "vgg16."}, res2net{Trunk::Kind::kRes2net, "res2net."};

@@ -8,6 +8,9 @@
 namespace jcs {
 
 enum class Task { kClassification, kSegmentation };
+const char* nameOf(Task task);
+/// INVALID_ARGUMENT for a name that is none.
+Task parseTask(const std::string& name);
 
 /// A part of a network that ImageNet files, or a trained classifier, can fill.
 struct Trunk {

@@ -58,7 +58,23 @@ Json toJson(const std::optional<T>& value) {
 struct Row : TrainOption {
   Row of(Task only) && { return task = only, std::move(*this); }
   Row with(const char* other, const char* value) && { return condition = {other, value}, std::move(*this); }
-  Row word(const char* text, double meaning) && { return choices = {text}, wordValue = meaning, std::move(*this); }
+  /// `text` may be given, and is written, for `meaning`.
+  Row word(const char* text, int64_t meaning) && {
+    choices = {text};
+    get = [get = std::move(get), text, meaning](const TrainConfig& config) {
+      Json value = get(config);
+      return value == meaning ? Json(text) : value;
+    };
+    set = [set = std::move(set), meaning](TrainConfig& config, const Json& value) {
+      set(config, value.is_string() ? Json(meaning) : value);
+    };
+    return std::move(*this);
+  }
+  /// Says nothing where `holds` does not.
+  Row where(bool (*holds)(const TrainConfig&)) && {
+    get = [get = std::move(get), holds](const TrainConfig& config) { return holds(config) ? get(config) : Json(); };
+    return std::move(*this);
+  }
   Row changeable() && { return mayChange = true, std::move(*this); }
   Row unrecorded() && { return isRecorded = false, mayChange = true, std::move(*this); }
   Row required() && { return isRequired = true, std::move(*this); }
@@ -76,16 +92,18 @@ Row row(Type type, const char* path, At at, const char* help) {
 }
 
 template <typename At>
+Row ranged(Type type, const char* path, At at, double low, double high, const char* help) {
+  Row ranged = row(type, path, at, help);
+  ranged.low = low, ranged.high = high;
+  return ranged;
+}
+template <typename At>
 Row number(const char* path, At at, double low, double high, const char* help) {
-  Row number = row(Type::kNumber, path, at, help);
-  number.low = low, number.high = high;
-  return number;
+  return ranged(Type::kNumber, path, at, low, high, help);
 }
 template <typename At>
 Row whole(const char* path, At at, double low, double high, const char* help) {
-  Row number = row(Type::kWhole, path, at, help);
-  number.low = low, number.high = high;
-  return number;
+  return ranged(Type::kWhole, path, at, low, high, help);
 }
 template <typename At>
 Row flag(const char* path, At at, const char* help) {
@@ -120,6 +138,9 @@ Row choice(const char* path, At at, const Name<T> (&names)[N], const char* help)
 constexpr Task kClassification = Task::kClassification, kSegmentation = Task::kSegmentation;
 constexpr double kAlmostOne = 0.9999999;
 
+bool isByEpochs(const TrainConfig& config) { return !config.iterations; }
+bool hasWindow(const TrainConfig& config) { return config.window.has_value(); }
+
 std::vector<TrainOption> makeOptions() {
   Row recipe =
       row(Type::kChoice, SETTING(recipe),
@@ -128,7 +149,7 @@ std::vector<TrainOption> makeOptions() {
   recipe.choices = recipeNames();
   return {
       std::move(recipe),
-      whole(SETTING(epochs), 1, 1e7, "how often every sample is seen").changeable(),
+      whole(SETTING(epochs), 1, 1e7, "how often every sample is seen").where(isByEpochs).changeable(),
       whole(SETTING(iterations), 1, 1e9, "steps, instead of `epochs`").changeable(),
       whole(SETTING(batchSize), 1, 65536, "samples per step"),
       whole(SETTING(microBatch), 0, 65536,
@@ -136,8 +157,8 @@ std::vector<TrainOption> makeOptions() {
             "fits into memory; batch-norm statistics are then those of each part")
           .word("auto", 0),
       whole(SETTING(inputSize), kSmallestInput, kLargestInput, "height and width that images are brought to, pixels"),
-      number("window.center", AT(window->center), -1e6, 1e6, "HU"),
-      number("window.width", AT(window->width), 1e-6, 1e6, "HU"),
+      number("window.center", AT(window->center), -1e6, 1e6, "HU").where(hasWindow),
+      number("window.width", AT(window->width), 1e-6, 1e6, "HU").where(hasWindow),
 
       choice("optimizer.name", AT(optimizer.kind), kOptimizers, "what turns gradients into steps"),
       number(SETTING(optimizer.momentum), 0, 1, "share of the last step that the next one keeps")

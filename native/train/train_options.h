@@ -22,10 +22,9 @@ struct TrainOption {
 
   std::string path;  ///< 'batchSize', or 'optimizer.weightDecay' in a group
   Type type;
-  std::string help;                       ///< Markdown; its first sentence is the help of the command line
-  double low = 0, high = 0;               ///< of numbers, both allowed
-  std::vector<std::string> choices = {};  ///< of kChoice; of numbers, a word that stands for `wordValue`
-  double wordValue = 0;
+  std::string help;                         ///< Markdown; its first sentence is the help of the command line
+  double low = 0, high = 0;                 ///< of numbers, both allowed
+  std::vector<std::string> choices = {};    ///< of kChoice; of numbers, a word that may be given instead
   std::optional<Task> task = std::nullopt;  ///< the only one that has it
   std::optional<Condition> condition = std::nullopt;
   bool isRequired = false;  ///< in its group

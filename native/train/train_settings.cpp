@@ -12,8 +12,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-const char* nameOf(Task task) { return task == Task::kClassification ? "classification" : "segmentation"; }
-
 const char* nameOf(TrainOption::Type type) {
   switch (type) {
     case TrainOption::Type::kNumber: return "number";
@@ -86,26 +84,17 @@ TrainConfig trainConfigFromJson(const std::string& text, Task task, bool isPretr
   require(!given.contains("epochs") || !given.contains("iterations"), errors::kInvalidArgument,
           "options: give either epochs or iterations");
   if (given.contains("epochs")) config.iterations.reset();
-  for (const auto& [path, value] : given) {
-    const TrainOption& option = *findOption(path);
-    const bool isWord = option.type == TrainOption::Type::kWhole && value.is_string();
-    option.set(config, isWord ? Json(option.wordValue) : value);
-  }
+  for (const auto& [path, value] : given) findOption(path)->set(config, value);
   return config;
 }
 
 nlohmann::json trainSettings(const TrainConfig& config) {
   Json json{{"task", nameOf(config.task)}};
   for (const TrainOption& option : trainOptions()) {
-    const std::string group = option.group();
     if (!option.isRecorded || option.task.value_or(config.task) != config.task) continue;
-    if (group == "window" && !config.window) continue;
-    if (option.path == "epochs" && config.iterations) continue;
-    Json value = option.get(config);
-    if (value.is_null()) continue;
-    const bool isWord =
-        option.type == TrainOption::Type::kWhole && !option.choices.empty() && value == option.wordValue;
-    (group.empty() ? json : json[group])[option.name()] = isWord ? Json(option.choices.front()) : std::move(value);
+    const std::string group = option.group();
+    if (Json value = option.get(config); !value.is_null())
+      (group.empty() ? json : json[group])[option.name()] = std::move(value);
   }
   return json;
 }
@@ -128,12 +117,10 @@ void requireResumable(const TrainConfig& config, const nlohmann::json& settings,
     fail(errors::kResumeMismatch, path + " was written with settings that this version does not have: " + error.what());
   }
   for (const TrainOption& option : trainOptions()) {
-    if (option.mayChange || (option.group() == "window" && !(config.window && stored.window))) continue;
+    if (option.mayChange) continue;
     const Json theirs = option.get(stored), ours = option.get(config);
     if (theirs != ours) differs(option.path, theirs, ours);
   }
-  if (config.window.has_value() != stored.window.has_value())
-    differs("window", settings.value("window", Json()), trainSettings(config).value("window", Json()));
 }
 
 nlohmann::json describeTrainOptions() {

@@ -44,7 +44,6 @@ std::vector<std::string> outputNames(const Graph& graph) {
 
 }  // namespace
 
-/// The compiled programs of a training step: one for the whole batch, or those of its parts.
 /// What Dice, and equation (4), sum over a batch.
 struct Trainer::BatchSums {
   std::vector<float> intersections, sums;  ///< by side output
@@ -60,6 +59,7 @@ struct Trainer::BatchSums {
   }
 };
 
+/// The compiled programs of a training step: one for the whole batch, or those of its parts.
 struct Trainer::Step {
   struct Part {
     std::shared_ptr<Program> statistics;  ///< null where nothing is summed over the batch before gradients are
@@ -102,8 +102,7 @@ Trainer::Trainer(std::shared_ptr<Model> model, TrainConfig config, std::shared_p
       train_(std::move(train)),
       validation_(std::move(validation)) {
   require(config_.task == model_->task(), errors::kInvalidArgument, [&] {
-    return "network '" + model_->spec().network + "' is not made for task '" +
-           (config_.task == Task::kClassification ? "classification" : "segmentation") + "'";
+    return "network '" + model_->spec().network + "' is not made for task '" + nameOf(config_.task) + "'";
   });
   if (!config_.window) config_.window = model_->metadata().window;
   sides_ = sideOutputs(model_->spec(), config_.inputSize);

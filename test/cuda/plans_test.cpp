@@ -28,7 +28,7 @@ void addProblems(const Graph& graph, DType activation, const KernelOptions& opti
     return o;
   };
   for (const Node& node : graph.nodes()) {
-    if (!node.op->name().starts_with("conv2d")) continue;
+    if (!is<Conv2d>(*node.op) && !is<Conv2dInputGradient>(*node.op) && !is<Conv2dWeightGradient>(*node.op)) continue;
     std::vector<TensorType> types;
     std::vector<Operand> inputs;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
@@ -40,14 +40,11 @@ void addProblems(const Graph& graph, DType activation, const KernelOptions& opti
     }
     const TensorType result = node.op->infer(types)[0];
     std::optional<ConvolutionProblem> problem;
-    if (is<Conv2d>(*node.op))
-      problem = cuda::forwardProblem(static_cast<const Conv2d&>(*node.op), inputs, operand(result), options);
-    if (is<Conv2dInputGradient>(*node.op))
-      problem = cuda::inputGradientProblem(static_cast<const Conv2dInputGradient&>(*node.op), inputs, operand(result),
-                                           options);
-    if (is<Conv2dWeightGradient>(*node.op))
-      problem = cuda::weightGradientProblem(static_cast<const Conv2dWeightGradient&>(*node.op), inputs,
-                                            Operand::dense(result), options);
+    if (const auto* op = as<Conv2d>(*node.op)) problem = cuda::forwardProblem(*op, inputs, operand(result), options);
+    if (const auto* op = as<Conv2dInputGradient>(*node.op))
+      problem = cuda::inputGradientProblem(*op, inputs, operand(result), options);
+    if (const auto* op = as<Conv2dWeightGradient>(*node.op))
+      problem = cuda::weightGradientProblem(*op, inputs, Operand::dense(result), options);
     // Groups are no part of any network; what has no plan runs on our own kernels.
     const bool grouped = problem->weights.inputs != problem->x.channels;
     if (!grouped) problems.emplace(describe(*problem), *problem);

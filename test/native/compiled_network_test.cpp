@@ -8,6 +8,8 @@
 #include "native/test_files.h"
 #include "networks/registry.h"
 #include "nn/losses.h"
+#include "ops/batch_norm.h"
+#include "ops/conv2d.h"
 #include "ops/elementwise.h"
 
 /// Whole networks as the CPU backend runs them, after all passes, against PyTorch's results in test/fixtures.
@@ -71,8 +73,8 @@ std::map<std::string, double> forwardErrors(const Json& fixture, DType activatio
 }
 
 bool standsAlone(const Program::StepInfo& step) {
-  return step.op == "affine" || step.op == "batch_norm" ||
-         (step.op == "unary" && step.attributes.find("relu") != std::string::npos);
+  return step.op == Affine::kName || step.op == BatchNorm::kName ||
+         (step.op == Unary::kName && step.attributes.find("relu") != std::string::npos);
 }
 
 }  // namespace
@@ -109,7 +111,7 @@ TEST("a compiled bf16 program has bf16 convolutions only, no norm or ReLU of its
         moved += step.bytes;
         if (standsAlone(step))
           test::reportFailure(__FILE__, __LINE__, network.name + ": " + step.op + " in " + step.scope);
-        if (step.op != "conv2d") continue;
+        if (step.op != Conv2d::kName) continue;
         ++convolutions;
         if (step.inputs[0].dtype != DType::kBF16)
           test::reportFailure(__FILE__, __LINE__, network.name + ": a float32 convolution in " + step.scope);

@@ -150,8 +150,8 @@ TEST("autodiff builds no gradient that nobody asked for") {
   const Value x = input(graph, {1, 4, 4, 2}), w = input(graph, {3, 2, 3, 3}, "w");
   const Value loss = reduceSum(conv2d(x, w, std::nullopt, {.padding = 1}), Shape{});
   gradients(loss, std::span(&w, 1), add);
-  CHECK_EQUAL(nodesNamed(graph, "conv2d_weight_gradient"), size_t{1});
-  CHECK_EQUAL(nodesNamed(graph, "conv2d_input_gradient"), size_t{0});
+  CHECK_EQUAL(nodesNamed(graph, Conv2dWeightGradient::kName), size_t{1});
+  CHECK_EQUAL(nodesNamed(graph, Conv2dInputGradient::kName), size_t{0});
 }
 
 TEST("an op without a gradient rule says which it is") {

@@ -13,6 +13,7 @@
 #include "nn/activation_map.h"
 #include "nn/losses.h"
 #include "ops/elementwise.h"
+#include "ops/resize.h"
 
 using namespace jcs;
 
@@ -200,7 +201,7 @@ TEST("networks: the authors' joint network shrinks its sixth map to the coarser 
   const auto graph = inferenceGraph(specOf("jcs-joint", Variant::kAuthors), 1, 128, 128);
   bool shrinks = false;
   for (const Node& node : graph->nodes()) {
-    if (node.op->name() != "resize" || node.scope != "fpn.inners_b.4.conv") continue;
+    if (!is<Resize>(*node.op) || node.scope != "fpn.inners_b.4.conv") continue;
     const Shape& from = graph->values()[size_t(node.inputs[0])].type.shape;
     const Shape& to = graph->values()[size_t(node.outputs[0])].type.shape;
     CHECK(from[1] == 8 && to[1] == 4);  // 128/16 from the encoder, 128/32 from the classifier

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander'
-import { type TrainOption, type TrainSettings, trainOptions } from '../training/settings'
+import { type TrainSettings, trainOptions } from '../training/settings'
+import type { TrainOption } from '../training/train-option'
 import { number, wholeNumber } from './options'
 
 /** Given by `--out`. */
@@ -61,9 +62,9 @@ export function settingsOver(config: TrainSettings, flags: Readonly<Record<strin
     const value = flags[new Option(flagOf(path)).attributeName()]
     if (value === undefined) continue
     const [group = '', name] = path.split('.')
-    if (name === undefined)
-      settings[group] = settings[group] instanceof Object && value === true ? settings[group] : value
-    else settings[group] = { ...(settings[group] instanceof Object && settings[group]), [name]: value }
+    const inFile = settings[group] instanceof Object ? settings[group] : undefined
+    if (name !== undefined) settings[group] = { ...inFile, [name]: value }
+    else settings[group] = value === true && inFile ? inFile : value // `--augmentation` keeps what it consists of
   }
   // One replaces the other.
   if (flags.epochs !== undefined && flags.iterations === undefined) delete settings.iterations

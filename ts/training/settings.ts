@@ -1,4 +1,5 @@
 // Made by `npm run training-options` from the table of native/train/train_options.cpp: change that.
+import type { TrainOption } from './train-option'
 
 /** What turns gradients into steps. */
 export interface OptimizerOptions {
@@ -27,13 +28,13 @@ export interface ScheduleOptions {
   name?: 'constant' | 'step' | 'poly' | 'cosine' | undefined
   /** Before warm-up and decay. In [0, 100]. */
   learningRate?: number | undefined
-  /** Epochs between steps. Of `step`. In [1, 1e+9]. Default 30. */
+  /** Epochs between steps. Of `step`. In [1, 1e9]. Default 30. */
   stepEpochs?: number | undefined
   /** Factor of a step. Of `step`. In [0, 1]. Default 0.1. */
   gamma?: number | undefined
   /** Exponent of the decay. Of `poly`. In [0, 10]. Default 0.9. */
   power?: number | undefined
-  /** Iterations over which the learning rate rises linearly. In [0, 1e+9]. */
+  /** Iterations over which the learning rate rises linearly. In [0, 1e9]. */
   warmupIterations?: number | undefined
   /** Share of the learning rate that warm-up starts from. In [0, 1]. Default 0.1. */
   warmupFactor?: number | undefined
@@ -99,7 +100,7 @@ export interface MixupOptions {
 export interface DiceOptions {
   /** Segmentation: of the intersection. 1 in equation (6), 2 in the usual definition. In [1, 2]. */
   factor?: number | undefined
-  /** Segmentation: added to numerator and denominator. In [0, 1e+6]. Default 0.00001. */
+  /** Segmentation: added to numerator and denominator. In [0, 1e6]. Default 1e-5. */
   eps?: number | undefined
 }
 
@@ -107,9 +108,9 @@ export interface DiceOptions {
 export interface CheckpointOptions {
   /** Made when missing. One file in it, replaced atomically. */
   directory: string
-  /** Epochs between checkpoints. In [1, 1e+7]. Default 1. */
+  /** Epochs between checkpoints. In [1, 1e7]. Default 1. */
   every?: number | undefined
-  /** Iterations between checkpoints, instead of epochs. In [1, 1e+9]. */
+  /** Iterations between checkpoints, instead of epochs. In [1, 1e9]. */
   everyIterations?: number | undefined
 }
 
@@ -120,9 +121,9 @@ export interface TrainSettings {
    * it differs; `scratch`: tuned for short runs without ImageNet weights.
    */
   recipe?: 'paper' | 'authors' | 'scratch' | undefined
-  /** How often every sample is seen. In [1, 1e+7]. */
+  /** How often every sample is seen. In [1, 1e7]. */
   epochs?: number | undefined
-  /** Steps, instead of `epochs`. In [1, 1e+9]. */
+  /** Steps, instead of `epochs`. In [1, 1e9]. */
   iterations?: number | undefined
   /** Samples per step. In [1, 65536]. */
   batchSize?: number | undefined
@@ -148,7 +149,7 @@ export interface TrainSettings {
   mixup?: MixupOptions | undefined
   /** Classification: loss on activation maps, equation (4), of samples with masks. Default true. */
   activationLoss?: boolean | undefined
-  /** Classification: factor of that loss. In [0, 1e+6]. Default 1. */
+  /** Classification: factor of that loss. In [0, 1e6]. Default 1. */
   activationLossWeight?: number | undefined
   /** The Dice loss. */
   dice?: DiceOptions | undefined
@@ -166,23 +167,12 @@ export interface TrainSettings {
   seed?: number | undefined
   /** Threads that augment ahead of the step. Results do not depend on it. In [1, 256]. Default 2. */
   loaderThreads?: number | undefined
-  /** Epochs between validations. The last epoch always is one. In [1, 1e+7]. Default 1. */
+  /** Epochs between validations. The last epoch always is one. In [1, 1e7]. Default 1. */
   validateEvery?: number | undefined
   /** What an interrupted run goes on from. */
   checkpoint?: CheckpointOptions | undefined
   /** A checkpoint to continue from. All other settings as in its run. */
   resume?: string | undefined
-}
-
-export interface TrainOption {
-  /** `batchSize`, or `optimizer.weightDecay` in a group. */
-  path: string
-  type: 'number' | 'whole' | 'boolean' | 'choice' | 'text'
-  help: string
-  /** Of a `choice`; of numbers, words that may be given instead. */
-  choices?: readonly string[]
-  /** The only one that has it. */
-  task?: 'classification' | 'segmentation'
 }
 
 export const trainOptions: readonly TrainOption[] = [
