@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/alignment.h"
 #include "graph/op.h"
 
 namespace jcs {
@@ -19,9 +20,8 @@ namespace jcs {
 struct Operand {
   TensorType type;
   int64_t rowStride = 0;
-  int64_t alignment = kAlignment;  ///< bytes that its address is a multiple of
+  int64_t alignment = kMemoryAlignment;  ///< bytes that its address is a multiple of
 
-  static constexpr int64_t kAlignment = 64;  ///< of memory that is not part of another operand's
   static Operand dense(TensorType t) { return {t, t.shape.channels()}; }
   bool isDense() const { return rowStride == type.shape.channels(); }
 };

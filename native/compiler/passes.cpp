@@ -1,5 +1,6 @@
 #include "compiler/passes.h"
 
+#include "compiler/derivation.h"
 #include "compiler/rewrite.h"
 #include "ops/batch_norm.h"
 #include "ops/conv2d.h"
@@ -16,13 +17,20 @@ using Replacement = std::optional<std::vector<Value>>;
 
 template <typename T>
 const T* as(const Node* node) {
-  return node == nullptr ? nullptr : dynamic_cast<const T*>(node->op.get());
+  return node == nullptr ? nullptr : as<T>(*node->op);
 }
 
 std::vector<Value> mapped(const Rewriter& rewriter, const Node& node) {
   std::vector<Value> values;
-  for (int id : node.inputs) values.push_back(rewriter(id));
+  for (const ValueId id : node.inputs) values.push_back(rewriter(id));
   return values;
+}
+
+/// `fused` does what `producer` did, and more: profiles show it where the producer was built.
+std::vector<Value> extend(Rewriter& rewriter, const Node& producer, std::shared_ptr<const Op> fused,
+                          std::span<const Value> inputs) {
+  const NodeLabel label(rewriter.target(), producer.scope);
+  return rewriter.target().add(std::move(fused), inputs);
 }
 
 /// The node that made input `i` of `node`, if nothing else reads that value.
@@ -65,7 +73,7 @@ Replacement fuseActivation(Rewriter& rewriter, const Node& node) {
   const Node* producer = activation ? soleProducer(rewriter, node, 0) : nullptr;
   if (producer == nullptr) return std::nullopt;
   const auto fused = fusedWithActivation(producer, *activation);
-  return fused ? Replacement(rewriter.target().add(fused, mapped(rewriter, *producer))) : std::nullopt;
+  return fused ? Replacement(extend(rewriter, *producer, fused, mapped(rewriter, *producer))) : std::nullopt;
 }
 
 /// relu(concat(a, b)) becomes concat(relu(a), relu(b)): each ReLU can then join the kernel that makes its part.
@@ -107,7 +115,7 @@ Replacement dropFusedActivation(Rewriter& rewriter, const Node& node) {
 Replacement fuseResidual(Rewriter& rewriter, const Node& node) {
   const auto* sum = as<Binary>(&node);
   if (sum == nullptr || sum->kind != Binary::Kind::kAdd || node.inputs[0] == node.inputs[1]) return std::nullopt;
-  const auto shape = [&](int id) { return rewriter.source().values()[static_cast<size_t>(id)].type.shape; };
+  const auto shape = [&](ValueId id) { return rewriter.source().values()[id].type.shape; };
   if (shape(node.inputs[0]) != shape(node.inputs[1])) return std::nullopt;
   for (size_t side : {size_t{0}, size_t{1}}) {
     const Node* producer = soleProducer(rewriter, node, side);
@@ -118,7 +126,7 @@ Replacement fuseResidual(Rewriter& rewriter, const Node& node) {
     fused->activation = sum->activation;
     std::vector<Value> inputs = mapped(rewriter, *producer);
     inputs.push_back(rewriter(node.inputs[1 - side]));
-    return rewriter.target().add(fused, inputs);
+    return extend(rewriter, *producer, fused, inputs);
   }
   return std::nullopt;
 }
@@ -133,8 +141,7 @@ Replacement absorbBroadcast(Rewriter& rewriter, const Node& node) {
     const Node* producer = rewriter.producer(node.inputs[side]);
     const auto* broadcast = as<Broadcast>(producer);
     if (broadcast == nullptr || as<Broadcast>(rewriter.producer(node.inputs[1 - side])) != nullptr) continue;
-    if (rewriter.source().values()[static_cast<size_t>(node.inputs[1 - side])].type.shape != broadcast->target)
-      continue;
+    if (rewriter.source().values()[node.inputs[1 - side]].type.shape != broadcast->target) continue;
     Value small = rewriter(producer->inputs[0]);
     if (broadcast->scale != 1) small = multiply(small, broadcast->scale);
     const Value inputs[] = {rewriter(node.inputs[1 - side]), small};
@@ -148,17 +155,16 @@ Value vectorAlongOutputs(Value v) { return reshape(v, {v.shape()[0], 1, 1, 1}); 
 }  // namespace
 
 std::unique_ptr<Graph> foldBatchNorm(const Graph& graph) {
-  const std::vector<char> derived = findDerived(graph);
-  const auto isDerived = [&](int id) { return derived[static_cast<size_t>(id)] != 0; };
+  const PerValue<bool> derived = findDerived(graph);
   return Rewriter(graph).run([&](Rewriter& rewriter, const Node& node) -> Replacement {
     const auto* norm = as<Affine>(&node);
     if (norm == nullptr || norm->activation != Activation::kNone) return std::nullopt;
     const Node* producer = soleProducer(rewriter, node, 0);
     const auto* conv = as<Conv2d>(producer);
     if (conv == nullptr || conv->residual || conv->activation != Activation::kNone) return std::nullopt;
-    if (!isDerived(node.inputs[1]) || !isDerived(node.inputs[2]) || !isDerived(producer->inputs[1]))
-      return std::nullopt;
+    if (!derived[node.inputs[1]] || !derived[node.inputs[2]] || !derived[producer->inputs[1]]) return std::nullopt;
 
+    const NodeLabel label(rewriter.target(), producer->scope);
     const Value scale = rewriter(node.inputs[1]), shift = rewriter(node.inputs[2]);
     const Value weight = multiply(rewriter(producer->inputs[1]), vectorAlongOutputs(scale));
     const Value bias = conv->bias ? add(multiply(rewriter(producer->inputs[2]), scale), shift) : shift;

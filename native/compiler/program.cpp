@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <functional>
 
+#include "compiler/passes.h"
+#include "compiler/program_builder.h"
+#include "core/alignment.h"
+
 namespace jcs {
 
 namespace {
@@ -13,6 +17,40 @@ void throwIfCancelled(const std::atomic<bool>* cancelled) {
 }
 
 }  // namespace
+
+Program::Program(const Graph& graph, std::shared_ptr<Backend> backend, const CompileOptions& options,
+                 DerivedStore* shared)
+    : backend_(std::move(backend)) {
+  const auto optimized = optimize(graph, options.activation);
+  ProgramBuilder builder(*this, *optimized, *backend_, options.kernels);
+  builder.build();
+  allocate(shared);
+  for (const auto& [offset, tensor] : builder.constants())
+    backend_->upload(constants_.data() + offset, tensor->data(), tensor->bytes());
+}
+
+void Program::allocate(DerivedStore* shared) {
+  int64_t missing = 0;
+  for (Derived& derived : derived_) {
+    if (shared && derived.key) derived.entry = shared->find(*derived.key);
+    if (!derived.entry) missing += derived.bytes;
+  }
+  const int64_t needed = arenaBytes_ + constantBytes_ + missing, available = backend_->freeBytes();
+  require(needed <= available, errors::kOutOfMemory, [&] {
+    return "the program needs " + std::to_string(needed) + " bytes on '" + backend_->device().name + "', of which " +
+           std::to_string(available) + " are free; use a smaller batch, image or width";
+  });
+  constants_ = DeviceBuffer(backend_, std::max(constantBytes_, kMemoryAlignment));
+  if (missing == 0) return;
+  const auto memory = std::make_shared<DeviceBuffer>(backend_, missing);
+  std::byte* next = memory->data();
+  for (Derived& derived : derived_) {
+    if (derived.entry) continue;
+    derived.entry = std::make_shared<DerivedStore::Entry>(memory, next);
+    next += derived.bytes;
+    if (shared && derived.key) shared->add(*derived.key, derived.entry);
+  }
+}
 
 const TensorType& Program::inputType(const std::string& name) const {
   const auto found = inputs_.find(name);
@@ -27,18 +65,12 @@ const TensorType& Program::outputType(const std::string& name) const {
 }
 
 std::byte* Program::address(const Location& location) const {
-  switch (location.where) {
-    case Location::Where::kArena: return arena_ + location.offset;
-    case Location::Where::kConstants: return constants_.data() + location.offset;
-    case Location::Where::kDerived: return derived_[static_cast<size_t>(location.index)].entry->data + location.offset;
-    case Location::Where::kState: return stateMemory_[static_cast<size_t>(location.index)] + location.offset;
-  }
-  return nullptr;
+  return std::visit([&](auto memory) { return base(memory); }, location.memory) + location.offset;
 }
 
-void Program::pack(Step& step, size_t packing) {
-  const Packing& p = step.packings[packing];
-  step.kernel->pack(p.input, address(step.inputs[static_cast<size_t>(p.input)]), address(p.packed));
+void Program::pack(Step& step, const Packing& packing) {
+  const Location& input = step.inputs[static_cast<size_t>(packing.input)];
+  step.kernel->pack(packing.input, address(input), address(packing.packed));
 }
 
 void Program::execute(Step& step) {
@@ -52,50 +84,50 @@ void Program::execute(Step& step) {
 
 void Program::bindStates(StateStore& states) {
   stateMemory_.clear();
-  for (size_t i = 0; i < stateNames_.size(); ++i) {
-    StateStore::Entry& entry = states.at(stateNames_[i]);
-    invariant(entry.type == stateTypes_[i], "a state's type differs from the program's");
-    stateMemory_.push_back(entry.memory.data());
+  Table<StateIndex, uint64_t> versions;
+  for (const State& state : states_) {
+    StateStore::Entry& entry = states.at(state.name);
+    invariant(entry.type == state.type, "a state's type differs from the program's");
+    stateMemory_.add(entry.memory.data());
+    versions.add(state.isAssigned ? 0 : entry.version);
   }
-  std::vector<uint64_t> versions;
-  for (size_t i = 0; i < stateNames_.size(); ++i)
-    versions.push_back(stateIsAssigned_[i] ? 0 : states.at(stateNames_[i]).version);
   if (versions == derivedFrom_) return;
   derivedFrom_.clear();  // stays stale if refreshing throws
   refreshDerived(versions);
   derivedFrom_ = std::move(versions);
 }
 
-void Program::refreshDerived(const std::vector<uint64_t>& versions) {
+void Program::refreshDerived(const Table<StateIndex, uint64_t>& versions) {
   const auto sourceVersions = [&](const Derived& derived) {
     std::vector<uint64_t> found;
-    for (const int state : derived.sources) found.push_back(versions[static_cast<size_t>(state)]);
+    for (const StateIndex state : derived.sources) found.push_back(versions[state]);
     return found;
   };
-  std::vector<char> stale;  // another program may have made some, or all
+  Table<DerivedIndex, bool> isStale;  // another program may have made some, or all
   for (const Derived& derived : derived_) {
-    stale.push_back(derived.entry->madeFrom != sourceVersions(derived));
-    if (stale.back()) derived.entry->madeFrom.reset();
+    const bool stale = derived.entry->madeFrom != sourceVersions(derived);
+    isStale.add(stale);
+    if (stale) derived.entry->madeFrom.reset();
   }
-  if (std::ranges::none_of(stale, std::identity())) return;
-  const auto packAfter = [&](int index) {
-    for (const auto& [after, step, packing] : cachedPackings_)
-      if (after == index && stale[static_cast<size_t>(steps_[step].packings[packing].packed.index)])
-        pack(steps_[step], packing);
+  if (std::ranges::none_of(isStale, std::identity())) return;
+  const auto packStale = [&](const std::vector<DerivedPacking>& packings) {
+    for (const auto& [step, index] : packings) {
+      const Packing& packing = steps_[step].packings[index];
+      if (isStale[std::get<DerivedIndex>(packing.packed.memory)]) pack(steps_[step], packing);
+    }
   };
-  packAfter(-1);
-  for (size_t i = 0; i < prologue_.size(); ++i) {
-    Step& step = prologue_[i];
-    for (size_t p = 0; p < step.packings.size(); ++p) pack(step, p);
+  packStale(statePackings_);
+  for (auto& [step, packings] : derivedSteps_) {
+    for (const Packing& packing : step.packings) pack(step, packing);
     execute(step);
-    packAfter(static_cast<int>(i));
+    packStale(packings);
   }
   for (const Derived& derived : derived_) derived.entry->madeFrom = sourceVersions(derived);
 }
 
 void Program::runStep(Step& step) {
-  for (size_t p = 0; p < step.packings.size(); ++p)
-    if (step.packings[p].packed.where == Location::Where::kArena) pack(step, p);
+  for (const Packing& packing : step.packings)
+    if (std::holds_alternative<Arena>(packing.packed.memory)) pack(step, packing);
   execute(step);
 }
 
@@ -162,8 +194,8 @@ void Program::run(StateStore& states, std::byte* arena, const Bindings& bindings
   } else if (!replaySteps(cancelled)) {
     runSteps(cancelled);
   }
-  for (size_t i = 0; i < stateNames_.size(); ++i)
-    if (stateIsAssigned_[i]) ++states.at(stateNames_[i]).version;
+  for (const State& state : states_)
+    if (state.isAssigned) ++states.at(state.name).version;
   for (const auto& [name, memory] : bindings.outputs()) {
     const auto found = outputs_.find(name);
     require(found != outputs_.end(), errors::kInternal, [&] { return "output '" + name + "' does not exist"; });

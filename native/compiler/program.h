@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "backend/backend.h"
@@ -56,10 +57,12 @@ class Program {
  private:
   friend class ProgramBuilder;
 
+  enum class StateIndex : int {};
+  enum class DerivedIndex : int {};
+  struct Arena {};
+  struct Constants {};
   struct Location {
-    enum class Where { kArena, kConstants, kDerived, kState };
-    Where where = Where::kArena;
-    int index = -1;      ///< into derived_ or stateNames_
+    std::variant<Arena, Constants, DerivedIndex, StateIndex> memory;
     int64_t offset = 0;  ///< bytes
   };
   struct Packing {
@@ -73,18 +76,26 @@ class Program {
     int64_t scratchOffset = 0;
     bool changesState = false;
   };
-  /// A value computed from state alone, or its packed form.
+  /// A packing of a step of the run that is derived: it is made when its states have changed, and kept.
+  struct DerivedPacking {
+    size_t step, packing;
+  };
+  /// A step that computes derived values. Once `packings`, which read them, are made their memory may be used again.
+  struct DerivedStep {
+    Step step;
+    std::vector<DerivedPacking> packings;
+  };
+  /// The memory of a derived value, or of its packed form.
   struct Derived {
     std::optional<DerivedKey> key;  ///< none: shared with no other program
     int64_t bytes;
-    std::vector<int> sources;  ///< indices into stateNames_
+    std::vector<StateIndex> sources;
     std::shared_ptr<DerivedStore::Entry> entry;
   };
-  /// A packing that follows the state's version. Made right after the prologue's step that produced its source, whose
-  /// memory may then be used again; −1: the source is state itself.
-  struct CachedPacking {
-    int after;
-    size_t step, packing;
+  struct State {
+    std::string name;
+    TensorType type;
+    bool isAssigned;
   };
   struct Copy {
     Location to, from;
@@ -95,8 +106,12 @@ class Program {
     Location location;
   };
 
+  std::byte* base(Arena) const { return arena_; }
+  std::byte* base(Constants) const { return constants_.data(); }
+  std::byte* base(DerivedIndex index) const { return derived_[index].entry->data; }
+  std::byte* base(StateIndex index) const { return stateMemory_[index]; }
   std::byte* address(const Location& location) const;
-  void pack(Step& step, size_t packing);
+  void pack(Step& step, const Packing& packing);
   void execute(Step& step);
   void runStep(Step& step);
   void runSteps(const std::atomic<bool>* cancelled);
@@ -106,20 +121,19 @@ class Program {
   void copyResults();
   void allocate(DerivedStore* shared);
   void bindStates(StateStore& states);
-  void refreshDerived(const std::vector<uint64_t>& versions);
+  void refreshDerived(const Table<StateIndex, uint64_t>& versions);
 
   std::shared_ptr<Backend> backend_;
-  std::vector<Step> prologue_, steps_;
-  std::vector<CachedPacking> cachedPackings_;
+  std::vector<DerivedPacking> statePackings_;  ///< of states and constants as they are
+  std::vector<DerivedStep> derivedSteps_;
+  std::vector<Step> steps_;
   std::vector<StepInfo> infos_;
   std::vector<Copy> finalCopies_;
   std::map<std::string, Named> inputs_, outputs_;
-  std::vector<std::string> stateNames_;
-  std::vector<TensorType> stateTypes_;
-  std::vector<char> stateIsAssigned_;
+  Table<StateIndex, State> states_;
   int64_t arenaBytes_ = 0, constantBytes_ = 0, persistentBytes_ = 0, copiedBytes_ = 0;
   DeviceBuffer constants_;
-  std::vector<Derived> derived_;
+  Table<DerivedIndex, Derived> derived_;
   bool profiling_ = false;
 
   // Of the current run.
@@ -130,8 +144,8 @@ class Program {
     std::unique_ptr<Recording> recording;  ///< empty while the memory was seen once, or where nothing is recorded
     bool tried = false;
   } recorded_;
-  std::vector<std::byte*> stateMemory_;
-  std::vector<uint64_t> derivedFrom_;  ///< versions of the states for which derived values are up to date
+  Table<StateIndex, std::byte*> stateMemory_;
+  Table<StateIndex, uint64_t> derivedFrom_;  ///< versions of the states for which derived values are up to date
   std::vector<const std::byte*> argumentsIn_;
   std::vector<std::byte*> argumentsOut_;
 };

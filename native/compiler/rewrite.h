@@ -9,7 +9,7 @@
 namespace jcs {
 
 /// How many nodes, outputs and assignments read each value.
-std::vector<int> countUses(const Graph& graph);
+PerValue<int> countUses(const Graph& graph);
 
 /// Copies a graph node by node; a pass says what replaces the nodes that it knows.
 class Rewriter {
@@ -24,25 +24,21 @@ class Rewriter {
   const Graph& source() const { return from_; }
   Graph& target() { return *to_; }
   /// The replacement of a value of the source graph.
-  Value operator()(int sourceId) const { return map_[static_cast<size_t>(sourceId)]; }
-  int uses(int sourceId) const { return uses_[static_cast<size_t>(sourceId)]; }
+  Value operator()(ValueId id) const { return map_[id]; }
+  int uses(ValueId id) const { return uses_[id]; }
   /// The node that computes a source value, or null for inputs, states and constants.
-  const Node* producer(int sourceId) const;
+  const Node* producer(ValueId id) const;
 
  private:
   const Graph& from_;
   std::unique_ptr<Graph> to_ = std::make_unique<Graph>();
-  std::vector<Value> map_;
-  std::vector<int> uses_;
+  PerValue<Value> map_;
+  PerValue<int> uses_;
 };
 
 /// A copy without the nodes that no output and no assignment depends on. With `outputs`, only those are kept; without
 /// `assignments`, none is.
 std::unique_ptr<Graph> prune(const Graph& graph, const std::vector<std::string>* outputs = nullptr,
                              bool assignments = true);
-
-/// Whether each value depends on nothing but constants and states that the graph does not assign: such values are
-/// computed once, not at every run.
-std::vector<char> findDerived(const Graph& graph);
 
 }  // namespace jcs

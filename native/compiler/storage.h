@@ -7,10 +7,19 @@
 
 namespace jcs {
 
+/// Whose memory holds a value.
+enum class Region {
+  kArena,      ///< the caller's, for the time of a run
+  kConstants,  ///< the program's
+  kDerived,    ///< of what is derived, unless nothing but further derivation reads it: then the arena's
+  kState,      ///< the model's
+};
+Region regionOf(const Graph& graph, const PerValue<bool>& derived, ValueId root);
+
 /// Where a value's elements lie: `offset` elements into the memory of `root` (a value that owns memory), rows
 /// `rowStride` elements apart.
 struct Placement {
-  int root = -1;
+  ValueId root{};
   int64_t offset = 0;
   int64_t rowStride = 0;
 };
@@ -21,23 +30,28 @@ struct Placement {
 /// - a reshape of a dense value is that value.
 /// Whatever is left is copied by a step of its own; `copiedBytes` says how much that is per run.
 struct StoragePlan {
-  std::vector<Placement> placements;  ///< by value id
-  std::vector<char> isView;           ///< by node id: slice or reshape that needs no step
-  /// by node id, concat only: which inputs are already in place
-  std::vector<std::vector<char>> inPlace;
+  PerValue<Placement> placements;
+  PerNode<bool> isView;                  ///< a slice or reshape that needs no step
+  PerNode<std::vector<bool>> isInPlace;  ///< of a concat: which inputs are in place already
   int64_t copiedBytes = 0;
 };
 StoragePlan planStorage(const Graph& graph, const Backend& backend);
 
+/// The times at which memory is in use, first and last included.
+struct Lifetime {
+  int first, last;
+  bool isEmpty() const { return last < first; }
+};
+
 /// Offsets of buffers in one arena such that buffers alive at the same time do not overlap.
-struct BufferLifetime {
+struct ArenaBuffer {
   int64_t bytes;
-  int first, last;  ///< steps, both included
+  Lifetime lifetime;
 };
 struct ArenaPlan {
   std::vector<int64_t> offsets;
   int64_t bytes = 0;
 };
-ArenaPlan planArena(const std::vector<BufferLifetime>& buffers);
+ArenaPlan planArena(const std::vector<ArenaBuffer>& buffers);
 
 }  // namespace jcs

@@ -4,11 +4,11 @@
 #include <cstring>
 #include <string>
 
+#include "core/alignment.h"
+
 namespace jcs {
 
 namespace {
-
-constexpr size_t kAlignment = 64;
 
 double load(const Tensor& tensor, size_t i) {
   switch (tensor.dtype()) {
@@ -34,8 +34,8 @@ void permute(const Tensor& from, Tensor& to, int64_t n, int64_t outer, int64_t i
 
 HostBuffer::HostBuffer(int64_t bytes) : bytes_(bytes) {
   require(bytes >= 0, errors::kInternal, "a buffer of negative size was asked for");
-  const size_t rounded = (static_cast<size_t>(std::max<int64_t>(bytes, 1)) + kAlignment - 1) / kAlignment * kAlignment;
-  data_.reset(static_cast<std::byte*>(std::aligned_alloc(kAlignment, rounded)));
+  const auto rounded = static_cast<size_t>(alignedUp(std::max<int64_t>(bytes, 1)));
+  data_.reset(static_cast<std::byte*>(std::aligned_alloc(kMemoryAlignment, rounded)));
   require(data_ != nullptr, errors::kOutOfMemory, [&] {
     return "the system refused " + std::to_string(bytes) + " bytes; use a smaller batch or image, or free memory";
   });

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/alignment.h"
 #include "ops/image_records.h"
 
 namespace jcs {
@@ -83,9 +84,7 @@ struct Normalization {
 
 /// Samples begin at multiples of this in the bytes of a batch, so that values of every format are aligned.
 inline constexpr int64_t kSampleAlignment = 16;
-inline int64_t alignedSample(int64_t bytes) {
-  return (bytes + kSampleAlignment - 1) / kSampleAlignment * kSampleAlignment;
-}
+inline int64_t alignedSample(int64_t bytes) { return roundUp(bytes, kSampleAlignment); }
 
 /// The record of a slice whose bytes begin at `offset`, resized whole to height × width. `window`: of signed values
 /// that bring none of their own.

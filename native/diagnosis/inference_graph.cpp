@@ -9,7 +9,7 @@ namespace jcs {
 namespace {
 
 Value addImages(Graph& graph, const ModelMetadata& metadata, int64_t n, const SourceCapacity& capacity) {
-  graph.scope = "source";
+  const NodeLabel label(graph, "source");
   const Value bytes = graph.input(kSourceBytesInput, {capacity.bytes});
   const Value sources = graph.input(kSourcesInput, {n});
   return normalize(pixelsToImages(bytes, sources, metadata.inputSize, metadata.inputSize), metadata.mean,
@@ -30,7 +30,7 @@ std::unique_ptr<Graph> segmentationGraph(const ModelMetadata& metadata, int64_t 
   auto graph = std::make_unique<Graph>();
   const Value image = addImages(*graph, metadata, n, capacity);
   const SegmenterOutputs network = buildSegmenter(Scope(*graph), image, metadata.spec);
-  graph->scope = "mask";
+  const NodeLabel label(*graph, "mask");
   const Value targets = graph->input(kTargetsInput, {n});
   const auto results = mapsToSources(sigmoid(network.sideLogits[0]), targets, capacity.pixels, withProbabilities);
   graph->output(kMasksOutput, results[0]);

@@ -27,14 +27,11 @@ void Op::shapeError(std::span<const TensorType> inputs, const std::string& rule)
   fail(errors::kShapeMismatch, text + ")" + (set.empty() ? "" : " with " + set) + ": " + rule);
 }
 
-Value Graph::append(ValueInfo info) {
-  values_.push_back(std::move(info));
-  return {this, static_cast<int>(values_.size()) - 1};
-}
+Value Graph::append(ValueInfo info) { return {this, values_.add(std::move(info))}; }
 
 Value Graph::input(const std::string& name, TensorType type) {
   invariant(!inputs_.contains(name), "two graph inputs share a name");
-  const Value value = append({ValueInfo::Kind::kInput, std::move(type), name, -1, {}, nullptr});
+  const Value value = append({ValueInfo::Kind::kInput, std::move(type), name, kNoNode, {}, nullptr});
   inputs_[name] = value.id;
   return value;
 }
@@ -46,22 +43,23 @@ Value Graph::state(const std::string& name, TensorType type, StateInfo info) {
     });
     return *found;
   }
-  const Value value = append({ValueInfo::Kind::kState, std::move(type), name, -1, info, nullptr});
+  const Value value = append({ValueInfo::Kind::kState, std::move(type), name, kNoNode, info, nullptr});
   states_[name] = value.id;
   return value;
 }
 
 Value Graph::constant(Tensor tensor) {
   TensorType type = tensor.type();
-  return append(
-      {ValueInfo::Kind::kConstant, std::move(type), "", -1, {}, std::make_shared<const Tensor>(std::move(tensor))});
+  auto shared = std::make_shared<const Tensor>(std::move(tensor));
+  return append({ValueInfo::Kind::kConstant, std::move(type), "", kNoNode, {}, std::move(shared)});
 }
 
 Value Graph::scalar(float value) { return constant(Tensor::fromFloats({}, std::span(&value, 1))); }
 
 std::vector<Value> Graph::add(std::shared_ptr<const Op> op, std::span<const Value> inputs) {
   std::vector<TensorType> types;
-  Node node{op, {}, {}, scope};
+  const NodeId id{static_cast<int>(nodes_.size())};
+  Node node{op, {}, {}, label_};
   for (const Value& input : inputs) {
     invariant(input.graph == this, "a node takes a value of another graph");
     types.push_back(input.type());
@@ -70,15 +68,14 @@ std::vector<Value> Graph::add(std::shared_ptr<const Op> op, std::span<const Valu
   std::vector<Value> results;
   try {
     for (TensorType& type : op->infer(types)) {
-      results.push_back(
-          append({ValueInfo::Kind::kComputed, std::move(type), "", static_cast<int>(nodes_.size()), {}, nullptr}));
+      results.push_back(append({ValueInfo::Kind::kComputed, std::move(type), "", id, {}, nullptr}));
       node.outputs.push_back(results.back().id);
     }
   } catch (const Error& error) {
-    if (scope.empty()) throw;
-    throw Error(error.code(), "in " + scope + ": " + error.what());
+    if (label_.empty()) throw;
+    throw Error(error.code(), "in " + label_ + ": " + error.what());
   }
-  nodes_.push_back(std::move(node));
+  nodes_.add(std::move(node));
   return results;
 }
 
@@ -93,7 +90,7 @@ void Graph::assign(Value state, Value value) {
     return "state '" + info(state).name + "' of shape " + state.shape().toString() + " cannot take a value of shape " +
            value.shape().toString();
   });
-  assignments_.emplace_back(state.id, value.id);
+  assignments_.push_back({state.id, value.id});
 }
 
 std::optional<Value> Graph::findState(const std::string& name) {
@@ -107,16 +104,16 @@ std::optional<Value> Graph::findInput(const std::string& name) {
 }
 
 std::string Graph::toString() const {
-  const auto describe = [&](int id) {
-    const ValueInfo& value = values_[static_cast<size_t>(id)];
-    return "%" + std::to_string(id) + (value.name.empty() ? "" : "'" + value.name + "'") + ":" +
+  const auto describe = [&](ValueId id) {
+    const ValueInfo& value = values_[id];
+    return "%" + std::to_string(static_cast<int>(id)) + (value.name.empty() ? "" : "'" + value.name + "'") + ":" +
            nameOf(value.type.dtype) + value.type.shape.toString();
   };
   std::string text;
   for (const Node& node : nodes_) {
-    for (int id : node.outputs) text += describe(id) + " ";
+    for (const ValueId id : node.outputs) text += describe(id) + " ";
     text += "= " + std::string(node.op->name()) + "{" + node.op->attributes() + "}(";
-    for (int id : node.inputs) text += describe(id) + " ";
+    for (const ValueId id : node.inputs) text += describe(id) + " ";
     text += ")  # " + node.scope + "\n";
   }
   for (const auto& [name, id] : outputs_) text += "output " + name + " = " + describe(id) + "\n";

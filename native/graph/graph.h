@@ -1,8 +1,8 @@
 #pragma once
 
-#include <deque>
 #include <map>
 #include <optional>
+#include <utility>
 
 #include "graph/initializer.h"
 #include "graph/op.h"
@@ -18,17 +18,16 @@ struct StateInfo {
 
 struct Node {
   std::shared_ptr<const Op> op;
-  std::vector<int> inputs;   ///< value ids
-  std::vector<int> outputs;  ///< value ids
-  std::string scope;         ///< where in the network it was built; for errors, profiles and drawings
+  std::vector<ValueId> inputs, outputs;
+  std::string scope;  ///< where in the network it was built; for errors, profiles and drawings
 };
 
 struct ValueInfo {
   enum class Kind { kInput, kState, kConstant, kComputed };
   Kind kind;
   TensorType type;
-  std::string name;   ///< of inputs and states; unique within its kind
-  int producer = -1;  ///< node id, when computed
+  std::string name;           ///< of inputs and states; unique within its kind
+  NodeId producer = kNoNode;  ///< when computed
   StateInfo state;
   std::shared_ptr<const Tensor> constant;
 };
@@ -37,6 +36,13 @@ struct ValueInfo {
 /// batch and image size, which costs well under a millisecond per hundred layers.
 class Graph {
  public:
+  using Nodes = Table<NodeId, Node>;
+  using Values = Table<ValueId, ValueInfo, std::deque<ValueInfo>>;  // references stay valid while the graph grows
+  struct Assignment {
+    ValueId state, value;
+    bool operator==(const Assignment&) const = default;
+  };
+
   Graph() = default;
   Graph(const Graph&) = delete;  // values point at their graph
   Graph& operator=(const Graph&) = delete;
@@ -64,27 +70,40 @@ class Graph {
   /// At the end of a run, after every reader, `state` takes the value of `value`.
   void assign(Value state, Value value);
 
-  const std::vector<Node>& nodes() const { return nodes_; }
-  const std::deque<ValueInfo>& values() const { return values_; }
-  const ValueInfo& info(Value value) const { return values_[static_cast<size_t>(value.id)]; }
-  const std::map<std::string, int>& outputs() const { return outputs_; }
-  const std::vector<std::pair<int, int>>& assignments() const { return assignments_; }
-  Value value(int id) { return {this, id}; }
+  const Nodes& nodes() const { return nodes_; }
+  const Values& values() const { return values_; }
+  const ValueInfo& info(Value value) const { return values_[value.id]; }
+  const std::map<std::string, ValueId>& outputs() const { return outputs_; }
+  const std::vector<Assignment>& assignments() const { return assignments_; }
+  Value value(ValueId id) { return {this, id}; }
   std::optional<Value> findState(const std::string& name);
   std::optional<Value> findInput(const std::string& name);
-
-  /// Label of the nodes added from now on; set by Scope.
-  std::string scope;
 
   std::string toString() const;
 
  private:
+  friend class NodeLabel;
+
   Value append(ValueInfo info);
 
-  std::vector<Node> nodes_;
-  std::deque<ValueInfo> values_;  // a deque: references stay valid while the graph grows
-  std::map<std::string, int> inputs_, states_, outputs_;
-  std::vector<std::pair<int, int>> assignments_;
+  Nodes nodes_;
+  Values values_;
+  std::map<std::string, ValueId> inputs_, states_, outputs_;
+  std::vector<Assignment> assignments_;
+  std::string label_;  ///< of the nodes that are added; NodeLabel sets it
+};
+
+/// The `scope` of all nodes that are added while it lives. Where it ends, the one around it holds again.
+class NodeLabel {
+ public:
+  NodeLabel(Graph& graph, std::string label) : graph_(graph), outer_(std::exchange(graph.label_, std::move(label))) {}
+  ~NodeLabel() { graph_.label_ = std::move(outer_); }
+  NodeLabel(const NodeLabel&) = delete;
+  NodeLabel& operator=(const NodeLabel&) = delete;
+
+ private:
+  Graph& graph_;
+  std::string outer_;
 };
 
 /// For the op files: adds `op` and returns its only output.

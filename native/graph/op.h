@@ -8,6 +8,7 @@
 
 #include "core/tensor.h"
 #include "graph/attributes.h"
+#include "graph/table.h"
 
 namespace jcs {
 
@@ -16,7 +17,7 @@ class Graph;
 /// A symbolic tensor: a handle into the graph that it belongs to. Cheap to copy; invalid when default constructed.
 struct Value {
   Graph* graph = nullptr;
-  int id = -1;
+  ValueId id{-1};
 
   explicit operator bool() const { return graph != nullptr; }
   const TensorType& type() const;

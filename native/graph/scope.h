@@ -21,8 +21,8 @@ class Scope {
   Value parameter(const std::string& name, Shape shape, Initializer initializer, bool trainable = true) const {
     return graph_->state((*this / name).path(), {DType::kF32, std::move(shape)}, {initializer, trainable});
   }
-  /// Makes this scope the label of the nodes that follow.
-  void enter() const { graph_->scope = path_; }
+  /// Labels the nodes that are added while it lives.
+  [[nodiscard]] NodeLabel label() const { return NodeLabel(*graph_, path_); }
 
  private:
   Graph* graph_;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <set>
 
 #include "io/onnx_exporter.h"
@@ -18,30 +19,30 @@ Extents channelsFirst(const Shape& s) { return {s[0], s[3], s[1], s[2]}; }
 }  // namespace
 
 void OnnxExporter::markData() {
-  data_.resize(graph_.values().size());
-  for (size_t id = 0; id < data_.size(); ++id) data_[id] = graph_.values()[id].kind == ValueInfo::Kind::kInput;
+  isData_ = PerValue<bool>(graph_.values().size());
+  for (const ValueId id : isData_.ids()) isData_[id] = info(id).kind == ValueInfo::Kind::kInput;
   for (const Node& node : graph_.nodes())
-    for (const int input : node.inputs)
+    for (const ValueId input : node.inputs)
       if (isData(input))
-        for (const int output : node.outputs) data_[static_cast<size_t>(output)] = true;
+        for (const ValueId output : node.outputs) isData_[output] = true;
 }
 
 /// The node that makes scale and shift of an Affine from stored statistics, if there is one: together they are ONNX's
 /// BatchNormalization.
 const Node* OnnxExporter::storedStatistics(const Node& affine) const {
-  const int producer = info(affine.inputs[1]).producer;
-  if (producer < 0) return nullptr;
-  const Node& node = graph_.nodes()[static_cast<size_t>(producer)];
+  const NodeId producer = info(affine.inputs[1]).producer;
+  if (producer == kNoNode) return nullptr;
+  const Node& node = graph_.nodes()[producer];
   const bool both =
       is<BatchNormScaleShift>(*node.op) && node.outputs[0] == affine.inputs[1] && node.outputs[1] == affine.inputs[2];
   return both && isData(affine.inputs[0]) && shape(affine.inputs[0]).rank() == 4 ? &node : nullptr;
 }
 
 /// What the ONNX form of a node reads.
-std::vector<int> OnnxExporter::operands(const Node& node) const {
+std::vector<ValueId> OnnxExporter::operands(const Node& node) const {
   if (is<Affine>(*node.op)) {
     if (const Node* statistics = storedStatistics(node)) {
-      std::vector<int> ids{node.inputs[0]};
+      std::vector<ValueId> ids{node.inputs[0]};
       ids.insert(ids.end(), statistics->inputs.begin(), statistics->inputs.end());
       return ids;
     }
@@ -49,20 +50,21 @@ std::vector<int> OnnxExporter::operands(const Node& node) const {
   return node.inputs;
 }
 
-std::vector<char> OnnxExporter::neededNodes() const {
-  std::vector<char> nodes(graph_.nodes().size()), values(graph_.values().size());
-  for (const auto& [name, id] : graph_.outputs()) values[static_cast<size_t>(id)] = true;
-  for (size_t i = nodes.size(); i-- > 0;) {
-    const Node& node = graph_.nodes()[i];
-    for (const int output : node.outputs) nodes[i] |= values[static_cast<size_t>(output)];
-    if (!nodes[i]) continue;
-    for (const int input : operands(node)) values[static_cast<size_t>(input)] = true;
+PerNode<bool> OnnxExporter::neededNodes() const {
+  PerNode<bool> nodes(graph_.nodes().size());
+  PerValue<bool> values(graph_.values().size());
+  for (const auto& [name, id] : graph_.outputs()) values[id] = true;
+  for (const NodeId id : nodes.ids() | std::views::reverse) {
+    const Node& node = graph_.nodes()[id];
+    nodes[id] = std::ranges::any_of(node.outputs, [&](ValueId output) { return values[output]; });
+    if (!nodes[id]) continue;
+    for (const ValueId input : operands(node)) values[input] = true;
   }
   return nodes;
 }
 
 /// The ONNX name of a value; states and constants become initialisers when they are first read.
-std::string OnnxExporter::name(int id) {
+std::string OnnxExporter::name(ValueId id) {
   std::string& found = names_[id];
   if (found.empty()) {
     const ValueInfo& value = info(id);
@@ -84,7 +86,7 @@ std::string OnnxExporter::name(int id) {
 
 /// A value as it must look to be combined, element by element, with value `result`: the broadcasting rules of ONNX
 /// align the last axes, which are no longer the channels.
-std::string OnnxExporter::operandOf(int id, int result) {
+std::string OnnxExporter::operandOf(ValueId id, ValueId result) {
   const Shape& s = shape(id);
   if (!hasChannelsFirst(result) || s.rank() == 0 || hasChannelsFirst(id)) return name(id);
   Shape four{1, 1, 1, 1};
@@ -110,7 +112,7 @@ std::string OnnxExporter::reshaped(std::string value, const Shape& from, const S
   return data && to.rank() == 4 && !direct ? onnx("Transpose", {value}, {{"perm", kToChannelsFirst}}) : value;
 }
 
-void OnnxExporter::requireWholeBatch(int id, bool whole, const Node& node) const {
+void OnnxExporter::requireWholeBatch(ValueId id, bool whole, const Node& node) const {
   require(!options_.dynamicBatch || !isData(id) || whole, errors::kUnsupportedFormat, [&] {
     return "op '" + std::string(node.op->name()) + "' cuts the batch, which is to stay open; export with a fixed batch";
   });
@@ -123,19 +125,19 @@ OnnxModel OnnxExporter::run() {
     if (options_.dynamicBatch && !extents.empty() && extents[0] == batch_) extents[0] = -1;
     return extents;
   };
-  for (size_t id = 0; id < data_.size(); ++id) {
-    const ValueInfo& value = graph_.values()[id];
+  for (const ValueId id : graph_.values().ids()) {
+    const ValueInfo& value = info(id);
     if (value.kind != ValueInfo::Kind::kInput) continue;
     batch_ = value.type.shape.rank() > 0 ? value.type.shape[0] : 1;
     require(!options_.dynamicBatch || batch_ > 1, errors::kInvalidArgument,
             "an ONNX export with an open batch needs a graph built for a batch of at least 2");
     model_.input(value.name, exposed(value.type.shape));
-    names_[static_cast<int>(id)] = value.name;
+    names_[id] = value.name;
   }
-  const std::vector<char> needed = neededNodes();
-  for (size_t i = 0; i < needed.size(); ++i)
-    if (needed[i]) convert(graph_.nodes()[i]);
-  std::set<int> taken;
+  const PerNode<bool> needed = neededNodes();
+  for (const NodeId id : needed.ids())
+    if (needed[id]) convert(graph_.nodes()[id]);
+  std::set<ValueId> taken;
   for (const auto& [output, id] : graph_.outputs()) {
     invariant(isData(id), "an output does not depend on the input");
     // A value has one name, and an input's is given.

@@ -25,17 +25,17 @@ class OnnxExporter {
   OnnxModel run();
 
  private:
-  const ValueInfo& info(int id) const { return graph_.values()[static_cast<size_t>(id)]; }
-  const Shape& shape(int id) const { return info(id).type.shape; }
-  bool isData(int id) const { return data_[static_cast<size_t>(id)]; }
-  bool hasChannelsFirst(int id) const { return isData(id) && shape(id).rank() == 4; }
+  const ValueInfo& info(ValueId id) const { return graph_.values()[id]; }
+  const Shape& shape(ValueId id) const { return info(id).type.shape; }
+  bool isData(ValueId id) const { return isData_[id]; }
+  bool hasChannelsFirst(ValueId id) const { return isData(id) && shape(id).rank() == 4; }
 
   void markData();
-  std::vector<char> neededNodes() const;
-  std::vector<int> operands(const Node& node) const;
+  PerNode<bool> neededNodes() const;
+  std::vector<ValueId> operands(const Node& node) const;
   const Node* storedStatistics(const Node& affine) const;
 
-  std::string name(int id);
+  std::string name(ValueId id);
   /// Adds an ONNX node with one output.
   std::string onnx(const std::string& type, std::vector<std::string> inputs, OnnxAttributes attributes = {}) {
     return model_.node(type, label_, std::move(inputs), std::move(attributes))[0];
@@ -44,14 +44,14 @@ class OnnxExporter {
     if (activation == Activation::kNone) return value;
     return onnx(activation == Activation::kRelu ? "Relu" : "Sigmoid", {value});
   }
-  int64_t axisOf(int id, int axis) const {
+  int64_t axisOf(ValueId id, int axis) const {
     static constexpr int64_t kPlace[] = {0, 2, 3, 1};
     return hasChannelsFirst(id) ? kPlace[axis] : axis;
   }
-  int64_t channelAxis(int id) const { return axisOf(id, shape(id).rank() - 1); }
-  std::string operandOf(int id, int result);
+  int64_t channelAxis(ValueId id) const { return axisOf(id, shape(id).rank() - 1); }
+  std::string operandOf(ValueId id, ValueId result);
   std::string reshaped(std::string value, const Shape& from, const Shape& to, bool data);
-  void requireWholeBatch(int id, bool whole, const Node& node) const;
+  void requireWholeBatch(ValueId id, bool whole, const Node& node) const;
 
   // One function an op, in onnx_ops.cpp.
   void convert(const Node& node);
@@ -75,10 +75,10 @@ class OnnxExporter {
   const ParameterSource& parameters_;
   const OnnxOptions& options_;
   OnnxModel model_;
-  std::vector<char> data_;            ///< by value id: depends on an input
-  std::map<int, std::string> names_;  ///< by value id: its name in the model
-  std::string label_;                 ///< scope of the node being converted
-  int64_t batch_ = 1;                 ///< samples that the graph was built for
+  PerValue<bool> isData_;                 ///< depends on an input
+  std::map<ValueId, std::string> names_;  ///< in the model
+  std::string label_;                     ///< scope of the node being converted
+  int64_t batch_ = 1;                     ///< samples that the graph was built for
 };
 
 }  // namespace jcs

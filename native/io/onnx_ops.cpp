@@ -67,7 +67,7 @@ std::string OnnxExporter::unary(const Node& node) {
 std::string OnnxExporter::binary(const Node& node) {
   const auto& op = static_cast<const Binary&>(*node.op);
   static constexpr const char* kTypes[] = {"Add", "Sub", "Mul", "Div"};
-  const int result = node.outputs[0];
+  const ValueId result = node.outputs[0];
   return activated(onnx(kTypes[static_cast<size_t>(op.kind)],
                         {operandOf(node.inputs[0], result), operandOf(node.inputs[1], result)}),
                    op.activation);
@@ -77,11 +77,11 @@ std::string OnnxExporter::affine(const Node& node) {
   const Activation activation = static_cast<const Affine&>(*node.op).activation;
   if (const Node* statistics = storedStatistics(node)) {
     std::vector<std::string> inputs;
-    for (const int id : operands(node)) inputs.push_back(name(id));
+    for (const ValueId id : operands(node)) inputs.push_back(name(id));
     const float epsilon = static_cast<const BatchNormScaleShift&>(*statistics->op).epsilon;
     return activated(onnx("BatchNormalization", inputs, {{"epsilon", epsilon}}), activation);
   }
-  const int result = node.outputs[0];
+  const ValueId result = node.outputs[0];
   const std::string scaled = onnx("Mul", {name(node.inputs[0]), operandOf(node.inputs[1], result)});
   return activated(onnx("Add", {scaled, operandOf(node.inputs[2], result)}), activation);
 }
@@ -98,14 +98,14 @@ std::vector<std::string> OnnxExporter::scaleShift(const Node& node) {
 std::string OnnxExporter::product(const Node& node) {
   const auto& op = static_cast<const Matmul&>(*node.op);
   std::vector<std::string> inputs;
-  for (const int id : node.inputs) inputs.push_back(name(id));
+  for (const ValueId id : node.inputs) inputs.push_back(name(id));
   return activated(onnx("Gemm", inputs, {{"transA", int64_t{op.transposeA}}, {"transB", int64_t{op.transposeB}}}),
                    op.activation);
 }
 
 std::string OnnxExporter::reduction(const Node& node) {
   const auto& op = static_cast<const Reduce&>(*node.op);
-  const int input = node.inputs[0];
+  const ValueId input = node.inputs[0];
   const Shape& x = shape(input);
   const int lead = x.rank() - op.target.rank();
   Extents axes;
@@ -152,7 +152,7 @@ std::string OnnxExporter::interpolation(const Node& node) {
 
 std::string OnnxExporter::concatenation(const Node& node) {
   std::vector<std::string> inputs;
-  for (const int id : node.inputs) inputs.push_back(operandOf(id, node.outputs[0]));
+  for (const ValueId id : node.inputs) inputs.push_back(operandOf(id, node.outputs[0]));
   return onnx("Concat", inputs, {{"axis", channelAxis(node.outputs[0])}});
 }
 
@@ -164,7 +164,7 @@ std::vector<std::string> OnnxExporter::parts(const Node& node) {
 
 std::string OnnxExporter::box(const Node& node) {
   const auto& op = static_cast<const Slice&>(*node.op);
-  const int input = node.inputs[0];
+  const ValueId input = node.inputs[0];
   Extents starts, ends, axes;
   for (int axis = 0; axis < shape(input).rank(); ++axis) {
     const bool whole = op.extent[axis] == shape(input)[axis];
@@ -180,7 +180,7 @@ std::string OnnxExporter::box(const Node& node) {
 
 std::string OnnxExporter::padding(const Node& node) {
   const auto& op = static_cast<const Pad&>(*node.op);
-  const int input = node.inputs[0];
+  const ValueId input = node.inputs[0];
   Extents before, after, axes;
   for (int axis = 0; axis < shape(input).rank(); ++axis) {
     const int64_t rest = op.extent[axis] - op.begin[axis] - shape(input)[axis];

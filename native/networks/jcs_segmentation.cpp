@@ -6,6 +6,7 @@
 namespace jcs {
 
 std::vector<Value> jcsEncoder(const Scope& scope, Value image, const NetworkSpec& spec, const BuildOptions& options) {
+  const NodeLabel label = scope.label();
   std::vector<Value> maps = vgg16(scope / "vgg16", image, spec, options);
   if (spec.efm) maps[4] = groupedAtrousModule(scope / "gpd", maps[4], {1, 3, 6, 9});
   Value deepest = halve(maps[4]);
@@ -17,6 +18,7 @@ std::vector<Value> jcsEncoder(const Scope& scope, Value image, const NetworkSpec
 SegmenterOutputs jcsDecoder(const Scope& scope, const std::vector<Value>& encoded, Value image,
                             const NetworkSpec& spec) {
   const Scope fpn = scope / "fpn";
+  const NodeLabel label = fpn.label();
   Value x = encoded[5];
   if (spec.variant == Variant::kAuthors) {
     const int64_t channels = x.shape().channels();

@@ -96,7 +96,7 @@ void addInferenceOutputs(Graph& graph, Value image, const NetworkSpec& spec, boo
     require(!withActivationMap, errors::kInvalidArgument,
             [&] { return "activation maps come from classifiers, and '" + spec.network + "' is a segmenter"; });
     const SegmenterOutputs outputs = buildSegmenter(root, image, spec);
-    root.enter();
+    const NodeLabel label = root.label();
     for (size_t side = 0; side < outputs.sideLogits.size(); ++side)
       graph.output("side" + std::to_string(side + 1), sigmoid(outputs.sideLogits[side]));
   }

@@ -35,6 +35,7 @@ struct Builder {
 
   /// Two 3×3 more than ResNet's single 7×7.
   Value stem(const Scope& scope, Value image) const {
+    const NodeLabel label = scope.label();
     const int64_t narrow = scaledChannels(32, width);
     Value x = conv(scope / "conv1" / 0, image, narrow, 3, 2);
     x = relu(batchNorm(scope / "conv1" / 1, x, norm));
@@ -47,6 +48,7 @@ struct Builder {
   /// Bottleneck whose 3×3 works on four splits in turn. Later blocks of a stage add the previous split's output and
   /// pass the fourth through; a stage's first block convolves its splits independently and average-pools the fourth.
   Value block(const Scope& scope, Value x, int64_t planes, int64_t stride, int64_t dilation, bool first) const {
+    const NodeLabel label = scope.label();
     const int64_t splitWidth = planes * 26 / 64, outputs = planes * kExpansion;
     Value y = conv(scope / "conv1", x, splitWidth * kSplits, 1);
     y = relu(batchNorm(scope / "bn1", y, norm));
@@ -57,19 +59,17 @@ struct Builder {
       part = conv(scope / "convs" / i, part, splitWidth, 3, stride, dilation);
       part = relu(batchNorm(scope / "bns" / i, part, norm));
     }
-    scope.enter();
     if (first)
       splits.back() =
           averagePool2d(splits.back(), {.kernel = 3, .stride = stride, .padding = 1, .countIncludePad = true});
     y = conv(scope / "conv3", concat(splits), outputs, 1);
     y = batchNorm(scope / "bn3", y, norm);
     const Value shortcut = first ? downsample(scope / "downsample", x, outputs, stride) : x;
-    scope.enter();
     return relu(add(y, shortcut));
   }
 
   Value downsample(const Scope& scope, Value x, int64_t channels, int64_t stride) const {
-    scope.enter();
+    const NodeLabel label = scope.label();
     if (stride > 1) x = averagePool2d(x, {.kernel = stride, .stride = stride, .ceilMode = true});
     return batchNorm(scope / 2, conv(scope / 1, x, channels, 1), norm);
   }
@@ -82,6 +82,7 @@ std::array<int, 4> blockCounts(const std::string& depth) {
 }  // namespace
 
 std::vector<Value> res2net(const Scope& scope, Value image, const Res2netOptions& options) {
+  const NodeLabel label = scope.label();
   const Builder build{options.width, options.norm, options.trainable};
   std::vector<Value> maps{build.stem(scope, image)};
   Value x = maxPool2d(maps[0], {.kernel = 3, .stride = 2, .padding = 1});
@@ -111,7 +112,7 @@ ClassifierOutputs res2netClassifier(const Scope& scope, Value image, const Netwo
   const Value weight = fc.parameter("weight", {2, channels}, uniform);
   std::optional<Value> bias;
   if (spec.variant == Variant::kPaper) bias = fc.parameter("bias", {2}, uniform);
-  fc.enter();
+  const NodeLabel label = fc.label();
   return {dense(globalAveragePool(features), weight, bias), features, weight};
 }
 

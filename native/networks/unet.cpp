@@ -11,6 +11,7 @@ namespace {
 
 Value doubleConv(const Scope& scope, Value x, int64_t channels, const NormOptions& norm) {
   const Scope layers = scope / "double_conv";
+  const NodeLabel label = layers.label();
   for (int i : {0, 3}) {
     x = conv2d(layers / i, x, {.channels = channels, .bias = false, .init = WeightInit::kUniform});
     x = relu(batchNorm(layers / (i + 1), x, norm));
@@ -23,12 +24,13 @@ Value upConvolution(const Scope& scope, Value x, int64_t channels) {
   const Initializer uniform = Initializer::uniformFanIn(channels * 4);  // PyTorch's fan of a transposed weight
   const Value weight = scope.parameter("weight", {x.shape().channels(), channels, 2, 2}, uniform);
   const Value bias = scope.parameter("bias", {channels}, uniform);
-  scope.enter();
+  const NodeLabel label = scope.label();
   return add(convTranspose2d(x, weight, {.stride = 2}), bias);
 }
 
 /// Upsamples x, pads it to the size of `skip`, joins the two.
 Value up(const Scope& scope, Value x, Value skip, const NormOptions& norm) {
+  const NodeLabel label = scope.label();
   const Shape& size = skip.shape();
   x = upConvolution(scope / "up", x, size.channels());
   const Shape begin{0, (size[1] - x.shape()[1]) / 2, (size[2] - x.shape()[2]) / 2, 0};
@@ -44,7 +46,7 @@ SegmenterOutputs unet(const Scope& scope, Value image, const NetworkSpec& spec, 
   std::vector<Value> maps{doubleConv(scope / "inc", image, channels(0), norm)};
   for (int level = 1; level <= 4; ++level) {
     const Scope down = scope / ("down" + std::to_string(level)) / "maxpool_conv" / 1;
-    down.enter();
+    const NodeLabel label = down.label();
     maps.push_back(doubleConv(down, halve(maps.back()), channels(level), norm));
   }
   Value x = maps[4];

@@ -9,7 +9,7 @@
 namespace jcs {
 
 Value activationMap(Value features, Value headWeight, Variant variant) {
-  features.graph->scope = "activation_map";
+  const NodeLabel label(*features.graph, "activation_map");
   const Shape& shape = features.shape();
   const int64_t channels = shape.channels();
   const Value pixels = reshape(features, {shape.rows(), channels});
@@ -21,7 +21,7 @@ Value activationMap(Value features, Value headWeight, Variant variant) {
 
 Value activationLoss(Value features, Value headWeight, Value masks, Value sampleWeights, Variant variant) {
   const Value normalized = minMaxNormalize(activationMap(features, headWeight, variant));
-  features.graph->scope = "activation_loss";
+  const NodeLabel label(*features.graph, "activation_loss");
   const Shape& shape = normalized.shape();
   const Value difference = subtract(normalized, masks);
   const Value squares = reduceSum(multiply(difference, difference), {shape[0], 1, 1, 1});

@@ -21,7 +21,7 @@ Value batchNorm(const Scope& scope, Value x, const NormOptions& options) {
   const Value beta = scope.parameter("bias", channels, Initializer::constant(0), learnt);
   const Value mean = scope.parameter("running_mean", channels, Initializer::constant(0), false);
   const Value variance = scope.parameter("running_var", channels, Initializer::constant(1), false);
-  scope.enter();
+  const NodeLabel label = scope.label();
   if (!options.training || options.mode != BatchNormMode::kBatch)
     return batchNormInference(x, gamma, beta, mean, variance, options.epsilon);
 

@@ -18,16 +18,18 @@ Value conv2d(const Scope& scope, Value x, const ConvOptions& o) {
                                        kaiming ? Initializer::kaimingFanOut(o.channels * area) : uniform, o.trainable);
   std::optional<Value> bias;
   if (o.bias) bias = scope.parameter("bias", {o.channels}, kaiming ? Initializer::constant(0) : uniform, o.trainable);
-  scope.enter();
+  const NodeLabel label = scope.label();
   const int64_t padding = o.dilation * (o.kernel - 1) / 2;
   return conv2d(x, weight, bias, {.stride = o.stride, .padding = padding, .dilation = o.dilation}, o.float32Output);
 }
 
 Value convRelu(const Scope& scope, Value x, const ConvOptions& options) {
+  const NodeLabel label = scope.label();
   return relu(conv2d(scope / "conv", x, options));
 }
 
 Value convBnRelu(const Scope& scope, Value x, const ConvOptions& options, const NormOptions& norm) {
+  const NodeLabel label = scope.label();
   return relu(batchNorm(scope / "bn", conv2d(scope / "conv", x, options), norm));
 }
 
@@ -36,7 +38,7 @@ Value linear(const Scope& scope, Value x, int64_t outputs) {
   const Initializer uniform = Initializer::uniformFanIn(inputs);
   const Value weight = scope.parameter("weight", {outputs, inputs}, uniform);
   const Value bias = scope.parameter("bias", {outputs}, uniform);
-  scope.enter();
+  const NodeLabel label = scope.label();
   return dense(x, weight, bias);
 }
 
@@ -51,10 +53,9 @@ Value resizeLike(Value x, Value like) { return resize(x, like.shape()[1], like.s
 
 Value squeezeExcitation(const Scope& scope, Value x, int64_t hidden) {
   const int64_t n = x.shape()[0], c = x.shape().channels();
-  scope.enter();
+  const NodeLabel label = scope.label();
   const Value squeezed = relu(linear(scope / "linear1", globalAveragePool(x), hidden));
   const Value scale = sigmoid(linear(scope / "linear2", squeezed, c));
-  scope.enter();
   return multiply(x, reshape(scale, {n, 1, 1, c}));
 }
 

@@ -27,7 +27,7 @@ MicroBatch MicroBatch::inputs(Graph& graph, int64_t sides) {
 
 SegmentationLoss segmentationLoss(std::span<const Value> sideLogits, Value mask, const DiceOptions& options,
                                   const std::optional<MicroBatch>& microBatch) {
-  mask.graph->scope = "segmentation_loss";
+  const NodeLabel label(*mask.graph, "segmentation_loss");
   const Value maskSum = reduceSum(mask, kOneSide);
   std::vector<Value> bces, intersections, sums;
   for (const Value& logits : sideLogits) {
@@ -56,7 +56,7 @@ SegmentationLoss segmentationLoss(std::span<const Value> sideLogits, Value mask,
 }
 
 Value classificationLoss(Value logits, Value targets, const std::optional<MicroBatch>& microBatch) {
-  logits.graph->scope = "classification_loss";
+  const NodeLabel label(*logits.graph, "classification_loss");
   const Value mean = reduceMean(softmaxCrossEntropy(logits, targets), Shape{});
   return microBatch ? multiply(mean, microBatch->share) : mean;
 }

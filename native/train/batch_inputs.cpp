@@ -64,7 +64,6 @@ struct BatchInputs::Tables {
 };
 
 BatchInputs::Tables BatchInputs::addTables(Graph& graph, int64_t samples, bool isPart) const {
-  graph.scope = "batch";
   const int64_t sets = mixes_ && isPart ? 2 : 1;  // a part brings the partners of its samples along
   Tables tables;
   tables.bytes = graph.input(kBytes, {sets * mostBytes_.at(static_cast<size_t>(samples))});
@@ -81,6 +80,7 @@ Value BatchInputs::addMasks(const Tables& tables, int64_t samples) const {
 }
 
 BatchValues BatchInputs::add(Graph& graph, int64_t samples, bool isPart) const {
+  const NodeLabel label(graph, "batch");
   const Tables tables = addTables(graph, samples, isPart);
   BatchValues values;
   Value images = pixelsToImages(tables.bytes, tables.sources, inputSize_, inputSize_);
@@ -108,6 +108,7 @@ BatchSource BatchInputs::source() const {
 
 std::unique_ptr<Graph> BatchInputs::annotatedGraph(int64_t samples) const {
   auto graph = std::make_unique<Graph>();
+  const NodeLabel label(*graph, "batch");
   const Tables tables = addTables(*graph, samples, true);
   graph->output(kAnnotatedOutput, reduceSum(isAnnotated(addMasks(tables, samples)), Shape{}));
   return graph;

@@ -10,7 +10,7 @@ namespace {
 LossValues classification(Graph& graph, const BatchValues& batch, const NetworkSpec& spec, const TrainConfig& config,
                           const BuildOptions& build, const std::optional<MicroBatch>& microBatch) {
   const ClassifierOutputs network = buildClassifier(Scope(graph), batch.image, spec, build);
-  graph.scope = "loss";
+  const NodeLabel label(graph, "loss");
   const Value crossEntropy = classificationLoss(network.logits, batch.targets, microBatch);
   LossValues loss{crossEntropy, {{"crossEntropy", crossEntropy}}, std::nullopt};
   if (!config.activationLoss) return loss;
@@ -25,7 +25,7 @@ LossValues classification(Graph& graph, const BatchValues& batch, const NetworkS
 LossValues segmentation(Graph& graph, const BatchValues& batch, const NetworkSpec& spec, const TrainConfig& config,
                         const BuildOptions& build, const std::optional<MicroBatch>& microBatch) {
   const SegmenterOutputs network = buildSegmenter(Scope(graph), batch.image, spec, build);
-  graph.scope = "loss";
+  const NodeLabel label(graph, "loss");
   const SegmentationLoss loss = segmentationLoss(network.sideLogits, batch.mask, config.dice, microBatch);
   return {loss.total, {{kBceTerm, loss.bce}, {kDiceTerm, loss.dice}}, loss};
 }

@@ -13,10 +13,9 @@ namespace {
 
 std::vector<Value> trainableParameters(Graph& graph) {
   std::vector<Value> parameters;
-  for (size_t id = 0; id < graph.values().size(); ++id) {
+  for (const ValueId id : graph.values().ids()) {
     const ValueInfo& info = graph.values()[id];
-    if (info.kind == ValueInfo::Kind::kState && info.state.trainable)
-      parameters.push_back(graph.value(static_cast<int>(id)));
+    if (info.kind == ValueInfo::Kind::kState && info.state.trainable) parameters.push_back(graph.value(id));
   }
   require(!parameters.empty(), errors::kInvalidArgument, "nothing is trainable: every layer is frozen");
   return parameters;
@@ -28,7 +27,7 @@ Value zeroState(Graph& graph, const std::string& name, const Shape& shape) {
 
 void addUpdate(Graph& graph, Value parameter, Value gradient, Value hyper, const OptimizerOptions& options) {
   const std::string& name = graph.info(parameter).name;
-  graph.scope = "update " + name;
+  const NodeLabel label(graph, "update " + name);
   const auto moment = [&](const char* kind) {
     return zeroState(graph, kOptimizerPrefix + std::string(kind) + "/" + name, parameter.shape());
   };

@@ -25,7 +25,7 @@ std::unique_ptr<Graph> averageGraph(const std::map<std::string, TensorType>& sta
   auto graph = std::make_unique<Graph>();
   const Value rate = graph->input(kRateInput, {1});
   for (const auto& [name, type] : states) {
-    graph->scope = "average " + name;
+    const NodeLabel label(*graph, "average " + name);
     const Value state = graph->state(name, type), average = graph->state(kAveragePrefix + name, type);
     graph->assign(average, add(average, multiply(subtract(state, average), rate)));
   }

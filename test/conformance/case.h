@@ -65,6 +65,11 @@ struct CaseGraph {
   size_t caseNodes = 0;          ///< nodes that `Case::build` added; those up to the loss project its results
   size_t forwardNodes = 0;       ///< nodes up to the loss; the gradients follow
   std::vector<Value> gradients;  ///< per input; invalid where not differentiable
+
+  bool isProjection(NodeId node) const {
+    const auto place = static_cast<size_t>(node);
+    return place >= caseNodes && place < forwardNodes;
+  }
 };
 CaseGraph buildGraph(const Case& row);
 

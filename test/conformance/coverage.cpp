@@ -101,11 +101,11 @@ const std::set<std::string>& coveredKeys() {
     std::set<std::string> found;
     for (const Case& row : cases()) {
       const CaseGraph built = buildGraph(row);
-      for (size_t n = 0; n < built.graph->nodes().size(); ++n) {
-        if (n >= built.caseNodes && n < built.forwardNodes) continue;  // the projection is not checked on backends
+      for (const NodeId n : built.graph->nodes().ids()) {
+        if (built.isProjection(n)) continue;  // not checked on backends
         const Node& node = built.graph->nodes()[n];
         std::vector<TensorType> types;
-        for (int id : node.inputs) types.push_back(built.graph->values()[static_cast<size_t>(id)].type);
+        for (const ValueId id : node.inputs) types.push_back(built.graph->values()[id].type);
         for (DType activation : {DType::kF32, DType::kBF16}) {
           const std::vector<DType> dtypes = inputTypes(*node.op, types, activation, row.fixedTypes);
           for (size_t i = 0; i < types.size(); ++i) types[i].dtype = dtypes[i];

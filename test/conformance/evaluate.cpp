@@ -29,25 +29,24 @@ std::vector<Tensor> evaluateOp(Backend& reference, const Op& op, std::span<const
   return results;
 }
 
-std::vector<Tensor> Evaluation::run(std::span<const Tensor> inputs, size_t nodeCount) const {
-  std::vector<Tensor> values(graph_.values().size());
+PerValue<Tensor> Evaluation::run(std::span<const Tensor> inputs, size_t nodeCount) const {
+  PerValue<Tensor> values;
   size_t nextInput = 0;
-  for (size_t id = 0; id < values.size(); ++id) {
-    const ValueInfo& info = graph_.values()[id];
+  for (const ValueInfo& info : graph_.values()) {
+    Tensor& value = values[values.add({})];
     if (info.kind == ValueInfo::Kind::kInput) {
       const Tensor& input = inputs[nextInput++];
-      values[id] = input.dtype() == DType::kU8 ? input.clone() : input.to(DType::kF64);
+      value = input.dtype() == DType::kU8 ? input.clone() : input.to(DType::kF64);
     }
-    if (info.kind == ValueInfo::Kind::kConstant) values[id] = info.constant->to(DType::kF64);
+    if (info.kind == ValueInfo::Kind::kConstant) value = info.constant->to(DType::kF64);
   }
-  for (size_t n = 0; n < nodeCount; ++n) {
-    const Node& node = graph_.nodes()[n];
+  for (const Node& node : graph_.nodes() | std::views::take(nodeCount)) {
     std::vector<const Tensor*> operands;
     std::vector<Shape> shapes;
-    for (int id : node.inputs) operands.push_back(&values[static_cast<size_t>(id)]);
-    for (int id : node.outputs) shapes.push_back(graph_.values()[static_cast<size_t>(id)].type.shape);
+    for (const ValueId id : node.inputs) operands.push_back(&values[id]);
+    for (const ValueId id : node.outputs) shapes.push_back(graph_.values()[id].type.shape);
     std::vector<Tensor> results = evaluateOp(reference_, *node.op, operands, shapes);
-    for (size_t k = 0; k < results.size(); ++k) values[static_cast<size_t>(node.outputs[k])] = std::move(results[k]);
+    for (size_t k = 0; k < results.size(); ++k) values[node.outputs[k]] = std::move(results[k]);
   }
   return values;
 }

@@ -12,8 +12,8 @@ class Evaluation {
  public:
   Evaluation(Backend& reference, const Graph& graph) : reference_(reference), graph_(graph) {}
 
-  /// Values of all nodes before `nodeCount`, by value id; `inputs` are the graph's inputs in order of definition.
-  std::vector<Tensor> run(std::span<const Tensor> inputs, size_t nodeCount) const;
+  /// The values of the first `nodeCount` nodes; `inputs` are the graph's inputs in order of definition.
+  PerValue<Tensor> run(std::span<const Tensor> inputs, size_t nodeCount) const;
 
  private:
   Backend& reference_;

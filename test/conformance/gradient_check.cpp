@@ -32,8 +32,7 @@ class DifferenceQuotient {
     const Tensor original = inputs_[input].clone();
     const auto values = inputs_[input].as<double>();
     for (size_t i = 0; i < values.size(); ++i) values[i] += t * direction[i];
-    const double loss =
-        evaluation_.run(inputs_, built_.forwardNodes)[static_cast<size_t>(built_.loss.id)].as<double>()[0];
+    const double loss = evaluation_.run(inputs_, built_.forwardNodes)[built_.loss.id].as<double>()[0];
     inputs_[input] = original.clone();
     return loss;
   }
@@ -57,12 +56,12 @@ std::string checkGradient(Backend& reference, const Case& row) {
   const CaseGraph built = buildGraph(row);
   std::vector<Tensor> inputs;
   for (size_t i = 0; i < row.inputs.size(); ++i) inputs.push_back(makeInput(row, i).to(DType::kF64));
-  const std::vector<Tensor> values = Evaluation(reference, *built.graph).run(inputs, built.graph->nodes().size());
+  const PerValue<Tensor> values = Evaluation(reference, *built.graph).run(inputs, built.graph->nodes().size());
 
   Philox random(1, 0, 0, RandomPurpose::kInitialise);
   for (size_t input = 0; input < inputs.size(); ++input) {
     if (!built.gradients[input]) continue;
-    const auto gradient = values[static_cast<size_t>(built.gradients[input].id)].as<double>();
+    const auto gradient = values[built.gradients[input].id].as<double>();
     if (std::ranges::all_of(gradient, [](double g) { return g == 0; }))
       return "gradient of input " + std::to_string(input) + " is zero everywhere, which checks nothing";
     DifferenceQuotient quotient(reference, built, [&] {

@@ -115,7 +115,7 @@ class Walk {
       const auto optimized = optimize(graph, activation);
       for (const Node& node : optimized->nodes()) {
         std::vector<TensorType> types;
-        for (int id : node.inputs) types.push_back(optimized->values()[static_cast<size_t>(id)].type);
+        for (const ValueId id : node.inputs) types.push_back(optimized->values()[id].type);
         const std::string key = coverageKey(*node.op, types);
         if (seen_.insert(key).second && !coveredKeys().contains(key))
           coverage_.uncovered.emplace(key, where + " " + nameOf(activation) + ", " + node.scope);

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdio>
 #include <map>
+#include <optional>
 
 #include "conformance/evaluate.h"
 #include "conformance/placed_tensor.h"
@@ -33,7 +34,7 @@ Bound boundOf(DType dtype) {
 /// Operands that lie as slices, by value id and by output. In place: outputs in the memory of their in-place inputs.
 struct Layout {
   std::string name;
-  std::vector<int> slicedInputs;
+  std::vector<ValueId> slicedInputs;
   std::vector<bool> slicedOutputs;
   bool inPlace = false;
   bool oneThread = false;
@@ -47,7 +48,7 @@ std::vector<Layout> layoutsOf(const Backend& backend, const NodeCase& node, int 
   if (threads > 1) layouts.push_back({"dense, one thread", {}, none, false, true});
   Layout all{"all operands sliced", {}, none};
   int sliced = 0;
-  std::map<int, bool> accepted;  // a value used twice is sliced only if every use accepts it
+  std::map<ValueId, bool> accepted;  // a value used twice is sliced only if every use accepts it
   for (size_t i = 0; i < node.inputIds.size(); ++i) {
     const bool accepts =
         backend.acceptsRowStride(*node.op, false, static_cast<int>(i)) && canBeSliced(node.inputs[i].shape());
@@ -56,7 +57,7 @@ std::vector<Layout> layoutsOf(const Backend& backend, const NodeCase& node, int 
   }
   for (const auto& [id, accepts] : accepted)
     if (accepts) {
-      layouts.push_back({"input value " + std::to_string(id) + " sliced", {id}, none});
+      layouts.push_back({"input value " + std::to_string(static_cast<int>(id)) + " sliced", {id}, none});
       ++sliced;
       all.slicedInputs.push_back(id);
     }
@@ -95,11 +96,11 @@ class Placement {
     for (size_t k = 0; k < outputTypes.size(); ++k) {
       const int input = layout.inPlace ? node.op->inPlaceInput(static_cast<int>(k)) : -1;
       const bool aliases = input >= 0 && inputs[static_cast<size_t>(input)].type() == outputTypes[k];
-      aliased_.push_back(aliases ? node.inputIds[static_cast<size_t>(input)] : -1);
+      aliased_.push_back(aliases ? std::optional(node.inputIds[static_cast<size_t>(input)]) : std::nullopt);
       placedOutputs_.emplace_back(backend_, outputTypes[k], layout.slicedOutputs[k], PlacedTensor::kOutputGuard);
     }
     std::vector<Operand> inputOperands, outputOperands;
-    for (int id : node.inputIds) inputOperands.push_back(placedInputs_.at(id).operand());
+    for (const ValueId id : node.inputIds) inputOperands.push_back(placedInputs_.at(id).operand());
     for (size_t k = 0; k < outputTypes.size(); ++k) outputOperands.push_back(output(k).operand());
     kernel_ = backend_->prepare(*node.op, inputOperands, outputOperands, {.threads = threads});
     scratch_ =
@@ -141,7 +142,7 @@ class Placement {
     }
     for (auto& [id, placed] : placedInputs_)
       if (std::ranges::count(aliased_, id) == 0 && !placed.unchanged())
-        failure = "changed input value " + std::to_string(id);
+        failure = "changed input value " + std::to_string(static_cast<int>(id));
     scratch_->load(intact);
     if (!intact) failure = "wrote outside its scratch of " + std::to_string(kernel_->scratchBytes()) + " bytes";
     for (const auto& packed : packed_) {
@@ -155,14 +156,14 @@ class Placement {
  private:
   /// Raw memory as a tensor, rounded up to whole elements.
   static TensorType bytesAs(int64_t bytes) { return {DType::kBF16, {1, (bytes + 1) / 2}}; }
-  PlacedTensor& output(size_t k) { return aliased_[k] >= 0 ? placedInputs_.at(aliased_[k]) : placedOutputs_[k]; }
+  PlacedTensor& output(size_t k) { return aliased_[k] ? placedInputs_.at(*aliased_[k]) : placedOutputs_[k]; }
 
   std::shared_ptr<Backend> backend_;
   const NodeCase& node_;
   std::span<const Tensor> sources_;
-  std::map<int, PlacedTensor> placedInputs_;
+  std::map<ValueId, PlacedTensor> placedInputs_;
   std::vector<PlacedTensor> placedOutputs_;
-  std::vector<int> aliased_;  ///< per output: the value id that it overwrites, or -1
+  std::vector<std::optional<ValueId>> aliased_;  ///< per output: the value that it overwrites
   std::unique_ptr<PlacedTensor> scratch_;
   std::vector<std::unique_ptr<PlacedTensor>> packed_;
   std::unique_ptr<Kernel> kernel_;
@@ -231,18 +232,18 @@ std::vector<NodeCase> nodesOf(Backend& reference, const Case& row) {
   std::vector<Tensor> inputs;
   for (size_t i = 0; i < row.inputs.size(); ++i) inputs.push_back(makeInput(row, i));
   const Graph& graph = *built.graph;
-  const std::vector<Tensor> values = Evaluation(reference, graph).run(inputs, graph.nodes().size());
+  const PerValue<Tensor> values = Evaluation(reference, graph).run(inputs, graph.nodes().size());
   std::vector<NodeCase> nodes;
-  for (size_t n = 0; n < graph.nodes().size(); ++n) {
+  for (const NodeId n : graph.nodes().ids()) {
     // A projection is one number in which large terms cancel: it tells nothing of a kernel's accuracy.
-    if (n >= built.caseNodes && n < built.forwardNodes) continue;
+    if (built.isProjection(n)) continue;
     const Node& node = graph.nodes()[n];
     NodeCase one{"", node.op, node.inputs, {}, row.fixedTypes, {}, {}};
-    for (int id : node.inputs) {
-      one.inputs.push_back(values[static_cast<size_t>(id)].clone());
-      one.graphTypes.push_back(graph.values()[static_cast<size_t>(id)].type);
+    for (const ValueId id : node.inputs) {
+      one.inputs.push_back(values[id].clone());
+      one.graphTypes.push_back(graph.values()[id].type);
     }
-    for (int id : node.outputs) one.outputs.push_back(graph.values()[static_cast<size_t>(id)].type.shape);
+    for (const ValueId id : node.outputs) one.outputs.push_back(graph.values()[id].type.shape);
     one.label = row.name + ": " + std::string(node.op->name()) + " {" + node.op->attributes() + "} " + shapesOf(one);
     nodes.push_back(std::move(one));
   }

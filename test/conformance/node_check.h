@@ -14,7 +14,7 @@ namespace jcs::conformance {
 struct NodeCase {
   std::string label;  ///< the case, the op and its attributes
   std::shared_ptr<const Op> op;
-  std::vector<int> inputIds;           ///< of each operand: equal ids are one tensor used twice
+  std::vector<ValueId> inputIds;       ///< of each operand: equal ids are one tensor used twice
   std::vector<TensorType> graphTypes;  ///< of the inputs in the graph as written
   bool fixedTypes = false;             ///< operands have exactly those
   std::vector<Tensor> inputs;

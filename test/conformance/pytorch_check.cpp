@@ -133,14 +133,14 @@ std::string check(Backend& reference, const SafetensorsFile& fixtures, const Row
   }
   if (inputs.empty()) return "test/fixtures/ops.safetensors has no inputs of that name";
   const std::vector<Value> outputs = row.build(values);
-  const std::vector<Tensor> results = Evaluation(reference, graph).run(inputs, graph.nodes().size());
+  const PerValue<Tensor> results = Evaluation(reference, graph).run(inputs, graph.nodes().size());
   for (size_t k = 0; k < outputs.size(); ++k) {
     const Tensor expected = fixtures.load(row.name + "/out" + std::to_string(k));
     if (expected.shape() != outputs[k].shape())
       return "output " + std::to_string(k) + " has shape " + outputs[k].shape().toString() + ", PyTorch's " +
              expected.shape().toString();
     const auto wanted = expected.as<float>();
-    const auto actual = results[static_cast<size_t>(outputs[k].id)].as<double>();
+    const auto actual = results[outputs[k].id].as<double>();
     double largest = 0, worst = 0;
     for (size_t i = 0; i < wanted.size(); ++i) {
       largest = std::max(largest, std::abs(static_cast<double>(wanted[i])));

@@ -32,7 +32,7 @@ void addProblems(const Graph& graph, DType activation, const KernelOptions& opti
     std::vector<TensorType> types;
     std::vector<Operand> inputs;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
-      TensorType type = graph.values()[static_cast<size_t>(node.inputs[i])].type;
+      TensorType type = graph.values()[node.inputs[i]].type;
       type.dtype = node.op->precision(static_cast<int>(i)) == Precision::kActivation ? activation : DType::kF32;
       types.push_back(type);
       const bool isWeight = i == 1 && !is<Conv2dWeightGradient>(*node.op);

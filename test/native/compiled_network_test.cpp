@@ -99,6 +99,21 @@ TEST("compiled networks give PyTorch's probabilities in bf16") {
     }
 }
 
+TEST("a profile shows every convolution, whatever joined it, under the name of its weights") {
+  for (const NetworkInfo& network : networks()) {
+    const auto graph = inferenceGraph({.network = network.name, .width = 0.25}, 1, 96, 96);
+    CompiledGraph compiled(*graph, {});
+    int convolutions = 0;
+    for (const Program::StepInfo& step : compiled.program().steps()) {
+      if (step.op != Conv2d::kName && step.op != Conv2dInputGradient::kName) continue;
+      ++convolutions;
+      if (!graph->findState(step.scope + ".weight"))
+        test::reportFailure(__FILE__, __LINE__, network.name + ": a convolution is shown in '" + step.scope + "'");
+    }
+    CHECK(convolutions > 10);
+  }
+}
+
 TEST("a compiled bf16 program has bf16 convolutions only, no norm or ReLU of its own, and few copies") {
   for (const NetworkInfo& network : networks()) {
     for (const Variant variant : {Variant::kPaper, Variant::kAuthors}) {

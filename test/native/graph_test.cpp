@@ -35,9 +35,30 @@ size_t nodesNamed(const Graph& graph, std::string_view name) {
 TEST("a convolution's shape error names scope, op, shapes, attributes and the rule") {
   Graph graph;
   const Value x = input(graph, {1, 8, 8, 3}), w = input(graph, {4, 5, 3, 3}, "w");
-  (Scope(graph) / "layer1" / 0 / "conv1").enter();
+  const NodeLabel label = (Scope(graph) / "layer1" / 0 / "conv1").label();
   CHECK_ERROR([&] { conv2d(x, w, std::nullopt, {.padding = 1}); }, errors::kShapeMismatch, "in layer1.0.conv1",
               "conv2d(", "f32[1, 8, 8, 3]", "f32[4, 5, 3, 3]", "padding=1", "input channels");
+}
+
+TEST("a label holds for the nodes added while it lives, and then the one around it again") {
+  Graph graph;
+  const Scope block = Scope(graph) / "block";
+  const Value x = input(graph, {1, 4});
+  {
+    const NodeLabel outer = block.label();
+    relu(x);
+    try {
+      const NodeLabel inner = (block / "inner").label();
+      relu(x);
+      throw 0;
+    } catch (int) {
+    }
+    relu(x);
+  }
+  relu(x);
+  std::vector<std::string> labels;
+  for (const Node& node : graph.nodes()) labels.push_back(node.scope);
+  CHECK(labels == (std::vector<std::string>{"block", "block.inner", "block", ""}));
 }
 
 TEST("every op refuses operands that do not fit with SHAPE_MISMATCH naming the op") {
@@ -194,7 +215,7 @@ TEST("flops count a multiply-add as two") {
   Graph graph;
   const Value x = input(graph, {1, 8, 8, 3}), w = input(graph, {16, 3, 3, 3}, "w");
   const Value y = conv2d(x, w, std::nullopt, {.padding = 1});
-  const Node& node = graph.nodes()[0];
+  const Node& node = *graph.nodes().begin();
   const TensorType inputs[] = {x.type(), w.type()}, outputs[] = {y.type()};
   CHECK_EQUAL(node.op->flops(inputs, outputs), 2.0 * 3 * 3 * 3 * 16 * 64);
 }

@@ -142,8 +142,8 @@ std::string gradientMismatches(const Json& fixture, const NamedTensors& inputs) 
   }
   graph.output("loss", loss);
   std::vector<Value> parameters;
-  for (size_t id = 0; id < graph.values().size(); ++id)
-    if (graph.values()[id].state.trainable) parameters.push_back(graph.value(static_cast<int>(id)));
+  for (const ValueId id : graph.values().ids())
+    if (graph.values()[id].state.trainable) parameters.push_back(graph.value(id));
   const std::vector<Value> results = gradients(loss, parameters, add);
   for (size_t i = 0; i < results.size(); ++i) graph.output("gradient/" + graph.info(parameters[i]).name, results[i]);
 

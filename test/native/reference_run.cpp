@@ -22,14 +22,14 @@ Tensor lookUp(const NamedTensors& tensors, const ValueInfo& info) {
 
 ReferenceRun runOnReference(const Graph& graph, const NamedTensors& inputs, const NamedTensors& states) {
   const std::shared_ptr<Backend> backend = createReferenceBackend();
-  std::vector<Tensor> values;
+  PerValue<Tensor> values;
   for (const ValueInfo& info : graph.values()) {
     switch (info.kind) {
-      case ValueInfo::Kind::kInput: values.push_back(lookUp(inputs, info)); break;
-      case ValueInfo::Kind::kState: values.push_back(lookUp(states, info)); break;
-      case ValueInfo::Kind::kConstant: values.push_back(info.constant->to(DType::kF64)); break;
+      case ValueInfo::Kind::kInput: values.add(lookUp(inputs, info)); break;
+      case ValueInfo::Kind::kState: values.add(lookUp(states, info)); break;
+      case ValueInfo::Kind::kConstant: values.add(info.constant->to(DType::kF64)); break;
       case ValueInfo::Kind::kComputed:
-        values.emplace_back(info.type.dtype == DType::kU8 ? DType::kU8 : DType::kF64, info.type.shape);
+        values.add(Tensor(info.type.dtype == DType::kU8 ? DType::kU8 : DType::kF64, info.type.shape));
         break;
     }
   }
@@ -37,22 +37,22 @@ ReferenceRun runOnReference(const Graph& graph, const NamedTensors& inputs, cons
     std::vector<Operand> inputOperands, outputOperands;
     std::vector<const std::byte*> read;
     std::vector<std::byte*> written;
-    for (int id : node.inputs) {
-      inputOperands.push_back(Operand::dense(values[size_t(id)].type()));
-      read.push_back(values[size_t(id)].data());
+    for (const ValueId id : node.inputs) {
+      inputOperands.push_back(Operand::dense(values[id].type()));
+      read.push_back(values[id].data());
     }
-    for (int id : node.outputs) {
-      outputOperands.push_back(Operand::dense(values[size_t(id)].type()));
-      written.push_back(values[size_t(id)].data());
+    for (const ValueId id : node.outputs) {
+      outputOperands.push_back(Operand::dense(values[id].type()));
+      written.push_back(values[id].data());
     }
     const auto kernel = backend->prepare(*node.op, inputOperands, outputOperands, {});
     HostBuffer scratch(kernel->scratchBytes());
     kernel->run(read, written, scratch.data());
   }
   ReferenceRun result;
-  for (const auto& [name, id] : graph.outputs()) result.outputs[name] = values[size_t(id)].clone();
+  for (const auto& [name, id] : graph.outputs()) result.outputs[name] = values[id].clone();
   for (const auto& [state, value] : graph.assignments())
-    result.assignments[graph.values()[size_t(state)].name] = values[size_t(value)].clone();
+    result.assignments[graph.values()[state].name] = values[value].clone();
   return result;
 }
 

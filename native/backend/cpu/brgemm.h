@@ -1,12 +1,10 @@
 #pragma once
 
+#include "core/alignment.h"
 #include "core/dtype.h"
 #include "oneapi/dnnl/dnnl_ukernel.hpp"
 
 namespace jcs::cpu {
-
-inline int64_t divideUp(int64_t value, int64_t by) { return (value + by - 1) / by; }
-inline int64_t roundUp(int64_t value, int64_t multiple) { return divideUp(value, multiple) * multiple; }
 
 /// A oneDNN ukernel: C (rows × columns, float32) = the sum of `batch` products of A (rows × depth) by B (depth ×
 /// columns) of that type. Not yet generated; empty where the processor has none.

@@ -153,7 +153,7 @@ class OnednnWeightGradient : public Kernel {
                  {{DNNL_ARG_SRC, descs.x}, {DNNL_ARG_DIFF_DST, descs.y}, {DNNL_ARG_DIFF_WEIGHTS, blocked}}};
     if (blocked != plain) {
       unpack_ = makeReorder(p.device, p.options.threads, blocked, plain);
-      blockedBytes_ = align(static_cast<int64_t>(blocked.get_size()));
+      blockedBytes_ = alignedUp(static_cast<int64_t>(blocked.get_size()));
     }
     if (op.bias) bias_.emplace(p, p.inputs[1]);
   }
@@ -174,8 +174,6 @@ class OnednnWeightGradient : public Kernel {
   std::string implementation() const override { return gradient_.implementation(); }
 
  private:
-  static int64_t align(int64_t bytes) { return (bytes + 63) / 64 * 64; }
-
   BoundPrimitive gradient_, unpack_;
   int64_t blockedBytes_ = 0;
   std::optional<BiasGradient> bias_;

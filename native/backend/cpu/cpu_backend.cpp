@@ -12,7 +12,6 @@ namespace jcs::cpu {
 
 namespace {
 
-constexpr int64_t kAlignmentBytes = 64;
 constexpr int64_t kHugePageBytes = int64_t{2} << 20;
 
 std::string isaName(dnnl::cpu_isa isa) {
@@ -92,10 +91,10 @@ class CpuBackend : public Backend {
     // takes longer than a small vector is worth.
     const int64_t available = bytes < kHugePageBytes ? withinLimit(bytes) : freeBytes();
     const bool large = bytes >= 2 * kHugePageBytes;
-    const int64_t alignment = large ? kHugePageBytes : kAlignmentBytes;
+    const int64_t alignment = large ? kHugePageBytes : kMemoryAlignment;
     void* memory = nullptr;
     if (bytes <= available) {
-      const int64_t rounded = (std::max<int64_t>(bytes, 1) + alignment - 1) / alignment * alignment;
+      const int64_t rounded = roundUp(std::max<int64_t>(bytes, 1), alignment);
       memory = std::aligned_alloc(static_cast<size_t>(alignment), static_cast<size_t>(rounded));
       if (memory && large) madvise(memory, static_cast<size_t>(rounded), MADV_HUGEPAGE);
     }

@@ -129,7 +129,7 @@ void ImplicitGemm::chooseBlocks() {
     const int64_t pixels = conv_.batch * conv_.outHeight * conv_.outWidth;
     chunks_ = {{0, std::min(pixels, kMaxPixels)}};
     lastChunks_ = {{0, pixels % kMaxPixels ? pixels % kMaxPixels : chunks_[0].count}};
-    threadBytes_ = roundUp(sumsBytes, 64);
+    threadBytes_ = alignedUp(sumsBytes);
     return;
   }
   paddedChannels_ = roundUp(conv_.channels, pair);
@@ -147,8 +147,8 @@ void ImplicitGemm::chooseBlocks() {
   rowsPerBlock_ = divideUp(conv_.outHeight, blocks);
   blocksPerImage_ = divideUp(conv_.outHeight, rowsPerBlock_);
   planeRows_ = planeRows(rowsPerBlock_);
-  bufferBytes_ = roundUp(bytes(rowsPerBlock_), 64);
-  threadBytes_ = bufferBytes_ + roundUp(sumsBytes, 64);
+  bufferBytes_ = alignedUp(bytes(rowsPerBlock_));
+  threadBytes_ = bufferBytes_ + alignedUp(sumsBytes);
   chunks_ = chunksOf(rowsPerBlock_);
   lastChunks_ = chunksOf(conv_.outHeight - (blocksPerImage_ - 1) * rowsPerBlock_);
 }
@@ -200,7 +200,7 @@ void ImplicitGemm::makeKernels() {
         kernel.generate();
         scratch = std::max(scratch, static_cast<int64_t>(kernel.get_scratchpad_size()));
       }
-  threadBytes_ += roundUp(scratch, 64);
+  threadBytes_ += alignedUp(scratch);
 }
 
 void ImplicitGemm::pack(DType dtype, const std::byte* source, const WeightStrides& strides, std::byte* packed) const {

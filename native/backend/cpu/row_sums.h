@@ -5,6 +5,7 @@
 
 #include "backend/cpu/thread_pool.h"
 #include "backend/cpu/vectorise.h"
+#include "core/alignment.h"
 
 namespace jcs::cpu {
 
@@ -30,7 +31,7 @@ class RowSums {
 
   /// The chunks' totals, and one block's sums for each thread.
   int64_t scratchBytes(int threads) const {
-    return ((groups_ * chunks_ * 8 + threads * 4) * sums_ * channels_ + 63) / 64 * 64;
+    return alignedUp((groups_ * chunks_ * 8 + threads * 4) * sums_ * channels_);
   }
 
   /// `addBlock(firstRow, rows, sums)` adds that many rows to `sums`, K·channels floats; then `finish(group, totals)`

@@ -132,7 +132,7 @@ WinogradConvolution::WinogradConvolution(CpuDevice& device, int threads, const G
   blocks_ = divideUp(tiles, tilesPerBlock_);
   inputPointStride_ = winograd::pointStride(tilesPerBlock_, conv_.channels);
   sumsPointStride_ = winograd::pointStride(tilesPerBlock_, conv_.outChannels);
-  sinkBytes_ = roundUp(conv_.outChannels * static_cast<int64_t>(sizeof(float)), 64);
+  sinkBytes_ = alignedUp(conv_.outChannels * static_cast<int64_t>(sizeof(float)));
   onednnCall("brgemm", [&] { makeKernels(); });
   const int64_t perThread = sinkBytes_ + scratchpadBytes_;
   laneBytes_ = kPoints * (inputPointStride_ + sumsPointStride_) * static_cast<int64_t>(sizeof(float)) +
@@ -156,7 +156,7 @@ void WinogradConvolution::makeKernels() {
                           DType::kF32);
       invariant(static_cast<bool>(kernel), "oneDNN has no ukernel for a product");
       kernel.generate();
-      scratchpadBytes_ = std::max(scratchpadBytes_, roundUp(static_cast<int64_t>(kernel.get_scratchpad_size()), 64));
+      scratchpadBytes_ = std::max(scratchpadBytes_, alignedUp(static_cast<int64_t>(kernel.get_scratchpad_size())));
     }
 }
 

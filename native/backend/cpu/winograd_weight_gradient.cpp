@@ -110,7 +110,7 @@ WinogradWeightGradient::WinogradWeightGradient(CpuDevice& device, int threads, c
   tilesPerBlock_ = std::min(fitting, tiling_.count());
   inputPointStride_ = winograd::pointStride(tilesPerBlock_, inputStride_);
   gradientPointStride_ = winograd::pointStride(tilesPerBlock_, gradientStride_);
-  laneBytes_ = roundUp(kPoints * (inputPointStride_ + gradientPointStride_) * size + sumBytes, 64);
+  laneBytes_ = alignedUp(kPoints * (inputPointStride_ + gradientPointStride_) * size + sumBytes);
 }
 
 struct WinogradWeightGradient::Lane {

@@ -85,9 +85,7 @@ class WeightGradientKernel : public Kernel {
   }
 
  private:
-  int64_t gradientBytes() const {
-    return (problem_.weights.packedBytes() + Operand::kAlignment - 1) / Operand::kAlignment * Operand::kAlignment;
-  }
+  int64_t gradientBytes() const { return alignedUp(problem_.weights.packedBytes()); }
 
   Launcher launcher_;
   ConvolutionProblem problem_;

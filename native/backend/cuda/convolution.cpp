@@ -11,8 +11,6 @@ cudnnDataType_t dataType(DType dtype) {
   return dtype == DType::kF32 ? CUDNN_DATA_FLOAT : CUDNN_DATA_BFLOAT16;
 }
 
-int64_t roundUp(int64_t value, int64_t quantum) { return (value + quantum - 1) / quantum * quantum; }
-
 GraphTensor weightTensor(const WeightLayout& w, int64_t kernelHeight, int64_t kernelWidth) {
   const int64_t inputs = w.paddedInputs;
   return {dataType(w.dtype),
@@ -69,9 +67,7 @@ OperandLayout OperandLayout::of(const Operand& operand, int64_t quantum) {
   return layout;
 }
 
-int64_t OperandLayout::scratchBytes() const {
-  return copied ? roundUp(rows * paddedChannels * sizeOf(dtype), Operand::kAlignment) : 0;
-}
+int64_t OperandLayout::scratchBytes() const { return copied ? alignedUp(rows * paddedChannels * sizeOf(dtype)) : 0; }
 
 ConvolutionProblem forwardProblem(const Conv2d& op, std::span<const Operand> inputs, const Operand& output,
                                   const KernelOptions& options) {

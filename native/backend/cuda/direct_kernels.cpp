@@ -73,7 +73,7 @@ class DirectWeightGradientKernel : public Kernel {
                  1};
     gradient_.splits = weightGradientSplits(gradient_.g, processors);
     const int64_t weights = p.outputs[0].type.elements();
-    partialBytes_ = gradient_.splits > 1 ? align(gradient_.splits * weights * 4) : 0;
+    partialBytes_ = gradient_.splits > 1 ? alignedUp(gradient_.splits * weights * 4) : 0;
     parts_ = {ColumnCut::of(1, gradient_.splits, weights, processors), DType::kF32, weights, 1.0};
     biased_ = op.bias;
     bias_ = {ColumnCut::of(1, dy.type.shape.rows(), dy.type.shape.channels(), processors), dy.type.dtype, dy.rowStride,
@@ -97,8 +97,6 @@ class DirectWeightGradientKernel : public Kernel {
   std::string implementation() const override { return "direct"; }
 
  private:
-  static int64_t align(int64_t bytes) { return (bytes + 63) / 64 * 64; }
-
   Launcher launcher_;
   DirectWeightGradient gradient_;
   int64_t partialBytes_ = 0;

@@ -110,7 +110,7 @@ class MatmulKernel : public Kernel {
     // Operands start on multiples of 64 bytes; cuBLASLt is told what it expects when it is told nothing: 256.
     for (const auto operand : {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
                                CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES})
-      set(operand, static_cast<uint32_t>(Operand::kAlignment));
+      set(operand, static_cast<uint32_t>(kMemoryAlignment));
     cublasLtMatmulHeuristicResult_t result{};
     int found = 0;
     const cublasStatus_t status = blas_.matmulAlgoGetHeuristic(blas_.handle(), description_.get(), b_.get(), a_.get(),

@@ -28,7 +28,7 @@ inline LoopOperand loopOperand(const Operand& operand, const Shape& target) {
 }
 
 /// The libraries' workspaces are aligned as cudaMalloc aligns, scratch is to 64 bytes: what a kernel asks for on top.
-inline constexpr int64_t kWorkspaceAlignment = 256, kWorkspaceSlack = kWorkspaceAlignment - Operand::kAlignment;
+inline constexpr int64_t kWorkspaceAlignment = 256, kWorkspaceSlack = kWorkspaceAlignment - kMemoryAlignment;
 inline std::byte* alignedWorkspace(std::byte* scratch) {
   const auto address = reinterpret_cast<uintptr_t>(scratch);
   return scratch + (kWorkspaceAlignment - address % kWorkspaceAlignment) % kWorkspaceAlignment;

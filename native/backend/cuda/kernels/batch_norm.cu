@@ -2,6 +2,7 @@
 
 #include "backend/cuda/kernels/column_sums.cuh"
 #include "backend/cuda/kernels/elementwise.h"
+#include "core/alignment.h"
 
 namespace jcs::cuda {
 
@@ -171,9 +172,8 @@ __global__ void scaleShiftKernel(int64_t channels, float epsilon, const float* g
 constexpr int64_t kFewRows = 512;
 
 /// Rounded so that what follows in scratch is aligned for every access.
-int64_t align(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
-int64_t partialBytes(const ColumnCut& cut) { return align(cut.partials(2) * (cut.rows <= kFewRows ? 8 : 4)); }
+int64_t partialBytes(const ColumnCut& cut) { return alignedUp(cut.partials(2) * (cut.rows <= kFewRows ? 8 : 4)); }
 
 /// f(static_cast<Sum*>(nullptr)).
 template <typename F>
@@ -184,11 +184,11 @@ void withSum(const ColumnCut& cut, F&& f) {
 
 }  // namespace
 
-int64_t batchNormScratchBytes(const ColumnCut& cut) { return partialBytes(cut) + 2 * align(cut.channels * 4); }
+int64_t batchNormScratchBytes(const ColumnCut& cut) { return partialBytes(cut) + 2 * alignedUp(cut.channels * 4); }
 
 void batchNorm(const Launcher& launcher, const BatchNormRows& r, const BatchNormPointers& p, std::byte* scratch) {
   float* scale = reinterpret_cast<float*>(scratch + partialBytes(r.cut));
-  float* shift = reinterpret_cast<float*>(scratch + partialBytes(r.cut) + align(r.cut.channels * 4));
+  float* shift = reinterpret_cast<float*>(scratch + partialBytes(r.cut) + alignedUp(r.cut.channels * 4));
   const int width = laneCount(r.cut.channels, {{p.x, r.xStride, sizeOf(r.dtype)}});
   withSum(r.cut, [&]<typename Sum>(Sum*) {
     withElement(r.dtype, [&]<typename T>(T*) {
@@ -207,7 +207,7 @@ void batchNorm(const Launcher& launcher, const BatchNormRows& r, const BatchNorm
 }
 
 int64_t batchNormGradientScratchBytes(const ColumnCut& cut) {
-  return partialBytes(cut) + align(3 * cut.channels * (cut.rows <= kFewRows ? 8 : 4));
+  return partialBytes(cut) + alignedUp(3 * cut.channels * (cut.rows <= kFewRows ? 8 : 4));
 }
 
 void batchNormGradient(const Launcher& launcher, const BatchNormGradientRows& r, const BatchNormGradientPointers& p,
