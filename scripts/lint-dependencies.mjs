@@ -124,6 +124,21 @@ const nativeViolations = () => {
   return [...violations, ...tableViolations('native', nativeLayers, references)]
 }
 
+/** What networks and kernels are written in: their names stand alone, as in `relu(conv2d(x, w))`. */
+const languageFolders = ['core', 'graph', 'ops', 'nn', 'backend']
+const namespaceOf = (folder) =>
+  languageFolders.includes(folder) ? 'jcs' : `jcs::${folder.replace('backend/', '')}`
+
+/** Files whose outermost namespace is not their folder's, nor one within it. */
+const namespaceViolations = () =>
+  sourcesUnder('native', /\.(h|cpp|cu|cuh)$/).flatMap((file) => {
+    const expected = namespaceOf(nativeFolderOf(path.relative('native', file)))
+    const [, found] = readFileSync(path.join(root, file), 'utf8').match(/^namespace (\S+) \{$/m) ?? []
+    const isWithin = expected !== 'jcs' && found?.startsWith(`${expected}::`)
+    if (!found || found === expected || isWithin) return []
+    return [`${file}: namespace ${found} must be ${expected}`]
+  })
+
 /**
  * Classes of one qualified name, which C++ takes for one: a violation that no compiler sees across files. Sources are
  * formatted, so what is at the first column belongs to a namespace; what an unnamed one holds is its file's own.
@@ -199,7 +214,12 @@ const circlesOf = (imports) => {
   return circles
 }
 
-const violations = [...nativeViolations(), ...classViolations(), ...typescriptViolations()]
+const violations = [
+  ...nativeViolations(),
+  ...namespaceViolations(),
+  ...classViolations(),
+  ...typescriptViolations(),
+]
 for (const violation of violations) console.error(violation)
 console.log(
   violations.length === 0

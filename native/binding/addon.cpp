@@ -14,7 +14,7 @@
 #include "binding/train_settings_object.h"
 #include "binding/training.h"
 
-namespace jcs {
+namespace jcs::binding {
 
 namespace {
 
@@ -41,9 +41,9 @@ Napi::Value devices(const Napi::CallbackInfo& info) {
 Napi::Value networkList(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     nlohmann::json json = nlohmann::json::array();
-    for (const NetworkInfo& network : networks())
+    for (const networks::NetworkInfo& network : networks::networks())
       json.push_back({{"name", network.name},
-                      {"task", nameOf(network.task)},
+                      {"task", networks::nameOf(network.task)},
                       {"inputSize", network.inputSize},
                       {"combinesClassifier", network.classifierTrunk() != nullptr},
                       {"outputs", network.outputs}});
@@ -72,4 +72,4 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
 
 NODE_API_MODULE(jcs, initialise)
 
-}  // namespace jcs
+}  // namespace jcs::binding

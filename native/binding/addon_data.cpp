@@ -1,6 +1,6 @@
 #include "binding/addon_data.h"
 
-namespace jcs {
+namespace jcs::binding {
 
 PendingWork::Token::Token(std::shared_ptr<PendingWork> work, CancelFlag flag)
     : work_(std::move(work)), flag_(flag ? std::move(flag) : std::make_shared<std::atomic<bool>>(false)) {
@@ -20,7 +20,7 @@ void PendingWork::cancelAndWait() {
   done_.wait(lock, [&] { return flags_.empty(); });
 }
 
-AddonData::AddonData(Napi::Env env) : thread(JsThread::create(env)), pool(WorkerPool::acquire()) {
+AddonData::AddonData(Napi::Env env) : thread(JsThread::create(env)), pool(runtime::WorkerPool::acquire()) {
   // Hooks run in reverse order: this one before the thread-safe function's own.
   env.AddCleanupHook([this] {
     closing = true;
@@ -41,4 +41,4 @@ Napi::Promise AddonData::run(Napi::Env env, CancelFlag flag, std::function<Defer
   return deferred->promise();
 }
 
-}  // namespace jcs
+}  // namespace jcs::binding

@@ -11,7 +11,7 @@
 #include "binding/js_thread.h"
 #include "runtime/worker_pool.h"
 
-namespace jcs {
+namespace jcs::binding {
 
 /// A flag that JavaScript raises and native work reads.
 using CancelFlag = std::shared_ptr<std::atomic<bool>>;
@@ -50,11 +50,11 @@ struct AddonData {
   Napi::Promise run(Napi::Env env, CancelFlag flag, std::function<Deferred::Convert(const CancelFlag&)> work);
 
   std::shared_ptr<JsThread> thread;
-  std::shared_ptr<WorkerPool> pool;
+  std::shared_ptr<runtime::WorkerPool> pool;
   std::shared_ptr<PendingWork> pending = std::make_shared<PendingWork>();
   Napi::FunctionReference modelConstructor, cancellationConstructor, sliceStoreConstructor, maskConstructor,
       trainSettingsConstructor;
   std::atomic<bool> closing{false};
 };
 
-}  // namespace jcs
+}  // namespace jcs::binding

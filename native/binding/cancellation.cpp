@@ -1,6 +1,6 @@
 #include "binding/cancellation.h"
 
-namespace jcs {
+namespace jcs::binding {
 
 void CancellationObject::define(Napi::Env env, Napi::Object exports) {
   const Napi::Function constructor =
@@ -22,4 +22,4 @@ CancelFlag toCancelFlag(const Napi::Value& value) {
   return CancellationObject::Unwrap(value.As<Napi::Object>())->flag_;
 }
 
-}  // namespace jcs
+}  // namespace jcs::binding

@@ -2,7 +2,7 @@
 
 #include "binding/addon_data.h"
 
-namespace jcs {
+namespace jcs::binding {
 
 /// JavaScript class Cancellation: `new Cancellation().cancel()`. Passed to calls that can be cancelled.
 class CancellationObject : public Napi::ObjectWrap<CancellationObject> {
@@ -19,4 +19,4 @@ class CancellationObject : public Napi::ObjectWrap<CancellationObject> {
 /// The flag of a Cancellation; a fresh one for undefined. INVALID_TYPE for anything else.
 CancelFlag toCancelFlag(const Napi::Value& value);
 
-}  // namespace jcs
+}  // namespace jcs::binding

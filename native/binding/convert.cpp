@@ -3,7 +3,7 @@
 #include <cmath>
 #include <cstring>
 
-namespace jcs {
+namespace jcs::binding {
 
 namespace {
 
@@ -93,7 +93,7 @@ Napi::Uint8Array fromBytes(Napi::Env env, std::span<const uint8_t> values) {
   return array;
 }
 
-Napi::Value fromMetrics(Napi::Env env, const Metrics& metrics) {
+Napi::Value fromMetrics(Napi::Env env, const metrics::Metrics& metrics) {
   const auto object = Napi::Object::New(env);
   for (const auto& [name, value] : metrics) object.Set(name, value);
   return object;
@@ -115,4 +115,4 @@ Napi::Object fromTensor(Napi::Env env, const Tensor& tensor) {
   return object;
 }
 
-}  // namespace jcs
+}  // namespace jcs::binding

@@ -7,7 +7,7 @@
 #include "core/tensor.h"
 #include "metrics/metrics.h"
 
-namespace jcs {
+namespace jcs::binding {
 
 /// JavaScript values to plain ones. TypeScript has already checked and explained; these re-check, so that no call can
 /// make native code misbehave. INVALID_TYPE names `what`.
@@ -29,8 +29,8 @@ Tensor toTensor(const Napi::Value& value, const char* what);
 Napi::Object fromTensor(Napi::Env env, const Tensor& tensor);
 /// A Float32Array that holds a copy.
 Napi::Float32Array fromFloats(Napi::Env env, std::span<const float> values);
-Napi::Value fromMetrics(Napi::Env env, const Metrics& metrics);
+Napi::Value fromMetrics(Napi::Env env, const metrics::Metrics& metrics);
 Napi::Array fromStrings(Napi::Env env, const std::vector<std::string>& texts);
 Napi::Uint8Array fromBytes(Napi::Env env, std::span<const uint8_t> values);
 
-}  // namespace jcs
+}  // namespace jcs::binding

@@ -7,16 +7,16 @@
 #include "binding/slice_store_object.h"
 #include "diagnosis/evaluate.h"
 
-namespace jcs {
+namespace jcs::binding {
 
 namespace {
 
 Napi::Value decide(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto scores = toFloats(info[0], "scores");
-    const CaseRule rule{toNumber(info[1], "scoreThreshold"), toWhole(info[2], "sliceThreshold", 0),
-                        toBoolean(info[3], "isPhysical")};
-    const CaseDecision decision = decideCase(scores, rule);
+    const diagnosis::CaseRule rule{toNumber(info[1], "scoreThreshold"), toWhole(info[2], "sliceThreshold", 0),
+                                   toBoolean(info[3], "isPhysical")};
+    const diagnosis::CaseDecision decision = diagnosis::decideCase(scores, rule);
     const auto object = Napi::Object::New(info.Env());
     object.Set("positive", decision.positive);
     object.Set("positiveSlices", static_cast<double>(decision.positiveSlices));
@@ -31,12 +31,12 @@ Napi::Value decide(const Napi::CallbackInfo& info) {
 
 Napi::Value requireDecidableCase(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    requireDecidable(toWhole(info[0], "slices", 0), toWhole(info[1], "defaultSliceThreshold", 0));
+    diagnosis::requireDecidable(toWhole(info[0], "slices", 0), toWhole(info[1], "defaultSliceThreshold", 0));
     return info.Env().Undefined();
   });
 }
 
-Napi::Value fromCase(Napi::Env env, const PatientCase& one) {
+Napi::Value fromCase(Napi::Env env, const diagnosis::PatientCase& one) {
   const auto object = Napi::Object::New(env);
   object.Set("patient", one.patient);
   object.Set("infected", one.infected);
@@ -45,7 +45,7 @@ Napi::Value fromCase(Napi::Env env, const PatientCase& one) {
   return object;
 }
 
-Napi::Value fromScores(Napi::Env env, const CaseScores& scores) {
+Napi::Value fromScores(Napi::Env env, const diagnosis::CaseScores& scores) {
   const auto object = Napi::Object::New(env);
   object.Set("sliceThreshold", static_cast<double>(scores.sliceThreshold));
   object.Set("accuracy", scores.accuracy);
@@ -55,14 +55,16 @@ Napi::Value fromScores(Napi::Env env, const CaseScores& scores) {
 }
 
 /// PatientEvaluation of ts/evaluate.ts.
-Napi::Value fromCases(Napi::Env env, const std::vector<PatientCase>& cases, const std::vector<int64_t>& thresholds) {
+Napi::Value fromCases(Napi::Env env, const std::vector<diagnosis::PatientCase>& cases,
+                      const std::vector<int64_t>& thresholds) {
   const auto list = Napi::Array::New(env), sweep = Napi::Array::New(env);
   int64_t infected = 0;
-  for (const PatientCase& one : cases) {
+  for (const diagnosis::PatientCase& one : cases) {
     list.Set(list.Length(), fromCase(env, one));
     infected += one.infected;
   }
-  for (const int64_t threshold : thresholds) sweep.Set(sweep.Length(), fromScores(env, scoreCases(cases, threshold)));
+  for (const int64_t threshold : thresholds)
+    sweep.Set(sweep.Length(), fromScores(env, diagnosis::scoreCases(cases, threshold)));
   const auto object = Napi::Object::New(env);
   object.Set("infected", static_cast<double>(infected));
   object.Set("uninfected", static_cast<double>(std::ssize(cases) - infected));
@@ -73,8 +75,8 @@ Napi::Value fromCases(Napi::Env env, const std::vector<PatientCase>& cases, cons
 
 /// What both evaluations take: model, dataset, batch size, cancellation, callback.
 struct EvaluationCall {
-  std::shared_ptr<Model> model;
-  std::shared_ptr<SliceStore> dataset;
+  std::shared_ptr<model::Model> model;
+  std::shared_ptr<data::SliceStore> dataset;
   int64_t batchSize;
   CancelFlag flag;
   std::shared_ptr<EventStream> events;
@@ -105,7 +107,7 @@ Napi::Value evaluateClassifierModel(const Napi::CallbackInfo& info) {
       sliceThresholds.push_back(toWhole(list.As<Napi::Array>().Get(i), "every one of sliceThresholds", 0));
     return AddonData::of(info.Env()).run(info.Env(), call.flag, [=](const CancelFlag& flag) {
       const auto progress = [&](size_t done, size_t total) { call.report(done, total); };
-      const auto result = std::make_shared<ClassifierEvaluation>(evaluateClassifier(
+      const auto result = std::make_shared<diagnosis::ClassifierEvaluation>(diagnosis::evaluateClassifier(
           *call.model, *call.dataset, {.batchSize = call.batchSize, .probabilityThreshold = threshold, .explain = true},
           progress, flag.get()));
       return Deferred::Convert([=](Napi::Env env) -> Napi::Value {
@@ -128,11 +130,12 @@ Napi::Value evaluateClassifierModel(const Napi::CallbackInfo& info) {
 Napi::Value evaluateSegmenterModel(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const EvaluationCall call(info);
-    require(call.model->task() == Task::kSegmentation, errors::kInvalidArgument,
+    require(call.model->task() == networks::Task::kSegmentation, errors::kInvalidArgument,
             "evaluateSegmenter needs a segmentation network");
     return AddonData::of(info.Env()).run(info.Env(), call.flag, [=](const CancelFlag& flag) {
       const auto progress = [&](size_t done, size_t total) { call.report(done, total); };
-      const Metrics metrics = evaluate(*call.model, *call.dataset, call.batchSize, progress, flag.get());
+      const metrics::Metrics metrics =
+          diagnosis::evaluate(*call.model, *call.dataset, call.batchSize, progress, flag.get());
       return Deferred::Convert([=](Napi::Env env) -> Napi::Value {
         call.events->deliver(env);
         return fromMetrics(env, metrics);
@@ -150,4 +153,4 @@ void defineDiagnosis(Napi::Env env, Napi::Object exports) {
   exports.Set("evaluateSegmenter", Napi::Function::New(env, evaluateSegmenterModel));
 }
 
-}  // namespace jcs
+}  // namespace jcs::binding

@@ -2,9 +2,9 @@
 
 #include <napi.h>
 
-namespace jcs {
+namespace jcs::binding {
 
 /// decideCase, requireDecidable, evaluateClassifier and evaluateSegmenter (contract in ts/native.ts).
 void defineDiagnosis(Napi::Env env, Napi::Object exports);
 
-}  // namespace jcs
+}  // namespace jcs::binding

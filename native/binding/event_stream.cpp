@@ -1,6 +1,6 @@
 #include "binding/event_stream.h"
 
-namespace jcs {
+namespace jcs::binding {
 
 namespace {
 
@@ -46,4 +46,4 @@ void EventStream::deliver(Napi::Env env) {
   for (const Waiting& event : events) callback_->Value().Call({Napi::String::New(env, event.json)});
 }
 
-}  // namespace jcs
+}  // namespace jcs::binding

@@ -5,7 +5,7 @@
 
 #include "binding/js_thread.h"
 
-namespace jcs {
+namespace jcs::binding {
 
 /// Carries events to a JavaScript callback. Progress overwrites progress of its phase that was not delivered yet, so a
 /// busy event loop neither slows the work nor makes a queue grow; events that say something for good are all delivered.
@@ -31,4 +31,4 @@ class EventStream : public std::enable_shared_from_this<EventStream> {
   bool posted_ = false;
 };
 
-}  // namespace jcs
+}  // namespace jcs::binding

@@ -3,7 +3,7 @@
 #include <new>
 #include <utility>
 
-namespace jcs {
+namespace jcs::binding {
 
 std::shared_ptr<JsThread> JsThread::create(Napi::Env env) {
   std::shared_ptr<JsThread> thread(new JsThread(env));
@@ -103,4 +103,4 @@ void Deferred::settle(const std::function<Convert()>& work) {
   resolve(std::move(convert));
 }
 
-}  // namespace jcs
+}  // namespace jcs::binding

@@ -8,7 +8,7 @@
 
 #include "core/error.h"
 
-namespace jcs {
+namespace jcs::binding {
 
 /// Runs closures on one environment's JavaScript thread, from any thread. The environment stays alive while work is
 /// pending (`begin` … `end`) and may be torn down at any time: what was posted is then dropped.
@@ -74,4 +74,4 @@ auto guarded(Napi::Env env, Body&& body) {
   }
 }
 
-}  // namespace jcs
+}  // namespace jcs::binding

@@ -6,40 +6,40 @@
 #include "binding/slice_store_object.h"
 #include "measure/involvement.h"
 
-namespace jcs {
+namespace jcs::binding {
 
 namespace {
 
 struct Measurement {
-  StackGeometry geometry;
-  std::vector<BitMask> lungMasks;
-  Involvement involvement;
+  measure::StackGeometry geometry;
+  std::vector<data::BitMask> lungMasks;
+  measure::Involvement involvement;
 };
 
-std::vector<BitMask> toMasks(const Napi::Value& value, size_t slices, const char* what) {
+std::vector<data::BitMask> toMasks(const Napi::Value& value, size_t slices, const char* what) {
   require(value.IsArray() && value.As<Napi::Array>().Length() == slices, errors::kInvalidArgument,
           [&] { return std::string(what) + " must be an array with a mask for each slice"; });
-  std::vector<BitMask> masks;
+  std::vector<data::BitMask> masks;
   for (uint32_t i = 0; i < slices; ++i) masks.push_back(MaskObject::unwrap(value.As<Napi::Array>().Get(i)));
   return masks;
 }
 
 /// Of the patient, who is seen from the feet where rows run to the left.
-const char* sideName(bool isImageRight, const StackGeometry& geometry) {
+const char* sideName(bool isImageRight, const measure::StackGeometry& geometry) {
   return isImageRight == geometry.rowsRunToPatientsLeft ? "left" : "right";
 }
 
-const char* nameOf(Third third) {
-  return third == Third::kUpper ? "upper" : third == Third::kMiddle ? "middle" : "lower";
+const char* nameOf(measure::Third third) {
+  return third == measure::Third::kUpper ? "upper" : third == measure::Third::kMiddle ? "middle" : "lower";
 }
 
-void setPart(Napi::Object object, const PartInvolvement& part) {
+void setPart(Napi::Object object, const measure::PartInvolvement& part) {
   object.Set("lungVolumeMl", part.lungMl);
   object.Set("lesionVolumeMl", part.lesionMl);
   object.Set("percent", part.percent());
 }
 
-Napi::Object fromLesion(Napi::Env env, const VolumeLesion& lesion, const StackGeometry& geometry) {
+Napi::Object fromLesion(Napi::Env env, const measure::VolumeLesion& lesion, const measure::StackGeometry& geometry) {
   const auto object = Napi::Object::New(env);
   object.Set("volumeMl", lesion.volumeMl);
   if (lesion.meanHu) object.Set("meanHu", *lesion.meanHu);
@@ -52,7 +52,8 @@ Napi::Object fromLesion(Napi::Env env, const VolumeLesion& lesion, const StackGe
   return object;
 }
 
-Napi::Object fromInvolvement(Napi::Env env, const Involvement& involvement, const StackGeometry& geometry) {
+Napi::Object fromInvolvement(Napi::Env env, const measure::Involvement& involvement,
+                             const measure::StackGeometry& geometry) {
   const auto object = Napi::Object::New(env);
   setPart(object, involvement.total());
   const auto sides = Napi::Array::New(env), regions = Napi::Array::New(env), lesions = Napi::Array::New(env);
@@ -63,7 +64,7 @@ Napi::Object fromInvolvement(Napi::Env env, const Involvement& involvement, cons
     side.Set("side", sideName(isImageRight, geometry));
     setPart(side, involvement.side(isImageRight));
     sides.Set(sides.Length(), side);
-    for (const Third third : {Third::kUpper, Third::kMiddle, Third::kLower}) {
+    for (const measure::Third third : {measure::Third::kUpper, measure::Third::kMiddle, measure::Third::kLower}) {
       const auto region = Napi::Object::New(env);
       region.Set("side", sideName(isImageRight, geometry));
       region.Set("third", nameOf(third));
@@ -71,7 +72,7 @@ Napi::Object fromInvolvement(Napi::Env env, const Involvement& involvement, cons
       regions.Set(regions.Length(), region);
     }
   }
-  for (const VolumeLesion& lesion : involvement.lesions)
+  for (const measure::VolumeLesion& lesion : involvement.lesions)
     lesions.Set(lesions.Length(), fromLesion(env, lesion, geometry));
   object.Set("sides", sides);
   object.Set("regions", regions);
@@ -84,7 +85,7 @@ Napi::Object fromInvolvement(Napi::Env env, const Involvement& involvement, cons
 Napi::Value fromMeasurement(Napi::Env env, Measurement& measurement) {
   const auto object = Napi::Object::New(env);
   const auto masks = Napi::Array::New(env), areas = Napi::Array::New(env);
-  for (BitMask& mask : measurement.lungMasks) masks.Set(masks.Length(), MaskObject::wrap(env, std::move(mask)));
+  for (data::BitMask& mask : measurement.lungMasks) masks.Set(masks.Length(), MaskObject::wrap(env, std::move(mask)));
   for (const double area : measurement.involvement.lesionAreasMm2) areas.Set(areas.Length(), area);
   object.Set("lungMasks", masks);
   object.Set("lesionAreasMm2", areas);
@@ -100,7 +101,7 @@ Napi::Value measureCase(const Napi::CallbackInfo& info) {
     auto lesionMasks = toMasks(info[3], indices.size(), "lesions");
     // A whole chest takes a tenth of a second, so nobody is asked on the way whether it is still wanted.
     const auto work = [=](const CancelFlag&) -> Deferred::Convert {
-      const auto geometry = stackGeometry(*store, indices);
+      const auto geometry = measure::stackGeometry(*store, indices);
       if (const auto* reason = std::get_if<std::string>(&geometry))
         return [reason = *reason](Napi::Env env) -> Napi::Value {
           const auto object = Napi::Object::New(env);
@@ -108,15 +109,16 @@ Napi::Value measureCase(const Napi::CallbackInfo& info) {
           return object;
         };
       const auto measurement =
-          std::make_shared<Measurement>(Measurement{std::get<StackGeometry>(geometry), lungMasks, {}});
-      const Lungs lungs = findLungs(measurement->lungMasks, measurement->geometry);
-      measurement->involvement = measureInvolvement(lungs, lesionMasks, measurement->geometry, [&](size_t slice) {
-        std::vector<int16_t> hounsfield;
-        if (!store->info(indices[slice]).isSigned()) return hounsfield;
-        hounsfield.resize(static_cast<size_t>(measurement->geometry.width * measurement->geometry.height));
-        store->read(indices[slice], std::as_writable_bytes(std::span(hounsfield)));
-        return hounsfield;
-      });
+          std::make_shared<Measurement>(Measurement{std::get<measure::StackGeometry>(geometry), lungMasks, {}});
+      const measure::Lungs lungs = measure::findLungs(measurement->lungMasks, measurement->geometry);
+      measurement->involvement =
+          measure::measureInvolvement(lungs, lesionMasks, measurement->geometry, [&](size_t slice) {
+            std::vector<int16_t> hounsfield;
+            if (!store->info(indices[slice]).isSigned()) return hounsfield;
+            hounsfield.resize(static_cast<size_t>(measurement->geometry.width * measurement->geometry.height));
+            store->read(indices[slice], std::as_writable_bytes(std::span(hounsfield)));
+            return hounsfield;
+          });
       return [measurement](Napi::Env env) { return fromMeasurement(env, *measurement); };
     };
     return AddonData::of(info.Env()).run(info.Env(), toCancelFlag(info[4]), work);
@@ -129,4 +131,4 @@ void defineMeasurement(Napi::Env env, Napi::Object exports) {
   exports.Set("measureCase", Napi::Function::New(env, measureCase));
 }
 
-}  // namespace jcs
+}  // namespace jcs::binding

@@ -2,9 +2,9 @@
 
 #include <napi.h>
 
-namespace jcs {
+namespace jcs::binding {
 
 /// `measureCase` (contract in ts/native.ts).
 void defineMeasurement(Napi::Env env, Napi::Object exports);
 
-}  // namespace jcs
+}  // namespace jcs::binding

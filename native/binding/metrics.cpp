@@ -4,31 +4,32 @@
 #include "binding/js_thread.h"
 #include "metrics/explanation.h"
 
-namespace jcs {
+namespace jcs::binding {
 
 void defineMetrics(Napi::Env env, Napi::Object exports) {
   exports.Set("segmentationMetrics", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
                 return guarded(info.Env(), [&] {
-                  return fromMetrics(
-                      info.Env(), segmentationMetrics(toFloats(info[0], "probabilities"), toBytes(info[1], "truth")));
+                  return fromMetrics(info.Env(), metrics::segmentationMetrics(toFloats(info[0], "probabilities"),
+                                                                              toBytes(info[1], "truth")));
                 });
               }));
   exports.Set("classificationMetrics", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
                 return guarded(info.Env(), [&] {
-                  return fromMetrics(
-                      info.Env(), classificationMetrics(toFloats(info[0], "probabilities"), toBytes(info[1], "labels"),
-                                                        toNumber(info[2], "threshold")));
+                  return fromMetrics(info.Env(), metrics::classificationMetrics(toFloats(info[0], "probabilities"),
+                                                                                toBytes(info[1], "labels"),
+                                                                                toNumber(info[2], "threshold")));
                 });
               }));
-  exports.Set(
-      "explanationMetrics", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
-        return guarded(info.Env(), [&] {
-          const auto lungs = info[4].IsUndefined() ? std::span<const uint8_t>() : std::span(toBytes(info[4], "lungs"));
-          return fromMetrics(info.Env(), explanationMetrics(toFloats(info[0], "map"), toBytes(info[1], "lesions"),
-                                                            lungs, toWhole(info[2], "width", 1, 1000000),
-                                                            toWhole(info[3], "height", 1, 1000000)));
-        });
-      }));
+  exports.Set("explanationMetrics", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
+                return guarded(info.Env(), [&] {
+                  const auto lungs =
+                      info[4].IsUndefined() ? std::span<const uint8_t>() : std::span(toBytes(info[4], "lungs"));
+                  return fromMetrics(info.Env(),
+                                     metrics::explanationMetrics(toFloats(info[0], "map"), toBytes(info[1], "lesions"),
+                                                                 lungs, toWhole(info[2], "width", 1, 1000000),
+                                                                 toWhole(info[3], "height", 1, 1000000)));
+                });
+              }));
 }
 
-}  // namespace jcs
+}  // namespace jcs::binding

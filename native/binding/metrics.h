@@ -2,9 +2,9 @@
 
 #include <napi.h>
 
-namespace jcs {
+namespace jcs::binding {
 
 /// segmentationMetrics(probabilities, truth) and classificationMetrics(probabilities, labels, threshold).
 void defineMetrics(Napi::Env env, Napi::Object exports);
 
-}  // namespace jcs
+}  // namespace jcs::binding

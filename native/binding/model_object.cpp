@@ -9,7 +9,7 @@
 #include "binding/slice_store_object.h"
 #include "io/onnx.h"
 
-namespace jcs {
+namespace jcs::binding {
 
 namespace {
 
@@ -23,8 +23,8 @@ Json parseJson(const Napi::Value& value, const char* what) {
   }
 }
 
-RuntimeOptions toRuntimeOptions(const Json& json) {
-  RuntimeOptions options;
+model::RuntimeOptions toRuntimeOptions(const Json& json) {
+  model::RuntimeOptions options;
   options.device = json.value("device", options.device);
   options.precision = json.value("precision", options.precision);
   options.threads = json.value("threads", options.threads);
@@ -33,18 +33,19 @@ RuntimeOptions toRuntimeOptions(const Json& json) {
 }
 
 /// A file by path, or by its bytes, which are copied here, on the JavaScript thread.
-std::function<SafetensorsFile()> toFileSource(const Napi::Value& value) {
-  if (value.IsString()) return [path = value.As<Napi::String>().Utf8Value()] { return SafetensorsFile::open(path); };
+std::function<io::SafetensorsFile()> toFileSource(const Napi::Value& value) {
+  if (value.IsString())
+    return [path = value.As<Napi::String>().Utf8Value()] { return io::SafetensorsFile::open(path); };
   require(value.IsTypedArray(), errors::kInvalidType, "a model file must be given as a path or as bytes");
   const auto array = value.As<Napi::TypedArray>();
   const auto* data = static_cast<const std::byte*>(array.ArrayBuffer().Data()) + array.ByteOffset();
   auto bytes = std::make_shared<std::vector<std::byte>>(data, data + array.ByteLength());
-  return [bytes] { return SafetensorsFile::parse(*bytes); };
+  return [bytes] { return io::SafetensorsFile::parse(*bytes); };
 }
 
-std::string profileJson(const Profile& profile) {
+std::string profileJson(const model::Profile& profile) {
   Json steps = Json::array();
-  for (const Program::StepInfo& step : profile.steps)
+  for (const compiler::Program::StepInfo& step : profile.steps)
     steps.push_back({{"op", step.op},
                      {"attributes", step.attributes},
                      {"scope", step.scope},
@@ -61,7 +62,7 @@ std::string profileJson(const Profile& profile) {
       .dump();
 }
 
-Deferred::Convert wrapModel(std::shared_ptr<Model> model) {
+Deferred::Convert wrapModel(std::shared_ptr<model::Model> model) {
   return [model](Napi::Env env) { return ModelObject::wrap(env, model); };
 }
 
@@ -85,7 +86,7 @@ ModelObject::ModelObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   guarded(info.Env(), [&] {
     require(info.Length() == 1 && info[0].IsExternal(), errors::kInvalidType,
             "models are made by createModel and loadModel");
-    model_ = *info[0].As<Napi::External<std::shared_ptr<Model>>>().Data();
+    model_ = *info[0].As<Napi::External<std::shared_ptr<model::Model>>>().Data();
   });
   reportedBytes_ = model_->memoryBytes();
   Napi::MemoryManagement::AdjustExternalMemory(info.Env(), reportedBytes_);
@@ -96,7 +97,7 @@ ModelObject::~ModelObject() {
   Napi::MemoryManagement::AdjustExternalMemory(Env(), -reportedBytes_);
   if (AddonData::of(Env()).closing) return;  // nothing runs any more: freed here and now
   // Freeing waits for running work, which the garbage collector must not.
-  const std::shared_ptr<Engine> engine = model_->sharedEngine();
+  const std::shared_ptr<runtime::Engine> engine = model_->sharedEngine();
   try {
     engine->submit([model = std::move(model_)]() mutable { model.reset(); });
   } catch (const Error&) {
@@ -104,11 +105,11 @@ ModelObject::~ModelObject() {
   }
 }
 
-Napi::Value ModelObject::wrap(Napi::Env env, std::shared_ptr<Model> model) {
-  return AddonData::of(env).modelConstructor.New({Napi::External<std::shared_ptr<Model>>::New(env, &model)});
+Napi::Value ModelObject::wrap(Napi::Env env, std::shared_ptr<model::Model> model) {
+  return AddonData::of(env).modelConstructor.New({Napi::External<std::shared_ptr<model::Model>>::New(env, &model)});
 }
 
-std::shared_ptr<Model> ModelObject::unwrap(const Napi::Value& value) {
+std::shared_ptr<model::Model> ModelObject::unwrap(const Napi::Value& value) {
   const bool known =
       value.IsObject() && value.As<Napi::Object>().InstanceOf(AddonData::of(value.Env()).modelConstructor.Value());
   require(known, errors::kInvalidType, "expected a model made by createModel or loadModel");
@@ -127,9 +128,9 @@ Napi::Value ModelObject::start(const Napi::CallbackInfo& info, const Napi::Value
 
 Napi::Value ModelObject::describe(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    const ModelMetadata metadata = model_->metadata();
-    Json json{{"spec", Json::parse(specToJson(metadata.spec))},
-              {"task", nameOf(model_->task())},
+    const model::ModelMetadata metadata = model_->metadata();
+    Json json{{"spec", Json::parse(model::specToJson(metadata.spec))},
+              {"task", networks::nameOf(model_->task())},
               {"device", model_->device()},
               {"precision", model_->precision()},
               {"threads", model_->threads()},
@@ -150,7 +151,7 @@ Napi::Value ModelObject::parameters(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     model_->requireAlive();
     const auto array = Napi::Array::New(info.Env());
-    for (const ParameterInfo& parameter : model_->parameters()) {
+    for (const model::ParameterInfo& parameter : model_->parameters()) {
       const auto item = Napi::Object::New(info.Env());
       item.Set("name", parameter.name);
       const auto shape = Napi::Array::New(info.Env());
@@ -165,7 +166,7 @@ Napi::Value ModelObject::parameters(const Napi::CallbackInfo& info) {
 
 Napi::Value ModelObject::getParameter(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    return start(info, info.Env().Undefined(), [name = toString(info[0], "name")](Model& model, auto*) {
+    return start(info, info.Env().Undefined(), [name = toString(info[0], "name")](model::Model& model, auto*) {
       auto value = std::make_shared<Tensor>(model.parameter(name));
       return Deferred::Convert([value](Napi::Env env) { return fromTensor(env, *value); });
     });
@@ -180,7 +181,7 @@ Napi::Value ModelObject::forward(const Napi::CallbackInfo& info) {
     for (const float value : input.as<float>())
       require(std::isfinite(value), errors::kNotFinite, "the input of forward holds a value that is not finite");
     auto images = std::make_shared<Tensor>(channelsLast(input));
-    return start(info, info[1], [images](Model& model, const std::atomic<bool>* cancelled) {
+    return start(info, info[1], [images](model::Model& model, const std::atomic<bool>* cancelled) {
       auto outputs = std::make_shared<std::map<std::string, Tensor>>(model.forward(*images, false, cancelled));
       for (auto& [name, tensor] : *outputs)
         if (tensor.shape().rank() == 4) tensor = channelsFirst(tensor);
@@ -198,11 +199,11 @@ Napi::Value ModelObject::classify(const Napi::CallbackInfo& info) {
     const auto store = SliceStoreObject::unwrap(info[0]);
     const Napi::Object options = toObject(info[2], "options");
     const bool explain = toBoolean(options.Get("explain"), "explain");
-    const CaseRule rule{.scoreThreshold = toNumber(options.Get("threshold"), "threshold")};
+    const diagnosis::CaseRule rule{.scoreThreshold = toNumber(options.Get("threshold"), "threshold")};
     const int64_t batchSize = toBatchSize(options.Get("batchSize"));
-    return start(info, info[3], [=, indices = toSliceIndices(info[1])](Model& model, auto* cancelled) {
-      auto results = std::make_shared<std::vector<SliceClassification>>(
-          classifySlices(model, {*store, indices}, batchSize, explain, cancelled));
+    return start(info, info[3], [=, indices = toSliceIndices(info[1])](model::Model& model, auto* cancelled) {
+      auto results = std::make_shared<std::vector<diagnosis::SliceClassification>>(
+          diagnosis::classifySlices(model, {*store, indices}, batchSize, explain, cancelled));
       return Deferred::Convert([=](Napi::Env env) {
         return fromClassifications(env, *results, {*store, indices}, rule, explain);
       });
@@ -214,14 +215,14 @@ Napi::Value ModelObject::segment(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto store = SliceStoreObject::unwrap(info[0]);
     const Napi::Object options = toObject(info[2], "options");
-    SegmentationRequest request;
+    diagnosis::SegmentationRequest request;
     request.threshold = static_cast<float>(toNumber(options.Get("threshold"), "threshold"));
     request.probabilities = toBoolean(options.Get("probabilities"), "probabilities");
     request.minAreaPixels = toWhole(options.Get("minAreaPixels"), "minAreaPixels", 1);
     const int64_t batchSize = toBatchSize(options.Get("batchSize"));
-    return start(info, info[3], [=, indices = toSliceIndices(info[1])](Model& model, auto* cancelled) {
-      auto results = std::make_shared<std::vector<SliceSegmentation>>(
-          segmentSlices(model, {*store, indices}, batchSize, request, cancelled));
+    return start(info, info[3], [=, indices = toSliceIndices(info[1])](model::Model& model, auto* cancelled) {
+      auto results = std::make_shared<std::vector<diagnosis::SliceSegmentation>>(
+          diagnosis::segmentSlices(model, {*store, indices}, batchSize, request, cancelled));
       return Deferred::Convert([=](Napi::Env env) { return fromSegmentations(env, *results, {*store, indices}); });
     });
   });
@@ -229,7 +230,7 @@ Napi::Value ModelObject::segment(const Napi::CallbackInfo& info) {
 
 Napi::Value ModelObject::loadBackbone(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    return start(info, info.Env().Undefined(), [open = toFileSource(info[0])](Model& model, auto*) {
+    return start(info, info.Env().Undefined(), [open = toFileSource(info[0])](model::Model& model, auto*) {
       const int count = model.loadBackbone(open());
       return Deferred::Convert([count](Napi::Env env) { return Napi::Number::New(env, count); });
     });
@@ -238,7 +239,7 @@ Napi::Value ModelObject::loadBackbone(const Napi::CallbackInfo& info) {
 
 Napi::Value ModelObject::copyTrunk(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    return start(info, info.Env().Undefined(), [classifier = ModelObject::unwrap(info[0])](Model& model, auto*) {
+    return start(info, info.Env().Undefined(), [classifier = ModelObject::unwrap(info[0])](model::Model& model, auto*) {
       model.copyTrunk(*classifier);
       return Deferred::Convert([](Napi::Env env) { return env.Undefined(); });
     });
@@ -249,9 +250,9 @@ Napi::Value ModelObject::copyTrunk(const Napi::CallbackInfo& info) {
 Napi::Value ModelObject::profile(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const int64_t n = toBatchSize(info[0]);
-    const int64_t height = toWhole(info[1], "height", 1, kLargestInput),
-                  width = toWhole(info[2], "width", 1, kLargestInput);
-    return start(info, info[3], [=](Model& model, const std::atomic<bool>* cancelled) {
+    const int64_t height = toWhole(info[1], "height", 1, networks::kLargestInput),
+                  width = toWhole(info[2], "width", 1, networks::kLargestInput);
+    return start(info, info[3], [=](model::Model& model, const std::atomic<bool>* cancelled) {
       return Deferred::Convert([text = profileJson(model.profile(n, height, width, cancelled))](Napi::Env env) {
         return Napi::String::New(env, text);
       });
@@ -262,8 +263,8 @@ Napi::Value ModelObject::profile(const Napi::CallbackInfo& info) {
 /// peaks(): JSON of what the device can do at best.
 Napi::Value ModelObject::peaks(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    return start(info, info.Env().Undefined(), [](Model& model, auto*) {
-      const Peaks peaks = model.peaks();
+    return start(info, info.Env().Undefined(), [](model::Model& model, auto*) {
+      const runtime::Peaks peaks = model.peaks();
       const Json json{{"flopsPerSecond", peaks.flopsPerSecond}, {"bytesPerSecond", peaks.bytesPerSecond}};
       return Deferred::Convert([text = json.dump()](Napi::Env env) { return Napi::String::New(env, text); });
     });
@@ -273,11 +274,11 @@ Napi::Value ModelObject::peaks(const Napi::CallbackInfo& info) {
 Napi::Value ModelObject::save(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const Json json = parseJson(info[1], "options");
-    SaveOptions options;
+    model::SaveOptions options;
     options.bf16 = json.value("weights", "f32") == "bf16";
     if (json.contains("notice")) options.notice = json["notice"].get<std::string>();
     if (json.contains("minLesionAreaMm2")) options.minLesionAreaMm2 = json["minLesionAreaMm2"].get<double>();
-    return start(info, info.Env().Undefined(), [path = toString(info[0], "path"), options](Model& model, auto*) {
+    return start(info, info.Env().Undefined(), [path = toString(info[0], "path"), options](model::Model& model, auto*) {
       model.save(path, options);
       return Deferred::Convert([](Napi::Env env) { return env.Undefined(); });
     });
@@ -287,14 +288,14 @@ Napi::Value ModelObject::save(const Napi::CallbackInfo& info) {
 Napi::Value ModelObject::exportOnnx(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const Json options = parseJson(info[1], "options");
-    return start(info, info.Env().Undefined(), [path = toString(info[0], "path"), options](Model& model, auto*) {
+    return start(info, info.Env().Undefined(), [path = toString(info[0], "path"), options](model::Model& model, auto*) {
       const bool dynamic = options.value("dynamicBatch", false);
       const auto batch = std::max<int64_t>(options.value("batch", int64_t{1}), dynamic ? 2 : 1);
       const auto size = model.metadata().inputSize;
       const auto graph =
-          inferenceGraph(model.spec(), batch, options.value("height", size), options.value("width", size));
-      const OnnxOptions onnx{.graphName = model.spec().network, .dynamicBatch = dynamic};
-      jcs::exportOnnx(
+          networks::inferenceGraph(model.spec(), batch, options.value("height", size), options.value("width", size));
+      const io::OnnxOptions onnx{.graphName = model.spec().network, .dynamicBatch = dynamic};
+      io::exportOnnx(
           *graph, [&](const std::string& name) { return model.parameter(name); }, onnx, path);
       return Deferred::Convert([](Napi::Env env) { return env.Undefined(); });
     });
@@ -314,24 +315,24 @@ void defineModelFunctions(Napi::Env env, Napi::Object exports) {
   exports.Set(
       "createModel", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
         return guarded(info.Env(), [&] {
-          const NetworkSpec spec = specFromJson(toString(info[0], "spec"));
+          const networks::NetworkSpec spec = model::specFromJson(toString(info[0], "spec"));
           const Json options = parseJson(info[1], "options");
           return AddonData::of(info.Env()).run(info.Env(), nullptr, [=](const CancelFlag&) {
-            return wrapModel(Model::create(spec, toRuntimeOptions(options), options.value("seed", uint64_t{0})));
+            return wrapModel(model::Model::create(spec, toRuntimeOptions(options), options.value("seed", uint64_t{0})));
           });
         });
       }));
   exports.Set("loadModel", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
                 return guarded(info.Env(), [&] {
                   auto open = toFileSource(info[0]);
-                  std::optional<NetworkSpec> spec;
-                  if (!info[1].IsUndefined()) spec = specFromJson(toString(info[1], "spec"));
+                  std::optional<networks::NetworkSpec> spec;
+                  if (!info[1].IsUndefined()) spec = model::specFromJson(toString(info[1], "spec"));
                   const Json options = parseJson(info[2], "options");
                   return AddonData::of(info.Env()).run(info.Env(), nullptr, [=](const CancelFlag&) {
-                    return wrapModel(Model::load(open(), spec, toRuntimeOptions(options)));
+                    return wrapModel(model::Model::load(open(), spec, toRuntimeOptions(options)));
                   });
                 });
               }));
 }
 
-}  // namespace jcs
+}  // namespace jcs::binding

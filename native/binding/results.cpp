@@ -2,11 +2,11 @@
 
 #include "binding/convert.h"
 
-namespace jcs {
+namespace jcs::binding {
 
 namespace {
 
-Napi::Object fromLesion(Napi::Env env, const Lesion& lesion) {
+Napi::Object fromLesion(Napi::Env env, const measure::Lesion& lesion) {
   const auto object = Napi::Object::New(env);
   object.Set("areaPixels", static_cast<double>(lesion.areaPixels));
   if (lesion.areaMm2) object.Set("areaMm2", *lesion.areaMm2);
@@ -29,11 +29,11 @@ void MaskObject::define(Napi::Env env, Napi::Object exports) {
   exports.Set("NativeMask", constructor);
 }
 
-Napi::Value MaskObject::wrap(Napi::Env env, BitMask mask) {
-  return AddonData::of(env).maskConstructor.New({Napi::External<BitMask>::New(env, &mask)});
+Napi::Value MaskObject::wrap(Napi::Env env, data::BitMask mask) {
+  return AddonData::of(env).maskConstructor.New({Napi::External<data::BitMask>::New(env, &mask)});
 }
 
-const BitMask& MaskObject::unwrap(const Napi::Value& value) {
+const data::BitMask& MaskObject::unwrap(const Napi::Value& value) {
   const bool known =
       value.IsObject() && value.As<Napi::Object>().InstanceOf(AddonData::of(value.Env()).maskConstructor.Value());
   require(known, errors::kInvalidType, "expected a mask made by segmentation");
@@ -43,7 +43,7 @@ const BitMask& MaskObject::unwrap(const Napi::Value& value) {
 MaskObject::MaskObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   guarded(info.Env(), [&] {
     require(info.Length() == 1 && info[0].IsExternal(), errors::kInvalidType, "masks are made by segmentation");
-    mask_ = std::move(*info[0].As<Napi::External<BitMask>>().Data());
+    mask_ = std::move(*info[0].As<Napi::External<data::BitMask>>().Data());
   });
   Napi::MemoryManagement::AdjustExternalMemory(info.Env(), static_cast<int64_t>(mask_.bits().size()));
 }
@@ -56,8 +56,9 @@ Napi::Value MaskObject::bytes(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] { return fromBytes(info.Env(), mask_.bytes()); });
 }
 
-Napi::Value fromClassifications(Napi::Env env, const std::vector<SliceClassification>& results,
-                                const SliceSelection& slices, const CaseRule& rule, bool explain) {
+Napi::Value fromClassifications(Napi::Env env, const std::vector<diagnosis::SliceClassification>& results,
+                                const diagnosis::SliceSelection& slices, const diagnosis::CaseRule& rule,
+                                bool explain) {
   const auto array = Napi::Array::New(env, results.size());
   for (size_t i = 0; i < results.size(); ++i) {
     const auto item = Napi::Object::New(env);
@@ -75,10 +76,11 @@ Napi::Value fromClassifications(Napi::Env env, const std::vector<SliceClassifica
   return array;
 }
 
-Napi::Value fromSegmentations(Napi::Env env, std::vector<SliceSegmentation>& results, const SliceSelection& slices) {
+Napi::Value fromSegmentations(Napi::Env env, std::vector<diagnosis::SliceSegmentation>& results,
+                              const diagnosis::SliceSelection& slices) {
   const auto array = Napi::Array::New(env, results.size());
   for (size_t i = 0; i < results.size(); ++i) {
-    SliceSegmentation& result = results[i];
+    diagnosis::SliceSegmentation& result = results[i];
     const auto item = Napi::Object::New(env);
     item.Set("width", static_cast<double>(slices.info(i).width));
     item.Set("height", static_cast<double>(slices.info(i).height));
@@ -96,4 +98,4 @@ Napi::Value fromSegmentations(Napi::Env env, std::vector<SliceSegmentation>& res
   return array;
 }
 
-}  // namespace jcs
+}  // namespace jcs::binding

@@ -6,7 +6,7 @@
 
 #include "binding/convert.h"
 
-namespace jcs {
+namespace jcs::binding {
 
 namespace {
 
@@ -48,8 +48,8 @@ std::string toText(const Napi::Value& value, const char* what) {
   return value.IsUndefined() ? std::string() : toString(value, what);
 }
 
-SliceInfo toInfo(const Napi::Object& object, PixelFormat format) {
-  SliceInfo info;
+data::SliceInfo toInfo(const Napi::Object& object, PixelFormat format) {
+  data::SliceInfo info;
   info.format = format;
   info.width = toWhole(object.Get("width"), "width", 1, 1000000);
   info.height = toWhole(object.Get("height"), "height", 1, 1000000);
@@ -59,7 +59,8 @@ SliceInfo toInfo(const Napi::Object& object, PixelFormat format) {
     info.window = {toNumber(window.Get("center"), "window.center"), toNumber(window.Get("width"), "window.width")};
   }
   info.source = toText(object.Get("source"), "source");
-  if (const auto mm = toNumbers<2>(object.Get("spacing"), "spacing")) info.spacing = PixelSpacing{(*mm)[0], (*mm)[1]};
+  if (const auto mm = toNumbers<2>(object.Get("spacing"), "spacing"))
+    info.spacing = data::PixelSpacing{(*mm)[0], (*mm)[1]};
   info.positionMm = toNumbers<3>(object.Get("positionMm"), "positionMm");
   info.orientation = toNumbers<6>(object.Get("orientation"), "orientation");
   info.instanceUid = toText(object.Get("instanceUid"), "instanceUid");
@@ -90,7 +91,7 @@ Napi::Array fromNumbers(Napi::Env env, std::span<const double> numbers) {
   return array;
 }
 
-Napi::Value fromPixels(Napi::Env env, const SliceInfo& info, const std::vector<std::byte>& pixels) {
+Napi::Value fromPixels(Napi::Env env, const data::SliceInfo& info, const std::vector<std::byte>& pixels) {
   const auto object = Napi::Object::New(env);
   switch (info.format) {
     case PixelFormat::kU8: object.Set("data", typedArray<Napi::Uint8Array>(env, pixels, 1)); break;
@@ -146,14 +147,14 @@ void SliceStoreObject::define(Napi::Env env, Napi::Object exports) {
 
 SliceStoreObject::SliceStoreObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   guarded(info.Env(), [&] {
-    store_ = std::make_shared<SliceStore>(info[0].IsUndefined() ? SliceStore::kDefaultMemoryLimit
-                                                                : toWhole(info[0], "memoryLimitBytes", 0));
+    store_ = std::make_shared<data::SliceStore>(info[0].IsUndefined() ? data::SliceStore::kDefaultMemoryLimit
+                                                                      : toWhole(info[0], "memoryLimitBytes", 0));
   });
 }
 
 SliceStoreObject::~SliceStoreObject() { Napi::MemoryManagement::AdjustExternalMemory(Env(), -reportedBytes_); }
 
-std::shared_ptr<SliceStore> SliceStoreObject::unwrap(const Napi::Value& value) {
+std::shared_ptr<data::SliceStore> SliceStoreObject::unwrap(const Napi::Value& value) {
   const bool known =
       value.IsObject() && value.As<Napi::Object>().InstanceOf(AddonData::of(value.Env()).sliceStoreConstructor.Value());
   require(known, errors::kInvalidType, "expected a NativeSliceStore");
@@ -173,7 +174,7 @@ Napi::Value SliceStoreObject::append(const Napi::CallbackInfo& info) {
     require(data.IsTypedArray(), errors::kInvalidType, "a slice's data must be a typed array");
     const auto array = data.As<Napi::TypedArray>();
     // Everything is asked of JavaScript before its memory is looked at: a getter could change that.
-    SliceInfo slice = toInfo(object, formatOf(array));
+    data::SliceInfo slice = toInfo(object, formatOf(array));
     const Napi::Value mask = object.Get("mask"), lungs = object.Get("lungs");
     const size_t index = store_->append(std::move(slice), bytesOf(array), toMask(mask), toMask(lungs));
     if (store_->memoryBytes() > kWorthFreeing) {
@@ -229,4 +230,4 @@ std::vector<size_t> toSliceIndices(const Napi::Value& value) {
   return indices;
 }
 
-}  // namespace jcs
+}  // namespace jcs::binding

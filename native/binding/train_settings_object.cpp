@@ -5,7 +5,7 @@
 #include "binding/convert.h"
 #include "train/train_settings.h"
 
-namespace jcs {
+namespace jcs::binding {
 
 void TrainSettingsObject::define(Napi::Env env, Napi::Object exports) {
   const Napi::Function constructor =
@@ -14,19 +14,19 @@ void TrainSettingsObject::define(Napi::Env env, Napi::Object exports) {
   exports.Set("NativeTrainSettings", constructor);
   exports.Set("describeTrainOptions", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
                 return guarded(info.Env(),
-                               [&] { return Napi::String::New(info.Env(), describeTrainOptions().dump()); });
+                               [&] { return Napi::String::New(info.Env(), train::describeTrainOptions().dump()); });
               }));
 }
 
 TrainSettingsObject::TrainSettingsObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   guarded(info.Env(), [&] {
-    config_ = trainConfigFromJson(toString(info[1], "options"), parseTask(toString(info[0], "task")),
-                                  toBoolean(info[2], "isPretrained"));
+    config_ = train::trainConfigFromJson(toString(info[1], "options"), networks::parseTask(toString(info[0], "task")),
+                                         toBoolean(info[2], "isPretrained"));
     return info.Env().Undefined();
   });
 }
 
-const TrainConfig& TrainSettingsObject::unwrap(const Napi::Value& value) {
+const train::TrainConfig& TrainSettingsObject::unwrap(const Napi::Value& value) {
   const bool isKnown = value.IsObject() &&
                        value.As<Napi::Object>().InstanceOf(AddonData::of(value.Env()).trainSettingsConstructor.Value());
   require(isKnown, errors::kInvalidType, "expected NativeTrainSettings");
@@ -34,7 +34,7 @@ const TrainConfig& TrainSettingsObject::unwrap(const Napi::Value& value) {
 }
 
 Napi::Value TrainSettingsObject::toJson(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] { return Napi::String::New(info.Env(), trainSettings(config_).dump()); });
+  return guarded(info.Env(), [&] { return Napi::String::New(info.Env(), train::trainSettings(config_).dump()); });
 }
 
-}  // namespace jcs
+}  // namespace jcs::binding

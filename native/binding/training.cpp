@@ -11,26 +11,26 @@
 #include "binding/train_settings_object.h"
 #include "train/trainer.h"
 
-namespace jcs {
+namespace jcs::binding {
 
 namespace {
 
 using Json = nlohmann::json;
 
-Json metricsJson(const Metrics& metrics) {
+Json metricsJson(const metrics::Metrics& metrics) {
   Json json = Json::object();
   for (const auto& [name, value] : metrics) json[name] = value;  // NaN becomes null
   return json;
 }
 
-Json toJson(const TrainEvent& event) {
+Json toJson(const train::TrainEvent& event) {
   Json json{{"epoch", event.epoch},
             {"epochs", event.epochs},
             {"iteration", event.iteration},
             {"iterations", event.iterations}};
   switch (event.phase) {
-    case TrainEvent::Phase::kCompile: return {{"phase", "compile"}, {"done", 0}, {"total", 1}};
-    case TrainEvent::Phase::kTrain:
+    case train::TrainEvent::Phase::kCompile: return {{"phase", "compile"}, {"done", 0}, {"total", 1}};
+    case train::TrainEvent::Phase::kTrain:
       json.update({{"phase", "train"},
                    {"done", event.iteration},
                    {"total", event.iterations},
@@ -40,11 +40,11 @@ Json toJson(const TrainEvent& event) {
                    {"samplesPerSecond", event.samplesPerSecond},
                    {"etaMs", event.etaMs}});
       break;
-    case TrainEvent::Phase::kValidate:
+    case train::TrainEvent::Phase::kValidate:
       json.update({{"phase", "validate"}, {"done", event.done}, {"total", event.total}});
       if (!event.metrics.empty()) json["metrics"] = metricsJson(event.metrics);
       break;
-    case TrainEvent::Phase::kCheckpoint:
+    case train::TrainEvent::Phase::kCheckpoint:
       json.update(
           {{"phase", "checkpoint"}, {"done", event.iteration}, {"total", event.iterations}, {"path", event.path}});
       break;
@@ -52,9 +52,9 @@ Json toJson(const TrainEvent& event) {
   return json;
 }
 
-bool keeps(const TrainEvent& event) {
-  return event.phase == TrainEvent::Phase::kCheckpoint || event.phase == TrainEvent::Phase::kCompile ||
-         (event.phase == TrainEvent::Phase::kValidate && !event.metrics.empty());
+bool keeps(const train::TrainEvent& event) {
+  return event.phase == train::TrainEvent::Phase::kCheckpoint || event.phase == train::TrainEvent::Phase::kCompile ||
+         (event.phase == train::TrainEvent::Phase::kValidate && !event.metrics.empty());
 }
 
 Deferred::Convert text(std::string json, std::shared_ptr<EventStream> events) {
@@ -70,9 +70,9 @@ Napi::Value train(const Napi::CallbackInfo& info) {
     auto model = ModelObject::unwrap(info[0]);
     model->requireAlive();
     auto dataset = SliceStoreObject::unwrap(info[1]);
-    std::shared_ptr<SliceStore> validation;
+    std::shared_ptr<data::SliceStore> validation;
     if (!info[2].IsUndefined()) validation = SliceStoreObject::unwrap(info[2]);
-    TrainConfig config = TrainSettingsObject::unwrap(info[3]);
+    train::TrainConfig config = TrainSettingsObject::unwrap(info[3]);
     require(config.task == model->task(), errors::kInvalidArgument, "the settings are of another task than the model");
     auto events = std::make_shared<EventStream>(data.thread, info[5]);
     const auto deferred = Deferred::create(info.Env(), data.thread);
@@ -80,9 +80,9 @@ Napi::Value train(const Napi::CallbackInfo& info) {
     // A thread of its own: a run takes hours and must not hold one of the pool's.
     std::thread([=]() mutable {
       deferred->settle([&] {
-        Trainer trainer(model, std::move(config), dataset, validation);
-        const TrainOutcome outcome = trainer.run(
-            [&](const TrainEvent& event) { events->emit(toJson(event), keeps(event)); }, token->flag().get());
+        train::Trainer trainer(model, std::move(config), dataset, validation);
+        const train::TrainOutcome outcome = trainer.run(
+            [&](const train::TrainEvent& event) { events->emit(toJson(event), keeps(event)); }, token->flag().get());
         const Json json{{"metrics", metricsJson(outcome.metrics)},
                         {"checkpoint", outcome.checkpoint},
                         {"iterations", outcome.iterations},
@@ -103,4 +103,4 @@ Napi::Value train(const Napi::CallbackInfo& info) {
 
 void defineTraining(Napi::Env env, Napi::Object exports) { exports.Set("train", Napi::Function::New(env, train)); }
 
-}  // namespace jcs
+}  // namespace jcs::binding

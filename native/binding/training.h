@@ -2,9 +2,9 @@
 
 #include <napi.h>
 
-namespace jcs {
+namespace jcs::binding {
 
 /// train(model, dataset, validation | undefined, settings, cancellation, onEvent): promise of the outcome as JSON.
 void defineTraining(Napi::Env env, Napi::Object exports);
 
-}  // namespace jcs
+}  // namespace jcs::binding

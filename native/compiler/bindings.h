@@ -6,7 +6,7 @@
 
 #include "graph/port.h"
 
-namespace jcs {
+namespace jcs::compiler {
 
 /// The host memory of a run: what every input is read from, and where outputs go. Outputs left out are not copied. The
 /// memory has to be there, and as large as the input or output, until the run is over.
@@ -56,4 +56,4 @@ class Bindings {
   std::map<std::string, Memory<std::byte>> outputs_;
 };
 
-}  // namespace jcs
+}  // namespace jcs::compiler

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace jcs {
+namespace jcs::compiler {
 
 PerValue<bool> findDerived(const Graph& graph) {
   PerValue<bool> derived(graph.values().size());
@@ -42,4 +42,4 @@ Derivation Derivations::derive(ValueId id) {
   return result;
 }
 
-}  // namespace jcs
+}  // namespace jcs::compiler

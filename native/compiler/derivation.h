@@ -6,7 +6,7 @@
 
 #include "graph/graph.h"
 
-namespace jcs {
+namespace jcs::compiler {
 
 /// Whether each value depends on nothing but constants and states that the graph does not assign: it is derived, and
 /// computed when these have changed, not at every run. Constants and such states count themselves.
@@ -32,4 +32,4 @@ class Derivations {
   PerValue<std::optional<Derivation>> known_;
 };
 
-}  // namespace jcs
+}  // namespace jcs::compiler

@@ -9,7 +9,7 @@
 
 #include "backend/backend.h"
 
-namespace jcs {
+namespace jcs::compiler {
 
 /// What a derived value is: equal keys mean the same bytes.
 struct DerivedKey {
@@ -47,4 +47,4 @@ class DerivedStore {
   std::map<DerivedKey, std::weak_ptr<Entry>> entries_;
 };
 
-}  // namespace jcs
+}  // namespace jcs::compiler

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace jcs {
+namespace jcs::compiler {
 
 Timeline::Timeline(const Graph& graph, const PerValue<bool>& derived)
     : times_(graph.nodes().size()), results_(static_cast<int>(graph.nodes().size())) {
@@ -111,4 +111,4 @@ PerValue<Lifetime> planLifetimes(const Graph& graph, const PerValue<bool>& deriv
   return LifetimePlanner(graph, derived, timeline, storage).plan();
 }
 
-}  // namespace jcs
+}  // namespace jcs::compiler

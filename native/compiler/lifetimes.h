@@ -3,7 +3,7 @@
 #include "compiler/storage.h"
 #include "graph/graph.h"
 
-namespace jcs {
+namespace jcs::compiler {
 
 /// The order in which a program works: what is derived, the arrival of the inputs, the steps of the run, its results.
 class Timeline {
@@ -24,4 +24,4 @@ class Timeline {
 PerValue<Lifetime> planLifetimes(const Graph& graph, const PerValue<bool>& derived, const Timeline& timeline,
                                  StoragePlan& storage);
 
-}  // namespace jcs
+}  // namespace jcs::compiler

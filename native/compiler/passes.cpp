@@ -9,7 +9,7 @@
 #include "ops/matmul.h"
 #include "ops/reduce.h"
 
-namespace jcs {
+namespace jcs::compiler {
 
 namespace {
 
@@ -210,4 +210,4 @@ std::unique_ptr<Graph> optimize(const Graph& graph, DType activation) {
   return prune(*lowerPrecision(*result, activation));
 }
 
-}  // namespace jcs
+}  // namespace jcs::compiler

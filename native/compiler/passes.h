@@ -4,7 +4,7 @@
 
 #include "graph/graph.h"
 
-namespace jcs {
+namespace jcs::compiler {
 
 /// conv2d → affine with a scale and shift that depend on stored parameters alone becomes one convolution whose weights
 /// are scaled: batch norm with stored statistics costs nothing at run time.
@@ -24,4 +24,4 @@ std::unique_ptr<Graph> lowerPrecision(const Graph& graph, DType activation);
 /// All of them, in order, and dead code removed.
 std::unique_ptr<Graph> optimize(const Graph& graph, DType activation);
 
-}  // namespace jcs
+}  // namespace jcs::compiler

@@ -2,7 +2,7 @@
 #include "compiler/rewrite.h"
 #include "ops/elementwise.h"
 
-namespace jcs {
+namespace jcs::compiler {
 
 std::unique_ptr<Graph> lowerPrecision(const Graph& graph, DType activation) {
   if (activation == DType::kF32) return prune(graph);
@@ -31,4 +31,4 @@ std::unique_ptr<Graph> lowerPrecision(const Graph& graph, DType activation) {
       rule, [](Value value) { return value.type().dtype == DType::kU8 ? value : cast(value, DType::kF32); }));
 }
 
-}  // namespace jcs
+}  // namespace jcs::compiler

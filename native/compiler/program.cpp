@@ -7,7 +7,7 @@
 #include "compiler/program_builder.h"
 #include "core/alignment.h"
 
-namespace jcs {
+namespace jcs::compiler {
 
 namespace {
 
@@ -203,4 +203,4 @@ void Program::run(StateStore& states, std::byte* arena, const Bindings& bindings
   }
 }
 
-}  // namespace jcs
+}  // namespace jcs::compiler

@@ -15,7 +15,7 @@
 #include "compiler/storage.h"
 #include "graph/graph.h"
 
-namespace jcs {
+namespace jcs::compiler {
 
 struct CompileOptions {
   DType activation = DType::kF32;  ///< kBF16: mixed precision
@@ -150,4 +150,4 @@ class Program {
   std::vector<std::byte*> argumentsOut_;
 };
 
-}  // namespace jcs
+}  // namespace jcs::compiler

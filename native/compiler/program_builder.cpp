@@ -5,7 +5,7 @@
 #include "core/alignment.h"
 #include "ops/layout.h"
 
-namespace jcs {
+namespace jcs::compiler {
 
 ProgramBuilder::ProgramBuilder(Program& program, const Graph& graph, Backend& backend, const KernelOptions& options)
     : program_(program),
@@ -223,4 +223,4 @@ void ProgramBuilder::placeResults() {
     if (info(id).kind == ValueInfo::Kind::kInput) program_.inputs_[info(id).name] = {info(id).type, locate(id)};
 }
 
-}  // namespace jcs
+}  // namespace jcs::compiler

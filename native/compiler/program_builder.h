@@ -11,7 +11,7 @@
 #include "compiler/program.h"
 #include "compiler/storage.h"
 
-namespace jcs {
+namespace jcs::compiler {
 
 /// Turns an optimised graph into the steps and memory of a Program: prepares every kernel, which says what memory it
 /// wants besides its operands, then lays all memory out, then places the steps in it.
@@ -67,7 +67,7 @@ class ProgramBuilder {
   ValueId rootOf(ValueId id) const { return storage_.placements[id].root; }
   bool isRoot(ValueId id) const { return rootOf(id) == id; }
   bool isDerived(const Node& node) const { return derived_[node.outputs[0]]; }
-  Region regionOf(ValueId root) const { return jcs::regionOf(graph_, derived_, root); }
+  Region regionOf(ValueId root) const { return compiler::regionOf(graph_, derived_, root); }
 
   void addStates();
   void addNode(NodeId n);
@@ -109,4 +109,4 @@ class ProgramBuilder {
   std::vector<Constant> constants_;
 };
 
-}  // namespace jcs
+}  // namespace jcs::compiler

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace jcs {
+namespace jcs::compiler {
 
 namespace {
 
@@ -87,4 +87,4 @@ std::unique_ptr<Graph> prune(const Graph& graph, const std::vector<std::string>*
   return result;
 }
 
-}  // namespace jcs
+}  // namespace jcs::compiler

@@ -6,7 +6,7 @@
 
 #include "graph/graph.h"
 
-namespace jcs {
+namespace jcs::compiler {
 
 /// How many nodes, outputs and assignments read each value.
 PerValue<int> countUses(const Graph& graph);
@@ -41,4 +41,4 @@ class Rewriter {
 std::unique_ptr<Graph> prune(const Graph& graph, const std::vector<std::string>* outputs = nullptr,
                              bool assignments = true);
 
-}  // namespace jcs
+}  // namespace jcs::compiler

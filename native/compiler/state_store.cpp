@@ -1,6 +1,6 @@
 #include "compiler/state_store.h"
 
-namespace jcs {
+namespace jcs::compiler {
 
 StateStore::Entry& StateStore::at(const std::string& name) {
   const auto found = entries_.find(name);
@@ -42,4 +42,4 @@ int64_t StateStore::bytes() const {
   return total;
 }
 
-}  // namespace jcs
+}  // namespace jcs::compiler

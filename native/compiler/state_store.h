@@ -6,7 +6,7 @@
 
 #include "backend/backend.h"
 
-namespace jcs {
+namespace jcs::compiler {
 
 /// The named state of a model on its device: parameters, batch-norm statistics, optimiser moments. Each carries a
 /// version, so that whatever was derived from it (folded, packed, rounded) knows when it is stale. Used from the
@@ -35,4 +35,4 @@ class StateStore {
   std::map<std::string, Entry> entries_;
 };
 
-}  // namespace jcs
+}  // namespace jcs::compiler

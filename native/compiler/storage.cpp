@@ -7,7 +7,7 @@
 #include "core/alignment.h"
 #include "ops/layout.h"
 
-namespace jcs {
+namespace jcs::compiler {
 
 namespace {
 
@@ -184,4 +184,4 @@ ArenaPlan planArena(const std::vector<ArenaBuffer>& buffers) {
   return plan;
 }
 
-}  // namespace jcs
+}  // namespace jcs::compiler

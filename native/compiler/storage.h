@@ -5,7 +5,7 @@
 #include "backend/backend.h"
 #include "graph/graph.h"
 
-namespace jcs {
+namespace jcs::compiler {
 
 /// Whose memory holds a value.
 enum class Region {
@@ -54,4 +54,4 @@ struct ArenaPlan {
 };
 ArenaPlan planArena(const std::vector<ArenaBuffer>& buffers);
 
-}  // namespace jcs
+}  // namespace jcs::compiler

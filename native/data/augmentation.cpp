@@ -5,7 +5,7 @@
 
 #include "core/philox.h"
 
-namespace jcs {
+namespace jcs::data {
 
 namespace {
 
@@ -120,4 +120,4 @@ Augmentation drawAugmentation(const AugmentationOptions& options, uint64_t seed,
   return a;
 }
 
-}  // namespace jcs
+}  // namespace jcs::data

@@ -4,7 +4,7 @@
 
 #include "ops/image_records.h"
 
-namespace jcs {
+namespace jcs::data {
 
 /// What is done to a training image and its mask. First the window is drawn, so that values are stretched before they
 /// are cut off. One affine warp carries all the geometry, so an image is sampled once; intensities change after it:
@@ -46,4 +46,4 @@ void drawWindow(const AugmentationOptions& options, uint64_t seed, uint32_t epoc
 Augmentation drawAugmentation(const AugmentationOptions& options, uint64_t seed, uint32_t epoch, uint32_t sample,
                               int64_t height, int64_t width);
 
-}  // namespace jcs
+}  // namespace jcs::data

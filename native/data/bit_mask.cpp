@@ -6,7 +6,7 @@
 
 #include "core/error.h"
 
-namespace jcs {
+namespace jcs::data {
 
 namespace {
 
@@ -63,4 +63,4 @@ bool isBinary(std::span<const uint8_t> mask) {
   return (seen & ~kOnes) == 0;
 }
 
-}  // namespace jcs
+}  // namespace jcs::data

@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-namespace jcs {
+namespace jcs::data {
 
 /// A mask with one bit a pixel, rows one after the other, the lowest bit of a byte first: an eighth of the memory.
 class BitMask {
@@ -27,4 +27,4 @@ class BitMask {
 /// Whether every value is 0 or 1.
 bool isBinary(std::span<const uint8_t> mask);
 
-}  // namespace jcs
+}  // namespace jcs::data

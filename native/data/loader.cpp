@@ -11,7 +11,7 @@
 
 #include "core/philox.h"
 
-namespace jcs {
+namespace jcs::data {
 
 namespace {
 
@@ -298,4 +298,4 @@ Batch Loader::next(const std::atomic<bool>* cancelled) {
   return std::move(slot->batch);
 }
 
-}  // namespace jcs
+}  // namespace jcs::data

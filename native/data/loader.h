@@ -8,7 +8,7 @@
 #include "data/augmentation.h"
 #include "data/slice_store.h"
 
-namespace jcs {
+namespace jcs::data {
 
 struct LoaderOptions {
   int64_t batchSize = 1;
@@ -69,4 +69,4 @@ class Loader {
   std::unique_ptr<State> state_;
 };
 
-}  // namespace jcs
+}  // namespace jcs::data

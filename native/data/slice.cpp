@@ -5,7 +5,7 @@
 
 #include "core/error.h"
 
-namespace jcs {
+namespace jcs::data {
 
 namespace {
 
@@ -69,4 +69,4 @@ ImageRecord imageRecord(const SliceInfo& slice, const IntensityWindow& window, i
   return source;
 }
 
-}  // namespace jcs
+}  // namespace jcs::data

@@ -10,7 +10,7 @@
 #include "core/alignment.h"
 #include "ops/image_records.h"
 
-namespace jcs {
+namespace jcs::data {
 
 /// Which values of a signed slice are stretched over [0, 1], in its own units (HU): centre ± width / 2.
 struct IntensityWindow {
@@ -91,4 +91,4 @@ inline int64_t alignedSample(int64_t bytes) { return roundUp(bytes, kSampleAlign
 ImageRecord imageRecord(const SliceInfo& slice, const IntensityWindow& window, int64_t offset, int64_t height,
                         int64_t width);
 
-}  // namespace jcs
+}  // namespace jcs::data

@@ -4,7 +4,7 @@
 
 #include "core/error.h"
 
-namespace jcs {
+namespace jcs::data {
 
 namespace {
 
@@ -21,7 +21,7 @@ void requireMaskOf(const SliceInfo& info, std::span<const uint8_t> mask) {
 SliceStore::SliceStore(int64_t memoryLimit, std::string directory)
     : memoryLimit_(memoryLimit), directory_(std::move(directory)) {}
 
-SliceStore::Spilled::Spilled(std::shared_ptr<UnnamedFile> f, std::span<const std::byte> data)
+SliceStore::Spilled::Spilled(std::shared_ptr<io::UnnamedFile> f, std::span<const std::byte> data)
     : file(std::move(f)), offset(file->append(data)), bytes(static_cast<int64_t>(data.size())) {}
 
 SliceStore::Spilled::~Spilled() { file->discard(offset, bytes); }
@@ -63,7 +63,7 @@ void SliceStore::spill() {
       if (!at(index).isInMemory()) continue;
       memory = std::get<std::shared_ptr<const Memory>>(at(index).block);
     }
-    if (!file_) file_ = std::make_shared<UnnamedFile>(directory_);
+    if (!file_) file_ = std::make_shared<io::UnnamedFile>(directory_);
     auto spilled = std::make_shared<const Spilled>(file_, *memory);
     const std::lock_guard lock(mutex_);
     Entry& entry = at(index);
@@ -151,4 +151,4 @@ int64_t SliceStore::memoryBytes() const {
   return memoryBytes_;
 }
 
-}  // namespace jcs
+}  // namespace jcs::data

@@ -9,7 +9,7 @@
 #include "data/slice.h"
 #include "io/unnamed_file.h"
 
-namespace jcs {
+namespace jcs::data {
 
 /// Decoded slices, each copied in once and known by its index from then on: what classification, segmentation,
 /// diagnosis, evaluation and training read, as often as they like. They stay in memory up to a limit; `spill` moves
@@ -58,10 +58,10 @@ class SliceStore {
   using Memory = std::vector<std::byte>;
   /// A place in the file, which is given back with it.
   struct Spilled {
-    std::shared_ptr<UnnamedFile> file;
+    std::shared_ptr<io::UnnamedFile> file;
     int64_t offset, bytes;
 
-    Spilled(std::shared_ptr<UnnamedFile> f, std::span<const std::byte> data);
+    Spilled(std::shared_ptr<io::UnnamedFile> f, std::span<const std::byte> data);
     ~Spilled();
     Spilled(const Spilled&) = delete;
     Spilled& operator=(const Spilled&) = delete;
@@ -85,7 +85,7 @@ class SliceStore {
   mutable std::deque<Entry> entries_;  ///< a deque, so that infos stay where they are
   int64_t bytes_ = 0, memoryBytes_ = 0;
   std::mutex spilling_;  ///< held while the file grows, which `mutex_` is not
-  std::shared_ptr<UnnamedFile> file_;
+  std::shared_ptr<io::UnnamedFile> file_;
 };
 
-}  // namespace jcs
+}  // namespace jcs::data

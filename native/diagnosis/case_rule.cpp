@@ -5,7 +5,7 @@
 
 #include "core/error.h"
 
-namespace jcs {
+namespace jcs::diagnosis {
 
 namespace {
 
@@ -62,4 +62,4 @@ CaseScores scoreCases(std::span<const PatientCase> cases, int64_t sliceThreshold
           share(trueNegative, uninfected)};
 }
 
-}  // namespace jcs
+}  // namespace jcs::diagnosis

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace jcs {
+namespace jcs::diagnosis {
 
 /// The paper's joint diagnosis (table IV): a slice is positive when its score exceeds one threshold, a case when more
 /// of its slices are positive than another says. The paper's score is the probability of infection; without a
@@ -46,4 +46,4 @@ struct CaseScores {
 };
 CaseScores scoreCases(std::span<const PatientCase> cases, int64_t sliceThreshold);
 
-}  // namespace jcs
+}  // namespace jcs::diagnosis

@@ -5,14 +5,14 @@
 
 #include "metrics/explanation.h"
 
-namespace jcs {
+namespace jcs::diagnosis {
 
 namespace {
 
 /// Batches of the samples that `wanted` keeps.
 template <typename Wanted, typename Score>
-void overBatches(const SliceStore& dataset, int64_t batchSize, const EvaluationProgress& progress, const Wanted& wanted,
-                 const Score& score) {
+void overBatches(const data::SliceStore& dataset, int64_t batchSize, const EvaluationProgress& progress,
+                 const Wanted& wanted, const Score& score) {
   const size_t total = dataset.size();
   for (size_t first = 0; first < total; first += static_cast<size_t>(batchSize)) {
     const size_t last = std::min(total, first + static_cast<size_t>(batchSize));
@@ -24,12 +24,12 @@ void overBatches(const SliceStore& dataset, int64_t batchSize, const EvaluationP
   }
 }
 
-std::vector<PatientCase> casesOf(const SliceStore& dataset, std::span<const float> probabilities,
+std::vector<PatientCase> casesOf(const data::SliceStore& dataset, std::span<const float> probabilities,
                                  const CaseRule& rule) {
   std::vector<PatientCase> cases;
   std::map<std::string, size_t> places;
   for (size_t i = 0; i < probabilities.size(); ++i) {
-    const SliceInfo& sample = dataset.info(i);
+    const data::SliceInfo& sample = dataset.info(i);
     if (sample.patient.empty()) continue;
     const auto [place, isNew] = places.emplace(sample.patient, cases.size());
     if (isNew) cases.push_back({.patient = sample.patient});
@@ -43,23 +43,23 @@ std::vector<PatientCase> casesOf(const SliceStore& dataset, std::span<const floa
 
 }  // namespace
 
-ClassifierEvaluation evaluateClassifier(Model& model, const SliceStore& dataset,
+ClassifierEvaluation evaluateClassifier(model::Model& model, const data::SliceStore& dataset,
                                         const ClassifierEvaluationOptions& options, const EvaluationProgress& progress,
                                         const std::atomic<bool>* cancelled) {
   ClassifierEvaluation evaluation;
-  MetricMeans explanation;
+  metrics::MetricMeans explanation;
   const auto isExplained = [&](size_t i) { return options.explain && !dataset.info(i).maskIsEmpty; };
   overBatches(
-      dataset, options.batchSize, progress, [](const SliceInfo&) { return true; },
+      dataset, options.batchSize, progress, [](const data::SliceInfo&) { return true; },
       [&](const std::vector<size_t>& batch) {
         const bool maps = std::ranges::any_of(batch, isExplained);
         const auto results = classifySlices(model, {dataset, batch}, options.batchSize, maps, cancelled);
         for (size_t i = 0; i < batch.size(); ++i) {
           evaluation.probabilities.push_back(results[i].probability);
           if (!isExplained(batch[i])) continue;
-          const SliceInfo& slice = dataset.info(batch[i]);
-          explanation.add(explanationMetrics(results[i].activationMap, dataset.mask(batch[i]).bytes(),
-                                             dataset.lungs(batch[i]).bytes(), slice.width, slice.height));
+          const data::SliceInfo& slice = dataset.info(batch[i]);
+          explanation.add(metrics::explanationMetrics(results[i].activationMap, dataset.mask(batch[i]).bytes(),
+                                                      dataset.lungs(batch[i]).bytes(), slice.width, slice.height));
           ++evaluation.explained;
         }
       });
@@ -73,28 +73,28 @@ ClassifierEvaluation evaluateClassifier(Model& model, const SliceStore& dataset,
     labels.push_back(static_cast<uint8_t>(label));
   }
   require(!labels.empty(), errors::kEmptyDataset, "no sample of the dataset has a label to evaluate against");
-  evaluation.metrics = classificationMetrics(probabilities, labels, options.probabilityThreshold);
+  evaluation.metrics = metrics::classificationMetrics(probabilities, labels, options.probabilityThreshold);
   evaluation.cases = casesOf(dataset, evaluation.probabilities, {.scoreThreshold = options.probabilityThreshold});
   return evaluation;
 }
 
-Metrics evaluate(Model& model, const SliceStore& dataset, int64_t batchSize, const EvaluationProgress& progress,
-                 const std::atomic<bool>* cancelled) {
-  if (model.task() == Task::kClassification)
+metrics::Metrics evaluate(model::Model& model, const data::SliceStore& dataset, int64_t batchSize,
+                          const EvaluationProgress& progress, const std::atomic<bool>* cancelled) {
+  if (model.task() == networks::Task::kClassification)
     return evaluateClassifier(model, dataset, {.batchSize = batchSize}, progress, cancelled).metrics;
-  SegmentationScores scores;
+  metrics::SegmentationScores scores;
   SegmentationRequest request;
   request.probabilities = true;
   overBatches(
-      dataset, batchSize, progress, [](const SliceInfo& sample) { return sample.hasMask; },
+      dataset, batchSize, progress, [](const data::SliceInfo& sample) { return sample.hasMask; },
       [&](const std::vector<size_t>& batch) {
         const auto results = segmentSlices(model, {dataset, batch}, batchSize, request, cancelled);
         for (size_t i = 0; i < results.size(); ++i)
           scores.add(results[i].probabilities, dataset.mask(batch[i]).bytes());
       });
-  const Metrics metrics = scores.result();
+  const metrics::Metrics metrics = scores.result();
   require(!metrics.empty(), errors::kEmptyDataset, "no sample of the dataset has a mask to evaluate against");
   return metrics;
 }
 
-}  // namespace jcs
+}  // namespace jcs::diagnosis

@@ -6,7 +6,7 @@
 #include "diagnosis/inference.h"
 #include "metrics/metrics.h"
 
-namespace jcs {
+namespace jcs::diagnosis {
 
 /// Called after each batch with how many samples are through.
 using EvaluationProgress = std::function<void(size_t done, size_t total)>;
@@ -14,14 +14,14 @@ using EvaluationProgress = std::function<void(size_t done, size_t total)>;
 /// Runs the model over every sample and scores it at the source's resolution. Classifiers: the scores of
 /// classificationMetrics over the labelled samples; segmenters: those of SegmentationScores over the samples with
 /// masks. EMPTY_DATASET when there are none.
-Metrics evaluate(Model& model, const SliceStore& dataset, int64_t batchSize, const EvaluationProgress& progress,
-                 const std::atomic<bool>* cancelled);
+metrics::Metrics evaluate(model::Model& model, const data::SliceStore& dataset, int64_t batchSize,
+                          const EvaluationProgress& progress, const std::atomic<bool>* cancelled);
 
 struct ClassifierEvaluation {
   std::vector<float> probabilities;  ///< of infection, of every sample in the order of the dataset
-  Metrics metrics;                   ///< over the labelled samples
+  metrics::Metrics metrics;          ///< over the labelled samples
   std::vector<PatientCase> cases;    ///< of the samples that name a patient, in the order in which patients appear
-  Metrics explanation;               ///< means of explanationMetrics over the samples whose lesions are known
+  metrics::Metrics explanation;      ///< means of explanationMetrics over the samples whose lesions are known
   int64_t explained = 0;             ///< how many those are
 };
 
@@ -32,8 +32,8 @@ struct ClassifierEvaluationOptions {
 };
 
 /// The same for a classifier, with all that its scores are made from.
-ClassifierEvaluation evaluateClassifier(Model& model, const SliceStore& dataset,
+ClassifierEvaluation evaluateClassifier(model::Model& model, const data::SliceStore& dataset,
                                         const ClassifierEvaluationOptions& options, const EvaluationProgress& progress,
                                         const std::atomic<bool>* cancelled);
 
-}  // namespace jcs
+}  // namespace jcs::diagnosis

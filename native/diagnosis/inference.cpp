@@ -7,13 +7,14 @@
 #include "diagnosis/inference_graph.h"
 #include "diagnosis/maps.h"
 
-namespace jcs {
+namespace jcs::diagnosis {
 
 namespace {
 
-void requireTask(const Model& model, Task task, const char* call) {
+void requireTask(const model::Model& model, networks::Task task, const char* call) {
   require(model.task() == task, errors::kInvalidArgument, [&] {
-    return std::string(call) + " needs a " + nameOf(task) + " network, '" + model.spec().network + "' is none";
+    return std::string(call) + " needs a " + networks::nameOf(task) + " network, '" + model.spec().network +
+           "' is none";
   });
 }
 
@@ -36,17 +37,17 @@ struct SourceBatch {
   SourceCapacity capacity;
   int64_t pixels = 0;  ///< of all slices
 
-  SourceBatch(const ModelMetadata& metadata, const SliceSelection& slices, int64_t n, float threshold)
+  SourceBatch(const model::ModelMetadata& metadata, const SliceSelection& slices, int64_t n, float threshold)
       : sources(static_cast<size_t>(n)), targets(static_cast<size_t>(n)) {
     int64_t end = 0;
     for (size_t i = 0; i < slices.size(); ++i) {
-      const SliceInfo& slice = slices.info(i);
+      const data::SliceInfo& slice = slices.info(i);
       const InputGeometry g = inputGeometry(metadata.spec, metadata.inputSize, slice.height, slice.width);
-      sources[i] = imageRecord(slice, metadata.window, end, g.height, g.width);
+      sources[i] = data::imageRecord(slice, metadata.window, end, g.height, g.width);
       sources[i].top = static_cast<int32_t>(g.top);
       sources[i].left = static_cast<int32_t>(g.left);
       targets[i] = {pixels, sources[i].width, sources[i].height, threshold, 0};
-      end += alignedSample(slice.imageBytes());
+      end += data::alignedSample(slice.imageBytes());
       pixels += slice.width * slice.height;
     }
     bytes = Tensor(DType::kU8, {end});
@@ -60,16 +61,16 @@ struct SourceBatch {
     capacity = {roundedCapacity(end, n, metadata.inputSize), roundedCapacity(pixels, n, metadata.inputSize)};
   }
 
-  void bind(Bindings& bindings) const {
+  void bind(compiler::Bindings& bindings) const {
     bindings.beginning(kSourceBytesInput, {bytes.data(), static_cast<size_t>(bytes.bytes())});
     bindings.input(kSourcesInput, sources);
   }
 };
 
 /// Runs the program of `graph` with `bindings`, to which `bindOutputs` adds, told the program's types.
-void runProgram(Model& model, const ProgramKey& key, const std::function<std::unique_ptr<Graph>()>& graph,
-                Bindings& bindings, const std::function<void(const Program&)>& bindOutputs,
-                const std::atomic<bool>* cancelled) {
+void runProgram(model::Model& model, const runtime::ProgramKey& key,
+                const std::function<std::unique_ptr<Graph>()>& graph, compiler::Bindings& bindings,
+                const std::function<void(const compiler::Program&)>& bindOutputs, const std::atomic<bool>* cancelled) {
   model.engine().runAndWait([&] {
     const auto program = model.program(key, graph);
     bindOutputs(*program);
@@ -78,7 +79,7 @@ void runProgram(Model& model, const ProgramKey& key, const std::function<std::un
 }
 
 /// Weights and pixels are finite when they enter, but a network may overflow on its way.
-void requireFiniteOutput(const Model& model, bool finite) {
+void requireFiniteOutput(const model::Model& model, bool finite) {
   require(finite, errors::kNotFinite, [&] {
     return "network '" + model.spec().network +
            "' gave a value that is not finite; its weights are unusable, train "
@@ -98,8 +99,8 @@ void stretchToUnitRange(std::vector<float>& map) {
 }
 
 /// The network's map in source coordinates; what the network did not see is 0.
-std::vector<float> mapToSource(const ModelMetadata& metadata, std::vector<float> map, int64_t height, int64_t width,
-                               const SliceInfo& source) {
+std::vector<float> mapToSource(const model::ModelMetadata& metadata, std::vector<float> map, int64_t height,
+                               int64_t width, const data::SliceInfo& source) {
   // The paper's map is normalised as the network made it, the authors' after it was enlarged.
   const bool early = metadata.spec.variant == Variant::kPaper;
   if (early) stretchToUnitRange(map);
@@ -124,8 +125,10 @@ std::vector<float> mapToSource(const ModelMetadata& metadata, std::vector<float>
 
 }  // namespace
 
-InputGeometry inputGeometry(const NetworkSpec& spec, int64_t size, int64_t sourceHeight, int64_t sourceWidth) {
-  const bool cutsCentre = networkInfo(spec.network).task == Task::kClassification && spec.variant == Variant::kAuthors;
+InputGeometry inputGeometry(const networks::NetworkSpec& spec, int64_t size, int64_t sourceHeight,
+                            int64_t sourceWidth) {
+  const bool cutsCentre =
+      networks::networkInfo(spec.network).task == networks::Task::kClassification && spec.variant == Variant::kAuthors;
   if (!cutsCentre) return {size, size, 0, 0};
   const int64_t shorter = std::lround(static_cast<double>(size) * 256 / 224);
   const bool tall = sourceHeight >= sourceWidth;
@@ -137,29 +140,30 @@ InputGeometry inputGeometry(const NetworkSpec& spec, int64_t size, int64_t sourc
   return {height, width, (height - size) / 2, (width - size) / 2};
 }
 
-std::vector<SliceClassification> classifySlices(Model& model, const SliceSelection& slices, int64_t batchSize,
+std::vector<SliceClassification> classifySlices(model::Model& model, const SliceSelection& slices, int64_t batchSize,
                                                 bool explain, const std::atomic<bool>* cancelled) {
-  requireTask(model, Task::kClassification, "classify");
+  requireTask(model, networks::Task::kClassification, "classify");
   if (slices.size() == 0) return {};
-  const ModelMetadata metadata = model.metadata();  // one for the whole batch, should the model be trained meanwhile
+  const model::ModelMetadata metadata =
+      model.metadata();  // one for the whole batch, should the model be trained meanwhile
   const int64_t n = programBatch(slices.size(), batchSize);
   const SourceBatch batch(metadata, slices, n, 0);
-  Bindings bindings;
+  compiler::Bindings bindings;
   batch.bind(bindings);
-  const ProgramKey key{.kind = ProgramKey::Kind::kClassification,
-                       .samples = n,
-                       .height = metadata.inputSize,
-                       .width = metadata.inputSize,
-                       .withMap = explain,
-                       .sourceBytes = batch.capacity.bytes};
+  const runtime::ProgramKey key{.kind = runtime::ProgramKey::Kind::kClassification,
+                                .samples = n,
+                                .height = metadata.inputSize,
+                                .width = metadata.inputSize,
+                                .withMap = explain,
+                                .sourceBytes = batch.capacity.bytes};
   const auto graph = [&] { return classificationGraph(metadata, n, batch.capacity, explain); };
   Tensor logits, maps;
-  const auto bindOutputs = [&](const Program& program) {
-    logits = Tensor(program.outputType(kLogitsOutput.name));
-    bindings.output(kLogitsOutput, logits.as<float>());
+  const auto bindOutputs = [&](const compiler::Program& program) {
+    logits = Tensor(program.outputType(networks::kLogitsOutput.name));
+    bindings.output(networks::kLogitsOutput, logits.as<float>());
     if (!explain) return;
-    maps = Tensor(program.outputType(kActivationMapOutput.name));
-    bindings.output(kActivationMapOutput, maps.as<float>());
+    maps = Tensor(program.outputType(networks::kActivationMapOutput.name));
+    bindings.output(networks::kActivationMapOutput, maps.as<float>());
   };
   runProgram(model, key, graph, bindings, bindOutputs, cancelled);
   std::vector<SliceClassification> results(slices.size());
@@ -175,14 +179,14 @@ std::vector<SliceClassification> classifySlices(Model& model, const SliceSelecti
   return results;
 }
 
-std::vector<SliceSegmentation> segmentSlices(Model& model, const SliceSelection& slices, int64_t batchSize,
+std::vector<SliceSegmentation> segmentSlices(model::Model& model, const SliceSelection& slices, int64_t batchSize,
                                              const SegmentationRequest& request, const std::atomic<bool>* cancelled) {
-  requireTask(model, Task::kSegmentation, "segment");
+  requireTask(model, networks::Task::kSegmentation, "segment");
   if (slices.size() == 0) return {};
-  const ModelMetadata metadata = model.metadata();
+  const model::ModelMetadata metadata = model.metadata();
   const int64_t n = programBatch(slices.size(), batchSize);
   const SourceBatch batch(metadata, slices, n, request.threshold);
-  Bindings bindings;
+  compiler::Bindings bindings;
   batch.bind(bindings);
   bindings.input(kTargetsInput, batch.targets);
   const auto pixels = static_cast<size_t>(batch.pixels);
@@ -192,30 +196,30 @@ std::vector<SliceSegmentation> segmentSlices(Model& model, const SliceSelection&
   bindings.beginning(kMasksOutput, std::as_writable_bytes(std::span(masks)));
   bindings.output(kStatisticsOutput, statistics);
   if (request.probabilities) bindings.beginning(kProbabilitiesOutput, allProbabilities);
-  const ProgramKey key{.kind = ProgramKey::Kind::kSegmentation,
-                       .samples = n,
-                       .height = metadata.inputSize,
-                       .width = metadata.inputSize,
-                       .withMap = request.probabilities,
-                       .sourceBytes = batch.capacity.bytes,
-                       .maskPixels = batch.capacity.pixels};
+  const runtime::ProgramKey key{.kind = runtime::ProgramKey::Kind::kSegmentation,
+                                .samples = n,
+                                .height = metadata.inputSize,
+                                .width = metadata.inputSize,
+                                .withMap = request.probabilities,
+                                .sourceBytes = batch.capacity.bytes,
+                                .maskPixels = batch.capacity.pixels};
   const auto graph = [&] { return segmentationGraph(metadata, n, batch.capacity, request.probabilities); };
   runProgram(
-      model, key, graph, bindings, [](const Program&) {}, cancelled);
+      model, key, graph, bindings, [](const compiler::Program&) {}, cancelled);
   std::vector<SliceSegmentation> results(slices.size());
   for (size_t i = 0; i < slices.size(); ++i) {
     requireFiniteOutput(model, statistics[i].notFinite == 0);
-    const SliceInfo& source = slices.info(i);
+    const data::SliceInfo& source = slices.info(i);
     SliceSegmentation& result = results[i];
     const auto first = static_cast<size_t>(batch.targets[i].offset);
     const auto count = static_cast<size_t>(source.width * source.height);
     const auto mask = std::span<const uint8_t>(masks).subspan(first, count);
-    result.mask = BitMask(mask);
+    result.mask = data::BitMask(mask);
     result.areaPixels = statistics[i].lesionPixels;
     if (source.spacing) result.areaMm2 = static_cast<double>(result.areaPixels) * source.spacing->pixelAreaMm2();
-    result.lesions = findLesions(mask, source.width, source.height, source.spacing, request.minAreaPixels);
+    result.lesions = measure::findLesions(mask, source.width, source.height, source.spacing, request.minAreaPixels);
     if (source.rowsRunToPatientsLeft())
-      for (Lesion& lesion : result.lesions) lesion.left = !lesion.left;
+      for (measure::Lesion& lesion : result.lesions) lesion.left = !lesion.left;
     if (!request.probabilities) continue;
     const auto probabilities = std::span(allProbabilities).subspan(first, count);
     result.probabilities.assign(probabilities.begin(), probabilities.end());
@@ -223,4 +227,4 @@ std::vector<SliceSegmentation> segmentSlices(Model& model, const SliceSelection&
   return results;
 }
 
-}  // namespace jcs
+}  // namespace jcs::diagnosis

@@ -9,15 +9,15 @@
 #include "measure/lesions.h"
 #include "model/model.h"
 
-namespace jcs {
+namespace jcs::diagnosis {
 
 /// Slices of a store, by index.
 struct SliceSelection {
-  const SliceStore& store;
+  const data::SliceStore& store;
   std::span<const size_t> indices;
 
   size_t size() const { return indices.size(); }
-  const SliceInfo& info(size_t i) const { return store.info(indices[i]); }
+  const data::SliceInfo& info(size_t i) const { return store.info(indices[i]); }
 };
 
 struct SliceClassification {
@@ -26,9 +26,9 @@ struct SliceClassification {
 };
 
 struct SliceSegmentation {
-  BitMask mask;                      ///< source height × width, 1 = lesion
-  std::vector<float> probabilities;  ///< the same, before the threshold; empty unless asked for
-  std::vector<Lesion> lesions;       ///< largest first
+  data::BitMask mask;                    ///< source height × width, 1 = lesion
+  std::vector<float> probabilities;      ///< the same, before the threshold; empty unless asked for
+  std::vector<measure::Lesion> lesions;  ///< largest first
   int64_t areaPixels = 0;
   std::optional<double> areaMm2;
 };
@@ -39,12 +39,13 @@ struct SliceSegmentation {
 struct InputGeometry {
   int64_t height, width, top, left;
 };
-InputGeometry inputGeometry(const NetworkSpec& spec, int64_t inputSize, int64_t sourceHeight, int64_t sourceWidth);
+InputGeometry inputGeometry(const networks::NetworkSpec& spec, int64_t inputSize, int64_t sourceHeight,
+                            int64_t sourceWidth);
 
 /// Classifies up to `batchSize` slices in one run of the network; results in their order. A smaller batch runs in the
 /// next power of two, so that few programs are compiled. Blocks; CANCELLED when `cancelled` is raised.
 /// INVALID_ARGUMENT for a segmentation network.
-std::vector<SliceClassification> classifySlices(Model& model, const SliceSelection& slices, int64_t batchSize,
+std::vector<SliceClassification> classifySlices(model::Model& model, const SliceSelection& slices, int64_t batchSize,
                                                 bool explain, const std::atomic<bool>* cancelled);
 
 struct SegmentationRequest {
@@ -53,7 +54,7 @@ struct SegmentationRequest {
   int64_t minAreaPixels = 1;
 };
 /// The same for segmentation networks: the final side output (side1), resized to the source.
-std::vector<SliceSegmentation> segmentSlices(Model& model, const SliceSelection& slices, int64_t batchSize,
+std::vector<SliceSegmentation> segmentSlices(model::Model& model, const SliceSelection& slices, int64_t batchSize,
                                              const SegmentationRequest& request, const std::atomic<bool>* cancelled);
 
-}  // namespace jcs
+}  // namespace jcs::diagnosis

@@ -4,11 +4,11 @@
 #include "nn/normalize.h"
 #include "ops/elementwise.h"
 
-namespace jcs {
+namespace jcs::diagnosis {
 
 namespace {
 
-Value addImages(Graph& graph, const ModelMetadata& metadata, int64_t n, const SourceCapacity& capacity) {
+Value addImages(Graph& graph, const model::ModelMetadata& metadata, int64_t n, const SourceCapacity& capacity) {
   const NodeLabel label(graph, "source");
   const Value bytes = graph.input(kSourceBytesInput, {capacity.bytes});
   const Value sources = graph.input(kSourcesInput, {n});
@@ -18,18 +18,18 @@ Value addImages(Graph& graph, const ModelMetadata& metadata, int64_t n, const So
 
 }  // namespace
 
-std::unique_ptr<Graph> classificationGraph(const ModelMetadata& metadata, int64_t n, const SourceCapacity& capacity,
-                                           bool withActivationMap) {
+std::unique_ptr<Graph> classificationGraph(const model::ModelMetadata& metadata, int64_t n,
+                                           const SourceCapacity& capacity, bool withActivationMap) {
   auto graph = std::make_unique<Graph>();
-  addInferenceOutputs(*graph, addImages(*graph, metadata, n, capacity), metadata.spec, withActivationMap);
+  networks::addInferenceOutputs(*graph, addImages(*graph, metadata, n, capacity), metadata.spec, withActivationMap);
   return graph;
 }
 
-std::unique_ptr<Graph> segmentationGraph(const ModelMetadata& metadata, int64_t n, const SourceCapacity& capacity,
-                                         bool withProbabilities) {
+std::unique_ptr<Graph> segmentationGraph(const model::ModelMetadata& metadata, int64_t n,
+                                         const SourceCapacity& capacity, bool withProbabilities) {
   auto graph = std::make_unique<Graph>();
   const Value image = addImages(*graph, metadata, n, capacity);
-  const SegmenterOutputs network = buildSegmenter(Scope(*graph), image, metadata.spec);
+  const networks::SegmenterOutputs network = networks::buildSegmenter(Scope(*graph), image, metadata.spec);
   const NodeLabel label(*graph, "mask");
   const Value targets = graph->input(kTargetsInput, {n});
   const auto results = mapsToSources(sigmoid(network.sideLogits[0]), targets, capacity.pixels, withProbabilities);
@@ -39,4 +39,4 @@ std::unique_ptr<Graph> segmentationGraph(const ModelMetadata& metadata, int64_t 
   return graph;
 }
 
-}  // namespace jcs
+}  // namespace jcs::diagnosis

@@ -3,7 +3,7 @@
 #include "model/metadata.h"
 #include "ops/images.h"
 
-namespace jcs {
+namespace jcs::diagnosis {
 
 /// How large a batch's sources may be for one program, which is compiled for sizes and not for images.
 struct SourceCapacity {
@@ -16,8 +16,8 @@ inline constexpr InputPort<std::byte> kSourceBytesInput{"bytes"};
 inline constexpr InputPort<ImageRecord> kSourcesInput{"sources"};
 
 /// From pixels to results as one program. Outputs `kLogitsOutput` and, on request, `kActivationMapOutput` (raw, eq. 2).
-std::unique_ptr<Graph> classificationGraph(const ModelMetadata& metadata, int64_t n, const SourceCapacity& capacity,
-                                           bool withActivationMap);
+std::unique_ptr<Graph> classificationGraph(const model::ModelMetadata& metadata, int64_t n,
+                                           const SourceCapacity& capacity, bool withActivationMap);
 
 /// What `MapsToSources` takes, and makes of the finest map.
 inline constexpr InputPort<MapTarget> kTargetsInput{"targets"};
@@ -26,7 +26,7 @@ inline constexpr OutputPort<MapStatistics> kStatisticsOutput{"statistics"};
 inline constexpr OutputPort<float> kProbabilitiesOutput{"probabilities"};
 
 /// The same for segmentation; the probabilities on request.
-std::unique_ptr<Graph> segmentationGraph(const ModelMetadata& metadata, int64_t n, const SourceCapacity& capacity,
-                                         bool withProbabilities);
+std::unique_ptr<Graph> segmentationGraph(const model::ModelMetadata& metadata, int64_t n,
+                                         const SourceCapacity& capacity, bool withProbabilities);
 
-}  // namespace jcs
+}  // namespace jcs::diagnosis

@@ -3,7 +3,7 @@
 #include "core/error.h"
 #include "ops/resize.h"
 
-namespace jcs {
+namespace jcs::diagnosis {
 
 std::vector<float> resizeMap(std::span<const float> map, int64_t width, int64_t height, int64_t targetWidth,
                              int64_t targetHeight) {
@@ -29,4 +29,4 @@ std::vector<float> resizeMap(std::span<const float> map, int64_t width, int64_t 
   return result;
 }
 
-}  // namespace jcs
+}  // namespace jcs::diagnosis

@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <system_error>
 
-namespace jcs {
+namespace jcs::io {
 
 namespace {
 
@@ -114,4 +114,4 @@ void AtomicFile::commit() {
   }
 }
 
-}  // namespace jcs
+}  // namespace jcs::io

@@ -6,7 +6,7 @@
 
 #include "core/error.h"
 
-namespace jcs {
+namespace jcs::io {
 
 /// A regular file open for reading. FILE_NOT_FOUND, FILE_UNREADABLE (a directory, a device, no permission, an I/O
 /// error). Never blocks on a pipe.
@@ -50,4 +50,4 @@ class AtomicFile {
 /// The typed error of a system call that failed to write: DISK_FULL or FILE_UNWRITABLE.
 [[noreturn]] void failWriting(const std::string& path, int systemError);
 
-}  // namespace jcs
+}  // namespace jcs::io

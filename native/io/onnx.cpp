@@ -5,7 +5,7 @@
 #include "ops/batch_norm.h"
 #include "ops/elementwise.h"
 
-namespace jcs {
+namespace jcs::io {
 
 namespace {
 
@@ -156,4 +156,4 @@ void exportOnnx(const Graph& graph, const ParameterSource& parameters, const Onn
   OnnxExporter(graph, parameters, options).run().write(path);
 }
 
-}  // namespace jcs
+}  // namespace jcs::io

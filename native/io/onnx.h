@@ -5,7 +5,7 @@
 
 #include "graph/graph.h"
 
-namespace jcs {
+namespace jcs::io {
 
 /// The current value of a state, by name.
 using ParameterSource = std::function<Tensor(const std::string& name)>;
@@ -24,4 +24,4 @@ struct OnnxOptions {
 void exportOnnx(const Graph& graph, const ParameterSource& parameters, const OnnxOptions& options,
                 const std::string& path);
 
-}  // namespace jcs
+}  // namespace jcs::io

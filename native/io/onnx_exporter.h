@@ -9,7 +9,7 @@
 #include "ops/activation.h"
 #include "ops/pool.h"
 
-namespace jcs {
+namespace jcs::io {
 
 using Extents = std::vector<int64_t>;
 
@@ -81,4 +81,4 @@ class OnnxExporter {
   int64_t batch_ = 1;                     ///< samples that the graph was built for
 };
 
-}  // namespace jcs
+}  // namespace jcs::io

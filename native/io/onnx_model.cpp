@@ -5,7 +5,7 @@
 #include "io/file.h"
 #include "io/protobuf.h"
 
-namespace jcs {
+namespace jcs::io {
 
 namespace {
 
@@ -198,4 +198,4 @@ void OnnxModel::write(const std::string& path) const {
   file.commit();
 }
 
-}  // namespace jcs
+}  // namespace jcs::io

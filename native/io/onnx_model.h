@@ -10,7 +10,7 @@
 
 #include "core/tensor.h"
 
-namespace jcs {
+namespace jcs::io {
 
 using OnnxAttributes = std::map<std::string, std::variant<int64_t, float, std::string, std::vector<int64_t>>>;
 
@@ -54,4 +54,4 @@ class OnnxModel {
   std::set<std::string> names_;
 };
 
-}  // namespace jcs
+}  // namespace jcs::io

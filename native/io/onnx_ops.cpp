@@ -13,7 +13,7 @@
 #include "ops/reduce.h"
 #include "ops/resize.h"
 
-namespace jcs {
+namespace jcs::io {
 
 namespace {
 
@@ -250,4 +250,4 @@ void OnnxExporter::convert(const Node& node) {
   for (size_t i = 0; i < results.size(); ++i) names_[node.outputs[i]] = results[i];
 }
 
-}  // namespace jcs
+}  // namespace jcs::io

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace jcs {
+namespace jcs::io {
 
 /// A protocol buffers message being written, field by field, in the wire format. Enough of it for ONNX files, and no
 /// dependency on a code generator.
@@ -52,4 +52,4 @@ class ProtobufMessage {
   std::string bytes_;
 };
 
-}  // namespace jcs
+}  // namespace jcs::io

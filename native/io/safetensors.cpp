@@ -8,7 +8,7 @@
 
 #include "io/safetensors_header.h"
 
-namespace jcs {
+namespace jcs::io {
 
 namespace {
 
@@ -168,4 +168,4 @@ void writeSafetensors(const std::string& path, std::span<const NamedTensor> tens
   file.commit();
 }
 
-}  // namespace jcs
+}  // namespace jcs::io

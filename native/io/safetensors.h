@@ -11,7 +11,7 @@
 #include "core/tensor.h"
 #include "io/file.h"
 
-namespace jcs {
+namespace jcs::io {
 
 /// One tensor of a safetensors file as its header describes it.
 struct SafetensorsEntry {
@@ -71,4 +71,4 @@ struct NamedTensor {
 void writeSafetensors(const std::string& path, std::span<const NamedTensor> tensors,
                       const std::map<std::string, std::string>& metadata);
 
-}  // namespace jcs
+}  // namespace jcs::io

@@ -6,7 +6,7 @@
 #include <optional>
 #include <unordered_set>
 
-namespace jcs {
+namespace jcs::io {
 
 namespace {
 
@@ -187,4 +187,4 @@ SafetensorsHeader parseSafetensorsHeader(std::span<const std::byte> json, uint64
   return std::move(parser.header);
 }
 
-}  // namespace jcs
+}  // namespace jcs::io

@@ -7,7 +7,7 @@
 
 #include "io/safetensors.h"
 
-namespace jcs {
+namespace jcs::io {
 
 struct SafetensorsHeader {
   std::map<std::string, std::string> metadata;
@@ -21,4 +21,4 @@ uint64_t safetensorsElementBytes(const std::string& dtype);
 SafetensorsHeader parseSafetensorsHeader(std::span<const std::byte> json, uint64_t dataBytes,
                                          const std::string& source);
 
-}  // namespace jcs
+}  // namespace jcs::io

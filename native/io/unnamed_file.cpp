@@ -11,7 +11,7 @@
 
 #include "io/file.h"
 
-namespace jcs {
+namespace jcs::io {
 
 namespace {
 
@@ -82,4 +82,4 @@ void UnnamedFile::read(int64_t offset, std::span<std::byte> bytes) const {
   }
 }
 
-}  // namespace jcs
+}  // namespace jcs::io

@@ -4,7 +4,7 @@
 #include <span>
 #include <string>
 
-namespace jcs {
+namespace jcs::io {
 
 /// A file without a name: opened, unlinked, preallocated as it grows, read with pread. Neither a truncated file nor a
 /// full disk can therefore become a SIGBUS, and nothing is left behind whatever happens. Any number of threads may
@@ -33,4 +33,4 @@ class UnnamedFile {
   int64_t bytes_ = 0, reserved_ = 0;
 };
 
-}  // namespace jcs
+}  // namespace jcs::io

@@ -4,7 +4,7 @@
 
 #include "core/error.h"
 
-namespace jcs {
+namespace jcs::measure {
 
 namespace {
 
@@ -81,8 +81,8 @@ int Involvement::severityScore() const {
   return score;
 }
 
-Involvement measureInvolvement(const Lungs& lungs, std::span<const BitMask> lesions, const StackGeometry& geometry,
-                               const HounsfieldOf& hounsfieldOf) {
+Involvement measureInvolvement(const Lungs& lungs, std::span<const data::BitMask> lesions,
+                               const StackGeometry& geometry, const HounsfieldOf& hounsfieldOf) {
   invariant(lesions.size() == geometry.slices(), "lesions and slices are of different numbers");
   Involvement result;
   const std::vector<Third> thirds = thirdsOf(lungs, geometry);
@@ -131,4 +131,4 @@ Involvement measureInvolvement(const Lungs& lungs, std::span<const BitMask> lesi
   return result;
 }
 
-}  // namespace jcs
+}  // namespace jcs::measure

@@ -5,7 +5,7 @@
 
 #include "measure/lungs.h"
 
-namespace jcs {
+namespace jcs::measure {
 
 enum class Third { kUpper, kMiddle, kLower };
 
@@ -48,7 +48,7 @@ struct Involvement {
 using HounsfieldOf = std::function<std::vector<int16_t>(size_t slice)>;
 
 /// `lesions`: masks of the slices of `geometry`.
-Involvement measureInvolvement(const Lungs& lungs, std::span<const BitMask> lesions, const StackGeometry& geometry,
-                               const HounsfieldOf& hounsfieldOf);
+Involvement measureInvolvement(const Lungs& lungs, std::span<const data::BitMask> lesions,
+                               const StackGeometry& geometry, const HounsfieldOf& hounsfieldOf);
 
-}  // namespace jcs
+}  // namespace jcs::measure

@@ -4,7 +4,7 @@
 
 #include "measure/runs.h"
 
-namespace jcs {
+namespace jcs::measure {
 
 namespace {
 
@@ -23,7 +23,7 @@ struct Extent {
 }  // namespace
 
 std::vector<Lesion> findLesions(std::span<const uint8_t> mask, int64_t width, int64_t height,
-                                const std::optional<PixelSpacing>& spacing, int64_t minAreaPixels) {
+                                const std::optional<data::PixelSpacing>& spacing, int64_t minAreaPixels) {
   const MaskRuns runs(mask, width, height);
   const Components components({&runs, 1}, Connectivity::kCorners);
   std::vector<Extent> extents(components.count());
@@ -48,4 +48,4 @@ std::vector<Lesion> findLesions(std::span<const uint8_t> mask, int64_t width, in
   return lesions;
 }
 
-}  // namespace jcs
+}  // namespace jcs::measure

@@ -7,7 +7,7 @@
 
 #include "data/slice.h"
 
-namespace jcs {
+namespace jcs::measure {
 
 /// One 8-connected component of a lesion mask: the fields of the paper's figure 6. Pixels of the source image.
 struct Lesion {
@@ -21,6 +21,7 @@ struct Lesion {
 
 /// `mask` is height × width, nonzero = lesion; halves are the image's. Largest first. Linear in the number of pixels.
 std::vector<Lesion> findLesions(std::span<const uint8_t> mask, int64_t width, int64_t height,
-                                const std::optional<PixelSpacing>& spacing = std::nullopt, int64_t minAreaPixels = 1);
+                                const std::optional<data::PixelSpacing>& spacing = std::nullopt,
+                                int64_t minAreaPixels = 1);
 
-}  // namespace jcs
+}  // namespace jcs::measure

@@ -7,7 +7,7 @@
 
 #include "core/error.h"
 
-namespace jcs {
+namespace jcs::measure {
 
 namespace {
 
@@ -119,15 +119,15 @@ std::vector<int64_t> borderOf(const MaskRuns& lungs, const Band& band, int64_t h
 
 }  // namespace
 
-Lungs findLungs(std::vector<BitMask>& masks, const StackGeometry& geometry) {
+Lungs findLungs(std::vector<data::BitMask>& masks, const StackGeometry& geometry) {
   invariant(masks.size() == geometry.slices(), "lungs and slices are of different numbers");
   std::vector<Bytes> bytes;
-  for (const BitMask& mask : masks) bytes.push_back(mask.bytes());
+  for (const data::BitMask& mask : masks) bytes.push_back(mask.bytes());
   keepLargeParts(bytes, geometry);
   Lungs lungs;
   for (size_t s = 0; s < masks.size(); ++s) {
     closeHoles(bytes[s], geometry);
-    masks[s] = BitMask(bytes[s]);
+    masks[s] = data::BitMask(bytes[s]);
     lungs.slices.emplace_back(bytes[s], geometry.width, geometry.height);
   }
   const Band band = bandOf(lungs.slices, geometry.width);
@@ -135,4 +135,4 @@ Lungs findLungs(std::vector<BitMask>& masks, const StackGeometry& geometry) {
   return lungs;
 }
 
-}  // namespace jcs
+}  // namespace jcs::measure

@@ -4,7 +4,7 @@
 #include "measure/runs.h"
 #include "measure/stack_geometry.h"
 
-namespace jcs {
+namespace jcs::measure {
 
 /// Left and right are the image's here.
 struct Lungs {
@@ -20,6 +20,6 @@ struct Lungs {
 /// The lungs out of what a network called lung: face-connected parts below a twentieth of the largest one are left out
 /// (a trachea, gas in the bowel, specks), and holes of up to 5 cm² in a slice closed (consolidations, vessels). Masks
 /// are those of `geometry`'s slices, and are changed to what is left.
-Lungs findLungs(std::vector<BitMask>& masks, const StackGeometry& geometry);
+Lungs findLungs(std::vector<data::BitMask>& masks, const StackGeometry& geometry);
 
-}  // namespace jcs
+}  // namespace jcs::measure

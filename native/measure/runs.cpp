@@ -6,7 +6,7 @@
 
 #include "core/error.h"
 
-namespace jcs {
+namespace jcs::measure {
 
 namespace {
 
@@ -115,4 +115,4 @@ Components::Components(std::span<const MaskRuns> slices, Connectivity connectivi
   }
 }
 
-}  // namespace jcs
+}  // namespace jcs::measure

@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-namespace jcs {
+namespace jcs::measure {
 
 /// Pixels of a mask that lie side by side in a row: columns [begin, end).
 struct Run {
@@ -54,4 +54,4 @@ class Components {
   size_t count_ = 0;
 };
 
-}  // namespace jcs
+}  // namespace jcs::measure

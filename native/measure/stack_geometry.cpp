@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-namespace jcs {
+namespace jcs::measure {
 
 namespace {
 
@@ -13,11 +13,11 @@ double heightAlongNormal(const std::array<double, 3>& p, const std::array<double
 
 }  // namespace
 
-std::variant<StackGeometry, std::string> stackGeometry(const SliceStore& store, std::span<const size_t> indices) {
+std::variant<StackGeometry, std::string> stackGeometry(const data::SliceStore& store, std::span<const size_t> indices) {
   if (indices.size() < 2) return "Volumes are not measured: a single slice has none.";
   StackGeometry geometry;
   for (const size_t index : indices) {
-    const SliceInfo& slice = store.info(index);
+    const data::SliceInfo& slice = store.info(index);
     if (!slice.spacing || !slice.positionMm || !slice.orientation)
       return "Volumes are not measured: not every slice says its pixel spacing and its place in the patient.";
     if (geometry.heightsMm.empty()) {
@@ -45,4 +45,4 @@ std::variant<StackGeometry, std::string> stackGeometry(const SliceStore& store, 
   return geometry;
 }
 
-}  // namespace jcs
+}  // namespace jcs::measure

@@ -8,7 +8,7 @@
 
 #include "core/error.h"
 
-namespace jcs {
+namespace jcs::metrics {
 
 namespace {
 
@@ -90,4 +90,4 @@ Metrics explanationMetrics(std::span<const float> map, std::span<const uint8_t> 
           {"massInLesionsAtRandom", lungPixels > 0 ? lungInside / lungPixels : kUndefined}};
 }
 
-}  // namespace jcs
+}  // namespace jcs::metrics

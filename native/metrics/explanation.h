@@ -2,7 +2,7 @@
 
 #include "metrics/metrics.h"
 
-namespace jcs {
+namespace jcs::metrics {
 
 /// How far from a lesion a map may point and still be right: pixels of a slice 512 pixels long on its longer side.
 inline constexpr double kPointingTolerance = 15;
@@ -23,4 +23,4 @@ inline constexpr double kPointingTolerance = 15;
 Metrics explanationMetrics(std::span<const float> map, std::span<const uint8_t> lesions, std::span<const uint8_t> lungs,
                            int64_t width, int64_t height);
 
-}  // namespace jcs
+}  // namespace jcs::metrics

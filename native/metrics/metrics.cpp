@@ -8,7 +8,7 @@
 
 #include "core/error.h"
 
-namespace jcs {
+namespace jcs::metrics {
 
 namespace {
 
@@ -246,4 +246,4 @@ Metrics classificationMetrics(std::span<const float> probabilities, std::span<co
           {"auc", areaUnderCurve(probabilities, labels)}};
 }
 
-}  // namespace jcs
+}  // namespace jcs::metrics

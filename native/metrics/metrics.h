@@ -6,7 +6,7 @@
 #include <span>
 #include <string>
 
-namespace jcs {
+namespace jcs::metrics {
 
 /// Name to value; the names are those of the TypeScript API.
 using Metrics = std::map<std::string, double>;
@@ -78,4 +78,4 @@ class SegmentationScores {
 Metrics classificationMetrics(std::span<const float> probabilities, std::span<const uint8_t> labels,
                               double threshold = 0.5);
 
-}  // namespace jcs
+}  // namespace jcs::metrics

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-namespace jcs {
+namespace jcs::model {
 
 namespace {
 
@@ -13,9 +13,9 @@ constexpr const char* kKey = "jcs";
 /// 3: has an output stride other than 32, which they would ignore as well; other files stay readable for them.
 constexpr int kFormat = 3;
 
-Json specJson(const NetworkSpec& spec) {
+Json specJson(const networks::NetworkSpec& spec) {
   Json json{{"network", spec.network},
-            {"variant", nameOf(spec.variant)},
+            {"variant", networks::nameOf(spec.variant)},
             {"width", spec.width},
             {"efm", spec.efm},
             {"aff", spec.aff},
@@ -26,10 +26,10 @@ Json specJson(const NetworkSpec& spec) {
   return json;
 }
 
-NetworkSpec parseSpec(const Json& json) {
-  NetworkSpec spec;
+networks::NetworkSpec parseSpec(const Json& json) {
+  networks::NetworkSpec spec;
   spec.network = json.value("network", "");
-  spec.variant = parseVariant(json.value("variant", "paper"));
+  spec.variant = networks::parseVariant(json.value("variant", "paper"));
   spec.width = json.value("width", 1.0);
   spec.efm = json.value("efm", true);
   spec.aff = json.value("aff", true);
@@ -37,15 +37,15 @@ NetworkSpec parseSpec(const Json& json) {
   spec.outputStride = json.value("outputStride", spec.outputStride);
   if (json.contains("trunkEpsilon")) spec.trunkEpsilon = json["trunkEpsilon"].get<float>();
   if (json.contains("classifierEpsilon")) spec.classifierEpsilon = json["classifierEpsilon"].get<float>();
-  validate(spec);
+  networks::validate(spec);
   return spec;
 }
 
 }  // namespace
 
-std::string specToJson(const NetworkSpec& spec) { return specJson(spec).dump(); }
+std::string specToJson(const networks::NetworkSpec& spec) { return specJson(spec).dump(); }
 
-NetworkSpec specFromJson(const std::string& text) {
+networks::NetworkSpec specFromJson(const std::string& text) {
   try {
     return parseSpec(Json::parse(text));
   } catch (const Json::exception& error) {
@@ -53,15 +53,15 @@ NetworkSpec specFromJson(const std::string& text) {
   }
 }
 
-ModelMetadata defaultMetadata(const NetworkSpec& spec) {
+ModelMetadata defaultMetadata(const networks::NetworkSpec& spec) {
   ModelMetadata metadata;
   metadata.spec = spec;
-  metadata.inputSize = networkInfo(spec.network).inputSize;
+  metadata.inputSize = networks::networkInfo(spec.network).inputSize;
   return metadata;
 }
 
 std::map<std::string, std::string> toSafetensors(const ModelMetadata& metadata) {
-  Json json{{"format", metadata.spec.outputStride == NetworkSpec().outputStride ? 2 : kFormat},
+  Json json{{"format", metadata.spec.outputStride == networks::NetworkSpec().outputStride ? 2 : kFormat},
             {"spec", specJson(metadata.spec)},
             {"inputSize", metadata.inputSize},
             {"mean", metadata.mean},
@@ -91,13 +91,14 @@ std::optional<ModelMetadata> fromSafetensors(const std::map<std::string, std::st
     if (json.value("format", 0) >= 2) {
       const Json& window = json.at("window");
       metadata.window = {window.at("center").get<double>(), window.at("width").get<double>()};
-      validate(metadata.window, "it");
+      data::validate(metadata.window, "it");
     }
     metadata.notice = json.value("notice", "");
     metadata.minLesionAreaMm2 = json.value("minLesionAreaMm2", 0.0);
     if (!(metadata.minLesionAreaMm2 >= 0)) corrupt("minLesionAreaMm2 is negative");
     if (json.contains("provenance")) metadata.provenance = json["provenance"].dump();
-    if (metadata.inputSize < kSmallestInput || metadata.inputSize > kLargestInput) corrupt("inputSize is out of range");
+    if (metadata.inputSize < networks::kSmallestInput || metadata.inputSize > networks::kLargestInput)
+      corrupt("inputSize is out of range");
     for (size_t i = 0; i < 3; ++i)
       if (!std::isfinite(metadata.mean[i]) || !(metadata.deviation[i] > 0)) corrupt("the normalisation is not finite");
     return metadata;
@@ -110,4 +111,4 @@ std::optional<ModelMetadata> fromSafetensors(const std::map<std::string, std::st
   return std::nullopt;
 }
 
-}  // namespace jcs
+}  // namespace jcs::model

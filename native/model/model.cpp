@@ -7,7 +7,7 @@
 #include "model/parameters.h"
 #include "networks/backbone.h"
 
-namespace jcs {
+namespace jcs::model {
 
 namespace {
 
@@ -47,7 +47,7 @@ void requirePositiveVariance(const Tensor& tensor, const std::string& name, cons
 
 Model::Model(ModelMetadata metadata, const RuntimeOptions& options)
     : metadata_(std::move(metadata)),
-      engine_(Engine::acquire(options.device)),
+      engine_(runtime::Engine::acquire(options.device)),
       activation_(chooseActivation(options.precision, engine_->backend())),
       tf32_(options.precision == "tf32" && engine_->device().tf32),
       threads_(chooseThreads(options.threads, engine_->device())),
@@ -59,15 +59,15 @@ Model::Model(ModelMetadata metadata, const RuntimeOptions& options)
 
 Model::~Model() { dispose(); }
 
-std::shared_ptr<Model> Model::create(const NetworkSpec& spec, const RuntimeOptions& options, uint64_t seed) {
-  const NetworkSpec fresh = untrained(spec);
-  validate(fresh);
+std::shared_ptr<Model> Model::create(const networks::NetworkSpec& spec, const RuntimeOptions& options, uint64_t seed) {
+  const networks::NetworkSpec fresh = networks::untrained(spec);
+  networks::validate(fresh);
   std::shared_ptr<Model> model(new Model(defaultMetadata(fresh), options));
   for (const ParameterDeclaration& d : declareParameters(fresh)) model->setParameter(d.name, initialValue(d, seed));
   return model;
 }
 
-std::shared_ptr<Model> Model::load(const SafetensorsFile& file, const std::optional<NetworkSpec>& spec,
+std::shared_ptr<Model> Model::load(const io::SafetensorsFile& file, const std::optional<networks::NetworkSpec>& spec,
                                    const RuntimeOptions& options) {
   std::optional<ModelMetadata> metadata = fromSafetensors(file.metadata(), file.source());
   if (!metadata) {
@@ -76,10 +76,10 @@ std::shared_ptr<Model> Model::load(const SafetensorsFile& file, const std::optio
              " does not say which network it is; pass `spec`, for example { network: "
              "'jcs-segmentation', variant: 'authors' }";
     });
-    validate(*spec);
+    networks::validate(*spec);
     metadata = defaultMetadata(*spec);
   } else if (spec) {
-    NetworkSpec stored = metadata->spec, given = *spec;
+    networks::NetworkSpec stored = metadata->spec, given = *spec;
     stored.trunkEpsilon = given.trunkEpsilon = std::nullopt;
     stored.classifierEpsilon = given.classifierEpsilon = std::nullopt;
     require(stored == given, errors::kWrongVariant, [&] {
@@ -107,7 +107,7 @@ std::shared_ptr<Model> Model::load(const SafetensorsFile& file, const std::optio
   return model;
 }
 
-NetworkSpec Model::spec() const {
+networks::NetworkSpec Model::spec() const {
   const std::lock_guard lock(metadataMutex_);
   return metadata_.spec;
 }
@@ -122,8 +122,8 @@ void Model::setInputSize(int64_t pixels) {
   metadata_.inputSize = pixels;
 }
 
-void Model::setWindow(const IntensityWindow& window) {
-  validate(window, "the model");
+void Model::setWindow(const data::IntensityWindow& window) {
+  data::validate(window, "the model");
   const std::lock_guard lock(metadataMutex_);
   metadata_.window = window;
 }
@@ -166,10 +166,10 @@ void Model::setParameters(const std::vector<std::pair<std::string, Tensor>>& val
   });
 }
 
-int Model::loadBackbone(const SafetensorsFile& file) {
+int Model::loadBackbone(const io::SafetensorsFile& file) {
   std::map<std::string, Tensor> taken;
-  for (const SafetensorsEntry& entry : file.entries()) {
-    const auto name = backboneParameterName(spec(), entry.name);
+  for (const io::SafetensorsEntry& entry : file.entries()) {
+    const auto name = networks::backboneParameterName(spec(), entry.name);
     if (!name) continue;
     const auto target = std::ranges::find(parameters_, *name, &ParameterInfo::name);
     if (target == parameters_.end()) continue;
@@ -187,7 +187,7 @@ int Model::loadBackbone(const SafetensorsFile& file) {
            "'; expected names as torchvision's vgg16_bn ('features.0.weight') or Res2Net's ('layer1.0.conv1.weight')";
   });
   // A trunk is filled wholly or not at all: a file of another architecture may share some names and shapes.
-  for (const std::string& prefix : backbonePrefixes(spec())) {
+  for (const std::string& prefix : networks::backbonePrefixes(spec())) {
     const auto inTrunk = [&](const std::string& name) { return name.starts_with(prefix) && !name.starts_with("fc."); };
     const bool touched = std::ranges::any_of(taken, [&](const auto& entry) { return inTrunk(entry.first); });
     for (const ParameterInfo& parameter : parameters_)
@@ -201,14 +201,14 @@ int Model::loadBackbone(const SafetensorsFile& file) {
 }
 
 void Model::copyTrunk(Model& classifier) {
-  const Trunk* trunk = networkInfo(spec().network).classifierTrunk();
+  const networks::Trunk* trunk = networks::networkInfo(spec().network).classifierTrunk();
   require(trunk != nullptr, errors::kInvalidArgument,
           [&] { return "network '" + spec().network + "' does not combine a classifier's features"; });
-  const NetworkSpec ours = spec(), theirs = classifier.spec();
+  const networks::NetworkSpec ours = spec(), theirs = classifier.spec();
   const bool agrees =
       theirs.network == ours.trunk && theirs.width == ours.width && theirs.outputStride == ours.outputStride;
   require(agrees, errors::kWrongVariant, [&] {
-    const auto describe = [](const std::string& network, const NetworkSpec& s) {
+    const auto describe = [](const std::string& network, const networks::NetworkSpec& s) {
       return "'" + network + "' of width " + std::to_string(s.width) + " and output stride " +
              std::to_string(s.outputStride);
     };
@@ -221,21 +221,24 @@ void Model::copyTrunk(Model& classifier) {
       setParameter(parameter.name, classifier.parameter(parameter.name.substr(trunk->prefix.size())));
   {
     const std::lock_guard lock(metadataMutex_);
-    metadata_.spec.classifierEpsilon = trunkEpsilon(theirs);
+    metadata_.spec.classifierEpsilon = networks::trunkEpsilon(theirs);
     metadata_.window = window;
   }
   engine_->runAndWait([&] { programs_.clear(); });  // they were compiled for the epsilon of before
 }
 
-std::shared_ptr<Program> Model::program(const ProgramKey& key, const std::function<std::unique_ptr<Graph>()>& graph) {
+std::shared_ptr<compiler::Program> Model::program(const runtime::ProgramKey& key,
+                                                  const std::function<std::unique_ptr<Graph>()>& graph) {
   requireAlive();
-  return programs_.get(
-      key, [&] { return std::make_shared<Program>(*graph(), engine_->sharedBackend(), compileOptions(), &derived_); });
+  return programs_.get(key, [&] {
+    return std::make_shared<compiler::Program>(*graph(), engine_->sharedBackend(), compileOptions(), &derived_);
+  });
 }
 
-std::shared_ptr<Program> Model::inferenceProgram(int64_t n, int64_t height, int64_t width, bool withActivationMap) {
-  return program({ProgramKey::Kind::kForward, n, height, width, withActivationMap},
-                 [&] { return inferenceGraph(spec(), n, height, width, withActivationMap); });
+std::shared_ptr<compiler::Program> Model::inferenceProgram(int64_t n, int64_t height, int64_t width,
+                                                           bool withActivationMap) {
+  return program({runtime::ProgramKey::Kind::kForward, n, height, width, withActivationMap},
+                 [&] { return networks::inferenceGraph(spec(), n, height, width, withActivationMap); });
 }
 
 std::map<std::string, Tensor> Model::forwardNow(const Tensor& images, bool withActivationMap,
@@ -244,10 +247,10 @@ std::map<std::string, Tensor> Model::forwardNow(const Tensor& images, bool withA
   const Shape& shape = images.shape();
   const auto program = inferenceProgram(shape[0], shape[1], shape[2], withActivationMap);
   std::map<std::string, Tensor> results;
-  Bindings bindings;
-  bindings.input(kImageInput, images.as<float>());
-  std::vector<std::string> names = networkInfo(spec().network).outputs;
-  if (withActivationMap) names.emplace_back(kActivationMapOutput.name);
+  compiler::Bindings bindings;
+  bindings.input(networks::kImageInput, images.as<float>());
+  std::vector<std::string> names = networks::networkInfo(spec().network).outputs;
+  if (withActivationMap) names.emplace_back(networks::kActivationMapOutput.name);
   for (const std::string& name : names)
     bindings.output(name, results.emplace(name, Tensor(program->outputType(name))).first->second);
   engine_->run(*program, states_, bindings, cancelled);
@@ -267,8 +270,8 @@ Profile Model::profile(int64_t n, int64_t height, int64_t width, const std::atom
   engine_->runAndWait([&] {
     requireAlive();
     const auto program = inferenceProgram(n, height, width, false);
-    Bindings bindings;
-    bindings.input(kImageInput, images.as<float>());
+    compiler::Bindings bindings;
+    bindings.input(networks::kImageInput, images.as<float>());
     engine_->run(*program, states_, bindings, cancelled);  // warms caches and packs weights
     program->profile(true);
     engine_->run(*program, states_, bindings, cancelled);
@@ -278,10 +281,10 @@ Profile Model::profile(int64_t n, int64_t height, int64_t width, const std::atom
   return result;
 }
 
-Peaks Model::peaks() {
+runtime::Peaks Model::peaks() {
   requireAlive();
-  Peaks result;
-  engine_->runAndWait([&] { result = measurePeaks(*engine_, threads_); });
+  runtime::Peaks result;
+  engine_->runAndWait([&] { result = runtime::measurePeaks(*engine_, threads_); });
   return result;
 }
 
@@ -297,9 +300,9 @@ void Model::save(const std::string& path, const SaveOptions& options) {
   });
   for (Tensor& value : values)
     if (options.bf16 && value.shape().rank() > 1) value = value.to(DType::kBF16);
-  std::vector<NamedTensor> named;
+  std::vector<io::NamedTensor> named;
   for (size_t i = 0; i < values.size(); ++i) named.push_back({parameters_[i].name, &values[i]});
-  writeSafetensors(path, named, toSafetensors(metadata));
+  io::writeSafetensors(path, named, toSafetensors(metadata));
 }
 
 void Model::dispose() {
@@ -312,4 +315,4 @@ void Model::dispose() {
   });
 }
 
-}  // namespace jcs
+}  // namespace jcs::model

@@ -13,7 +13,7 @@
 #include "runtime/peaks.h"
 #include "runtime/program_cache.h"
 
-namespace jcs {
+namespace jcs::model {
 
 struct RuntimeOptions {
   std::string device = "auto";
@@ -37,7 +37,7 @@ struct SaveOptions {
 
 /// What a compiled network does, step by step, and how long one warm run of it took.
 struct Profile {
-  std::vector<Program::StepInfo> steps;
+  std::vector<compiler::Program::StepInfo> steps;
   int64_t arenaBytes, persistentBytes, copiedBytes;
 };
 
@@ -46,28 +46,28 @@ struct Profile {
 class Model : public std::enable_shared_from_this<Model> {
  public:
   /// Initialised from the seed alone: the same on every device and machine.
-  static std::shared_ptr<Model> create(const NetworkSpec& spec, const RuntimeOptions& options, uint64_t seed);
+  static std::shared_ptr<Model> create(const networks::NetworkSpec& spec, const RuntimeOptions& options, uint64_t seed);
   /// From a file of ours, or from a converted state dict, which needs `spec`. Every parameter has to be there, and
   /// nothing else: MISSING_PARAMETER, UNEXPECTED_PARAMETER, SHAPE_MISMATCH, and WRONG_VARIANT when the names are those
   /// of another variant of the network.
-  static std::shared_ptr<Model> load(const SafetensorsFile& file, const std::optional<NetworkSpec>& spec,
+  static std::shared_ptr<Model> load(const io::SafetensorsFile& file, const std::optional<networks::NetworkSpec>& spec,
                                      const RuntimeOptions& options);
   ~Model();
 
   /// Copies: what is known of a model changes while others work with it, by training and by `copyTrunk`.
-  NetworkSpec spec() const;
+  networks::NetworkSpec spec() const;
   ModelMetadata metadata() const;
   void setInputSize(int64_t pixels);
-  void setWindow(const IntensityWindow& window);
+  void setWindow(const data::IntensityWindow& window);
   void setProvenance(std::string json);
-  Task task() const { return networkInfo(spec().network).task; }
+  networks::Task task() const { return networks::networkInfo(spec().network).task; }
   const std::string& device() const { return engine_->device().name; }
   std::string precision() const { return activation_ == DType::kBF16 ? "bf16" : tf32_ ? "tf32" : "fp32"; }
   DType activation() const { return activation_; }
-  CompileOptions compileOptions() const { return {activation_, {.threads = threads_, .tf32 = tf32_}}; }
+  compiler::CompileOptions compileOptions() const { return {activation_, {.threads = threads_, .tf32 = tf32_}}; }
   int threads() const { return threads_; }
-  Engine& engine() { return *engine_; }
-  std::shared_ptr<Engine> sharedEngine() { return engine_; }
+  runtime::Engine& engine() { return *engine_; }
+  std::shared_ptr<runtime::Engine> sharedEngine() { return engine_; }
 
   const std::vector<ParameterInfo>& parameters() const { return parameters_; }
   /// MISSING_PARAMETER when there is none of that name.
@@ -77,7 +77,7 @@ class Model : public std::enable_shared_from_this<Model> {
 
   /// Copies the weights of an ImageNet backbone (torchvision's VGG-16-BN, Res2Net's) into the layers that it has.
   /// Returns how many tensors were taken; MISSING_PARAMETER when the file lacks some.
-  int loadBackbone(const SafetensorsFile& file);
+  int loadBackbone(const io::SafetensorsFile& file);
   /// jcs-joint: copies a classifier's trunk into `res2net.*`, and takes over its window. WRONG_VARIANT when its depth
   /// or width differs.
   void copyTrunk(Model& classifier);
@@ -86,14 +86,15 @@ class Model : public std::enable_shared_from_this<Model> {
   std::map<std::string, Tensor> forward(const Tensor& images, bool withActivationMap,
                                         const std::atomic<bool>* cancelled = nullptr);
   /// The program of that key, compiled from `graph` when it is not there; execution thread.
-  std::shared_ptr<Program> program(const ProgramKey& key, const std::function<std::unique_ptr<Graph>()>& graph);
+  std::shared_ptr<compiler::Program> program(const runtime::ProgramKey& key,
+                                             const std::function<std::unique_ptr<Graph>()>& graph);
   /// Execution thread.
-  StateStore& states() { return states_; }
+  compiler::StateStore& states() { return states_; }
 
   /// Times each step of the inference program for zeros of that size.
   Profile profile(int64_t n, int64_t height, int64_t width, const std::atomic<bool>* cancelled = nullptr);
   /// What the device can do at best with as many threads as the model uses.
-  Peaks peaks();
+  runtime::Peaks peaks();
 
   void save(const std::string& path, const SaveOptions& options = {});
   /// Frees the device memory as soon as running work is done; whatever is asked afterwards is DISPOSED.
@@ -104,22 +105,22 @@ class Model : public std::enable_shared_from_this<Model> {
 
  private:
   Model(ModelMetadata metadata, const RuntimeOptions& options);
-  std::shared_ptr<Program> inferenceProgram(int64_t n, int64_t height, int64_t width, bool withActivationMap);
+  std::shared_ptr<compiler::Program> inferenceProgram(int64_t n, int64_t height, int64_t width, bool withActivationMap);
   std::map<std::string, Tensor> forwardNow(const Tensor& images, bool withActivationMap,
                                            const std::atomic<bool>* cancelled);
 
   mutable std::mutex metadataMutex_;
   ModelMetadata metadata_;
-  std::shared_ptr<Engine> engine_;
+  std::shared_ptr<runtime::Engine> engine_;
   DType activation_;
   bool tf32_;
   int threads_;
   std::vector<ParameterInfo> parameters_;
-  StateStore states_;
-  DerivedStore derived_;
-  ProgramCache programs_;
+  compiler::StateStore states_;
+  compiler::DerivedStore derived_;
+  runtime::ProgramCache programs_;
   std::atomic<bool> disposed_{false};
   std::atomic<int64_t> memoryBytes_{0};
 };
 
-}  // namespace jcs
+}  // namespace jcs::model

@@ -6,7 +6,7 @@
 #include "core/philox.h"
 #include "networks/registry.h"
 
-namespace jcs {
+namespace jcs::model {
 
 namespace {
 
@@ -24,11 +24,11 @@ std::string shapeText(const std::vector<int64_t>& shape) {
   return text + "]";
 }
 
-bool sameShape(const SafetensorsEntry& entry, const Shape& shape) {
+bool sameShape(const io::SafetensorsEntry& entry, const Shape& shape) {
   return std::ranges::equal(entry.shape, shape.extents());
 }
 
-bool fits(const std::map<std::string, const SafetensorsEntry*>& entries, const NetworkSpec& spec) {
+bool fits(const std::map<std::string, const io::SafetensorsEntry*>& entries, const networks::NetworkSpec& spec) {
   const auto declared = declareParameters(spec);
   if (declared.size() != entries.size()) return false;
   return std::ranges::all_of(declared, [&](const ParameterDeclaration& d) {
@@ -38,17 +38,18 @@ bool fits(const std::map<std::string, const SafetensorsEntry*>& entries, const N
 }
 
 /// A spec that differs from `spec` in one switch and that the file fits, in words; empty when there is none.
-std::string betterSpec(const std::map<std::string, const SafetensorsEntry*>& entries, const NetworkSpec& spec) {
-  NetworkSpec other = spec;
+std::string betterSpec(const std::map<std::string, const io::SafetensorsEntry*>& entries,
+                       const networks::NetworkSpec& spec) {
+  networks::NetworkSpec other = spec;
   other.variant = spec.variant == Variant::kPaper ? Variant::kAuthors : Variant::kPaper;
-  if (fits(entries, other)) return "variant: '" + nameOf(other.variant) + "'";
-  for (const std::string& network : networkNames()) {
+  if (fits(entries, other)) return "variant: '" + networks::nameOf(other.variant) + "'";
+  for (const std::string& network : networks::networkNames()) {
     for (const Variant variant : {Variant::kPaper, Variant::kAuthors}) {
       other = spec;
       other.network = network;
       other.variant = variant;
       if (network != spec.network && fits(entries, other))
-        return "network: '" + network + "', variant: '" + nameOf(variant) + "'";
+        return "network: '" + network + "', variant: '" + networks::nameOf(variant) + "'";
     }
   }
   return {};
@@ -56,8 +57,8 @@ std::string betterSpec(const std::map<std::string, const SafetensorsEntry*>& ent
 
 }  // namespace
 
-std::vector<ParameterDeclaration> declareParameters(const NetworkSpec& spec) {
-  const auto graph = inferenceGraph(spec, 1, kSmallestInput, kSmallestInput);
+std::vector<ParameterDeclaration> declareParameters(const networks::NetworkSpec& spec) {
+  const auto graph = networks::inferenceGraph(spec, 1, networks::kSmallestInput, networks::kSmallestInput);
   std::vector<ParameterDeclaration> declarations;
   for (const ValueInfo& info : graph->values())
     if (info.kind == ValueInfo::Kind::kState) declarations.push_back({info.name, info.type.shape, info.state});
@@ -81,10 +82,10 @@ Tensor initialValue(const ParameterDeclaration& declaration, uint64_t seed) {
   return tensor;
 }
 
-std::map<std::string, const SafetensorsEntry*> stateDictOf(const SafetensorsFile& file) {
+std::map<std::string, const io::SafetensorsEntry*> stateDictOf(const io::SafetensorsFile& file) {
   static const std::string kPrefix = "module.", kIgnored = "num_batches_tracked";
-  std::map<std::string, const SafetensorsEntry*> entries;
-  for (const SafetensorsEntry& entry : file.entries()) {
+  std::map<std::string, const io::SafetensorsEntry*> entries;
+  for (const io::SafetensorsEntry& entry : file.entries()) {
     if (entry.name.ends_with(kIgnored) || entry.name.find(kTrainingStateSeparator) != std::string::npos) continue;
     const std::string name = entry.name.starts_with(kPrefix) ? entry.name.substr(kPrefix.size()) : entry.name;
     require(entries.emplace(name, &entry).second, errors::kCorruptFile,
@@ -93,14 +94,15 @@ std::map<std::string, const SafetensorsEntry*> stateDictOf(const SafetensorsFile
   return entries;
 }
 
-void checkStateDict(const std::map<std::string, const SafetensorsEntry*>& entries, const NetworkSpec& spec,
-                    const std::string& source) {
+void checkStateDict(const std::map<std::string, const io::SafetensorsEntry*>& entries,
+                    const networks::NetworkSpec& spec, const std::string& source) {
   const auto declared = declareParameters(spec);
   const auto mismatch = [&](const char* code, const std::string& what) {
     const std::string better = betterSpec(entries, spec);
     if (!better.empty())
       fail(errors::kWrongVariant, source + " does not fit network '" + spec.network + "', variant '" +
-                                      nameOf(spec.variant) + "'; it fits { " + better + " }: load it with that spec");
+                                      networks::nameOf(spec.variant) + "'; it fits { " + better +
+                                      " }: load it with that spec");
     fail(code, source + ": " + what);
   };
   size_t missing = 0;
@@ -125,4 +127,4 @@ void checkStateDict(const std::map<std::string, const SafetensorsEntry*>& entrie
                                                  " tensors do not belong to the network, the first is '" + name + "'");
 }
 
-}  // namespace jcs
+}  // namespace jcs::model

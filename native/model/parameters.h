@@ -8,7 +8,7 @@
 #include "io/safetensors.h"
 #include "networks/spec.h"
 
-namespace jcs {
+namespace jcs::model {
 
 /// Name, type and initializer of every parameter and statistic of a network, in the order of its layers.
 struct ParameterDeclaration {
@@ -16,7 +16,7 @@ struct ParameterDeclaration {
   Shape shape;
   StateInfo state;
 };
-std::vector<ParameterDeclaration> declareParameters(const NetworkSpec& spec);
+std::vector<ParameterDeclaration> declareParameters(const networks::NetworkSpec& spec);
 
 /// The first value of a parameter: Philox(seed, name), so that it depends on no other layer.
 Tensor initialValue(const ParameterDeclaration& declaration, uint64_t seed);
@@ -26,10 +26,10 @@ inline constexpr char kTrainingStateSeparator = '/';
 
 /// The file's tensors by our names: 'module.' prefixes dropped, 'num_batches_tracked' and a checkpoint's training state
 /// ignored.
-std::map<std::string, const SafetensorsEntry*> stateDictOf(const SafetensorsFile& file);
+std::map<std::string, const io::SafetensorsEntry*> stateDictOf(const io::SafetensorsFile& file);
 
 /// Checks that the file has exactly the network's parameters; errors as Model::load says.
-void checkStateDict(const std::map<std::string, const SafetensorsEntry*>& entries, const NetworkSpec& spec,
-                    const std::string& source);
+void checkStateDict(const std::map<std::string, const io::SafetensorsEntry*>& entries,
+                    const networks::NetworkSpec& spec, const std::string& source);
 
-}  // namespace jcs
+}  // namespace jcs::model

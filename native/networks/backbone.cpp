@@ -5,7 +5,7 @@
 
 #include "networks/registry.h"
 
-namespace jcs {
+namespace jcs::networks {
 
 namespace {
 
@@ -78,4 +78,4 @@ std::vector<std::string> backbonePrefixes(const NetworkSpec& spec) {
   return prefixes;
 }
 
-}  // namespace jcs
+}  // namespace jcs::networks

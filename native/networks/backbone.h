@@ -6,7 +6,7 @@
 
 #include "networks/spec.h"
 
-namespace jcs {
+namespace jcs::networks {
 
 /// The state of `spec`'s network that a tensor of an ImageNet file fills, or nothing when the tensor is not used.
 /// Understood are torchvision's vgg16_bn ('features.N.*'), the same with the authors' names ('conv1_1.conv.*'), and
@@ -19,4 +19,4 @@ std::optional<std::string> backboneParameterName(const NetworkSpec& spec, const 
 /// everything but its head, hence ''; empty for networks without a trunk.
 std::vector<std::string> backbonePrefixes(const NetworkSpec& spec);
 
-}  // namespace jcs
+}  // namespace jcs::networks

@@ -5,7 +5,7 @@
 #include "graph/scope.h"
 #include "networks/spec.h"
 
-namespace jcs {
+namespace jcs::networks {
 
 /// How a network's graph is built; none of it changes a parameter's name or shape.
 struct BuildOptions {
@@ -31,4 +31,4 @@ inline NormOptions trunkNorm(const NetworkSpec& spec, const BuildOptions& option
   return {.mode = options.batchNorm, .training = options.training, .epsilon = trunkEpsilon(spec)};
 }
 
-}  // namespace jcs
+}  // namespace jcs::networks

@@ -5,7 +5,7 @@
 #include "nn/jcs_blocks.h"
 #include "ops/layout.h"
 
-namespace jcs {
+namespace jcs::networks {
 
 namespace {
 
@@ -46,4 +46,4 @@ SegmenterOutputs jcsJoint(const Scope& scope, Value image, const NetworkSpec& sp
   return jcsDecoder(scope, maps, image, spec);
 }
 
-}  // namespace jcs
+}  // namespace jcs::networks

@@ -3,7 +3,7 @@
 #include "networks/vgg.h"
 #include "nn/jcs_blocks.h"
 
-namespace jcs {
+namespace jcs::networks {
 
 std::vector<Value> jcsEncoder(const Scope& scope, Value image, const NetworkSpec& spec, const BuildOptions& options) {
   const NodeLabel label = scope.label();
@@ -45,4 +45,4 @@ SegmenterOutputs jcsSegmentation(const Scope& scope, Value image, const NetworkS
   return jcsDecoder(scope, jcsEncoder(scope, image, spec, options), image, spec);
 }
 
-}  // namespace jcs
+}  // namespace jcs::networks

@@ -2,7 +2,7 @@
 
 #include "networks/build.h"
 
-namespace jcs {
+namespace jcs::networks {
 
 /// The segmentation network of the paper (III-B, figure 2): VGG-16 and EFM, top-down decoder of AFFs, five sides.
 ///
@@ -18,4 +18,4 @@ std::vector<Value> jcsEncoder(const Scope& scope, Value image, const NetworkSpec
 SegmenterOutputs jcsDecoder(const Scope& scope, const std::vector<Value>& encoded, Value image,
                             const NetworkSpec& spec);
 
-}  // namespace jcs
+}  // namespace jcs::networks

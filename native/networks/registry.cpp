@@ -9,7 +9,7 @@
 #include "nn/activation_map.h"
 #include "ops/elementwise.h"
 
-namespace jcs {
+namespace jcs::networks {
 
 namespace {
 
@@ -109,4 +109,4 @@ std::unique_ptr<Graph> inferenceGraph(const NetworkSpec& spec, int64_t n, int64_
   return graph;
 }
 
-}  // namespace jcs
+}  // namespace jcs::networks

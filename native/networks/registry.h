@@ -5,7 +5,7 @@
 
 #include "networks/build.h"
 
-namespace jcs {
+namespace jcs::networks {
 
 enum class Task { kClassification, kSegmentation };
 const char* nameOf(Task task);
@@ -64,4 +64,4 @@ void addInferenceOutputs(Graph& graph, Value image, const NetworkSpec& spec, boo
 std::unique_ptr<Graph> inferenceGraph(const NetworkSpec& spec, int64_t n, int64_t height, int64_t width,
                                       bool withActivationMap = false);
 
-}  // namespace jcs
+}  // namespace jcs::networks

@@ -9,7 +9,7 @@
 #include "ops/matmul.h"
 #include "ops/pool.h"
 
-namespace jcs {
+namespace jcs::networks {
 
 namespace {
 
@@ -116,4 +116,4 @@ ClassifierOutputs res2netClassifier(const Scope& scope, Value image, const Netwo
   return {dense(globalAveragePool(features), weight, bias), features, weight};
 }
 
-}  // namespace jcs
+}  // namespace jcs::networks

@@ -2,7 +2,7 @@
 
 #include "networks/build.h"
 
-namespace jcs {
+namespace jcs::networks {
 
 /// Which Res2Net v1b 26w×4s (Gao et al., TPAMI 2021).
 struct Res2netOptions {
@@ -23,4 +23,4 @@ std::vector<Value> res2net(const Scope& scope, Value image, const Res2netOptions
 ClassifierOutputs res2netClassifier(const Scope& scope, Value image, const NetworkSpec& spec,
                                     const BuildOptions& options);
 
-}  // namespace jcs
+}  // namespace jcs::networks

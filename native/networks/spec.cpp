@@ -7,7 +7,7 @@
 
 #include "networks/registry.h"
 
-namespace jcs {
+namespace jcs::networks {
 
 namespace {
 
@@ -77,4 +77,4 @@ int64_t scaledChannels(int64_t channels, double width) {
   return std::max<int64_t>(8, 8 * eights);
 }
 
-}  // namespace jcs
+}  // namespace jcs::networks

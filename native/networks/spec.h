@@ -6,7 +6,7 @@
 #include "nn/batch_norm_layer.h"
 #include "nn/variant.h"
 
-namespace jcs {
+namespace jcs::networks {
 
 /// Everything that decides a network's parameters and what it computes. Stored with every saved network.
 struct NetworkSpec {
@@ -46,4 +46,4 @@ std::string nameOf(Variant variant);
 /// c(w) = max(8, 8·round(channels·width/8)), halves up: layers stay multiples of 8, and exact at width 1.
 int64_t scaledChannels(int64_t channels, double width);
 
-}  // namespace jcs
+}  // namespace jcs::networks

@@ -5,7 +5,7 @@
 #include "ops/elementwise.h"
 #include "ops/layout.h"
 
-namespace jcs {
+namespace jcs::networks {
 
 namespace {
 
@@ -55,4 +55,4 @@ SegmenterOutputs unet(const Scope& scope, Value image, const NetworkSpec& spec, 
                   {.channels = 1, .kernel = 1, .init = WeightInit::kUniform, .float32Output = true})}};
 }
 
-}  // namespace jcs
+}  // namespace jcs::networks

@@ -2,7 +2,7 @@
 
 #include "nn/layers.h"
 
-namespace jcs {
+namespace jcs::networks {
 
 std::vector<Value> vgg16(const Scope& scope, Value image, const NetworkSpec& spec, const BuildOptions& options) {
   constexpr int kConvolutions[] = {2, 2, 3, 3, 3};
@@ -21,4 +21,4 @@ std::vector<Value> vgg16(const Scope& scope, Value image, const NetworkSpec& spe
   return maps;
 }
 
-}  // namespace jcs
+}  // namespace jcs::networks

@@ -6,7 +6,7 @@
 
 #include "backend/loader.h"
 
-namespace jcs {
+namespace jcs::runtime {
 
 std::shared_ptr<Engine> Engine::acquire(const std::string& device) {
   static std::mutex mutex;
@@ -66,7 +66,8 @@ void Engine::runAndWait(const std::function<void()>& job) {
   if (error) std::rethrow_exception(std::move(error));
 }
 
-void Engine::run(Program& program, StateStore& states, const Bindings& bindings, const std::atomic<bool>* cancelled) {
+void Engine::run(compiler::Program& program, compiler::StateStore& states, const compiler::Bindings& bindings,
+                 const std::atomic<bool>* cancelled) {
   if (program.arenaBytes() > arena_.bytes()) {
     arena_ = DeviceBuffer();  // free the smaller one first: the two need not fit side by side
     arenaBytes_ = 0;
@@ -76,4 +77,4 @@ void Engine::run(Program& program, StateStore& states, const Bindings& bindings,
   program.run(states, arena_.data(), bindings, cancelled);
 }
 
-}  // namespace jcs
+}  // namespace jcs::runtime

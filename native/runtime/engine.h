@@ -10,7 +10,7 @@
 #include "compiler/program.h"
 #include "runtime/job_queue.h"
 
-namespace jcs {
+namespace jcs::runtime {
 
 /// A device's execution thread and its queue. All programs of all models on the device run here in the order in which
 /// they were submitted, and share one arena. There is one engine per device in a process, shared by every worker
@@ -35,7 +35,7 @@ class Engine {
   void runAndWait(const std::function<void()>& job);
 
   /// Grows the arena as needed and runs the program. Execution thread only.
-  void run(Program& program, StateStore& states, const Bindings& bindings,
+  void run(compiler::Program& program, compiler::StateStore& states, const compiler::Bindings& bindings,
            const std::atomic<bool>* cancelled = nullptr);
 
   int64_t arenaBytes() const { return arenaBytes_.load(); }
@@ -54,4 +54,4 @@ class Engine {
   std::thread thread_;
 };
 
-}  // namespace jcs
+}  // namespace jcs::runtime

@@ -1,6 +1,6 @@
 #include "runtime/job_queue.h"
 
-namespace jcs {
+namespace jcs::runtime {
 
 bool JobQueue::push(Job job, size_t limit) {
   {
@@ -40,4 +40,4 @@ void JobQueue::stop() {
   wake_.notify_all();
 }
 
-}  // namespace jcs
+}  // namespace jcs::runtime

@@ -6,7 +6,7 @@
 #include <limits>
 #include <mutex>
 
-namespace jcs {
+namespace jcs::runtime {
 
 /// Jobs from any thread, taken in order by the threads that call `work`. Those hold it by a shared pointer: they may
 /// outlive its owner by the rest of a job that destroyed the owner.
@@ -29,4 +29,4 @@ class JobQueue {
   bool stopping_ = false;
 };
 
-}  // namespace jcs
+}  // namespace jcs::runtime

@@ -5,7 +5,7 @@
 #include "ops/conv2d.h"
 #include "ops/elementwise.h"
 
-namespace jcs {
+namespace jcs::runtime {
 
 namespace {
 
@@ -14,18 +14,19 @@ constexpr int64_t kProductSide = 64, kProductChannels = 512;  // operands and re
 constexpr int64_t kStreamSide = 512, kStreamChannels = 128;   // 128 MiB of float32
 
 /// The fastest of some runs of the program's step `op`, as a rate of what `amount` counts.
-double bestRate(Engine& engine, const Graph& graph, StateStore& states, const CompileOptions& options,
-                const Tensor& input, std::string_view op, double Program::StepInfo::*amount) {
-  Program program(graph, engine.sharedBackend(), options);
+double bestRate(Engine& engine, const Graph& graph, compiler::StateStore& states,
+                const compiler::CompileOptions& options, const Tensor& input, std::string_view op,
+                double compiler::Program::StepInfo::*amount) {
+  compiler::Program program(graph, engine.sharedBackend(), options);
   // Not the engine's arena, which keeps the size of the largest program that it ever ran.
   const DeviceBuffer arena(engine.sharedBackend(), program.arenaBytes());
-  Bindings bindings;
+  compiler::Bindings bindings;
   bindings.input("x", input);
   program.profile(true);
   double best = 0;
   for (int run = 0; run < kRuns; ++run) {
     program.run(states, arena.data(), bindings);
-    const auto step = std::ranges::find(program.steps(), op, &Program::StepInfo::op);
+    const auto step = std::ranges::find(program.steps(), op, &compiler::Program::StepInfo::op);
     invariant(step != program.steps().end(), "a probe's program lacks its step");
     best = std::max(best, (*step).*amount / step->seconds);
   }
@@ -35,24 +36,24 @@ double bestRate(Engine& engine, const Graph& graph, StateStore& states, const Co
 /// A 1×1 convolution is a dense product, and the one that exists in every precision.
 double productRate(Engine& engine, DType dtype, int threads) {
   const Shape weightShape{kProductChannels, kProductChannels, 1, 1};
-  StateStore states(engine.sharedBackend());
+  compiler::StateStore states(engine.sharedBackend());
   states.set("weight", Tensor::zeros(DType::kF32, weightShape));
   Graph graph;
   const Shape shape{1, kProductSide, kProductSide, kProductChannels};
   const Value x = graph.input("x", {DType::kF32, shape});
   graph.output("y", conv2d(x, graph.state("weight", {DType::kF32, weightShape}), std::nullopt, {}));
   return bestRate(engine, graph, states, {dtype, threads}, Tensor::zeros(DType::kF32, shape), Conv2d::kName,
-                  &Program::StepInfo::flops);
+                  &compiler::Program::StepInfo::flops);
 }
 
 /// In place: all that is read is written, and nothing is fetched only to be overwritten.
 double streamRate(Engine& engine, int threads) {
-  StateStore states(engine.sharedBackend());
+  compiler::StateStore states(engine.sharedBackend());
   Graph graph;
   const Shape shape{1, kStreamSide, kStreamSide, kStreamChannels};
   graph.output("y", relu(graph.input("x", {DType::kF32, shape})));
   return bestRate(engine, graph, states, {DType::kF32, threads}, Tensor::zeros(DType::kF32, shape), Unary::kName,
-                  &Program::StepInfo::bytes);
+                  &compiler::Program::StepInfo::bytes);
 }
 
 }  // namespace
@@ -65,4 +66,4 @@ Peaks measurePeaks(Engine& engine, int threads) {
   return peaks;
 }
 
-}  // namespace jcs
+}  // namespace jcs::runtime

@@ -5,7 +5,7 @@
 
 #include "runtime/engine.h"
 
-namespace jcs {
+namespace jcs::runtime {
 
 /// What a device does at its best: the roof under which kernels are judged.
 struct Peaks {
@@ -17,4 +17,4 @@ struct Peaks {
 /// cache does not fit into memory either.
 Peaks measurePeaks(Engine& engine, int threads);
 
-}  // namespace jcs
+}  // namespace jcs::runtime

@@ -6,7 +6,7 @@
 
 #include "compiler/program.h"
 
-namespace jcs {
+namespace jcs::runtime {
 
 /// What one of a model's programs computes, and the sizes that it is compiled for.
 struct ProgramKey {
@@ -27,7 +27,8 @@ class ProgramCache {
   explicit ProgramCache(size_t capacity = 6) : capacity_(capacity) {}
 
   /// The program of that key, compiled by `compile` if it is not there.
-  std::shared_ptr<Program> get(const ProgramKey& key, const std::function<std::shared_ptr<Program>()>& compile) {
+  std::shared_ptr<compiler::Program> get(const ProgramKey& key,
+                                         const std::function<std::shared_ptr<compiler::Program>()>& compile) {
     for (auto place = entries_.begin(); place != entries_.end(); ++place) {
       if (place->first != key) continue;
       entries_.splice(entries_.begin(), entries_, place);
@@ -42,7 +43,7 @@ class ProgramCache {
 
  private:
   size_t capacity_;
-  std::list<std::pair<ProgramKey, std::shared_ptr<Program>>> entries_;
+  std::list<std::pair<ProgramKey, std::shared_ptr<compiler::Program>>> entries_;
 };
 
-}  // namespace jcs
+}  // namespace jcs::runtime

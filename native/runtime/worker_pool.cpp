@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <mutex>
 
-namespace jcs {
+namespace jcs::runtime {
 
 std::shared_ptr<WorkerPool> WorkerPool::acquire() {
   static std::mutex mutex;
@@ -33,4 +33,4 @@ WorkerPool::~WorkerPool() {
   }
 }
 
-}  // namespace jcs
+}  // namespace jcs::runtime

@@ -6,7 +6,7 @@
 
 #include "runtime/job_queue.h"
 
-namespace jcs {
+namespace jcs::runtime {
 
 /// Threads for host work beside the device: preparing pixels, measuring lesions, writing files. Ours, because libuv's
 /// pool is shared with everything else in the process and must not be blocked.
@@ -25,4 +25,4 @@ class WorkerPool {
   std::vector<std::thread> threads_;
 };
 
-}  // namespace jcs
+}  // namespace jcs::runtime

@@ -7,7 +7,7 @@
 #include "ops/reduce.h"
 #include "train/task_loss.h"
 
-namespace jcs {
+namespace jcs::train {
 
 namespace {
 
@@ -30,11 +30,11 @@ Value isAnnotated(Value mask) {
 
 }  // namespace
 
-BatchSource tensorInputs(const NetworkSpec& spec, const TrainConfig& config) {
+BatchSource tensorInputs(const networks::NetworkSpec& spec, const TrainConfig& config) {
   return [=](Graph& graph, int64_t n, bool) {
     BatchValues values;
-    values.image = graph.input(kImageInput, {n, config.inputSize, config.inputSize, 3});
-    if (config.task == Task::kSegmentation) {
+    values.image = graph.input(networks::kImageInput, {n, config.inputSize, config.inputSize, 3});
+    if (config.task == networks::Task::kSegmentation) {
       values.mask = graph.input(kMask, {n, config.inputSize, config.inputSize, 1});
       return values;
     }
@@ -47,12 +47,12 @@ BatchSource tensorInputs(const NetworkSpec& spec, const TrainConfig& config) {
   };
 }
 
-BatchInputs::BatchInputs(const NetworkSpec& spec, const TrainConfig& config, const Normalization& normalization,
-                         const Loader& loader)
+BatchInputs::BatchInputs(const networks::NetworkSpec& spec, const TrainConfig& config,
+                         const data::Normalization& normalization, const data::Loader& loader)
     : task_(config.task),
-      activationLoss_(config.task == Task::kClassification && config.activationLoss),
-      mixes_(config.task == Task::kClassification && config.mixup.alpha > 0),
-      augments_(config.augmentation != AugmentationOptions::none()),
+      activationLoss_(config.task == networks::Task::kClassification && config.activationLoss),
+      mixes_(config.task == networks::Task::kClassification && config.mixup.alpha > 0),
+      augments_(config.augmentation != data::AugmentationOptions::none()),
       inputSize_(config.inputSize),
       normalization_(normalization),
       mostBytes_(loader.mostBytes()) {
@@ -87,7 +87,7 @@ BatchValues BatchInputs::add(Graph& graph, int64_t samples, bool isPart) const {
   if (tables.augmentations) images = augmentImages(images, tables.augmentations);
   images = normalize(images, normalization_.mean, normalization_.deviation);
   values.image = mixes_ ? mixSamples(images, graph.input(kMixed, {samples})) : images;
-  if (task_ == Task::kSegmentation) {
+  if (task_ == networks::Task::kSegmentation) {
     values.mask = addMasks(tables, samples);
     return values;
   }
@@ -114,12 +114,12 @@ std::unique_ptr<Graph> BatchInputs::annotatedGraph(int64_t samples) const {
   return graph;
 }
 
-void BatchInputs::bind(const Batch& batch, Bindings& bindings) const {
+void BatchInputs::bind(const data::Batch& batch, compiler::Bindings& bindings) const {
   bindings.beginning(kBytes, {batch.bytes.data(), static_cast<size_t>(batch.bytes.bytes())});
   bindings.input(kSources, batch.sources);
   if (augments_) bindings.input(kAugmentations, batch.augmentations);
   if (mixes_) bindings.input(kMixed, batch.mixed);
-  if (task_ == Task::kClassification) bindings.input(kTargets, batch.targets.as<float>());
+  if (task_ == networks::Task::kClassification) bindings.input(kTargets, batch.targets.as<float>());
 }
 
-}  // namespace jcs
+}  // namespace jcs::train

@@ -7,7 +7,7 @@
 #include "data/loader.h"
 #include "train/train_config.h"
 
-namespace jcs {
+namespace jcs::train {
 
 /// What a training step learns from, as values of its graph. Segmentation has masks; classification has targets and,
 /// for eq. 4, the last two.
@@ -24,13 +24,13 @@ struct BatchValues {
 using BatchSource = std::function<BatchValues(Graph&, int64_t samples, bool isPart)>;
 
 /// The values themselves as inputs, named as the members.
-BatchSource tensorInputs(const NetworkSpec& spec, const TrainConfig& config);
+BatchSource tensorInputs(const networks::NetworkSpec& spec, const TrainConfig& config);
 
 /// Computed from what a loader gives.
 class BatchInputs {
  public:
-  BatchInputs(const NetworkSpec& spec, const TrainConfig& config, const Normalization& normalization,
-              const Loader& loader);
+  BatchInputs(const networks::NetworkSpec& spec, const TrainConfig& config, const data::Normalization& normalization,
+              const data::Loader& loader);
 
   BatchSource source() const;
   /// Of a part of a batch: how many of its samples have a mask that is not empty. A part's step takes the sum of the
@@ -41,7 +41,7 @@ class BatchInputs {
   bool needsAnnotated() const { return activationLoss_; }
 
   /// The batch, or the part of one, as inputs of a program; it has to outlive the bindings.
-  void bind(const Batch& batch, Bindings& bindings) const;
+  void bind(const data::Batch& batch, compiler::Bindings& bindings) const;
 
  private:
   struct Tables;
@@ -49,11 +49,11 @@ class BatchInputs {
   BatchValues add(Graph& graph, int64_t samples, bool isPart) const;
   Value addMasks(const Tables& tables, int64_t samples) const;
 
-  Task task_;
+  networks::Task task_;
   bool activationLoss_, mixes_, augments_;
   int64_t inputSize_, featureHeight_ = 0, featureWidth_ = 0;
-  Normalization normalization_;
+  data::Normalization normalization_;
   std::vector<int64_t> mostBytes_;  ///< by number of samples
 };
 
-}  // namespace jcs
+}  // namespace jcs::train

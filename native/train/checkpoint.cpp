@@ -10,7 +10,7 @@
 #include "train/train_settings.h"
 #include "train/weight_average.h"
 
-namespace jcs {
+namespace jcs::train {
 
 namespace {
 
@@ -19,7 +19,7 @@ constexpr const char* kKey = "jcs.checkpoint";
 constexpr const char* kFile = "checkpoint.safetensors";
 
 /// What makes two machines compute different last bits.
-Json arithmetic(Model& model) {
+Json arithmetic(model::Model& model) {
   const DeviceInfo& device = model.engine().device();
   return {{"device", device.kind},
           {"isa", device.isa},
@@ -30,12 +30,12 @@ Json arithmetic(Model& model) {
 
 }  // namespace
 
-std::string writeCheckpoint(Model& model, const TrainConfig& config, TrainPosition position) {
+std::string writeCheckpoint(model::Model& model, const TrainConfig& config, TrainPosition position) {
   std::vector<std::pair<std::string, Tensor>> values;
   const std::string averaged = kAveragePrefix;
   model.engine().runAndWait([&] {
     model.requireAlive();
-    StateStore& states = model.states();
+    compiler::StateStore& states = model.states();
     for (const auto& [name, entry] : states.entries()) {
       if (name.starts_with(kGradientPrefix)) continue;
       const bool isAverage = name.starts_with(averaged), hasAverage = states.contains(averaged + name);
@@ -45,26 +45,26 @@ std::string writeCheckpoint(Model& model, const TrainConfig& config, TrainPositi
                           states.get(name));
     }
   });
-  std::vector<NamedTensor> named;
+  std::vector<io::NamedTensor> named;
   for (const auto& [name, tensor] : values) named.push_back({name, &tensor});
-  auto metadata = toSafetensors(model.metadata());
+  auto metadata = model::toSafetensors(model.metadata());
   metadata[kKey] =
       Json{{"iteration", position.iteration}, {"settings", trainSettings(config)}, {"arithmetic", arithmetic(model)}}
           .dump();
   const std::string path = (std::filesystem::path(config.checkpoint.directory) / kFile).string();
-  writeSafetensors(path, named, metadata);
+  io::writeSafetensors(path, named, metadata);
   return path;
 }
 
-Resumed resumeCheckpoint(Model& model, const TrainConfig& config, const std::string& path) {
-  const SafetensorsFile file = SafetensorsFile::open(path);
+Resumed resumeCheckpoint(model::Model& model, const TrainConfig& config, const std::string& path) {
+  const io::SafetensorsFile file = io::SafetensorsFile::open(path);
   const auto stored = file.metadata().find(kKey);
   require(stored != file.metadata().end(), errors::kResumeMismatch,
           [&] { return path + " is no checkpoint of a training run; pass it to loadModel instead"; });
-  const auto metadata = fromSafetensors(file.metadata(), path);
+  const auto metadata = model::fromSafetensors(file.metadata(), path);
   require(metadata && metadata->spec == model.spec(), errors::kResumeMismatch, [&] {
-    return path + " belongs to " + (metadata ? specToJson(metadata->spec) : "no network") + ", the run trains " +
-           specToJson(model.spec());
+    return path + " belongs to " + (metadata ? model::specToJson(metadata->spec) : "no network") + ", the run trains " +
+           model::specToJson(model.spec());
   });
   Resumed resumed;
   try {
@@ -80,13 +80,13 @@ Resumed resumeCheckpoint(Model& model, const TrainConfig& config, const std::str
   } catch (const Json::exception& error) {
     fail(errors::kCorruptFile, path + ": its checkpoint metadata is not usable: " + error.what());
   }
-  checkStateDict(stateDictOf(file), model.spec(), path);
+  model::checkStateDict(model::stateDictOf(file), model.spec(), path);
   std::vector<std::pair<std::string, Tensor>> values;
   const std::string raw = kRawPrefix;
   std::set<std::string> averaged;
-  for (const SafetensorsEntry& entry : file.entries())
+  for (const io::SafetensorsEntry& entry : file.entries())
     if (entry.name.starts_with(raw)) averaged.insert(entry.name.substr(raw.size()));
-  for (const SafetensorsEntry& entry : file.entries()) {
+  for (const io::SafetensorsEntry& entry : file.entries()) {
     const bool isRaw = entry.name.starts_with(raw), isAverage = averaged.contains(entry.name);
     values.emplace_back(isRaw       ? entry.name.substr(raw.size())
                         : isAverage ? kAveragePrefix + entry.name
@@ -99,4 +99,4 @@ Resumed resumeCheckpoint(Model& model, const TrainConfig& config, const std::str
   return resumed;
 }
 
-}  // namespace jcs
+}  // namespace jcs::train

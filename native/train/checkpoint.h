@@ -6,7 +6,7 @@
 #include "model/model.h"
 #include "train/train_config.h"
 
-namespace jcs {
+namespace jcs::train {
 
 /// Where a run stands. Data order, augmentation, mixing and schedule follow from it and the seed alone.
 struct TrainPosition {
@@ -15,7 +15,7 @@ struct TrainPosition {
 
 /// Writes weights, or where there are averages those and the weights aside, optimiser moments and position to
 /// `directory`/checkpoint.safetensors, atomically. Also a model file: loadModel reads it and ignores the rest.
-std::string writeCheckpoint(Model& model, const TrainConfig& config, TrainPosition position);
+std::string writeCheckpoint(model::Model& model, const TrainConfig& config, TrainPosition position);
 
 struct Resumed {
   TrainPosition position;
@@ -23,6 +23,6 @@ struct Resumed {
 };
 /// Puts a checkpoint's state into the model. RESUME_MISMATCH, naming the setting, when it belongs to another network or
 /// recipe; what may differ is the length of the run, the loader's threads and where checkpoints go.
-Resumed resumeCheckpoint(Model& model, const TrainConfig& config, const std::string& path);
+Resumed resumeCheckpoint(model::Model& model, const TrainConfig& config, const std::string& path);
 
-}  // namespace jcs
+}  // namespace jcs::train

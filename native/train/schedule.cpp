@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numbers>
 
-namespace jcs {
+namespace jcs::train {
 
 double learningRateAt(const Schedule& s, int64_t iteration, int64_t iterationsPerEpoch, int64_t iterations) {
   const bool inWarmup = iteration < s.warmupIterations && (!s.warmupInFirstEpochOnly || iteration < iterationsPerEpoch);
@@ -30,4 +30,4 @@ double learningRateAt(const Schedule& s, int64_t iteration, int64_t iterationsPe
   return s.learningRate;
 }
 
-}  // namespace jcs
+}  // namespace jcs::train

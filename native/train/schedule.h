@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-namespace jcs {
+namespace jcs::train {
 
 /// Learning rate as a function of the iteration alone, so that a resumed run needs no state for it.
 struct Schedule {
@@ -23,4 +23,4 @@ struct Schedule {
 /// counts from the first iteration all the same, except that a cosine starts after it.
 double learningRateAt(const Schedule& schedule, int64_t iteration, int64_t iterationsPerEpoch, int64_t iterations);
 
-}  // namespace jcs
+}  // namespace jcs::train

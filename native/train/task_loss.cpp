@@ -3,13 +3,14 @@
 #include "nn/activation_map.h"
 #include "ops/elementwise.h"
 
-namespace jcs {
+namespace jcs::train {
 
 namespace {
 
-LossValues classification(Graph& graph, const BatchValues& batch, const NetworkSpec& spec, const TrainConfig& config,
-                          const BuildOptions& build, const std::optional<MicroBatch>& microBatch) {
-  const ClassifierOutputs network = buildClassifier(Scope(graph), batch.image, spec, build);
+LossValues classification(Graph& graph, const BatchValues& batch, const networks::NetworkSpec& spec,
+                          const TrainConfig& config, const networks::BuildOptions& build,
+                          const std::optional<MicroBatch>& microBatch) {
+  const networks::ClassifierOutputs network = networks::buildClassifier(Scope(graph), batch.image, spec, build);
   const NodeLabel label(graph, "loss");
   const Value crossEntropy = classificationLoss(network.logits, batch.targets, microBatch);
   LossValues loss{crossEntropy, {{"crossEntropy", crossEntropy}}, std::nullopt};
@@ -22,9 +23,10 @@ LossValues classification(Graph& graph, const BatchValues& batch, const NetworkS
   return loss;
 }
 
-LossValues segmentation(Graph& graph, const BatchValues& batch, const NetworkSpec& spec, const TrainConfig& config,
-                        const BuildOptions& build, const std::optional<MicroBatch>& microBatch) {
-  const SegmenterOutputs network = buildSegmenter(Scope(graph), batch.image, spec, build);
+LossValues segmentation(Graph& graph, const BatchValues& batch, const networks::NetworkSpec& spec,
+                        const TrainConfig& config, const networks::BuildOptions& build,
+                        const std::optional<MicroBatch>& microBatch) {
+  const networks::SegmenterOutputs network = networks::buildSegmenter(Scope(graph), batch.image, spec, build);
   const NodeLabel label(graph, "loss");
   const SegmentationLoss loss = segmentationLoss(network.sideLogits, batch.mask, config.dice, microBatch);
   return {loss.total, {{kBceTerm, loss.bce}, {kDiceTerm, loss.dice}}, loss};
@@ -32,31 +34,32 @@ LossValues segmentation(Graph& graph, const BatchValues& batch, const NetworkSpe
 
 }  // namespace
 
-LossBuilder taskLoss(const NetworkSpec& spec, const TrainConfig& config, const BatchSource& source) {
-  const BuildOptions build{.training = true, .batchNorm = config.batchNorm, .trainTrunk = config.trainTrunk};
+LossBuilder taskLoss(const networks::NetworkSpec& spec, const TrainConfig& config, const BatchSource& source) {
+  const networks::BuildOptions build{.training = true, .batchNorm = config.batchNorm, .trainTrunk = config.trainTrunk};
   return [=](Graph& graph, int64_t n, const std::optional<MicroBatch>& microBatch) {
     const BatchValues batch = source(graph, n, microBatch.has_value());
-    return config.task == Task::kClassification ? classification(graph, batch, spec, config, build, microBatch)
-                                                : segmentation(graph, batch, spec, config, build, microBatch);
+    return config.task == networks::Task::kClassification
+               ? classification(graph, batch, spec, config, build, microBatch)
+               : segmentation(graph, batch, spec, config, build, microBatch);
   };
 }
 
-LossBuilder taskLoss(const NetworkSpec& spec, const TrainConfig& config) {
+LossBuilder taskLoss(const networks::NetworkSpec& spec, const TrainConfig& config) {
   return taskLoss(spec, config, tensorInputs(spec, config));
 }
 
-int64_t sideOutputs(const NetworkSpec& spec, int64_t inputSize) {
-  if (networkInfo(spec.network).task == Task::kClassification) return 0;
+int64_t sideOutputs(const networks::NetworkSpec& spec, int64_t inputSize) {
+  if (networks::networkInfo(spec.network).task == networks::Task::kClassification) return 0;
   Graph graph;
-  const Value image = graph.input(kImageInput, {1, inputSize, inputSize, 3});
-  return static_cast<int64_t>(buildSegmenter(Scope(graph), image, spec).sideLogits.size());
+  const Value image = graph.input(networks::kImageInput, {1, inputSize, inputSize, 3});
+  return static_cast<int64_t>(networks::buildSegmenter(Scope(graph), image, spec).sideLogits.size());
 }
 
-std::pair<int64_t, int64_t> featureSize(const NetworkSpec& spec, int64_t inputSize) {
+std::pair<int64_t, int64_t> featureSize(const networks::NetworkSpec& spec, int64_t inputSize) {
   Graph graph;
-  const Value image = graph.input(kImageInput, {1, inputSize, inputSize, 3});
-  const Shape& shape = buildClassifier(Scope(graph), image, spec).features.shape();
+  const Value image = graph.input(networks::kImageInput, {1, inputSize, inputSize, 3});
+  const Shape& shape = networks::buildClassifier(Scope(graph), image, spec).features.shape();
   return {shape[1], shape[2]};
 }
 
-}  // namespace jcs
+}  // namespace jcs::train

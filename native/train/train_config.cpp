@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace jcs {
+namespace jcs::train {
 
 namespace {
 
@@ -21,7 +21,7 @@ TrainConfig classificationRecipe(const std::string& name) {
     c.optimizer.kind = OptimizerOptions::Kind::kAdam;
     c.optimizer.weightDecay = 1e-4f;
     c.schedule = {.kind = Schedule::Kind::kCosine, .learningRate = 1e-3, .warmupIterations = 40};
-    c.augmentation = AugmentationOptions::scratch();
+    c.augmentation = data::AugmentationOptions::scratch();
     c.augmentation.verticalFlip = 0;  // chests come one way up
     return c;
   }
@@ -29,7 +29,7 @@ TrainConfig classificationRecipe(const std::string& name) {
   c.epochs = 100;
   c.optimizer.weightDecay = 1e-4f;
   c.schedule = {.kind = Schedule::Kind::kStep, .learningRate = 0.1, .stepEpochs = 30, .gamma = 0.1};
-  c.augmentation = AugmentationOptions::paper();
+  c.augmentation = data::AugmentationOptions::paper();
   return c;
 }
 
@@ -44,7 +44,7 @@ TrainConfig segmentationRecipe(const std::string& name) {
     c.dice.factor = 2;
     c.optimizer.weightDecay = 1e-5f;
     c.schedule = {.kind = Schedule::Kind::kPoly, .learningRate = 1e-3, .power = 0.9, .warmupIterations = 50};
-    c.augmentation = AugmentationOptions::scratch();
+    c.augmentation = data::AugmentationOptions::scratch();
   } else if (name == "authors") {
     c.batchSize = 1;
     c.epochs = 60;
@@ -52,11 +52,11 @@ TrainConfig segmentationRecipe(const std::string& name) {
     c.optimizer.weightDecay = 1e-4f;
     c.schedule.warmupIterations = 200;
     c.schedule.warmupInFirstEpochOnly = true;
-    c.augmentation = AugmentationOptions::authors();
+    c.augmentation = data::AugmentationOptions::authors();
   } else {
     c.batchSize = 4;
     c.iterations = 21000;
-    c.augmentation = AugmentationOptions::paper();
+    c.augmentation = data::AugmentationOptions::paper();
   }
   return c;
 }
@@ -65,14 +65,14 @@ TrainConfig segmentationRecipe(const std::string& name) {
 
 std::vector<std::string> recipeNames() { return {"paper", "authors", "scratch"}; }
 
-TrainConfig recipe(const std::string& name, Task task, bool isPretrained) {
+TrainConfig recipe(const std::string& name, networks::Task task, bool isPretrained) {
   require(std::ranges::count(recipeNames(), name) == 1, errors::kInvalidArgument,
           [&] { return "there is no recipe '" + name + "'"; });
-  TrainConfig config = task == Task::kClassification ? classificationRecipe(name) : segmentationRecipe(name);
+  TrainConfig config = task == networks::Task::kClassification ? classificationRecipe(name) : segmentationRecipe(name);
   config.task = task;
   config.recipe = name;
   if (isPretrained) config.batchNorm = name == "authors" ? BatchNormMode::kEval : BatchNormMode::kFrozen;
   return config;
 }
 
-}  // namespace jcs
+}  // namespace jcs::train

@@ -10,7 +10,7 @@
 #include "train/schedule.h"
 #include "train/training_graph.h"
 
-namespace jcs {
+namespace jcs::train {
 
 /// Exponential moving average of the weights, which the model gets.
 struct EmaOptions {
@@ -31,17 +31,17 @@ struct CheckpointOptions {
 /// Everything that decides a training run, besides model and data. What each member is and may be says the table of
 /// train/train_options.h.
 struct TrainConfig {
-  Task task = Task::kSegmentation;
+  networks::Task task = networks::Task::kSegmentation;
   std::string recipe = "paper";
   int64_t epochs = 1;
   std::optional<int64_t> iterations;  ///< instead of `epochs`
   int64_t batchSize = 4;
   int64_t microBatch = 0;  ///< 0: the whole batch, or what fits into memory
   int64_t inputSize = 512;
-  std::optional<IntensityWindow> window;  ///< the trainer takes the model's
+  std::optional<data::IntensityWindow> window;  ///< the trainer takes the model's
   OptimizerOptions optimizer;
   Schedule schedule;
-  AugmentationOptions augmentation;
+  data::AugmentationOptions augmentation;
   EmaOptions ema;
   MixupOptions mixup;
   bool activationLoss = false;
@@ -60,6 +60,6 @@ struct TrainConfig {
 /// training without pretrained weights, see docs/training.md.
 std::vector<std::string> recipeNames();
 /// A recipe's own values for a network. INVALID_ARGUMENT for a name that is none.
-TrainConfig recipe(const std::string& name, Task task, bool isPretrained);
+TrainConfig recipe(const std::string& name, networks::Task task, bool isPretrained);
 
-}  // namespace jcs
+}  // namespace jcs::train

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <type_traits>
 
-namespace jcs {
+namespace jcs::train {
 
 namespace {
 
@@ -56,7 +56,7 @@ Json toJson(const std::optional<T>& value) {
 
 /// An option and the member that holds it, which SETTING names once.
 struct Row : TrainOption {
-  Row of(Task only) && { return task = only, std::move(*this); }
+  Row of(networks::Task only) && { return task = only, std::move(*this); }
   Row with(const char* other, const char* value) && { return condition = {other, value}, std::move(*this); }
   /// `text` may be given, and is written, for `meaning`.
   Row word(const char* text, int64_t meaning) && {
@@ -111,9 +111,9 @@ Row flag(const char* path, At at, const char* help) {
 }
 template <typename At>
 Row text(const char* path, At at, const char* help) {
-  Row row = jcs::row(Type::kText, path, at, help);
-  row.get = [at](const TrainConfig& config) { return at(config).empty() ? Json() : Json(at(config)); };
-  return row;
+  Row result = row(Type::kText, path, at, help);
+  result.get = [at](const TrainConfig& config) { return at(config).empty() ? Json() : Json(at(config)); };
+  return result;
 }
 template <typename At, typename T, size_t N>
 Row choice(const char* path, At at, const Name<T> (&names)[N], const char* help) {
@@ -135,7 +135,8 @@ Row choice(const char* path, At at, const Name<T> (&names)[N], const char* help)
   [](auto& config) -> auto& { return config.member; }
 #define SETTING(member) #member, AT(member)
 
-constexpr Task kClassification = Task::kClassification, kSegmentation = Task::kSegmentation;
+constexpr networks::Task kClassification = networks::Task::kClassification,
+                         kSegmentation = networks::Task::kSegmentation;
 constexpr double kAlmostOne = 0.9999999;
 
 bool isByEpochs(const TrainConfig& config) { return !config.iterations; }
@@ -156,7 +157,8 @@ std::vector<TrainOption> makeOptions() {
             "samples per pass. `auto` (default), which 0 means as well, takes the whole batch, or splits it until it "
             "fits into memory; batch-norm statistics are then those of each part")
           .word("auto", 0),
-      whole(SETTING(inputSize), kSmallestInput, kLargestInput, "height and width that images are brought to, pixels"),
+      whole(SETTING(inputSize), networks::kSmallestInput, networks::kLargestInput,
+            "height and width that images are brought to, pixels"),
       number("window.center", AT(window->center), -1e6, 1e6, "HU").where(hasWindow),
       number("window.width", AT(window->width), 1e-6, 1e6, "HU").where(hasWindow),
 
@@ -298,7 +300,7 @@ const std::vector<TrainOptionGroup>& trainOptionGroups() {
       {.name = "augmentation",
        .help = "what is drawn anew for every sample of every epoch. Given as an object, whatever it leaves out is off",
        .isSwitch = true,
-       .begin = [](TrainConfig& config) { config.augmentation = AugmentationOptions::none(); }},
+       .begin = [](TrainConfig& config) { config.augmentation = data::AugmentationOptions::none(); }},
       {.name = "ema", .help = "exponential moving average of the weights"},
       {.name = "mixup", .help = "image mixing"},
       {.name = "dice", .help = "the Dice loss"},
@@ -307,4 +309,4 @@ const std::vector<TrainOptionGroup>& trainOptionGroups() {
   return groups;
 }
 
-}  // namespace jcs
+}  // namespace jcs::train

@@ -8,7 +8,7 @@
 
 #include "train/train_config.h"
 
-namespace jcs {
+namespace jcs::train {
 
 /// One setting of training: all that is said about it anywhere. The parser, what is written into files, the JSON
 /// schema, the types of the TypeScript facade, the options of `jcs train` and the tables of docs/training.md come from
@@ -22,10 +22,10 @@ struct TrainOption {
 
   std::string path;  ///< 'batchSize', or 'optimizer.weightDecay' in a group
   Type type;
-  std::string help;                         ///< Markdown; its first sentence is the help of the command line
-  double low = 0, high = 0;                 ///< of numbers, both allowed
-  std::vector<std::string> choices = {};    ///< of kChoice; of numbers, a word that may be given instead
-  std::optional<Task> task = std::nullopt;  ///< the only one that has it
+  std::string help;                                   ///< Markdown; its first sentence is the help of the command line
+  double low = 0, high = 0;                           ///< of numbers, both allowed
+  std::vector<std::string> choices = {};              ///< of kChoice; of numbers, a word that may be given instead
+  std::optional<networks::Task> task = std::nullopt;  ///< the only one that has it
   std::optional<Condition> condition = std::nullopt;
   bool isRequired = false;  ///< in its group
   bool isRecorded = true;   ///< part of what a run was made with, unlike paths
@@ -51,4 +51,4 @@ struct TrainOptionGroup {
 const std::vector<TrainOption>& trainOptions();
 const std::vector<TrainOptionGroup>& trainOptionGroups();
 
-}  // namespace jcs
+}  // namespace jcs::train

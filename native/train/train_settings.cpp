@@ -6,7 +6,7 @@
 
 #include "train/train_options.h"
 
-namespace jcs {
+namespace jcs::train {
 
 namespace {
 
@@ -29,13 +29,14 @@ const TrainOption* findOption(const std::string& path) {
 }
 
 /// The options of an object, by path. What is null counts as not given.
-std::map<std::string, Json> flatten(const Json& json, Task task, TrainConfig& config) {
+std::map<std::string, Json> flatten(const Json& json, networks::Task task, TrainConfig& config) {
   std::map<std::string, Json> given;
   const auto take = [&](const std::string& path, const Json& value, const std::string& owner, const std::string& key) {
     const TrainOption* option = findOption(path);
     require(option != nullptr, errors::kInvalidArgument, [&] { return owner + " has no option '" + key + "'"; });
     require(option->task.value_or(task) == task, errors::kInvalidArgument, [&] {
-      return "options." + path + " belongs to " + nameOf(*option->task) + "; leave it out for " + nameOf(task);
+      return "options." + path + " belongs to " + networks::nameOf(*option->task) + "; leave it out for " +
+             networks::nameOf(task);
     });
     option->check(value);
     given[path] = value;
@@ -66,7 +67,7 @@ std::map<std::string, Json> flatten(const Json& json, Task task, TrainConfig& co
 
 }  // namespace
 
-TrainConfig trainConfigFromJson(const std::string& text, Task task, bool isPretrained) {
+TrainConfig trainConfigFromJson(const std::string& text, networks::Task task, bool isPretrained) {
   Json json;
   try {
     json = Json::parse(text);
@@ -89,7 +90,7 @@ TrainConfig trainConfigFromJson(const std::string& text, Task task, bool isPretr
 }
 
 nlohmann::json trainSettings(const TrainConfig& config) {
-  Json json{{"task", nameOf(config.task)}};
+  Json json{{"task", networks::nameOf(config.task)}};
   for (const TrainOption& option : trainOptions()) {
     if (!option.isRecorded || option.task.value_or(config.task) != config.task) continue;
     const std::string group = option.group();
@@ -109,7 +110,7 @@ void requireResumable(const TrainConfig& config, const nlohmann::json& settings,
          path + " was written with " + name + " = " + theirs.dump() + ", this run has " + ours.dump());
   };
   const Json task = settings.value("task", Json());
-  if (task != nameOf(config.task)) differs("task", task, nameOf(config.task));
+  if (task != networks::nameOf(config.task)) differs("task", task, networks::nameOf(config.task));
   TrainConfig stored;
   try {
     stored = trainConfigFromJson(comparable.dump(), config.task);
@@ -138,15 +139,15 @@ nlohmann::json describeTrainOptions() {
     if (option.high > option.low) json.update({{"low", option.low}, {"high", option.high}});
     if (!option.isRecorded) json["default"] = option.get(TrainConfig());
     if (!option.choices.empty()) json["choices"] = option.choices;
-    if (option.task) json["task"] = nameOf(*option.task);
+    if (option.task) json["task"] = networks::nameOf(*option.task);
     if (option.condition) json["condition"] = {{"path", option.condition->path}, {"value", option.condition->value}};
     options.push_back(std::move(json));
   }
   Json recipes = Json::object();
-  for (const Task task : {Task::kClassification, Task::kSegmentation})
+  for (const networks::Task task : {networks::Task::kClassification, networks::Task::kSegmentation})
     for (const std::string& name : recipeNames())
-      recipes[nameOf(task)][name] = trainSettings(recipe(name, task, false));
+      recipes[networks::nameOf(task)][name] = trainSettings(recipe(name, task, false));
   return {{"groups", std::move(groups)}, {"options", std::move(options)}, {"recipes", std::move(recipes)}};
 }
 
-}  // namespace jcs
+}  // namespace jcs::train

@@ -5,10 +5,10 @@
 
 #include "train/train_config.h"
 
-namespace jcs {
+namespace jcs::train {
 
 /// A recipe with the options that `json` names, as train/train_options.h has them. INVALID_ARGUMENT naming the option.
-TrainConfig trainConfigFromJson(const std::string& json, Task task, bool isPretrained = false);
+TrainConfig trainConfigFromJson(const std::string& json, networks::Task task, bool isPretrained = false);
 
 /// Every setting as it is used, and the task: what is stored as provenance and in checkpoints. As options, they come to
 /// the same settings again.
@@ -21,4 +21,4 @@ void requireResumable(const TrainConfig& config, const nlohmann::json& settings,
 /// All that train/train_options.h says, with the values of each recipe, for what is generated from it.
 nlohmann::json describeTrainOptions();
 
-}  // namespace jcs
+}  // namespace jcs::train

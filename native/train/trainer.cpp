@@ -11,7 +11,7 @@
 #include "train/task_loss.h"
 #include "train/train_settings.h"
 
-namespace jcs {
+namespace jcs::train {
 
 namespace {
 
@@ -19,16 +19,16 @@ using Clock = std::chrono::steady_clock;
 
 double secondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-LoaderOptions loaderOptions(const TrainConfig& config) {
-  LoaderOptions options;
+data::LoaderOptions loaderOptions(const TrainConfig& config) {
+  data::LoaderOptions options;
   options.batchSize = config.batchSize;
   options.height = options.width = config.inputSize;
   options.window = config.window.value();
   options.augmentation = config.augmentation;
   options.seed = config.seed;
   options.threads = static_cast<int>(config.loaderThreads);
-  options.masks = config.task == Task::kSegmentation;
-  options.targets = config.task == Task::kClassification;
+  options.masks = config.task == networks::Task::kSegmentation;
+  options.targets = config.task == networks::Task::kClassification;
   if (options.targets) {
     options.mixupAlpha = config.mixup.alpha;
     options.activationMasks = config.activationLoss;
@@ -62,19 +62,20 @@ struct Trainer::BatchSums {
 /// The compiled programs of a training step: one for the whole batch, or those of its parts.
 struct Trainer::Step {
   struct Part {
-    std::shared_ptr<Program> statistics;  ///< null where nothing is summed over the batch before gradients are
-    std::shared_ptr<Program> accumulate;
+    std::shared_ptr<compiler::Program>
+        statistics;  ///< null where nothing is summed over the batch before gradients are
+    std::shared_ptr<compiler::Program> accumulate;
   };
   int64_t microBatch = 0;
-  std::shared_ptr<Program> whole;
+  std::shared_ptr<compiler::Program> whole;
   std::map<int64_t, Part> parts;  ///< by number of samples: the last part may be smaller
-  std::shared_ptr<Program> update;
+  std::shared_ptr<compiler::Program> update;
   std::vector<std::string> losses;  ///< outputs of `whole`, or of `accumulate`: the total and its terms
 };
 
 /// A part of a batch that is too large for memory.
 struct Trainer::Part {
-  Batch batch;
+  data::Batch batch;
   float share;  ///< of the batch's samples
   BatchSums own;
 };
@@ -95,21 +96,21 @@ struct Trainer::Averaged {
   }
 };
 
-Trainer::Trainer(std::shared_ptr<Model> model, TrainConfig config, std::shared_ptr<const SliceStore> train,
-                 std::shared_ptr<const SliceStore> validation)
+Trainer::Trainer(std::shared_ptr<model::Model> model, TrainConfig config, std::shared_ptr<const data::SliceStore> train,
+                 std::shared_ptr<const data::SliceStore> validation)
     : model_(std::move(model)),
       config_(std::move(config)),
       train_(std::move(train)),
       validation_(std::move(validation)) {
   require(config_.task == model_->task(), errors::kInvalidArgument, [&] {
-    return "network '" + model_->spec().network + "' is not made for task '" + nameOf(config_.task) + "'";
+    return "network '" + model_->spec().network + "' is not made for task '" + networks::nameOf(config_.task) + "'";
   });
   if (!config_.window) config_.window = model_->metadata().window;
   sides_ = sideOutputs(model_->spec(), config_.inputSize);
-  loader_ = std::make_unique<Loader>(train_, loaderOptions(config_));
-  const ModelMetadata metadata = model_->metadata();
-  inputs_ = std::make_unique<BatchInputs>(model_->spec(), config_, Normalization{metadata.mean, metadata.deviation},
-                                          *loader_);
+  loader_ = std::make_unique<data::Loader>(train_, loaderOptions(config_));
+  const model::ModelMetadata metadata = model_->metadata();
+  inputs_ = std::make_unique<BatchInputs>(model_->spec(), config_,
+                                          data::Normalization{metadata.mean, metadata.deviation}, *loader_);
   loss_ = taskLoss(model_->spec(), config_, inputs_->source());
   batch_ = std::min<int64_t>(config_.batchSize, static_cast<int64_t>(train_->size()));
   iterationsPerEpoch_ = loader_->batchesPerEpoch();
@@ -128,7 +129,7 @@ void Trainer::addMissingStates(const Graph& graph) {
 std::shared_ptr<Trainer::Step> Trainer::compileStep(int64_t microBatch) {
   const auto compile = [&](const std::unique_ptr<Graph>& graph) {
     addMissingStates(*graph);  // first, so that the program is told of the memory that they leave
-    return std::make_shared<Program>(*graph, model_->engine().sharedBackend(), model_->compileOptions());
+    return std::make_shared<compiler::Program>(*graph, model_->engine().sharedBackend(), model_->compileOptions());
   };
   auto step = std::make_shared<Step>();
   step->microBatch = microBatch;
@@ -164,32 +165,34 @@ void Trainer::compile() {
   }
 }
 
-void Trainer::runProgram(Program& program, const Bindings& bindings, const std::atomic<bool>* cancelled) {
+void Trainer::runProgram(compiler::Program& program, const compiler::Bindings& bindings,
+                         const std::atomic<bool>* cancelled) {
   model_->engine().runAndWait([&] {
     model_->requireAlive();  // here, where disposing happens, it cannot change before the program is through
     model_->engine().run(program, model_->states(), bindings, cancelled);
   });
 }
 
-Trainer::Losses Trainer::readLosses(Program& program, Bindings& bindings, const std::atomic<bool>* cancelled) {
+Trainer::Losses Trainer::readLosses(compiler::Program& program, compiler::Bindings& bindings,
+                                    const std::atomic<bool>* cancelled) {
   std::map<std::string, float> read;
   for (const std::string& name : step_->losses) bindings.output(name, read[name]);
   runProgram(program, bindings, cancelled);
   return {read.begin(), read.end()};
 }
 
-Trainer::Losses Trainer::step(const Batch& batch, double learningRate, int64_t iteration,
+Trainer::Losses Trainer::step(const data::Batch& batch, double learningRate, int64_t iteration,
                               const std::atomic<bool>* cancelled) {
   invariant(batch.size() == batch_, "a step is compiled for another batch");
   const std::vector<float> hyper = hyperParameters(config_.optimizer, learningRate, iteration + 1);
   if (!step_->whole) return stepInParts(batch, hyper, cancelled);
-  Bindings bindings;
+  compiler::Bindings bindings;
   inputs_->bind(batch, bindings);
   bindings.input(kHyperInput, hyper);
   return readLosses(*step_->whole, bindings, cancelled);
 }
 
-Trainer::Losses Trainer::stepInParts(const Batch& batch, std::span<const float> hyper,
+Trainer::Losses Trainer::stepInParts(const data::Batch& batch, std::span<const float> hyper,
                                      const std::atomic<bool>* cancelled) {
   std::vector<Part> parts = partsOf(batch);
   BatchSums all(sides_);
@@ -209,13 +212,13 @@ Trainer::Losses Trainer::stepInParts(const Batch& batch, std::span<const float> 
       losses[name] = name == kDiceTerm ? value : losses[name] + value;
   }
   if (losses.contains(kDiceTerm)) losses[kLossOutput] = losses.at(kBceTerm) + losses.at(kDiceTerm);
-  Bindings bindings;
+  compiler::Bindings bindings;
   bindings.input(kHyperInput, hyper);
   runProgram(*step_->update, bindings);
   return losses;
 }
 
-std::vector<Trainer::Part> Trainer::partsOf(const Batch& batch) const {
+std::vector<Trainer::Part> Trainer::partsOf(const data::Batch& batch) const {
   std::vector<Part> parts;
   for (int64_t first = 0; first < batch.size(); first += step_->microBatch) {
     const int64_t count = std::min(step_->microBatch, batch.size() - first);
@@ -230,7 +233,7 @@ void Trainer::measure(Part& part, const std::atomic<bool>* cancelled) {
   const auto& statistics = step_->parts.at(part.batch.size()).statistics;
   if (!statistics) return;
   const BatchSums none(sides_);
-  Bindings bindings;
+  compiler::Bindings bindings;
   bindPart(part, none, bindings);
   if (sides_ > 0) {
     bindings.output(kIntersectionsOutput, part.own.intersections);
@@ -243,12 +246,12 @@ void Trainer::measure(Part& part, const std::atomic<bool>* cancelled) {
 
 /// Adds the part's gradients to those of the batch, of whose other parts `others` are the sums.
 Trainer::Losses Trainer::accumulate(const Part& part, const BatchSums& others) {
-  Bindings bindings;
+  compiler::Bindings bindings;
   bindPart(part, others, bindings);
   return readLosses(*step_->parts.at(part.batch.size()).accumulate, bindings, nullptr);
 }
 
-void Trainer::bindPart(const Part& part, const BatchSums& others, Bindings& bindings) const {
+void Trainer::bindPart(const Part& part, const BatchSums& others, compiler::Bindings& bindings) const {
   inputs_->bind(part.batch, bindings);
   bindings.input(MicroBatch::kShareInput, {&part.share, 1});
   if (sides_ > 0) {
@@ -267,7 +270,7 @@ void Trainer::clearGradients() {
   });
 }
 
-Metrics Trainer::validate(const TrainEvent& at, const Sink& sink, const std::atomic<bool>* cancelled) {
+metrics::Metrics Trainer::validate(const TrainEvent& at, const Sink& sink, const std::atomic<bool>* cancelled) {
   TrainEvent event = at;
   event.phase = TrainEvent::Phase::kValidate;
   event.losses.clear();
@@ -276,9 +279,9 @@ Metrics Trainer::validate(const TrainEvent& at, const Sink& sink, const std::ato
     event.total = static_cast<int64_t>(total);
     if (done < total) sink(event);
   };
-  const int64_t batch = std::min<int64_t>(config_.task == Task::kClassification ? 16 : 4, batch_);
+  const int64_t batch = std::min<int64_t>(config_.task == networks::Task::kClassification ? 16 : 4, batch_);
   const Averaged averaged(*this);
-  event.metrics = evaluate(*model_, *validation_, batch, progress, cancelled);
+  event.metrics = diagnosis::evaluate(*model_, *validation_, batch, progress, cancelled);
   sink(event);
   return event.metrics;
 }
@@ -287,7 +290,7 @@ void Trainer::dropTrainingState() {
   model_->engine().runAndWait([&] {
     std::vector<std::string> names;
     for (const auto& [name, entry] : model_->states().entries())
-      if (name.find(kTrainingStateSeparator) != std::string::npos) names.push_back(name);
+      if (name.find(model::kTrainingStateSeparator) != std::string::npos) names.push_back(name);
     for (const std::string& name : names) model_->states().erase(name);
   });
 }
@@ -331,7 +334,7 @@ TrainOutcome Trainer::run(const Sink& sink, const std::atomic<bool>* cancelled) 
   const int64_t firstIteration = position.iteration;
   for (; position.iteration < iterations_;) {
     model_->requireAlive();
-    const Batch batch = loader_->next(cancelled);
+    const data::Batch batch = loader_->next(cancelled);
     event.learningRate = learningRateAt(config_.schedule, position.iteration, iterationsPerEpoch_, iterations_);
     event.losses = step(batch, event.learningRate, position.iteration, cancelled);
     event.loss = event.losses.at(kLossOutput);
@@ -373,4 +376,4 @@ TrainOutcome Trainer::run(const Sink& sink, const std::atomic<bool>* cancelled) 
   return outcome;
 }
 
-}  // namespace jcs
+}  // namespace jcs::train

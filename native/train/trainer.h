@@ -11,7 +11,7 @@
 #include "train/train_config.h"
 #include "train/weight_average.h"
 
-namespace jcs {
+namespace jcs::train {
 
 /// What a training run reports. Counters are read from the engine when the event is made.
 struct TrainEvent {
@@ -24,13 +24,13 @@ struct TrainEvent {
   double learningRate = 0;
   double samplesPerSecond = 0, etaMs = 0;
   int64_t done = 0, total = 0;  ///< kValidate: samples
-  Metrics metrics;              ///< kValidate, with the last sample
+  metrics::Metrics metrics;     ///< kValidate, with the last sample
   std::string path;             ///< kCheckpoint
 };
 
 struct TrainOutcome {
-  Metrics metrics;         ///< of the last validation
-  std::string checkpoint;  ///< path of the last one, or empty
+  metrics::Metrics metrics;  ///< of the last validation
+  std::string checkpoint;    ///< path of the last one, or empty
   int64_t iterations = 0;
   int64_t microBatch = 0;  ///< samples per pass that were used
   std::vector<std::string> warnings;
@@ -40,8 +40,8 @@ struct TrainOutcome {
 /// that other models on the device take turns with it.
 class Trainer {
  public:
-  Trainer(std::shared_ptr<Model> model, TrainConfig config, std::shared_ptr<const SliceStore> train,
-          std::shared_ptr<const SliceStore> validation);
+  Trainer(std::shared_ptr<model::Model> model, TrainConfig config, std::shared_ptr<const data::SliceStore> train,
+          std::shared_ptr<const data::SliceStore> validation);
   ~Trainer();
 
   using Sink = std::function<void(const TrainEvent&)>;
@@ -59,23 +59,24 @@ class Trainer {
   void addMissingStates(const Graph& graph);
   void compile();
   std::shared_ptr<Step> compileStep(int64_t microBatch);
-  Losses step(const Batch& batch, double learningRate, int64_t iteration, const std::atomic<bool>* cancelled);
-  Losses stepInParts(const Batch& batch, std::span<const float> hyper, const std::atomic<bool>* cancelled);
-  std::vector<Part> partsOf(const Batch& batch) const;
+  Losses step(const data::Batch& batch, double learningRate, int64_t iteration, const std::atomic<bool>* cancelled);
+  Losses stepInParts(const data::Batch& batch, std::span<const float> hyper, const std::atomic<bool>* cancelled);
+  std::vector<Part> partsOf(const data::Batch& batch) const;
   void measure(Part& part, const std::atomic<bool>* cancelled);
   Losses accumulate(const Part& part, const BatchSums& others);
-  void bindPart(const Part& part, const BatchSums& others, Bindings& bindings) const;
-  void runProgram(Program& program, const Bindings& bindings, const std::atomic<bool>* cancelled = nullptr);
+  void bindPart(const Part& part, const BatchSums& others, compiler::Bindings& bindings) const;
+  void runProgram(compiler::Program& program, const compiler::Bindings& bindings,
+                  const std::atomic<bool>* cancelled = nullptr);
   /// Runs it and reads the losses.
-  Losses readLosses(Program& program, Bindings& bindings, const std::atomic<bool>* cancelled);
+  Losses readLosses(compiler::Program& program, compiler::Bindings& bindings, const std::atomic<bool>* cancelled);
   void clearGradients();
-  Metrics validate(const TrainEvent& at, const Sink& sink, const std::atomic<bool>* cancelled);
+  metrics::Metrics validate(const TrainEvent& at, const Sink& sink, const std::atomic<bool>* cancelled);
   void dropTrainingState();
 
-  std::shared_ptr<Model> model_;
+  std::shared_ptr<model::Model> model_;
   TrainConfig config_;
-  std::shared_ptr<const SliceStore> train_, validation_;
-  std::unique_ptr<Loader> loader_;
+  std::shared_ptr<const data::SliceStore> train_, validation_;
+  std::unique_ptr<data::Loader> loader_;
   std::unique_ptr<BatchInputs> inputs_;
   LossBuilder loss_;
   int64_t batch_ = 0, sides_ = 0, iterationsPerEpoch_ = 0, iterations_ = 0;
@@ -83,4 +84,4 @@ class Trainer {
   std::unique_ptr<WeightAverage> average_;  ///< while a run averages
 };
 
-}  // namespace jcs
+}  // namespace jcs::train

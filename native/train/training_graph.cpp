@@ -7,7 +7,7 @@
 #include "ops/elementwise.h"
 #include "ops/optimizer.h"
 
-namespace jcs {
+namespace jcs::train {
 
 namespace {
 
@@ -93,7 +93,7 @@ std::unique_ptr<Graph> statisticsGraph(const LossBuilder& build, int64_t samples
   graph.output(kIntersectionsOutput, loss.segmentation->intersections);
   graph.output(kSumsOutput, loss.segmentation->sums);
   // Running statistics are updated by the pass that accumulates gradients; this one only measures.
-  return prune(graph, nullptr, false);
+  return compiler::prune(graph, nullptr, false);
 }
 
 std::unique_ptr<Graph> accumulateGraph(const LossBuilder& build, int64_t samples, int64_t sides) {
@@ -123,4 +123,4 @@ std::unique_ptr<Graph> updateGraph(const LossBuilder& build, int64_t samples, co
   return graph;
 }
 
-}  // namespace jcs
+}  // namespace jcs::train

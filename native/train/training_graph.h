@@ -9,7 +9,7 @@
 #include "graph/graph.h"
 #include "nn/losses.h"
 
-namespace jcs {
+namespace jcs::train {
 
 struct OptimizerOptions {
   enum class Kind { kSgd, kAdam };
@@ -54,4 +54,4 @@ std::unique_ptr<Graph> statisticsGraph(const LossBuilder& loss, int64_t samples,
 std::unique_ptr<Graph> accumulateGraph(const LossBuilder& loss, int64_t samples, int64_t sides);
 std::unique_ptr<Graph> updateGraph(const LossBuilder& loss, int64_t samples, const OptimizerOptions& options);
 
-}  // namespace jcs
+}  // namespace jcs::train

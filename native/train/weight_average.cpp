@@ -5,17 +5,17 @@
 #include "model/parameters.h"
 #include "ops/elementwise.h"
 
-namespace jcs {
+namespace jcs::train {
 
 namespace {
 
 constexpr InputPort<float> kRateInput{"rate"};
 
 /// The model's own states, not those of its training.
-std::map<std::string, TensorType> ownStates(const StateStore& states) {
+std::map<std::string, TensorType> ownStates(const compiler::StateStore& states) {
   std::map<std::string, TensorType> own;
   for (const auto& [name, entry] : states.entries())
-    if (name.find(kTrainingStateSeparator) == std::string::npos) own.emplace(name, entry.type);
+    if (name.find(model::kTrainingStateSeparator) == std::string::npos) own.emplace(name, entry.type);
   return own;
 }
 
@@ -32,26 +32,27 @@ std::unique_ptr<Graph> averageGraph(const std::map<std::string, TensorType>& sta
   return graph;
 }
 
-WeightAverage::WeightAverage(Model& model, double decay) : model_(model), decay_(decay) {
-  StateStore& states = model_.states();
+WeightAverage::WeightAverage(model::Model& model, double decay) : model_(model), decay_(decay) {
+  compiler::StateStore& states = model_.states();
   const auto own = ownStates(states);
   for (const auto& [name, type] : own)
     if (!states.contains(kAveragePrefix + name)) states.set(kAveragePrefix + name, states.get(name));
-  program_ = std::make_shared<Program>(*averageGraph(own), model_.engine().sharedBackend(), model_.compileOptions());
+  program_ =
+      std::make_shared<compiler::Program>(*averageGraph(own), model_.engine().sharedBackend(), model_.compileOptions());
 }
 
 void WeightAverage::update(int64_t iteration) {
   model_.requireAlive();  // disposing takes the states
   const auto t = static_cast<double>(iteration);
   const auto rate = static_cast<float>(1 - std::min(decay_, (1 + t) / (10 + t)));
-  Bindings bindings;
+  compiler::Bindings bindings;
   bindings.input(kRateInput, {&rate, 1});
   model_.engine().run(*program_, model_.states(), bindings, nullptr);
 }
 
 void WeightAverage::exchange() {
   model_.requireAlive();
-  StateStore& states = model_.states();
+  compiler::StateStore& states = model_.states();
   for (const auto& [name, type] : ownStates(states)) {
     const Tensor state = states.get(name);
     states.set(name, states.get(kAveragePrefix + name));
@@ -59,4 +60,4 @@ void WeightAverage::exchange() {
   }
 }
 
-}  // namespace jcs
+}  // namespace jcs::train

@@ -5,7 +5,7 @@
 
 #include "model/model.h"
 
-namespace jcs {
+namespace jcs::train {
 
 /// States of this prefix hold averages; of a checkpoint, `kRawPrefix` holds what they average, under whose own names
 /// the averages stand there.
@@ -21,7 +21,7 @@ std::unique_ptr<Graph> averageGraph(const std::map<std::string, TensorType>& sta
 class WeightAverage {
  public:
   /// Of what a checkpoint brought, or else of the states as they are. On the execution thread, as all of it.
-  WeightAverage(Model& model, double decay);
+  WeightAverage(model::Model& model, double decay);
 
   /// After a step, `iteration` of which are taken. DISPOSED, as `exchange`.
   void update(int64_t iteration);
@@ -29,9 +29,9 @@ class WeightAverage {
   void exchange();
 
  private:
-  Model& model_;
+  model::Model& model_;
   double decay_;
-  std::shared_ptr<Program> program_;
+  std::shared_ptr<compiler::Program> program_;
 };
 
-}  // namespace jcs
+}  // namespace jcs::train

@@ -161,7 +161,7 @@ void runBackend(const std::shared_ptr<Backend>& backend, Backend& reference, con
 int run(const Options& options) {
   // Results must not get lost when a kernel crashes the process.
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  const std::shared_ptr<Backend> reference = createReferenceBackend();
+  const std::shared_ptr<Backend> reference = reference::createBackend();
   std::vector<NodeCase> nodes;
   Totals totals;
   const bool wantsReference = options.backend.empty() || options.backend == "reference";

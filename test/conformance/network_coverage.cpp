@@ -20,9 +20,9 @@ namespace {
 constexpr double kWidth = 0.125;
 
 /// One sample that is of use to every task.
-std::shared_ptr<const SliceStore> tinyDataset() {
-  auto dataset = std::make_shared<SliceStore>();
-  DecodedSlice sample = grayImage(3, 2, [](int64_t, int64_t) { return 0; });
+std::shared_ptr<const data::SliceStore> tinyDataset() {
+  auto dataset = std::make_shared<data::SliceStore>();
+  data::DecodedSlice sample = grayImage(3, 2, [](int64_t, int64_t) { return 0; });
   sample.mask = {0, 1, 0, 0, 1, 0};
   sample.info.label = 1;
   for (int i = 0; i < 2; ++i) dataset->append(sample);
@@ -30,58 +30,59 @@ std::shared_ptr<const SliceStore> tinyDataset() {
 }
 
 bool hasRes2net(const std::string& network) {
-  return std::ranges::any_of(networkInfo(network).trunks,
-                             [](const Trunk& trunk) { return trunk.kind == Trunk::Kind::kRes2net; });
+  return std::ranges::any_of(networks::networkInfo(network).trunks, [](const networks::Trunk& trunk) {
+    return trunk.kind == networks::Trunk::Kind::kRes2net;
+  });
 }
 
 class Walk {
  public:
-  void inference(const NetworkSpec& spec, const std::string& label) {
+  void inference(const networks::NetworkSpec& spec, const std::string& label) {
     struct Size {
       int64_t n, height, width;
     };
-    const bool classifier = networkInfo(spec.network).task == Task::kClassification;
+    const bool classifier = networks::networkInfo(spec.network).task == networks::Task::kClassification;
     for (const Size& size : {Size{2, 64, 64}, Size{1, 75, 109}, Size{1, 32, 32}})
       for (bool withMap : {false, true})
         if (classifier || !withMap)
-          visit(*inferenceGraph(spec, size.n, size.height, size.width, withMap), label + " inference");
-    ModelMetadata metadata = defaultMetadata(spec);
+          visit(*networks::inferenceGraph(spec, size.n, size.height, size.width, withMap), label + " inference");
+    model::ModelMetadata metadata = model::defaultMetadata(spec);
     metadata.inputSize = 64;
     for (int64_t n : {1, 2})
       for (bool option : {false, true})
-        visit(classifier ? *classificationGraph(metadata, n, {4096, 0}, option)
-                         : *segmentationGraph(metadata, n, {4096, 4096}, option),
+        visit(classifier ? *diagnosis::classificationGraph(metadata, n, {4096, 0}, option)
+                         : *diagnosis::segmentationGraph(metadata, n, {4096, 4096}, option),
               label + " diagnosis");
   }
 
-  void training(const NetworkSpec& spec, const std::string& label) {
-    TrainConfig config;
-    config.task = networkInfo(spec.network).task;
+  void training(const networks::NetworkSpec& spec, const std::string& label) {
+    train::TrainConfig config;
+    config.task = networks::networkInfo(spec.network).task;
     config.inputSize = 64;
     for (BatchNormMode mode : {BatchNormMode::kBatch, BatchNormMode::kEval, BatchNormMode::kFrozen})
       for (bool option : {false, true}) {  // of both, the one that the task has
         config.batchNorm = mode;
         config.activationLoss = config.trainTrunk = option;
-        const LossBuilder loss = taskLoss(untrained(spec), config);
-        const int64_t sides = sideOutputs(spec, config.inputSize);
+        const train::LossBuilder loss = train::taskLoss(networks::untrained(spec), config);
+        const int64_t sides = train::sideOutputs(spec, config.inputSize);
         const std::string where = label + " training";
-        visit(*stepGraph(loss, 2, {}), where);
-        visit(*accumulateGraph(loss, 2, sides), where);
-        visit(*accumulateGraph(loss, 1, sides), where);
-        if (sides > 0) visit(*statisticsGraph(loss, 2, sides), where);
+        visit(*train::stepGraph(loss, 2, {}), where);
+        visit(*train::accumulateGraph(loss, 2, sides), where);
+        visit(*train::accumulateGraph(loss, 1, sides), where);
+        if (sides > 0) visit(*train::statisticsGraph(loss, 2, sides), where);
       }
     trainingFromPixels(spec, config, label);
-    const LossBuilder loss = taskLoss(untrained(spec), config);
-    OptimizerOptions nesterov, adam;
+    const train::LossBuilder loss = train::taskLoss(networks::untrained(spec), config);
+    train::OptimizerOptions nesterov, adam;
     nesterov.nesterov = true;
-    adam.kind = OptimizerOptions::Kind::kAdam;
-    for (const OptimizerOptions& optimizer : {nesterov, adam})
-      visit(*updateGraph(loss, 2, optimizer), label + " update");
+    adam.kind = train::OptimizerOptions::Kind::kAdam;
+    for (const train::OptimizerOptions& optimizer : {nesterov, adam})
+      visit(*train::updateGraph(loss, 2, optimizer), label + " update");
     std::map<std::string, TensorType> states;
-    const auto graph = inferenceGraph(spec, 1, 64, 64);
+    const auto graph = networks::inferenceGraph(spec, 1, 64, 64);
     for (const ValueInfo& value : graph->values())
       if (value.kind == ValueInfo::Kind::kState) states.emplace(value.name, value.type);
-    visit(*averageGraph(states), label + " average");
+    visit(*train::averageGraph(states), label + " average");
   }
 
   NetworkCoverage result() {
@@ -91,20 +92,21 @@ class Walk {
 
  private:
   /// Whole batches and parts, with and without what can be done to them.
-  void trainingFromPixels(const NetworkSpec& spec, TrainConfig config, const std::string& label) {
-    const bool classifier = config.task == Task::kClassification;
+  void trainingFromPixels(const networks::NetworkSpec& spec, train::TrainConfig config, const std::string& label) {
+    const bool classifier = config.task == networks::Task::kClassification;
     for (bool option : {false, true}) {
-      config.augmentation = option ? AugmentationOptions::scratch() : AugmentationOptions::none();
+      config.augmentation = option ? data::AugmentationOptions::scratch() : data::AugmentationOptions::none();
       config.mixup.alpha = option ? 0.5 : 0;
       config.activationLoss = classifier;
-      LoaderOptions options;
+      data::LoaderOptions options;
       options.batchSize = 2;
-      const Loader loader(tinyDataset(), options);
-      const BatchInputs inputs(untrained(spec), config, {}, loader);
-      const LossBuilder loss = taskLoss(untrained(spec), config, inputs.source());
-      visit(*stepGraph(loss, 2, {}), label + " training from pixels");
+      const data::Loader loader(tinyDataset(), options);
+      const train::BatchInputs inputs(networks::untrained(spec), config, {}, loader);
+      const train::LossBuilder loss = train::taskLoss(networks::untrained(spec), config, inputs.source());
+      visit(*train::stepGraph(loss, 2, {}), label + " training from pixels");
       for (int64_t samples : {1, 2}) {
-        visit(*accumulateGraph(loss, samples, sideOutputs(spec, config.inputSize)), label + " training from pixels");
+        visit(*train::accumulateGraph(loss, samples, train::sideOutputs(spec, config.inputSize)),
+              label + " training from pixels");
         if (inputs.needsAnnotated()) visit(*inputs.annotatedGraph(samples), label + " training from pixels");
       }
     }
@@ -112,7 +114,7 @@ class Walk {
 
   void visit(const Graph& graph, const std::string& where) {
     for (DType activation : {DType::kF32, DType::kBF16}) {
-      const auto optimized = optimize(graph, activation);
+      const auto optimized = compiler::optimize(graph, activation);
       for (const Node& node : optimized->nodes()) {
         std::vector<TensorType> types;
         for (const ValueId id : node.inputs) types.push_back(optimized->values()[id].type);
@@ -131,13 +133,13 @@ class Walk {
 
 NetworkCoverage checkNetworkCoverage() {
   Walk walk;
-  for (const std::string& name : networkNames())
+  for (const std::string& name : networks::networkNames())
     for (Variant variant : {Variant::kPaper, Variant::kAuthors}) {
-      NetworkSpec spec;
+      networks::NetworkSpec spec;
       spec.network = name;
       spec.variant = variant;
       spec.width = kWidth;
-      const std::string label = name + " " + nameOf(variant);
+      const std::string label = name + " " + networks::nameOf(variant);
       walk.inference(spec, label);
       walk.training(spec, label);
       if (variant != Variant::kPaper) continue;
@@ -148,7 +150,7 @@ NetworkCoverage checkNetworkCoverage() {
         walk.training(spec, label + " of output stride " + std::to_string(outputStride));
       }
       spec.outputStride = 32;
-      if (!networkInfo(name).hasAblations) continue;
+      if (!networks::networkInfo(name).hasAblations) continue;
       for (const auto& [efm, aff] : {std::pair(false, true), std::pair(true, false), std::pair(false, false)}) {
         spec.efm = efm;
         spec.aff = aff;

@@ -123,7 +123,7 @@ std::vector<Row> allRows() {
   return rows;
 }
 
-std::string check(Backend& reference, const SafetensorsFile& fixtures, const Row& row) {
+std::string check(Backend& reference, const io::SafetensorsFile& fixtures, const Row& row) {
   Graph graph;
   std::vector<Value> values;
   std::vector<Tensor> inputs;
@@ -159,7 +159,7 @@ std::string check(Backend& reference, const SafetensorsFile& fixtures, const Row
 
 std::vector<PyTorchResult> checkAgainstPyTorch(Backend& reference, const std::string& filter) {
   const auto folder = std::filesystem::path(__FILE__).parent_path().parent_path() / "fixtures";
-  const SafetensorsFile fixtures = SafetensorsFile::open((folder / "ops.safetensors").string());
+  const io::SafetensorsFile fixtures = io::SafetensorsFile::open((folder / "ops.safetensors").string());
   std::vector<PyTorchResult> results;
   std::set<std::string> known;
   for (const Row& row : allRows()) {
@@ -171,7 +171,7 @@ std::vector<PyTorchResult> checkAgainstPyTorch(Backend& reference, const std::st
       results.push_back({row.name, error.what()});
     }
   }
-  for (const SafetensorsEntry& entry : fixtures.entries()) {
+  for (const io::SafetensorsEntry& entry : fixtures.entries()) {
     const std::string name = entry.name.substr(0, entry.name.find('/'));
     if (filter.empty() && known.insert(name).second) results.push_back({name, "this fixture is compared with nothing"});
   }

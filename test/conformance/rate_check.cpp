@@ -45,7 +45,7 @@ class Workload {
   }
 
   const std::string name;
-  std::vector<Program::StepInfo> steps;
+  std::vector<compiler::Program::StepInfo> steps;
 
  private:
   static Tensor constant(const TensorType& type) {
@@ -54,11 +54,11 @@ class Workload {
     return tensor.to(type.dtype);
   }
 
-  Program program_;
-  StateStore states_;
+  compiler::Program program_;
+  compiler::StateStore states_;
   DeviceBuffer arena_;
   std::map<std::string, Tensor> inputs_;
-  Bindings bindings_;
+  compiler::Bindings bindings_;
 };
 
 /// What the machine does per second at its best.
@@ -84,7 +84,7 @@ Rates measureRates(const std::shared_ptr<Backend>& backend, DType activation) {
 /// The step furthest below the rate, per op and implementation; empty texts where all are fast enough.
 std::map<std::string, std::string> slowSteps(const Workload& workload, const Rates& rates) {
   std::map<std::string, std::string> slow;
-  for (const Program::StepInfo& step : workload.steps) {
+  for (const compiler::Program::StepInfo& step : workload.steps) {
     const double least = step.flops / rates.flops + step.bytes / rates.bytes;
     std::string& failure = slow[step.op + " (" + step.implementation + ")"];
     if (step.seconds <= least / kLeastShare + kStartSeconds || !failure.empty()) continue;
@@ -116,20 +116,20 @@ std::vector<RateResult> checkRates(const std::shared_ptr<Backend>& backend) {
   for (DType activation : {DType::kF32, DType::kBF16}) {
     if (!backend->supports(activation)) continue;
     const Rates rates = measureRates(backend, activation);
-    for (const std::string& network : networkNames()) {
-      NetworkSpec spec;
+    for (const std::string& network : networks::networkNames()) {
+      networks::NetworkSpec spec;
       spec.network = network;
       spec.variant = Variant::kAuthors;
-      const bool classifier = networkInfo(network).task == Task::kClassification;
+      const bool classifier = networks::networkInfo(network).task == networks::Task::kClassification;
       const int64_t size = classifier ? 224 : 256;
-      check(network + " inference", *inferenceGraph(spec, 1, size, size, classifier), backend, activation, rates,
-            results);
-      TrainConfig config;
-      config.task = networkInfo(network).task;
+      check(network + " inference", *networks::inferenceGraph(spec, 1, size, size, classifier), backend, activation,
+            rates, results);
+      train::TrainConfig config;
+      config.task = networks::networkInfo(network).task;
       config.inputSize = size;
       const int64_t samples = classifier ? 2 : 1;
-      const auto loss = taskLoss(untrained(spec), config);
-      check(network + " training", *stepGraph(loss, samples, {}), backend, activation, rates, results);
+      const auto loss = train::taskLoss(networks::untrained(spec), config);
+      check(network + " training", *train::stepGraph(loss, samples, {}), backend, activation, rates, results);
     }
   }
   return results;

@@ -131,10 +131,11 @@ TEST("an H100 has a bf16 plan for every convolution of the conformance table") {
 
 TEST("an H100 has a bf16 plan for every convolution of the networks at full width") {
   Problems problems;
-  for (const NetworkInfo& network : networks()) {
-    NetworkSpec spec;
+  for (const networks::NetworkInfo& network : networks::networks()) {
+    networks::NetworkSpec spec;
     spec.network = network.name;
-    const auto graph = optimize(*inferenceGraph(spec, 1, network.inputSize, network.inputSize), DType::kBF16);
+    const auto graph =
+        compiler::optimize(*networks::inferenceGraph(spec, 1, network.inputSize, network.inputSize), DType::kBF16);
     addProblems(*graph, DType::kBF16, {}, false, problems);
   }
   checkPlans(oneOfEachKind(problems));

@@ -15,7 +15,7 @@ using namespace jcs;
 TEST("augmentation: nothing asked, nothing done") {
   std::vector<float> rgb = resized(sampleOf(1, 0, false), 16, 20), mask(320, 1.0f);
   const std::vector<float> before = rgb;
-  augment(AugmentationOptions::none(), {1, 2, 3}, 16, 20, rgb, mask);
+  augment(data::AugmentationOptions::none(), {1, 2, 3}, 16, 20, rgb, mask);
   CHECK(rgb == before && mask == std::vector<float>(320, 1.0f));
 }
 
@@ -27,7 +27,7 @@ TEST("augmentation: flips move every pixel and its mask exactly") {
       for (int c = 0; c < 3; ++c) rgb.push_back(static_cast<float>(3 * i + c) / 200);
       mask.push_back(static_cast<float>(i % 3 == 0));
     }
-    AugmentationOptions horizontal, vertical;
+    data::AugmentationOptions horizontal, vertical;
     horizontal.horizontalFlip = vertical.verticalFlip = 1;
     for (const bool across : {true, false}) {
       std::vector<float> flipped = rgb, flippedMask = mask;
@@ -46,7 +46,7 @@ TEST("augmentation: flips move every pixel and its mask exactly") {
 TEST("augmentation: the authors' crop cuts whole pixels from both sides and resizes back") {
   // A linear ramp stays one under a crop: x ↦ margin + (x + ½)(W − 2·margin)/W − ½.
   const int64_t side = 224;
-  AugmentationOptions options;
+  data::AugmentationOptions options;
   options.symmetricCrop = 7.0f / 224;
   std::set<int> margins;
   int untouched = 0;
@@ -70,7 +70,7 @@ TEST("augmentation: the authors' crop cuts whole pixels from both sides and resi
 
 TEST("augmentation: the paper's crop stays inside the image") {
   const int64_t side = 40;
-  AugmentationOptions options;
+  data::AugmentationOptions options;
   options.cropMargin = 0.25f;
   double smallestSlope = 1;
   for (uint32_t sample = 0; sample < 50; ++sample) {
@@ -88,7 +88,7 @@ TEST("augmentation: rotation by a quarter turn lands where geometry says") {
   const int64_t side = 9;
   std::vector<float> rgb(side * side * 3, 0.0f), mask(side * side, 0.0f);
   mask[1 * side + 4] = 1;  // above the centre
-  AugmentationOptions options;
+  data::AugmentationOptions options;
   options.rotationDegrees = 180;
   bool left = false, right = false, below = false;
   for (uint32_t sample = 0; sample < 300; ++sample) {
@@ -107,7 +107,7 @@ TEST("augmentation: rotation by a quarter turn lands where geometry says") {
 }
 
 TEST("augmentation: intensities stay in [0, 1], gray stays gray, noise has the spread asked for") {
-  AugmentationOptions options;
+  data::AugmentationOptions options;
   options.gain = 0.5f;
   options.offset = 0.4f;
   options.gamma = 0.5f;
@@ -121,7 +121,7 @@ TEST("augmentation: intensities stay in [0, 1], gray stays gray, noise has the s
       CHECK(rgb[i] == rgb[i + 1] && rgb[i] == rgb[i + 2]);
     }
   }
-  AugmentationOptions noise;
+  data::AugmentationOptions noise;
   noise.noise = 0.1f;
   double sum = 0, squares = 0;
   const int images = 40, pixels = 32 * 32;
@@ -139,15 +139,15 @@ TEST("augmentation: intensities stay in [0, 1], gray stays gray, noise has the s
 }
 
 TEST("augmentation: windows are drawn around the source's own, whatever its values are") {
-  AugmentationOptions options;
+  data::AugmentationOptions options;
   options.windowCenter = 0.1f;
   options.windowWidth = 0.25f;
   for (const auto& [low, width] : {std::pair{-1350.0f, 1500.0f}, std::pair{0.0f, 1.0f}}) {
     float least = 0, most = 0, narrowest = 1, widest = 1;
     for (uint32_t sample = 0; sample < 500; ++sample) {
       ImageRecord record{.windowLow = low, .windowWidth = width}, again = record;
-      drawWindow(options, 4, 2, sample, record);
-      drawWindow(options, 4, 2, sample, again);
+      data::drawWindow(options, 4, 2, sample, record);
+      data::drawWindow(options, 4, 2, sample, again);
       CHECK(record.windowLow == again.windowLow && record.windowWidth == again.windowWidth);
       const float shift = (record.windowLow + record.windowWidth / 2 - (low + width / 2)) / width;
       least = std::min(least, shift);
@@ -159,7 +159,7 @@ TEST("augmentation: windows are drawn around the source's own, whatever its valu
     CHECK(narrowest >= 0.7999f && narrowest < 0.81f && widest <= 1.2501f && widest > 1.24f);
   }
   ImageRecord untouched{.windowLow = -1350, .windowWidth = 1500};
-  drawWindow(AugmentationOptions::scratch(), 4, 2, 0, untouched);
+  data::drawWindow(data::AugmentationOptions::scratch(), 4, 2, 0, untouched);
   CHECK(untouched.windowLow == -1350 && untouched.windowWidth == 1500);
 }
 
@@ -172,7 +172,7 @@ TEST("area averages: fractions of pixels count by their area") {
 }
 
 TEST("area averages: agree with numpy's on the fixture") {
-  const auto file = SafetensorsFile::open(fixturePath("resizing.safetensors"));
+  const auto file = io::SafetensorsFile::open(fixturePath("resizing.safetensors"));
   const Tensor real = file.load("real"), expected = file.load("area_average");
   const std::vector<float> cells =
       cellAverages(real.as<float>(), real.shape()[0], real.shape()[1], expected.shape()[0], expected.shape()[1]);

@@ -12,14 +12,14 @@ constexpr InputPort<float> kIn{"in"};
 constexpr OutputPort<float> kOut{"out"};
 
 /// out = relu(in), of four values.
-Program makeProgram() {
+compiler::Program makeProgram() {
   Graph graph;
   graph.output(kOut, relu(graph.input(kIn, {4})));
-  return Program(graph, cpuBackend(), {});
+  return compiler::Program(graph, cpuBackend(), {});
 }
 
-void run(Program& program, const Bindings& bindings) {
-  StateStore states(cpuBackend());
+void run(compiler::Program& program, const compiler::Bindings& bindings) {
+  compiler::StateStore states(cpuBackend());
   DeviceBuffer arena(cpuBackend(), program.arenaBytes());
   program.run(states, arena.data(), bindings);
 }
@@ -27,17 +27,17 @@ void run(Program& program, const Bindings& bindings) {
 }  // namespace
 
 TEST("a run reads and writes the memory that is bound, and no more of it than was given") {
-  Program program = makeProgram();
+  compiler::Program program = makeProgram();
   const std::vector<float> in{-1, 2, -3, 4};
   std::vector<float> out(4);
-  Bindings whole;
+  compiler::Bindings whole;
   whole.input(kIn, in);
   whole.output(kOut, out);
   run(program, whole);
   CHECK(out == std::vector<float>({0, 2, 0, 4}));
 
   std::vector<float> first(2);
-  Bindings beginning;
+  compiler::Bindings beginning;
   beginning.input(kIn, in);
   beginning.beginning(kOut, first);
   run(program, beginning);
@@ -45,20 +45,20 @@ TEST("a run reads and writes the memory that is bound, and no more of it than wa
 }
 
 TEST("memory of another size, and none, are refused by name") {
-  Program program = makeProgram();
+  compiler::Program program = makeProgram();
   std::vector<float> four(4), three(3), five(5);
-  Bindings none;
+  compiler::Bindings none;
   CHECK_ERROR([&] { run(program, none); }, errors::kInternal, "'in' is not bound");
   for (const auto& values : {three, five}) {
-    Bindings wrong;
+    compiler::Bindings wrong;
     wrong.input(kIn, values);
     CHECK_ERROR([&] { run(program, wrong); }, errors::kInternal, "'in' takes 16 bytes");
   }
-  Bindings small;
+  compiler::Bindings small;
   small.input(kIn, four);
   small.output(kOut, three);
   CHECK_ERROR([&] { run(program, small); }, errors::kInternal, "'out' takes 16 bytes, bound are 12");
-  Bindings large;
+  compiler::Bindings large;
   large.input(kIn, four);
   large.beginning(kOut, five);
   CHECK_ERROR([&] { run(program, large); }, errors::kInternal, "'out' takes 16 bytes, bound are 20");

@@ -16,10 +16,10 @@ std::shared_ptr<Backend> cpuBackend() {
   return backend;
 }
 
-NetworkSpec fixtureSpec(const Json& json) {
-  NetworkSpec spec;
+networks::NetworkSpec fixtureSpec(const Json& json) {
+  networks::NetworkSpec spec;
   spec.network = json.at("network");
-  spec.variant = parseVariant(json.at("variant"));
+  spec.variant = networks::parseVariant(json.at("variant"));
   spec.width = json.at("width");
   spec.efm = json.value("efm", true);
   spec.aff = json.value("aff", true);
@@ -29,9 +29,9 @@ NetworkSpec fixtureSpec(const Json& json) {
 }
 
 NamedTensors fixtureTensors(const std::string& file) {
-  const SafetensorsFile content = SafetensorsFile::open(fixturePath(file));
+  const io::SafetensorsFile content = io::SafetensorsFile::open(fixturePath(file));
   NamedTensors tensors;
-  for (const SafetensorsEntry& entry : content.entries())
+  for (const io::SafetensorsEntry& entry : content.entries())
     if (entry.dtype != "I64") tensors[entry.name] = content.load(entry.name);
   return tensors;
 }
@@ -48,9 +48,10 @@ std::vector<Json> fixturesIn(const std::string& folder) {
 CompiledGraph::CompiledGraph(const Graph& graph, const NamedTensors& states, DType activation, int threads,
                              std::shared_ptr<Backend> backend)
     : backend_(backend ? std::move(backend) : cpuBackend()),
-      states_(std::make_unique<StateStore>(backend_)),
-      program_(std::make_unique<Program>(
-          graph, backend_, CompileOptions{activation, {.threads = std::min(threads, backend_->device().threads)}})),
+      states_(std::make_unique<compiler::StateStore>(backend_)),
+      program_(std::make_unique<compiler::Program>(
+          graph, backend_,
+          compiler::CompileOptions{activation, {.threads = std::min(threads, backend_->device().threads)}})),
       arena_(backend_, std::max<int64_t>(program_->arenaBytes(), 1)) {
   for (const auto& [name, id] : graph.outputs()) outputs_.push_back(name);
   addStates(graph, states);
@@ -66,12 +67,12 @@ void CompiledGraph::addStates(const Graph& graph, const NamedTensors& states) {
 }
 
 NamedTensors CompiledGraph::run(const NamedTensors& inputs) {
-  Bindings bindings;
+  compiler::Bindings bindings;
   for (const auto& [name, tensor] : inputs) bindings.input(name, tensor);
   return run(std::move(bindings));
 }
 
-NamedTensors CompiledGraph::run(Bindings bindings) {
+NamedTensors CompiledGraph::run(compiler::Bindings bindings) {
   NamedTensors results;
   for (const std::string& name : outputs_) {
     Tensor& result = results.emplace(name, Tensor(program_->outputType(name))).first->second;

@@ -14,7 +14,7 @@ namespace jcs {
 std::shared_ptr<Backend> cpuBackend();
 
 /// The `spec` of an entry of test/fixtures/index.json.
-NetworkSpec fixtureSpec(const nlohmann::json& json);
+networks::NetworkSpec fixtureSpec(const nlohmann::json& json);
 /// Every float tensor of a file of test/fixtures, float32, as PyTorch lays them out.
 NamedTensors fixtureTensors(const std::string& file);
 /// Fixtures of the index whose file starts with `folder`.
@@ -29,15 +29,15 @@ class CompiledGraph {
 
   /// All outputs, float32.
   NamedTensors run(const NamedTensors& inputs);
-  NamedTensors run(Bindings bindings);
-  StateStore& states() { return *states_; }
-  Program& program() { return *program_; }
+  NamedTensors run(compiler::Bindings bindings);
+  compiler::StateStore& states() { return *states_; }
+  compiler::Program& program() { return *program_; }
 
  private:
   void addStates(const Graph& graph, const NamedTensors& states);
   std::shared_ptr<Backend> backend_;
-  std::unique_ptr<StateStore> states_;
-  std::unique_ptr<Program> program_;
+  std::unique_ptr<compiler::StateStore> states_;
+  std::unique_ptr<compiler::Program> program_;
   std::vector<std::string> outputs_;
   DeviceBuffer arena_;
 };

@@ -25,13 +25,13 @@ constexpr double kBFloat16 = 2e-2;  // on probabilities
 Tensor image() { return channelsLast(fixtureTensors("images.safetensors").at("images")); }
 
 /// Logits of every output: what `inferenceGraph` gives before softmax and sigmoid.
-std::unique_ptr<Graph> logitsGraph(const NetworkSpec& spec, const Shape& shape) {
+std::unique_ptr<Graph> logitsGraph(const networks::NetworkSpec& spec, const Shape& shape) {
   auto graph = std::make_unique<Graph>();
   const Value x = graph->input("image", {DType::kF32, shape});
-  if (networkInfo(spec.network).task == Task::kClassification) {
-    graph->output("logits", buildClassifier(Scope(*graph), x, spec).logits);
+  if (networks::networkInfo(spec.network).task == networks::Task::kClassification) {
+    graph->output("logits", networks::buildClassifier(Scope(*graph), x, spec).logits);
   } else {
-    const auto sides = buildSegmenter(Scope(*graph), x, spec).sideLogits;
+    const auto sides = networks::buildSegmenter(Scope(*graph), x, spec).sideLogits;
     for (size_t i = 0; i < sides.size(); ++i)
       graph->output("side" + std::to_string(i + 1) + "_logits_every3", sides[i]);
   }
@@ -55,7 +55,7 @@ Tensor probabilities(const Tensor& logits) {
 }
 
 std::map<std::string, double> forwardErrors(const Json& fixture, DType activation, bool asProbabilities) {
-  const NetworkSpec spec = fixtureSpec(fixture.at("spec"));
+  const networks::NetworkSpec spec = fixtureSpec(fixture.at("spec"));
   const Tensor x = image();
   CompiledGraph compiled(*logitsGraph(spec, x.shape()), fixtureTensors(fixture.at("weights")), activation);
   NamedTensors inputs;
@@ -72,7 +72,7 @@ std::map<std::string, double> forwardErrors(const Json& fixture, DType activatio
   return errors;
 }
 
-bool standsAlone(const Program::StepInfo& step) {
+bool standsAlone(const compiler::Program::StepInfo& step) {
   return step.op == Affine::kName || step.op == BatchNorm::kName ||
          (step.op == Unary::kName && step.attributes.find("relu") != std::string::npos);
 }
@@ -100,11 +100,11 @@ TEST("compiled networks give PyTorch's probabilities in bf16") {
 }
 
 TEST("a profile shows every convolution, whatever joined it, under the name of its weights") {
-  for (const NetworkInfo& network : networks()) {
-    const auto graph = inferenceGraph({.network = network.name, .width = 0.25}, 1, 96, 96);
+  for (const networks::NetworkInfo& network : networks::networks()) {
+    const auto graph = networks::inferenceGraph({.network = network.name, .width = 0.25}, 1, 96, 96);
     CompiledGraph compiled(*graph, {});
     int convolutions = 0;
-    for (const Program::StepInfo& step : compiled.program().steps()) {
+    for (const compiler::Program::StepInfo& step : compiled.program().steps()) {
       if (step.op != Conv2d::kName && step.op != Conv2dInputGradient::kName) continue;
       ++convolutions;
       if (!graph->findState(step.scope + ".weight"))
@@ -115,14 +115,14 @@ TEST("a profile shows every convolution, whatever joined it, under the name of i
 }
 
 TEST("a compiled bf16 program has bf16 convolutions only, no norm or ReLU of its own, and few copies") {
-  for (const NetworkInfo& network : networks()) {
+  for (const networks::NetworkInfo& network : networks::networks()) {
     for (const Variant variant : {Variant::kPaper, Variant::kAuthors}) {
-      const NetworkSpec spec{.network = network.name, .variant = variant, .width = 0.25};
-      const auto graph = inferenceGraph(spec, 1, 96, 96, network.task == Task::kClassification);
+      const networks::NetworkSpec spec{.network = network.name, .variant = variant, .width = 0.25};
+      const auto graph = networks::inferenceGraph(spec, 1, 96, 96, network.task == networks::Task::kClassification);
       CompiledGraph compiled(*graph, {}, DType::kBF16);
       double moved = 0;
       int convolutions = 0;
-      for (const Program::StepInfo& step : compiled.program().steps()) {
+      for (const compiler::Program::StepInfo& step : compiled.program().steps()) {
         moved += step.bytes;
         if (standsAlone(step))
           test::reportFailure(__FILE__, __LINE__, network.name + ": " + step.op + " in " + step.scope);
@@ -159,7 +159,7 @@ TEST("compiling twice gives the same bits, whatever else the process has run") {
 TEST("what is derived from weights follows when they change") {
   const Json fixture = fixturesIn("forward/res2net50-v1b-paper.").at(0);
   const Tensor x = image();
-  const NetworkSpec spec = fixtureSpec(fixture.at("spec"));
+  const networks::NetworkSpec spec = fixtureSpec(fixture.at("spec"));
   CompiledGraph compiled(*logitsGraph(spec, x.shape()), fixtureTensors(fixture.at("weights")));
   NamedTensors inputs;
   inputs["image"] = x.clone();

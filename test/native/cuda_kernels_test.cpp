@@ -17,9 +17,9 @@ namespace {
 Json fixtureOf(const std::string& network) { return fixturesIn("curves/" + network).at(0); }
 
 /// Numbers for an input of a network or of a step's graph, by what it is called.
-Tensor inputTensor(const ValueInfo& info, const OptimizerOptions& optimizer) {
-  if (info.name == kHyperInput.name) {
-    const std::vector<float> hyper = hyperParameters(optimizer, 1e-2, 1);
+Tensor inputTensor(const ValueInfo& info, const train::OptimizerOptions& optimizer) {
+  if (info.name == train::kHyperInput.name) {
+    const std::vector<float> hyper = train::hyperParameters(optimizer, 1e-2, 1);
     return Tensor::fromFloats(info.type.shape, hyper);
   }
   Philox random(7, 0, static_cast<uint32_t>(info.name.size()), RandomPurpose::kInitialise);
@@ -36,7 +36,7 @@ struct Numbers {
   NamedTensors inputs, states;
 };
 
-Numbers numbersFor(const Graph& graph, const NamedTensors& weights, const OptimizerOptions& optimizer) {
+Numbers numbersFor(const Graph& graph, const NamedTensors& weights, const train::OptimizerOptions& optimizer) {
   Numbers numbers;
   for (const ValueInfo& info : graph.values()) {
     if (info.kind == ValueInfo::Kind::kInput) numbers.inputs[info.name] = inputTensor(info, optimizer);
@@ -55,9 +55,9 @@ void checkClose(const std::string& what, const Tensor& ours, const Tensor& expec
 
 void checkInference(const std::string& network, DType activation, double bound) {
   const Json fixture = fixtureOf(network);
-  const NetworkSpec spec = fixtureSpec(fixture.at("spec"));
-  const bool classifies = networkInfo(spec.network).task == Task::kClassification;
-  const auto graph = inferenceGraph(spec, 2, 64, 64, classifies);
+  const networks::NetworkSpec spec = fixtureSpec(fixture.at("spec"));
+  const bool classifies = networks::networkInfo(spec.network).task == networks::Task::kClassification;
+  const auto graph = networks::inferenceGraph(spec, 2, 64, 64, classifies);
   const Numbers numbers = numbersFor(*graph, fixtureTensors(fixture.at("weights")), {});
   const ReferenceRun expected = runOnReference(*graph, numbers.inputs, numbers.states);
   CompiledGraph compiled(*graph, numbers.states, activation, 1, createEmulatedCudaBackend());
@@ -66,14 +66,14 @@ void checkInference(const std::string& network, DType activation, double bound) 
 }
 
 /// One step: the losses and, of everything that it assigns, the values afterwards.
-void checkStep(const std::string& network, Task task, DType activation, double lossBound, double stateBound) {
+void checkStep(const std::string& network, networks::Task task, DType activation, double lossBound, double stateBound) {
   const Json fixture = fixtureOf(network);
-  TrainConfig config;
+  train::TrainConfig config;
   config.task = task;
   config.inputSize = 64;
-  config.activationLoss = task == Task::kClassification;
+  config.activationLoss = task == networks::Task::kClassification;
   config.optimizer.weightDecay = 1e-4f;
-  const auto graph = stepGraph(taskLoss(fixtureSpec(fixture.at("spec")), config), 2, config.optimizer);
+  const auto graph = train::stepGraph(train::taskLoss(fixtureSpec(fixture.at("spec")), config), 2, config.optimizer);
   const Numbers numbers = numbersFor(*graph, fixtureTensors(fixture.at("weights")), config.optimizer);
   const ReferenceRun expected = runOnReference(*graph, numbers.inputs, numbers.states);
   CompiledGraph compiled(*graph, numbers.states, activation, 1,
@@ -82,7 +82,7 @@ void checkStep(const std::string& network, Task task, DType activation, double l
     checkClose(network + " " + name, tensor, expected.outputs.at(name), lossBound);
   size_t states = 0;
   for (const auto& [name, value] : expected.assignments) {
-    if (name.starts_with(kOptimizerPrefix)) continue;  // gradients, some of which are rounding alone
+    if (name.starts_with(train::kOptimizerPrefix)) continue;  // gradients, some of which are rounding alone
     checkClose(network + " " + name + " after the step", compiled.states().get(name), value, stateBound);
     ++states;
   }
@@ -100,11 +100,11 @@ TEST("networks on the emulated CUDA kernels stay close to the reference in bf16"
 }
 
 TEST("a training step on the emulated CUDA kernels is the reference's") {
-  checkStep("jcs-segmentation", Task::kSegmentation, DType::kF32, 1e-4, 1e-4);
-  checkStep("res2net50", Task::kClassification, DType::kF32, 1e-4, 1e-4);
+  checkStep("jcs-segmentation", networks::Task::kSegmentation, DType::kF32, 1e-4, 1e-4);
+  checkStep("res2net50", networks::Task::kClassification, DType::kF32, 1e-4, 1e-4);
 }
 
 TEST("a bf16 training step on the emulated CUDA kernels stays close to the reference's") {
-  checkStep("jcs-segmentation", Task::kSegmentation, DType::kBF16, 3e-2, 3e-2);
-  checkStep("res2net50", Task::kClassification, DType::kBF16, 3e-2, 3e-2);
+  checkStep("jcs-segmentation", networks::Task::kSegmentation, DType::kBF16, 3e-2, 3e-2);
+  checkStep("res2net50", networks::Task::kClassification, DType::kBF16, 3e-2, 3e-2);
 }

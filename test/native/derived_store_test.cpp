@@ -9,10 +9,10 @@ namespace jcs {
 namespace {
 
 std::unique_ptr<Graph> network(int64_t batch) {
-  NetworkSpec spec;
+  networks::NetworkSpec spec;
   spec.network = "res2net50-v1b";
   spec.width = 0.25;
-  return inferenceGraph(spec, batch, 64, 64, false);
+  return networks::inferenceGraph(spec, batch, 64, 64, false);
 }
 
 Tensor values(const TensorType& type, unsigned seed, float low, float high) {
@@ -24,27 +24,27 @@ Tensor values(const TensorType& type, unsigned seed, float low, float high) {
   return tensor;
 }
 
-void fill(StateStore& states, const Graph& graph, unsigned seed) {
+void fill(compiler::StateStore& states, const Graph& graph, unsigned seed) {
   for (const ValueInfo& info : graph.values())
     if (info.kind == ValueInfo::Kind::kState)
       states.set(info.name, info.name.ends_with("running_var") ? values(info.type, seed, 0.5f, 1)
                                                                : values(info.type, seed, -0.05f, 0.05f));
 }
 
-std::vector<float> logits(Program& program, StateStore& states) {
+std::vector<float> logits(compiler::Program& program, compiler::StateStore& states) {
   const Tensor image = values(program.inputType("image"), 5, -1, 1);
   Tensor result(program.outputType("logits"));
   DeviceBuffer arena(cpuBackend(), program.arenaBytes());
-  Bindings bindings;
-  bindings.input(kImageInput, image.as<float>());
-  bindings.output(kLogitsOutput, result.as<float>());
+  compiler::Bindings bindings;
+  bindings.input(networks::kImageInput, image.as<float>());
+  bindings.output(networks::kLogitsOutput, result.as<float>());
   program.run(states, arena.data(), bindings);
   return {result.as<float>().begin(), result.as<float>().end()};
 }
 
 /// What a program makes of the state that has nothing to share with.
-std::vector<float> logitsAlone(int64_t batch, StateStore& states, const CompileOptions& options) {
-  Program program(*network(batch), cpuBackend(), options);
+std::vector<float> logitsAlone(int64_t batch, compiler::StateStore& states, const compiler::CompileOptions& options) {
+  compiler::Program program(*network(batch), cpuBackend(), options);
   return logits(program, states);
 }
 
@@ -53,14 +53,14 @@ std::vector<float> logitsAlone(int64_t batch, StateStore& states, const CompileO
 TEST("programs of other batches share what is derived from the weights") {
   for (const DType activation : {DType::kF32, DType::kBF16}) {
     if (!cpuBackend()->supports(activation)) continue;
-    const CompileOptions options{activation, {}};
-    StateStore states(cpuBackend());
+    const compiler::CompileOptions options{activation, {}};
+    compiler::StateStore states(cpuBackend());
     fill(states, *network(1), 1);
-    DerivedStore shared;
-    auto one = std::make_unique<Program>(*network(4), cpuBackend(), options, &shared);
+    compiler::DerivedStore shared;
+    auto one = std::make_unique<compiler::Program>(*network(4), cpuBackend(), options, &shared);
     const size_t alone = shared.size();
     CHECK(alone > 50);
-    auto other = std::make_unique<Program>(*network(5), cpuBackend(), options, &shared);
+    auto other = std::make_unique<compiler::Program>(*network(5), cpuBackend(), options, &shared);
     CHECK(shared.size() < alone + alone / 4);  // layouts may depend on the batch, but few do
 
     // Each makes what the other then reads; after a change, the other way round.
@@ -79,14 +79,14 @@ TEST("programs of other batches share what is derived from the weights") {
 }
 
 TEST("precisions and sources keep derived values apart") {
-  DerivedStore shared;
-  StateStore states(cpuBackend());
+  compiler::DerivedStore shared;
+  compiler::StateStore states(cpuBackend());
   fill(states, *network(1), 1);
-  Program exact(*network(4), cpuBackend(), {DType::kF32, {}}, &shared);
+  compiler::Program exact(*network(4), cpuBackend(), {DType::kF32, {}}, &shared);
   const auto expected = logits(exact, states);
   if (cpuBackend()->supports(DType::kBF16)) {
-    const CompileOptions options{DType::kBF16, {}};
-    Program rounded(*network(4), cpuBackend(), options, &shared);
+    const compiler::CompileOptions options{DType::kBF16, {}};
+    compiler::Program rounded(*network(4), cpuBackend(), options, &shared);
     CHECK(logits(rounded, states) == logitsAlone(4, states, options));
   }
   CHECK(logits(exact, states) == expected);

@@ -27,8 +27,9 @@ void concurrently(const std::function<void(int)>& body) {
   for (std::thread& thread : threads) thread.join();
 }
 
-std::shared_ptr<Model> smallModel(uint64_t seed) {
-  return Model::create({.network = "jcs-segmentation", .width = 0.05}, {.device = "cpu", .precision = "fp32"}, seed);
+std::shared_ptr<model::Model> smallModel(uint64_t seed) {
+  return model::Model::create({.network = "jcs-segmentation", .width = 0.05}, {.device = "cpu", .precision = "fp32"},
+                              seed);
 }
 
 Tensor randomImages(uint32_t seed, int64_t batch) {
@@ -49,7 +50,7 @@ bool sameBits(const std::map<std::string, Tensor>& a, const std::map<std::string
 
 TEST("engine: jobs of many threads run one at a time, each thread's in its order, and none is lost") {
   constexpr int kJobs = 500;
-  auto engine = Engine::acquire("cpu");
+  auto engine = runtime::Engine::acquire("cpu");
   std::vector<std::vector<int>> ran(kThreads);  // by the execution thread alone, so without a lock
   int inside = 0, overlaps = 0;
   concurrently([&](int thread) {
@@ -75,7 +76,7 @@ TEST("engine: jobs of many threads run one at a time, each thread's in its order
 }
 
 TEST("engine: runAndWait rethrows, and runs at once when called from a job") {
-  auto engine = Engine::acquire("cpu");
+  auto engine = runtime::Engine::acquire("cpu");
   CHECK_EQUAL(codeOf([&] { engine->runAndWait([] { fail(errors::kBusy, "thrown by the job"); }); }), errors::kBusy);
   bool inner = false;
   engine->runAndWait([&] { engine->runAndWait([&] { inner = true; }); });
@@ -83,7 +84,7 @@ TEST("engine: runAndWait rethrows, and runs at once when called from a job") {
 }
 
 TEST("engine: a full queue is BUSY for submit, but not for who waits anyway") {
-  auto engine = Engine::acquire("cpu");
+  auto engine = runtime::Engine::acquire("cpu");
   std::promise<void> started, release;
   engine->submit([&] {
     started.set_value();
@@ -91,25 +92,25 @@ TEST("engine: a full queue is BUSY for submit, but not for who waits anyway") {
   });
   started.get_future().wait();
   int ran = 0;
-  for (size_t i = 0; i < Engine::kQueueLimit; ++i) engine->submit([&] { ++ran; });
-  CHECK_EQUAL(engine->queueDepth(), Engine::kQueueLimit);
+  for (size_t i = 0; i < runtime::Engine::kQueueLimit; ++i) engine->submit([&] { ++ran; });
+  CHECK_EQUAL(engine->queueDepth(), runtime::Engine::kQueueLimit);
   CHECK_ERROR([&] { engine->submit([&] { ++ran; }); }, errors::kBusy, "4096");
   std::thread waiting([&] { engine->runAndWait([&] { ++ran; }); });
   release.set_value();
   waiting.join();
   engine->runAndWait([] {});
-  CHECK_EQUAL(ran, static_cast<int>(Engine::kQueueLimit) + 1);
+  CHECK_EQUAL(ran, static_cast<int>(runtime::Engine::kQueueLimit) + 1);
 }
 
 TEST("engine: what is queued runs before the engine ends, also when a job is its last owner") {
   std::atomic<int> ran{0};
-  auto engine = Engine::acquire("cpu");
+  auto engine = runtime::Engine::acquire("cpu");
   for (int i = 0; i < 100; ++i) engine->submit([&] { ++ran; });
   engine.reset();
   CHECK_EQUAL(ran.load(), 100);
 
   std::promise<void> released, ended;
-  engine = Engine::acquire("cpu");
+  engine = runtime::Engine::acquire("cpu");
   engine->submit([&, owner = engine]() mutable {
     released.get_future().wait();
     owner.reset();  // destroys the engine on its own thread
@@ -118,14 +119,14 @@ TEST("engine: what is queued runs before the engine ends, also when a job is its
   engine.reset();
   released.set_value();
   ended.get_future().wait();
-  CHECK(Engine::acquire("cpu")->device().available);  // a new one
+  CHECK(runtime::Engine::acquire("cpu")->device().available);  // a new one
 }
 
 TEST("worker pool: jobs of many threads all run, also when a job is the pool's last owner") {
   constexpr int kJobs = 500;
   std::atomic<int> ran{0};
   {
-    WorkerPool pool(3);
+    runtime::WorkerPool pool(3);
     concurrently([&](int) {
       for (int job = 0; job < kJobs; ++job) pool.submit([&] { ++ran; });
     });
@@ -133,7 +134,7 @@ TEST("worker pool: jobs of many threads all run, also when a job is the pool's l
   CHECK_EQUAL(ran.load(), kThreads * kJobs);
 
   std::promise<void> released, ended;
-  auto pool = std::make_shared<WorkerPool>(2);
+  auto pool = std::make_shared<runtime::WorkerPool>(2);
   pool->submit([&, owner = pool]() mutable {
     released.get_future().wait();
     owner.reset();
@@ -148,7 +149,7 @@ TEST("models: many threads on two models of a device get what one thread gets") 
   const auto first = smallModel(1), second = smallModel(2);
   // Batches of two sizes: programs are compiled, the arena grows, and both are shared.
   const auto forward = [&](int thread, int round) {
-    Model& model = (thread + round) % 2 == 0 ? *first : *second;
+    model::Model& model = (thread + round) % 2 == 0 ? *first : *second;
     return model.forward(randomImages(static_cast<uint32_t>(thread), 1 + round % 2), false);
   };
   constexpr int kRounds = 6;
@@ -188,18 +189,19 @@ TEST("models: cancelling one caller while others work ends that caller alone") {
 }
 
 TEST("a joint network takes over a trunk while others ask what it is, and computes with it from then on") {
-  const RuntimeOptions runtime{.device = "cpu", .precision = "fp32"};
-  const NetworkSpec spec{.network = "jcs-joint", .width = 0.05, .trunk = "res2net50-v1b"};
-  const auto used = Model::create(spec, runtime, 1), fresh = Model::create(spec, runtime, 1);
+  const model::RuntimeOptions runtime{.device = "cpu", .precision = "fp32"};
+  const networks::NetworkSpec spec{.network = "jcs-joint", .width = 0.05, .trunk = "res2net50-v1b"};
+  const auto used = model::Model::create(spec, runtime, 1), fresh = model::Model::create(spec, runtime, 1);
   // An epsilon that can be seen in the outputs.
-  const auto classifier = Model::create({.network = "res2net50-v1b", .width = 0.05, .trunkEpsilon = 0.01f}, runtime, 2);
+  const auto classifier =
+      model::Model::create({.network = "res2net50-v1b", .width = 0.05, .trunkEpsilon = 0.01f}, runtime, 2);
   const Tensor images = randomImages(3, 1);
   used->forward(images, false);
   std::atomic<int> others{0};
   concurrently([&](int thread) {
     if (thread == 0) return used->copyTrunk(*classifier);
     for (int i = 0; i < 1000; ++i) {
-      const float epsilon = classifierEpsilon(used->spec());
+      const float epsilon = networks::classifierEpsilon(used->spec());
       others += epsilon != 0.01f && epsilon != kBatchNormEpsilon;
     }
   });

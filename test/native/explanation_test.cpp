@@ -21,16 +21,16 @@ Mask maskOf(std::span<const float> values) { return {values.begin(), values.end(
 }  // namespace
 
 TEST("explanation: pointing and mass of every map are what numpy computes from distances") {
-  const auto file = SafetensorsFile::open(fixturePath("explanations.safetensors"));
+  const auto file = io::SafetensorsFile::open(fixturePath("explanations.safetensors"));
   const Tensor maps = file.load("maps"), lesions = file.load("lesions"), lungTensor = file.load("lungs");
   const int64_t count = maps.shape()[0], height = maps.shape()[1], width = maps.shape()[2];
   const auto pixels = static_cast<size_t>(height * width);
   const Mask lungs = maskOf(lungTensor.as<float>());
   CHECK(count == 10);
   for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
-    const Metrics found =
-        explanationMetrics(maps.as<float>().subspan(i * pixels, pixels),
-                           maskOf(lesions.as<float>().subspan(i * pixels, pixels)), lungs, width, height);
+    const metrics::Metrics found =
+        metrics::explanationMetrics(maps.as<float>().subspan(i * pixels, pixels),
+                                    maskOf(lesions.as<float>().subspan(i * pixels, pixels)), lungs, width, height);
     for (const auto& [ours, theirs] :
          {std::pair("pointingGame", "pointing_game"), std::pair("massInLesions", "mass_in_lesions"),
           std::pair("pointingGameAtRandom", "pointing_game_at_random"),
@@ -46,7 +46,7 @@ TEST("explanation: the tolerance is 15 pixels of 512, in all directions and cut 
   const auto pointsAt = [&](int64_t x, int64_t y) {
     Map map(kWidth * kHeight, 0.0f);
     map[static_cast<size_t>(y * kWidth + x)] = 1;
-    return explanationMetrics(map, lesions, {}, kWidth, kHeight).at("pointingGame");
+    return metrics::explanationMetrics(map, lesions, {}, kWidth, kHeight).at("pointingGame");
   };
   CHECK_EQUAL(pointsAt(300, 20), 1.0);
   CHECK_EQUAL(pointsAt(315, 20), 1.0);
@@ -64,13 +64,13 @@ TEST("explanation: the tolerance is 15 pixels of 512, in all directions and cut 
 
 TEST("explanation: without lungs there is no chance to compare with; a map of zeros explains nothing") {
   const Mask lesions{0, 1, 0, 0}, lungs{1, 1, 0, 0};
-  const Metrics without = explanationMetrics(Map{0, 1, 0, 1}, lesions, {}, 4, 1);
+  const metrics::Metrics without = metrics::explanationMetrics(Map{0, 1, 0, 1}, lesions, {}, 4, 1);
   CHECK(without.at("pointingGame") == 0.5 && without.at("massInLesions") == 0.5);
   CHECK(std::isnan(without.at("pointingGameAtRandom")) && std::isnan(without.at("massInLesionsAtRandom")));
-  const Metrics zero = explanationMetrics(Map{0, 0, 0, 0}, lesions, lungs, 4, 1);
+  const metrics::Metrics zero = metrics::explanationMetrics(Map{0, 0, 0, 0}, lesions, lungs, 4, 1);
   CHECK(zero.at("pointingGame") == 0 && zero.at("massInLesions") == 0);
   CHECK(zero.at("pointingGameAtRandom") == 0.5 && zero.at("massInLesionsAtRandom") == 0.5);
-  const Metrics elsewhere = explanationMetrics(Map{0, 1, 0, 0}, lesions, Mask{0, 0, 0, 0}, 4, 1);
+  const metrics::Metrics elsewhere = metrics::explanationMetrics(Map{0, 1, 0, 0}, lesions, Mask{0, 0, 0, 0}, 4, 1);
   CHECK(std::isnan(elsewhere.at("pointingGameAtRandom")));
 }
 
@@ -78,7 +78,7 @@ TEST("explanation: what cannot be scored is refused") {
   const Map map{0, 1};
   const Mask lesions{0, 1};
   const auto code = [](const Map& m, const Mask& l, const Mask& lungs, int64_t width, int64_t height) {
-    return codeOf([&] { explanationMetrics(m, l, lungs, width, height); });
+    return codeOf([&] { metrics::explanationMetrics(m, l, lungs, width, height); });
   };
   CHECK(code(map, lesions, {}, 3, 1) == errors::kInvalidArgument);
   CHECK(code(map, lesions, {}, 0, 1) == errors::kInvalidArgument);

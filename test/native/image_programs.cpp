@@ -25,19 +25,21 @@ const std::vector<std::shared_ptr<Backend>>& pixelBackends() {
   return backends;
 }
 
-std::vector<float> resized(const DecodedSlice& slice, int64_t height, int64_t width, std::shared_ptr<Backend> backend) {
+std::vector<float> resized(const data::DecodedSlice& slice, int64_t height, int64_t width,
+                           std::shared_ptr<Backend> backend) {
   Graph graph;
   const Value bytes = graph.input("bytes", {DType::kU8, {static_cast<int64_t>(slice.pixels.size())}});
   graph.output("y", pixelsToImages(bytes, graph.input("sources", tableOf<ImageRecord>(1)), height, width));
   NamedTensors inputs;
   inputs["bytes"] = bytesTensor(slice.pixels);
-  inputs["sources"] = tableTensor(std::vector{imageRecord(slice.info, kLungWindow, 0, height, width)});
+  inputs["sources"] = tableTensor(std::vector{data::imageRecord(slice.info, data::kLungWindow, 0, height, width)});
   return floatsOf(CompiledGraph(graph, {}, DType::kF32, 2, std::move(backend)).run(inputs).at("y"));
 }
 
-void augment(const AugmentationOptions& options, const AugmentedSample& which, int64_t height, int64_t width,
+void augment(const data::AugmentationOptions& options, const AugmentedSample& which, int64_t height, int64_t width,
              std::vector<float>& rgb, std::vector<float>& mask) {
-  const Augmentation augmentation = drawAugmentation(options, which.seed, which.epoch, which.sample, height, width);
+  const Augmentation augmentation =
+      data::drawAugmentation(options, which.seed, which.epoch, which.sample, height, width);
   std::vector<std::byte> bits(static_cast<size_t>(height * width + 7) / 8);
   for (size_t i = 0; i < mask.size(); ++i)
     if (mask[i] > 0) bits[i / 8] |= std::byte{1} << (i % 8);
@@ -71,27 +73,27 @@ std::vector<float> cellAverages(std::span<const float> mask, int64_t height, int
 }
 
 struct BatchProgram::State {
-  std::optional<BatchInputs> inputs;
+  std::optional<train::BatchInputs> inputs;
   std::unique_ptr<CompiledGraph> program, annotated;
 };
 
 BatchProgram::~BatchProgram() = default;
 
-BatchProgram::BatchProgram(const Loader& loader, const LoaderOptions& options, int64_t part)
+BatchProgram::BatchProgram(const data::Loader& loader, const data::LoaderOptions& options, int64_t part)
     : state_(std::make_unique<State>()) {
-  NetworkSpec spec;
+  networks::NetworkSpec spec;
   spec.network = options.targets ? "res2net50-v1b" : "jcs-segmentation";
   spec.width = 0.05;
-  TrainConfig config;
-  config.task = networkInfo(spec.network).task;
+  train::TrainConfig config;
+  config.task = networks::networkInfo(spec.network).task;
   config.inputSize = options.height;
   config.augmentation = options.augmentation;
   config.mixup.alpha = options.mixupAlpha;
   config.activationLoss = options.activationMasks;
-  state_->inputs.emplace(spec, config, Normalization{{0, 0, 0}, {1, 1, 1}}, loader);
+  state_->inputs.emplace(spec, config, data::Normalization{{0, 0, 0}, {1, 1, 1}}, loader);
   const auto samples = part > 0 ? part : static_cast<int64_t>(loader.mostBytes().size()) - 1;
   Graph graph;
-  const BatchValues values = state_->inputs->source()(graph, samples, part > 0);
+  const train::BatchValues values = state_->inputs->source()(graph, samples, part > 0);
   const std::pair<const char*, Value> named[] = {{"image", values.image},
                                                  {"mask", values.mask},
                                                  {"targets", values.targets},
@@ -104,17 +106,17 @@ BatchProgram::BatchProgram(const Loader& loader, const LoaderOptions& options, i
     state_->annotated = std::make_unique<CompiledGraph>(*state_->inputs->annotatedGraph(part), NamedTensors());
 }
 
-BatchProgram::Values BatchProgram::run(const Batch& batch, float annotatedRest) {
-  Bindings bindings;
+BatchProgram::Values BatchProgram::run(const data::Batch& batch, float annotatedRest) {
+  compiler::Bindings bindings;
   state_->inputs->bind(batch, bindings);
-  bindings.input(BatchInputs::kAnnotatedRestInput, {&annotatedRest, 1});
+  bindings.input(train::BatchInputs::kAnnotatedRestInput, {&annotatedRest, 1});
   NamedTensors results = state_->program->run(bindings);
   return {std::move(results["image"]), std::move(results["mask"]), std::move(results["targets"]),
           std::move(results["activationMask"]), std::move(results["activationWeights"])};
 }
 
-float BatchProgram::annotated(const Batch& part) {
-  Bindings bindings;
+float BatchProgram::annotated(const data::Batch& part) {
+  compiler::Bindings bindings;
   state_->inputs->bind(part, bindings);
   return state_->annotated->run(bindings).at("annotated").as<float>()[0];
 }

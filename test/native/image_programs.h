@@ -27,7 +27,7 @@ Tensor tableTensor(const std::vector<Record>& records) {
 }
 
 /// height × width × 3 in [0, 1].
-std::vector<float> resized(const DecodedSlice& slice, int64_t height, int64_t width,
+std::vector<float> resized(const data::DecodedSlice& slice, int64_t height, int64_t width,
                            std::shared_ptr<Backend> backend = {});
 
 /// Which sample is augmented, in which epoch and run.
@@ -36,7 +36,7 @@ struct AugmentedSample {
   uint32_t epoch, sample;
 };
 /// Changes `rgb`, height × width × 3, and `mask`, height × width or empty, as the sample is augmented.
-void augment(const AugmentationOptions& options, const AugmentedSample& which, int64_t height, int64_t width,
+void augment(const data::AugmentationOptions& options, const AugmentedSample& which, int64_t height, int64_t width,
              std::vector<float>& rgb, std::vector<float>& mask);
 
 /// Averages of a height × width mask over cells.
@@ -47,15 +47,15 @@ std::vector<float> cellAverages(std::span<const float> mask, int64_t height, int
 class BatchProgram {
  public:
   /// Of parts of `samples` samples when that is not 0.
-  BatchProgram(const Loader& loader, const LoaderOptions& options, int64_t part = 0);
+  BatchProgram(const data::Loader& loader, const data::LoaderOptions& options, int64_t part = 0);
   ~BatchProgram();
 
   struct Values {
     Tensor images, masks, targets, activationMasks, activationWeights;
   };
   /// `annotatedRest`: the annotated samples of the batch's other parts.
-  Values run(const Batch& batch, float annotatedRest = 0);
-  float annotated(const Batch& part);
+  Values run(const data::Batch& batch, float annotatedRest = 0);
+  float annotated(const data::Batch& part);
 
  private:
   struct State;

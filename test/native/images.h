@@ -10,9 +10,9 @@ namespace jcs {
 
 /// A slice of these values, whatever they mean in `format`.
 template <typename Value>
-DecodedSlice sliceOf(PixelFormat format, int64_t width, int64_t height, std::span<const Value> values,
-                     int64_t channels = 1) {
-  DecodedSlice slice;
+data::DecodedSlice sliceOf(PixelFormat format, int64_t width, int64_t height, std::span<const Value> values,
+                           int64_t channels = 1) {
+  data::DecodedSlice slice;
   slice.info.format = format;
   slice.info.width = width;
   slice.info.height = height;
@@ -22,14 +22,14 @@ DecodedSlice sliceOf(PixelFormat format, int64_t width, int64_t height, std::spa
   return slice;
 }
 
-inline DecodedSlice grayImage(int64_t width, int64_t height, auto&& valueAt) {
+inline data::DecodedSlice grayImage(int64_t width, int64_t height, auto&& valueAt) {
   std::vector<uint8_t> values;
   for (int64_t y = 0; y < height; ++y)
     for (int64_t x = 0; x < width; ++x) values.push_back(static_cast<uint8_t>(valueAt(x, y)));
   return sliceOf<uint8_t>(PixelFormat::kU8, width, height, values);
 }
 
-inline DecodedSlice floatImage(int64_t width, int64_t height, const std::vector<float>& values) {
+inline data::DecodedSlice floatImage(int64_t width, int64_t height, const std::vector<float>& values) {
   return sliceOf<float>(PixelFormat::kF32, width, height, values);
 }
 

@@ -15,7 +15,8 @@
 using namespace jcs;
 
 TEST("pixels: antialiased resizing agrees with torch") {
-  const DecodedSlice image = grayImage(7, 5, [](int64_t x, int64_t y) { return (y * 7 + x) * (y * 7 + x) * 29 % 251; });
+  const data::DecodedSlice image =
+      grayImage(7, 5, [](int64_t x, int64_t y) { return (y * 7 + x) * (y * 7 + x) * 29 % 251; });
   // torch.nn.functional.interpolate(mode='bilinear', antialias=True) of image / 255 in float64.
   const float smaller[] = {0.2648793f, 0.3317871f, 0.6886050f, 0.5349873f, 0.7464467f, 0.5124706f,
                            0.4963312f, 0.4072829f, 0.6172602f, 0.4804706f, 0.3082353f, 0.4448179f};
@@ -35,11 +36,11 @@ TEST("pixels: antialiased resizing agrees with torch") {
 }
 
 TEST("pixels: antialiased resizing agrees with torch and Pillow on the fixtures") {
-  const auto file = SafetensorsFile::open(fixturePath("resizing.safetensors"));
+  const auto file = io::SafetensorsFile::open(fixturePath("resizing.safetensors"));
   const Tensor real = file.load("real"), gray = file.load("gray");
   const int64_t height = real.shape()[0], width = real.shape()[1];
-  const DecodedSlice floats = floatImage(width, height, {real.as<float>().begin(), real.as<float>().end()});
-  const DecodedSlice bytes = grayImage(width, height, [&](int64_t x, int64_t y) {
+  const data::DecodedSlice floats = floatImage(width, height, {real.as<float>().begin(), real.as<float>().end()});
+  const data::DecodedSlice bytes = grayImage(width, height, [&](int64_t x, int64_t y) {
     return static_cast<int>(gray.as<float>()[static_cast<size_t>(y * width + x)]);
   });
   for (const std::string name : {"down", "up", "mixed"}) {
@@ -73,8 +74,8 @@ TEST("pixels: a window stretches signed values over [0, 1]") {
   // DICOM PS3.3 C.11.2.1.3.2 with centre -600 and width 1500, hence from -1350 to 150.
   const int16_t hounsfield[] = {-32768, -1350, -600, -225, 150, 3000};
   const float expected[] = {0, 0, 0.5f, 0.75f, 1, 1};
-  DecodedSlice image = sliceOf<int16_t>(PixelFormat::kI16, 6, 1, hounsfield);
-  image.info.window = IntensityWindow{-600, 1500};
+  data::DecodedSlice image = sliceOf<int16_t>(PixelFormat::kI16, 6, 1, hounsfield);
+  image.info.window = data::IntensityWindow{-600, 1500};
   for (const auto& backend : pixelBackends()) {
     const auto rgb = resized(image, 1, 6, backend);
     for (size_t i = 0; i < 6; ++i) CHECK(rgb[3 * i] == expected[i] && rgb[3 * i + 2] == expected[i]);
@@ -85,7 +86,7 @@ TEST("pixels: a window stretches signed values over [0, 1]") {
 
 TEST("pixels: images are normalised with ImageNet's statistics") {
   Graph graph;
-  const Normalization imageNet;
+  const data::Normalization imageNet;
   graph.output("y", normalize(graph.input("x", {DType::kF32, {2, 1, 1, 3}}), imageNet.mean, imageNet.deviation));
   NamedTensors inputs;
   inputs["x"] = Tensor::fromFloats({2, 1, 1, 3}, std::vector{0.5f, 0.5f, 0.5f, 0.0f, 0.0f, 0.0f});
@@ -97,7 +98,9 @@ TEST("pixels: images are normalised with ImageNet's statistics") {
 }
 
 TEST("pixels: bad images are typed errors") {
-  const auto codeOfPixels = [](const DecodedSlice& s) { return codeOf([&] { validate(s.info, s.pixels); }); };
+  const auto codeOfPixels = [](const data::DecodedSlice& s) {
+    return codeOf([&] { data::validate(s.info, s.pixels); });
+  };
   const auto sized = [](size_t bytes, int64_t width, int64_t height, int64_t channels) {
     return sliceOf<uint8_t>(PixelFormat::kU8, width, height, std::vector<uint8_t>(bytes), channels);
   };
@@ -112,17 +115,25 @@ TEST("pixels: bad images are typed errors") {
   CHECK(codeOfPixels(floatImage(2, 1, {0, NAN})) == errors::kNotFinite);
   CHECK(codeOfPixels(floatImage(2, 1, {-INFINITY, 0})) == errors::kNotFinite);
   const auto changed = [](auto change) {
-    DecodedSlice slice = sliceOf<int16_t>(PixelFormat::kI16, 1, 1, std::vector<int16_t>(1));
-    slice.info.window = IntensityWindow{-600, 1500};
+    data::DecodedSlice slice = sliceOf<int16_t>(PixelFormat::kI16, 1, 1, std::vector<int16_t>(1));
+    slice.info.window = data::IntensityWindow{-600, 1500};
     change(slice.info);
     return slice;
   };
-  CHECK(codeOfPixels(changed([](SliceInfo&) {})) == "");
-  CHECK(codeOfPixels(changed([](SliceInfo& s) { s.window = IntensityWindow{0, 0}; })) == errors::kInvalidArgument);
-  CHECK(codeOfPixels(changed([](SliceInfo& s) { s.window = IntensityWindow{NAN, 1}; })) == errors::kInvalidArgument);
-  CHECK(codeOfPixels(changed([](SliceInfo& s) { s.spacing = PixelSpacing{0.7, 0}; })) == errors::kInvalidArgument);
-  CHECK(codeOfPixels(changed([](SliceInfo& s) { s.spacing = PixelSpacing{NAN, 1}; })) == errors::kInvalidArgument);
-  CHECK(codeOfPixels(changed([](SliceInfo& s) { s.label = 2; })) == errors::kInvalidArgument);
-  const DecodedSlice holed = floatImage(2, 2, {0, 0, NAN, 0});
-  CHECK(messageOf([&] { validate(holed.info, holed.pixels); }).find("column 0, row 1") != std::string::npos);
+  CHECK(codeOfPixels(changed([](data::SliceInfo&) {})) == "");
+  CHECK(codeOfPixels(changed([](data::SliceInfo& s) {
+          s.window = data::IntensityWindow{0, 0};
+        })) == errors::kInvalidArgument);
+  CHECK(codeOfPixels(changed([](data::SliceInfo& s) {
+          s.window = data::IntensityWindow{NAN, 1};
+        })) == errors::kInvalidArgument);
+  CHECK(codeOfPixels(changed([](data::SliceInfo& s) {
+          s.spacing = data::PixelSpacing{0.7, 0};
+        })) == errors::kInvalidArgument);
+  CHECK(codeOfPixels(changed([](data::SliceInfo& s) {
+          s.spacing = data::PixelSpacing{NAN, 1};
+        })) == errors::kInvalidArgument);
+  CHECK(codeOfPixels(changed([](data::SliceInfo& s) { s.label = 2; })) == errors::kInvalidArgument);
+  const data::DecodedSlice holed = floatImage(2, 2, {0, 0, NAN, 0});
+  CHECK(messageOf([&] { data::validate(holed.info, holed.pixels); }).find("column 0, row 1") != std::string::npos);
 }

@@ -15,38 +15,38 @@ using namespace jcs;
 
 namespace {
 
-std::shared_ptr<Model> smallModel(const std::string& network, Variant variant, int64_t inputSize) {
-  auto model =
-      Model::create({.network = network, .variant = variant, .width = 0.05}, {.device = "cpu", .precision = "fp32"}, 3);
+std::shared_ptr<model::Model> smallModel(const std::string& network, Variant variant, int64_t inputSize) {
+  auto model = model::Model::create({.network = network, .variant = variant, .width = 0.05},
+                                    {.device = "cpu", .precision = "fp32"}, 3);
   model->setInputSize(inputSize);
   return model;
 }
 
 /// Slices of several sizes and formats, behind one that is not asked for.
 struct SomeSlices {
-  std::vector<DecodedSlice> slices;
-  SliceStore store;
+  std::vector<data::DecodedSlice> slices;
+  data::SliceStore store;
   std::vector<size_t> indices;
 
   SomeSlices() {
     const auto pattern = [](int64_t x, int64_t y) { return (x * x * 3 + y * 7 + x * y) % 256; };
     slices.push_back(grayImage(70, 50, pattern));
-    slices[0].info.spacing = PixelSpacing{0.5, 2};
+    slices[0].info.spacing = data::PixelSpacing{0.5, 2};
     slices.push_back(grayImage(64, 64, pattern));
     std::vector<float> floats;
     for (int64_t i = 0; i < 33 * 90; ++i) floats.push_back(0.5f + 0.5f * std::sin(static_cast<float>(i % 33 + i / 66)));
     slices.push_back(floatImage(33, 90, floats));
     store.append(grayImage(9, 9, [](int64_t, int64_t) { return 200; }));
-    for (const DecodedSlice& slice : slices) indices.push_back(store.append(slice));
+    for (const data::DecodedSlice& slice : slices) indices.push_back(store.append(slice));
   }
-  SliceSelection all() const { return {store, indices}; }
-  SliceSelection one(size_t i) const { return {store, std::span(&indices[i], 1)}; }
+  diagnosis::SliceSelection all() const { return {store, indices}; }
+  diagnosis::SliceSelection one(size_t i) const { return {store, std::span(&indices[i], 1)}; }
 };
 
 /// The pixels in [0, 1] of a slice resized to height × width, cut to the input's size and normalised.
-Tensor networkInput(const DecodedSlice& slice, const InputGeometry& g, int64_t size) {
+Tensor networkInput(const data::DecodedSlice& slice, const diagnosis::InputGeometry& g, int64_t size) {
   const std::vector<float> rgb = resized(slice, g.height, g.width);
-  const Normalization imageNet;
+  const data::Normalization imageNet;
   Tensor input(DType::kF32, {1, size, size, 3});
   for (int64_t y = 0; y < size; ++y)
     for (int64_t x = 0; x < size; ++x)
@@ -65,17 +65,18 @@ TEST("inference: slices are classified as the network classifies their pixels") 
   for (const Variant variant : {Variant::kPaper, Variant::kAuthors}) {
     const auto model = smallModel("res2net50-v1b", variant, 64);
     const SomeSlices some;
-    const auto together = classifySlices(*model, some.all(), 16, true, nullptr);
+    const auto together = diagnosis::classifySlices(*model, some.all(), 16, true, nullptr);
     for (size_t i = 0; i < some.slices.size(); ++i) {
-      const DecodedSlice& slice = some.slices[i];
-      const InputGeometry g = inputGeometry(model->spec(), 64, slice.info.height, slice.info.width);
+      const data::DecodedSlice& slice = some.slices[i];
+      const diagnosis::InputGeometry g =
+          diagnosis::inputGeometry(model->spec(), 64, slice.info.height, slice.info.width);
       // The authors resize the shorter side to 256/224 of the input and cut out the centre.
       CHECK_EQUAL(std::min(g.height, g.width), variant == Variant::kAuthors ? int64_t{73} : int64_t{64});
       const auto outputs = model->forward(networkInput(slice, g, 64), false);
       const auto logits = outputs.at("logits").as<float>();
       CHECK_NEAR(together[i].probability, 1 / (1 + std::exp(logits[0] - logits[1])), 1e-5);
       CHECK_EQUAL(together[i].activationMap.size(), static_cast<size_t>(slice.info.width * slice.info.height));
-      const auto alone = classifySlices(*model, some.one(i), 1, false, nullptr);
+      const auto alone = diagnosis::classifySlices(*model, some.one(i), 1, false, nullptr);
       CHECK_NEAR(alone[0].probability, together[i].probability, 1e-6);
     }
   }
@@ -85,20 +86,20 @@ TEST("inference: values in HU are seen through the model's window, unless the sl
   const auto model = smallModel("jcs-segmentation", Variant::kPaper, 64);
   std::vector<int16_t> hounsfield;
   for (int64_t i = 0; i < 64 * 64; ++i) hounsfield.push_back(static_cast<int16_t>(i * 37 % 2000 - 1200));
-  SliceStore store;
-  SegmentationRequest request;
+  data::SliceStore store;
+  diagnosis::SegmentationRequest request;
   request.probabilities = true;
-  const auto mapOf = [&](const DecodedSlice& slice) {
+  const auto mapOf = [&](const data::DecodedSlice& slice) {
     const std::vector indices{store.append(slice)};
-    return segmentSlices(*model, {store, indices}, 1, request, nullptr)[0].probabilities;
+    return diagnosis::segmentSlices(*model, {store, indices}, 1, request, nullptr)[0].probabilities;
   };
-  const auto seen = [&](std::optional<IntensityWindow> own) {
-    DecodedSlice slice = sliceOf<int16_t>(PixelFormat::kI16, 64, 64, hounsfield);
+  const auto seen = [&](std::optional<data::IntensityWindow> own) {
+    data::DecodedSlice slice = sliceOf<int16_t>(PixelFormat::kI16, 64, 64, hounsfield);
     slice.info.window = own;
     return mapOf(slice);
   };
   /// The same with the window applied by hand.
-  const auto expected = [&](const IntensityWindow& window) {
+  const auto expected = [&](const data::IntensityWindow& window) {
     std::vector<float> shares;
     for (const int16_t value : hounsfield)
       shares.push_back(static_cast<float>(std::clamp((value - window.low()) / window.width, 0.0, 1.0)));
@@ -109,10 +110,10 @@ TEST("inference: values in HU are seen through the model's window, unless the sl
     for (size_t i = 0; i < a.size(); ++i) most = std::max(most, std::abs(a[i] - b[i]));
     return most;
   };
-  const IntensityWindow narrow{-400, 800}, wide{-300, 1900};
+  const data::IntensityWindow narrow{-400, 800}, wide{-300, 1900};
   CHECK(difference(expected(narrow), expected(wide)) > 1e-3f);
-  CHECK(difference(expected(wide), expected(kLungWindow)) > 1e-3f);
-  CHECK(difference(seen({}), expected(kLungWindow)) < 1e-5f);
+  CHECK(difference(expected(wide), expected(data::kLungWindow)) > 1e-3f);
+  CHECK(difference(seen({}), expected(data::kLungWindow)) < 1e-5f);
   model->setWindow(wide);
   CHECK(difference(seen({}), expected(wide)) < 1e-5f);
   CHECK(difference(seen(narrow), expected(narrow)) < 1e-5f);
@@ -122,17 +123,17 @@ TEST("inference: values in HU are seen through the model's window, unless the sl
 TEST("inference: slices are segmented as the network segments their pixels, at the source's size") {
   const auto model = smallModel("jcs-segmentation", Variant::kPaper, 64);
   const SomeSlices some;
-  SegmentationRequest request;
+  diagnosis::SegmentationRequest request;
   request.probabilities = true;
   request.threshold = 0.47f;
-  const auto together = segmentSlices(*model, some.all(), 4, request, nullptr);
+  const auto together = diagnosis::segmentSlices(*model, some.all(), 4, request, nullptr);
   int64_t lesions = 0, total = 0;
   for (size_t i = 0; i < some.slices.size(); ++i) {
-    const DecodedSlice& slice = some.slices[i];
+    const data::DecodedSlice& slice = some.slices[i];
     const auto outputs = model->forward(networkInput(slice, {64, 64, 0, 0}, 64), false);
     const std::vector<float> expected =
-        resizeMap(outputs.at("side1").as<float>(), 64, 64, slice.info.width, slice.info.height);
-    const SliceSegmentation& result = together[i];
+        diagnosis::resizeMap(outputs.at("side1").as<float>(), 64, 64, slice.info.width, slice.info.height);
+    const diagnosis::SliceSegmentation& result = together[i];
     CHECK_EQUAL(result.probabilities.size(), expected.size());
     const std::vector<uint8_t> mask = result.mask.bytes();
     CHECK_EQUAL(mask.size(), expected.size());
@@ -148,7 +149,7 @@ TEST("inference: slices are segmented as the network segments their pixels, at t
     lesions += area;
     total += static_cast<int64_t>(expected.size());
     request.probabilities = false;
-    const auto alone = segmentSlices(*model, some.one(i), 4, request, nullptr);
+    const auto alone = diagnosis::segmentSlices(*model, some.one(i), 4, request, nullptr);
     CHECK(alone[0].mask.bytes() == mask && alone[0].probabilities.empty());
   }
   CHECK(lesions > 0 && lesions < total);  // or the threshold tells nothing
@@ -157,18 +158,18 @@ TEST("inference: slices are segmented as the network segments their pixels, at t
 TEST("inference: a network whose values are not finite is an error, not a mask") {
   for (const std::string network : {"jcs-segmentation", "res2net50-v1b"}) {
     const auto model = smallModel(network, Variant::kPaper, 64);
-    for (const ParameterInfo& parameter : model->parameters()) {
+    for (const model::ParameterInfo& parameter : model->parameters()) {
       Tensor broken(DType::kF32, parameter.shape);
       std::ranges::fill(broken.as<float>(), NAN);
       model->setParameter(parameter.name, broken);
     }
     const SomeSlices some;
-    const bool classifier = model->task() == Task::kClassification;
+    const bool classifier = model->task() == networks::Task::kClassification;
     CHECK_EQUAL(codeOf([&] {
                   if (classifier) {
-                    classifySlices(*model, some.all(), 4, false, nullptr);
+                    diagnosis::classifySlices(*model, some.all(), 4, false, nullptr);
                   } else {
-                    segmentSlices(*model, some.all(), 4, {}, nullptr);
+                    diagnosis::segmentSlices(*model, some.all(), 4, {}, nullptr);
                   }
                 }),
                 std::string(errors::kNotFinite));

@@ -18,14 +18,14 @@ using namespace jcs;
 
 namespace {
 
-std::shared_ptr<const SliceStore> datasetOf(int count, bool masked = true) {
-  auto dataset = std::make_shared<SliceStore>();
+std::shared_ptr<const data::SliceStore> datasetOf(int count, bool masked = true) {
+  auto dataset = std::make_shared<data::SliceStore>();
   for (int i = 0; i < count; ++i) dataset->append(sampleOf(i, i % 2, masked && i % 3 != 2));
   return dataset;
 }
 
-LoaderOptions classification(int64_t batchSize) {
-  LoaderOptions options;
+data::LoaderOptions classification(int64_t batchSize) {
+  data::LoaderOptions options;
   options.batchSize = batchSize;
   options.height = options.width = 12;
   options.targets = true;
@@ -43,7 +43,7 @@ bool sameRecords(const std::vector<Record>& a, const std::vector<Record>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(Record)) == 0;
 }
 
-bool sameBatch(const Batch& a, const Batch& b) {
+bool sameBatch(const data::Batch& a, const data::Batch& b) {
   return a.epoch == b.epoch && a.index == b.index && a.samples == b.samples && a.mixing == b.mixing &&
          sameBytes(a.bytes, b.bytes) && a.offsets == b.offsets && sameRecords(a.sources, b.sources) &&
          sameRecords(a.augmentations, b.augmentations) && sameRecords(a.mixed, b.mixed) &&
@@ -53,14 +53,14 @@ bool sameBatch(const Batch& a, const Batch& b) {
 }  // namespace
 
 TEST("loader: an epoch shows every sample once, each epoch in another order") {
-  Loader loader(datasetOf(10), classification(3));
+  data::Loader loader(datasetOf(10), classification(3));
   BatchProgram program(loader, classification(3));
   CHECK(loader.batchesPerEpoch() == 3);
   std::vector<std::vector<size_t>> orders;
   for (int64_t epoch = 0; epoch < 2; ++epoch) {
     std::vector<size_t>& order = orders.emplace_back();
     for (int64_t index = 0; index < 3; ++index) {
-      const Batch batch = loader.next();
+      const data::Batch batch = loader.next();
       CHECK(batch.epoch == epoch && batch.index == index && batch.samples.size() == 3);
       CHECK(program.run(batch).images.shape() == (Shape{3, 12, 12, 3}) && batch.mixing == 1);
       for (size_t i = 0; i < 3; ++i) {
@@ -75,46 +75,46 @@ TEST("loader: an epoch shows every sample once, each epoch in another order") {
 }
 
 TEST("loader: partial batches are dropped or kept as asked") {
-  LoaderOptions options = classification(4);
+  data::LoaderOptions options = classification(4);
   options.dropLast = false;
   options.shuffle = false;
-  Loader all(datasetOf(10), options);
+  data::Loader all(datasetOf(10), options);
   CHECK(all.batchesPerEpoch() == 3);
   CHECK(all.next().samples == std::vector<size_t>({0, 1, 2, 3}));
   CHECK(all.next().samples == std::vector<size_t>({4, 5, 6, 7}));
   CHECK(all.next().samples == std::vector<size_t>({8, 9}));
   CHECK(all.next().epoch == 1);
-  Loader only(datasetOf(3), classification(4));
+  data::Loader only(datasetOf(3), classification(4));
   CHECK(only.batchesPerEpoch() == 1 && only.next().samples.size() == 3);
 }
 
 TEST("loader: the sequence does not depend on threads, prefetching or where it starts") {
   const auto dataset = datasetOf(11);
-  LoaderOptions options = classification(4);
-  options.augmentation = AugmentationOptions::scratch();
+  data::LoaderOptions options = classification(4);
+  options.augmentation = data::AugmentationOptions::scratch();
   options.augmentation.windowWidth = 0.5f;
   options.mixupAlpha = 0.5;
   options.activationMasks = true;
   options.masks = false;
   options.threads = 1;
   options.prefetch = 1;
-  std::vector<Batch> expected;
-  Loader single(dataset, options);
+  std::vector<data::Batch> expected;
+  data::Loader single(dataset, options);
   for (int i = 0; i < 8; ++i) expected.push_back(single.next());
   for (const auto& [threads, prefetch] : {std::pair(4, 3), std::pair(3, 1), std::pair(2, 7)}) {
     options.threads = threads;
     options.prefetch = prefetch;
-    Loader loader(dataset, options);
-    for (const Batch& batch : expected) CHECK(sameBatch(loader.next(), batch));
+    data::Loader loader(dataset, options);
+    for (const data::Batch& batch : expected) CHECK(sameBatch(loader.next(), batch));
     loader.seek(1, 1);
     CHECK(sameBatch(loader.next(), expected[3]));
     CHECK(sameBatch(loader.next(), expected[4]));
-    Loader resumed(dataset, options);
+    data::Loader resumed(dataset, options);
     resumed.seek(2, 1);
     CHECK(sameBatch(resumed.next(), expected[5]));
   }
   options.seed = 8;
-  Loader other(dataset, options);
+  data::Loader other(dataset, options);
   CHECK(!sameBatch(other.next(), expected[0]));
   CHECK(!sameRecords(expected[0].augmentations, expected[2].augmentations));
   CHECK(expected[0].sources[0].windowWidth != expected[0].sources[1].windowWidth);
@@ -122,16 +122,16 @@ TEST("loader: the sequence does not depend on threads, prefetching or where it s
 }
 
 TEST("loader: mixing is that of equation 3 with partners that differ") {
-  LoaderOptions options = classification(5);
-  Loader plain(datasetOf(10), options);
+  data::LoaderOptions options = classification(5);
+  data::Loader plain(datasetOf(10), options);
   BatchProgram plainProgram(plain, options);
   options.mixupAlpha = 0.5;
-  Loader mixing(datasetOf(10), options);
+  data::Loader mixing(datasetOf(10), options);
   BatchProgram mixingProgram(mixing, options);
   double lambdas = 0;
   const int batches = 40;
   for (int b = 0; b < batches; ++b) {
-    const Batch plainBatch = plain.next(), mixedBatch = mixing.next();
+    const data::Batch plainBatch = plain.next(), mixedBatch = mixing.next();
     CHECK(plainBatch.samples == mixedBatch.samples && mixedBatch.mixing >= 0 && mixedBatch.mixing <= 1);
     const BatchProgram::Values a = plainProgram.run(plainBatch), m = mixingProgram.run(mixedBatch);
     lambdas += mixedBatch.mixing;
@@ -162,15 +162,15 @@ TEST("loader: mixing is that of equation 3 with partners that differ") {
 }
 
 TEST("loader: activation weights are one over the number of unmixed samples with a lesion") {
-  LoaderOptions options = classification(6);
+  data::LoaderOptions options = classification(6);
   options.height = options.width = 48;  // of which an untrained classifier has features of 2×2
   options.activationMasks = true;
   options.mixupAlpha = 0.5;
-  Loader loader(datasetOf(12), options);
+  data::Loader loader(datasetOf(12), options);
   BatchProgram program(loader, options);
   int mixedBatches = 0;
   for (int b = 0; b < 30; ++b) {
-    const Batch batch = loader.next();
+    const data::Batch batch = loader.next();
     const BatchProgram::Values values = program.run(batch);
     CHECK(values.activationMasks.shape() == (Shape{6, 2, 2, 1}) && values.activationWeights.shape() == Shape{6});
     mixedBatches += batch.mixing != 1;
@@ -186,25 +186,25 @@ TEST("loader: activation weights are one over the number of unmixed samples with
 }
 
 TEST("loader: a batch in parts is the batch") {
-  LoaderOptions options = classification(5);
+  data::LoaderOptions options = classification(5);
   options.height = options.width = 40;
   options.activationMasks = true;
   options.mixupAlpha = 0.5;
-  options.augmentation = AugmentationOptions::scratch();
-  Loader loader(datasetOf(12), options);
+  options.augmentation = data::AugmentationOptions::scratch();
+  data::Loader loader(datasetOf(12), options);
   BatchProgram whole(loader, options), pairs(loader, options, 2), ones(loader, options, 1);
   const auto equalRows = [](const Tensor& part, const Tensor& all, int64_t first) {
     const int64_t row = all.bytes() / all.shape()[0];
     return std::memcmp(part.data(), all.data() + first * row, static_cast<size_t>(part.bytes())) == 0;
   };
   for (int b = 0; b < 6; ++b) {
-    const Batch batch = loader.next();
+    const data::Batch batch = loader.next();
     const BatchProgram::Values all = whole.run(batch);
     float annotated = 0;
     for (const int64_t first : {0, 2, 4})
       annotated += (first < 4 ? pairs : ones).annotated(batch.part(first, first < 4 ? 2 : 1));
     for (const int64_t first : {0, 2, 4}) {
-      const Batch part = batch.part(first, first < 4 ? 2 : 1);
+      const data::Batch part = batch.part(first, first < 4 ? 2 : 1);
       BatchProgram& program = first < 4 ? pairs : ones;
       const BatchProgram::Values values = program.run(part, annotated - program.annotated(part));
       CHECK(equalRows(values.images, all.images, first));
@@ -216,51 +216,52 @@ TEST("loader: a batch in parts is the batch") {
 }
 
 TEST("loader: segmentation batches carry masks") {
-  auto dataset = std::make_shared<SliceStore>();
+  auto dataset = std::make_shared<data::SliceStore>();
   for (int i = 0; i < 4; ++i) dataset->append(sampleOf(i, -1, true));
-  LoaderOptions options;
+  data::LoaderOptions options;
   options.batchSize = 2;
   options.height = options.width = 36;  // the mask follows its image to another size
   options.masks = true;
-  Loader loader(dataset, options);
-  const Batch batch = loader.next();
+  data::Loader loader(dataset, options);
+  const data::Batch batch = loader.next();
   const Tensor masks = BatchProgram(loader, options).run(batch).masks;
   CHECK(masks.shape() == (Shape{2, 36, 36, 1}) && batch.targets.bytes() == 0);
   for (size_t i = 0; i < 2592; ++i) CHECK(masks.as<float>()[i] == static_cast<float>(i % 36 >= 18));
 }
 
 TEST("loader: what cannot work is said at once") {
-  LoaderOptions segmentation = classification(2);
+  data::LoaderOptions segmentation = classification(2);
   segmentation.masks = true;
-  CHECK(codeOf([&] { Loader(datasetOf(4), segmentation); }) == "BAD_SAMPLE");
-  CHECK(codeOf([&] { Loader(std::make_shared<SliceStore>(), classification(2)); }) == errors::kEmptyDataset);
-  CHECK(codeOf([&] { Loader(datasetOf(4), classification(0)); }) == errors::kInvalidArgument);
-  auto unlabelled = std::make_shared<SliceStore>();
+  CHECK(codeOf([&] { data::Loader(datasetOf(4), segmentation); }) == "BAD_SAMPLE");
+  CHECK(codeOf([&] { data::Loader(std::make_shared<data::SliceStore>(), classification(2)); }) ==
+        errors::kEmptyDataset);
+  CHECK(codeOf([&] { data::Loader(datasetOf(4), classification(0)); }) == errors::kInvalidArgument);
+  auto unlabelled = std::make_shared<data::SliceStore>();
   unlabelled->append(sampleOf(0, -1, false));
-  CHECK(codeOf([&] { Loader(unlabelled, classification(1)); }) == "BAD_SAMPLE");
-  Loader loader(datasetOf(4), classification(2));
+  CHECK(codeOf([&] { data::Loader(unlabelled, classification(1)); }) == "BAD_SAMPLE");
+  data::Loader loader(datasetOf(4), classification(2));
   CHECK(codeOf([&] { loader.seek(0, 2); }) == errors::kInvalidArgument);
   CHECK(codeOf([&] { loader.seek(-1, 0); }) == errors::kInvalidArgument);
 }
 
 TEST("loader: cancelling ends the wait, and a loader may be dropped while it works") {
   const std::atomic<bool> cancelled{true};
-  auto dataset = std::make_shared<SliceStore>();
+  auto dataset = std::make_shared<data::SliceStore>();
   for (int i = 0; i < 4; ++i) {
-    DecodedSlice sample = grayImage(1500, 1500, [](int64_t x, int64_t y) { return (x ^ y) & 255; });
+    data::DecodedSlice sample = grayImage(1500, 1500, [](int64_t x, int64_t y) { return (x ^ y) & 255; });
     sample.info.label = 0;
     dataset->append(sample);
   }
-  LoaderOptions options = classification(4);
+  data::LoaderOptions options = classification(4);
   options.height = options.width = 700;
-  Loader loader(dataset, options);
+  data::Loader loader(dataset, options);
   CHECK(codeOf([&] { loader.next(&cancelled); }) == errors::kCancelled);
   CHECK(loader.next().index == 0);  // cancelling lost nothing
 }
 
 TEST("loader: an error in a thread surfaces at its batch") {
   const TemporaryDirectory folder;
-  auto dataset = std::make_shared<SliceStore>(0, folder.path());
+  auto dataset = std::make_shared<data::SliceStore>(0, folder.path());
   for (int i = 0; i < 4; ++i) dataset->append(sampleOf(i, 0, false));
   dataset->spill();
   // The file has no name any more, but its descriptor has one: cut short, as a failing disk would.
@@ -269,6 +270,6 @@ TEST("loader: an error in a thread surfaces at its batch") {
     const std::string target = std::filesystem::read_symlink(entry.path(), none).string();
     if (target.starts_with(folder / "jcs-slices")) CHECK(::truncate(entry.path().c_str(), 10) == 0);
   }
-  Loader loader(dataset, classification(2));
+  data::Loader loader(dataset, classification(2));
   CHECK(codeOf([&] { loader.next(); }) == errors::kFileUnreadable);
 }

@@ -20,16 +20,16 @@ TEST("resizeMap: agrees with torch's bilinear interpolate") {
                             0.335164835f, 0.554945055f, 0.692307692f, 0.261538462f, 0.398901099f,  0.618681319f,
                             0.638461538f, 0.615384615f, 0.492307692f, 0.415384615f, 0.0769230769f, 0.214285714f,
                             0.434065934f, 0.653846154f, 0.802197802f, 0.450549451f, 0.230769231f};
-  const auto resized = resizeMap(map, 4, 3, 7, 5);
+  const auto resized = diagnosis::resizeMap(map, 4, 3, 7, 5);
   CHECK(resized.size() == 35);
   for (size_t i = 0; i < 35; ++i) CHECK(std::abs(resized[i] - expected[i]) < 1e-6f);
-  CHECK(resizeMap(map, 4, 3, 4, 3) == map);
-  CHECK(codeOf([&] { resizeMap(map, 4, 4, 7, 5); }) == errors::kShapeMismatch);
-  CHECK(codeOf([&] { resizeMap(map, 4, 3, 0, 5); }) == errors::kShapeMismatch);
+  CHECK(diagnosis::resizeMap(map, 4, 3, 4, 3) == map);
+  CHECK(codeOf([&] { diagnosis::resizeMap(map, 4, 4, 7, 5); }) == errors::kShapeMismatch);
+  CHECK(codeOf([&] { diagnosis::resizeMap(map, 4, 3, 0, 5); }) == errors::kShapeMismatch);
 }
 
 TEST("resizeMap: agrees with torch on the fixtures") {
-  const auto file = SafetensorsFile::open(fixturePath("resizing.safetensors"));
+  const auto file = io::SafetensorsFile::open(fixturePath("resizing.safetensors"));
   const Tensor maps = file.load("small");
   const int64_t height = maps.shape()[2], width = maps.shape()[3], pixels = height * width;
   for (const std::string name : {"up", "down", "one", "mixed"}) {
@@ -37,7 +37,7 @@ TEST("resizeMap: agrees with torch on the fixtures") {
     const int64_t targetHeight = expected.shape()[2], targetWidth = expected.shape()[3];
     for (int64_t channel = 0; channel < 2; ++channel) {
       const auto map = maps.as<float>().subspan(static_cast<size_t>(channel * pixels), static_cast<size_t>(pixels));
-      const auto result = resizeMap(map, width, height, targetWidth, targetHeight);
+      const auto result = diagnosis::resizeMap(map, width, height, targetWidth, targetHeight);
       const float* wanted = expected.as<float>().data() + channel * targetHeight * targetWidth;
       for (size_t i = 0; i < result.size(); ++i) CHECK_NEAR(result[i], wanted[i], 1e-6);
     }

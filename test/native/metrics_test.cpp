@@ -16,7 +16,7 @@ namespace {
 using Map = std::vector<float>;
 using Truth = std::vector<uint8_t>;
 
-std::vector<float> floats(const SafetensorsFile& file, const std::string& name) {
+std::vector<float> floats(const io::SafetensorsFile& file, const std::string& name) {
   const Tensor tensor = file.load(name);
   const std::span<const float> values = tensor.as<float>();
   return {values.begin(), values.end()};
@@ -30,7 +30,7 @@ struct FixtureImages {
   std::vector<Truth> truths;
 };
 
-FixtureImages imagesOf(const SafetensorsFile& file) {
+FixtureImages imagesOf(const io::SafetensorsFile& file) {
   const auto count = static_cast<size_t>(file.load("maps").shape()[0]);
   const auto maps = floats(file, "maps");
   const auto truths = floats(file, "truths");
@@ -56,7 +56,7 @@ double meanOver(std::span<const float> values, std::initializer_list<size_t> ski
 }  // namespace
 
 TEST("metrics: each variant of each map as numpy computes it") {
-  const auto file = SafetensorsFile::open(fixturePath("metrics.safetensors"));
+  const auto file = io::SafetensorsFile::open(fixturePath("metrics.safetensors"));
   const FixtureImages images = imagesOf(file);
   CHECK_EQUAL(images.maps.size(), 8u);
   const std::pair<const char*, const char*> names[] = {{"dice", "dice"},
@@ -69,16 +69,16 @@ TEST("metrics: each variant of each map as numpy computes it") {
   for (const auto& [ours, theirs] : names) {
     const auto expected = floats(file, std::string("segmentation/") + theirs);
     for (size_t i = 0; i < images.maps.size(); ++i)
-      CHECK_NEAR(segmentationMetrics(images.maps[i], images.truths[i]).at(ours), expected[i], 1e-6);
+      CHECK_NEAR(metrics::segmentationMetrics(images.maps[i], images.truths[i]).at(ours), expected[i], 1e-6);
   }
 }
 
 TEST("metrics: a set's means skip the image without a lesion where the score is undefined there") {
-  const auto file = SafetensorsFile::open(fixturePath("metrics.safetensors"));
+  const auto file = io::SafetensorsFile::open(fixturePath("metrics.safetensors"));
   const FixtureImages images = imagesOf(file);
-  SegmentationScores scores;
+  metrics::SegmentationScores scores;
   for (size_t i = 0; i < images.maps.size(); ++i) scores.add(images.maps[i], images.truths[i]);
-  const Metrics result = scores.result();
+  const metrics::Metrics result = scores.result();
   const size_t withoutLesion = 3;
   CHECK_NEAR(result.at("dice"), meanOver(floats(file, "segmentation/dice"), {withoutLesion}), 1e-6);
   CHECK_NEAR(result.at("diceEmptyAsOne"), meanOver(floats(file, "segmentation/dice"), {}), 1e-6);
@@ -92,15 +92,15 @@ TEST("metrics: a set's means skip the image without a lesion where the score is 
 }
 
 TEST("metrics: classification with ties as numpy computes it") {
-  const auto file = SafetensorsFile::open(fixturePath("metrics.safetensors"));
-  const Metrics result = classificationMetrics(floats(file, "scores"), bytes(floats(file, "labels")));
+  const auto file = io::SafetensorsFile::open(fixturePath("metrics.safetensors"));
+  const metrics::Metrics result = metrics::classificationMetrics(floats(file, "scores"), bytes(floats(file, "labels")));
   for (const char* name : {"accuracy", "sensitivity", "specificity", "auc"})
     CHECK_NEAR(result.at(name), floats(file, std::string("classification/") + name)[0], 1e-6);
 }
 
 TEST("metrics: counts by hand") {
   // Predicted at > 0.5: 1 1 0 0; TP 1, FP 1, FN 1, TN 1.
-  const Metrics m = segmentationMetrics(Map{0.9f, 0.8f, 0.1f, 0.5f}, Truth{1, 0, 255, 0});
+  const metrics::Metrics m = metrics::segmentationMetrics(Map{0.9f, 0.8f, 0.1f, 0.5f}, Truth{1, 0, 255, 0});
   CHECK_NEAR(m.at("dice"), 0.5, 1e-12);
   CHECK_NEAR(m.at("iou"), 1.0 / 3, 1e-12);
   CHECK_NEAR(m.at("sensitivity"), 0.5, 1e-12);
@@ -109,71 +109,75 @@ TEST("metrics: counts by hand") {
 }
 
 TEST("metrics: E of a perfect map exceeds 1 by the published denominator, of an inverted one is 0") {
-  const Metrics perfect = segmentationMetrics(Map{1, 1, 0, 0}, Truth{1, 1, 0, 0});
+  const metrics::Metrics perfect = metrics::segmentationMetrics(Map{1, 1, 0, 0}, Truth{1, 1, 0, 0});
   CHECK_NEAR(perfect.at("eMeasure"), 4.0 / 3, 1e-12);
-  const Metrics inverted = segmentationMetrics(Map{0, 0, 1, 1}, Truth{1, 1, 0, 0});
+  const metrics::Metrics inverted = metrics::segmentationMetrics(Map{0, 0, 1, 1}, Truth{1, 1, 0, 0});
   CHECK_NEAR(inverted.at("eMeasure"), 0, 1e-12);
 }
 
 TEST("metrics: a constant map over a mixed truth is unaligned everywhere") {
   // 2·0.7 is capped at 1, so nothing is predicted: xi = 0, E = N/4 / (N − 1).
-  CHECK_NEAR(segmentationMetrics(Map(4, 0.7f), Truth{1, 0, 0, 0}).at("eMeasure"), 1.0 / 3, 1e-12);
+  CHECK_NEAR(metrics::segmentationMetrics(Map(4, 0.7f), Truth{1, 0, 0, 0}).at("eMeasure"), 1.0 / 3, 1e-12);
 }
 
 TEST("metrics: an image without a lesion scores 1 when nothing is predicted and 0 otherwise") {
-  CHECK_EQUAL(segmentationMetrics(Map(4, 0), Truth(4, 0)).at("dice"), 1);
-  CHECK_EQUAL(segmentationMetrics(Map{1, 0, 0, 0}, Truth(4, 0)).at("dice"), 0);
-  CHECK(std::isnan(segmentationMetrics(Map(4, 0), Truth(4, 0)).at("sensitivity")));
-  CHECK(std::isnan(segmentationMetrics(Map(4, 1), Truth(4, 1)).at("specificity")));
+  CHECK_EQUAL(metrics::segmentationMetrics(Map(4, 0), Truth(4, 0)).at("dice"), 1);
+  CHECK_EQUAL(metrics::segmentationMetrics(Map{1, 0, 0, 0}, Truth(4, 0)).at("dice"), 0);
+  CHECK(std::isnan(metrics::segmentationMetrics(Map(4, 0), Truth(4, 0)).at("sensitivity")));
+  CHECK(std::isnan(metrics::segmentationMetrics(Map(4, 1), Truth(4, 1)).at("specificity")));
 
-  SegmentationScores scores;
+  metrics::SegmentationScores scores;
   scores.add(Map(4, 0), Truth(4, 0));
   CHECK(std::isnan(scores.result().at("dice")));
   CHECK_EQUAL(scores.result().at("diceEmptyAsOne"), 1);
 }
 
 TEST("metrics: mIoU pools the pixels of all images, dice averages over them") {
-  SegmentationScores scores;
+  metrics::SegmentationScores scores;
   scores.add(Map{1, 1, 1, 1}, Truth{1, 1, 1, 0});  // TP 3, FP 1
   scores.add(Map{0, 0, 0, 0}, Truth{1, 0, 0, 0});  // FN 1, TN 3
-  const Metrics m = scores.result();
+  const metrics::Metrics m = scores.result();
   CHECK_NEAR(m.at("mIoU"), (3.0 / 5 + 3.0 / 5) / 2, 1e-8);
   CHECK_NEAR(m.at("dice"), 6.0 / 7 / 2, 1e-12);
 }
 
 TEST("metrics: eMeasureMax of a set is one threshold's, not each image's best") {
-  SegmentationScores scores;
+  metrics::SegmentationScores scores;
   scores.add(Map{1, 0.2f, 0, 0}, Truth{1, 0, 0, 0});
   scores.add(Map{1, 0.2f, 0, 0}, Truth{1, 1, 0, 0});  // perfect only at t <= 51, where the other is not
-  const double each = segmentationMetrics(Map{1, 0.2f, 0, 0}, Truth{1, 0, 0, 0}).at("eMeasureMax");
+  const double each = metrics::segmentationMetrics(Map{1, 0.2f, 0, 0}, Truth{1, 0, 0, 0}).at("eMeasureMax");
   CHECK_NEAR(each, 4.0 / 3, 1e-12);
-  CHECK_NEAR(segmentationMetrics(Map{1, 0.2f, 0, 0}, Truth{1, 1, 0, 0}).at("eMeasureMax"), 4.0 / 3, 1e-12);
+  CHECK_NEAR(metrics::segmentationMetrics(Map{1, 0.2f, 0, 0}, Truth{1, 1, 0, 0}).at("eMeasureMax"), 4.0 / 3, 1e-12);
   CHECK(scores.result().at("eMeasureMax") < 4.0 / 3 - 0.05);
 }
 
-TEST("metrics: nothing added, nothing scored") { CHECK(SegmentationScores().result().empty()); }
+TEST("metrics: nothing added, nothing scored") { CHECK(metrics::SegmentationScores().result().empty()); }
 
 TEST("metrics: the area under the curve counts a tie one half and needs both classes") {
-  CHECK_EQUAL(classificationMetrics(Map{0.1f, 0.9f}, Truth{0, 1}).at("auc"), 1);
-  CHECK_EQUAL(classificationMetrics(Map{0.5f, 0.5f, 0.5f}, Truth{0, 1, 1}).at("auc"), 0.5);
-  CHECK_EQUAL(classificationMetrics(Map{0.2f, 0.4f, 0.4f, 0.8f}, Truth{0, 1, 0, 1}).at("auc"), 3.5 / 4);
-  const Metrics positivesOnly = classificationMetrics(Map{0.2f, 0.9f}, Truth{1, 1});
+  CHECK_EQUAL(metrics::classificationMetrics(Map{0.1f, 0.9f}, Truth{0, 1}).at("auc"), 1);
+  CHECK_EQUAL(metrics::classificationMetrics(Map{0.5f, 0.5f, 0.5f}, Truth{0, 1, 1}).at("auc"), 0.5);
+  CHECK_EQUAL(metrics::classificationMetrics(Map{0.2f, 0.4f, 0.4f, 0.8f}, Truth{0, 1, 0, 1}).at("auc"), 3.5 / 4);
+  const metrics::Metrics positivesOnly = metrics::classificationMetrics(Map{0.2f, 0.9f}, Truth{1, 1});
   CHECK(std::isnan(positivesOnly.at("auc")) && std::isnan(positivesOnly.at("specificity")));
   CHECK_EQUAL(positivesOnly.at("sensitivity"), 0.5);
   CHECK_NEAR(positivesOnly.at("f1"), 2.0 / 3, 1e-12);
 }
 
 TEST("metrics: the threshold decides strictly") {
-  CHECK_EQUAL(classificationMetrics(Map{0.25f, 0.75f}, Truth{0, 1}, 0.75).at("sensitivity"), 0);
-  CHECK_EQUAL(classificationMetrics(Map{0.25f, 0.75f}, Truth{0, 1}, 0.2).at("specificity"), 0);
+  CHECK_EQUAL(metrics::classificationMetrics(Map{0.25f, 0.75f}, Truth{0, 1}, 0.75).at("sensitivity"), 0);
+  CHECK_EQUAL(metrics::classificationMetrics(Map{0.25f, 0.75f}, Truth{0, 1}, 0.2).at("specificity"), 0);
 }
 
 TEST("metrics: what cannot be scored is refused") {
   const float nan = std::numeric_limits<float>::quiet_NaN();
-  CHECK_ERROR([] { segmentationMetrics(Map(3, 0), Truth(4, 0)); }, errors::kInvalidArgument, "3", "4");
-  CHECK_ERROR([] { segmentationMetrics({}, {}); }, errors::kInvalidArgument, "no pixels");
-  CHECK_ERROR([&] { segmentationMetrics(Map{0, nan}, Truth(2, 0)); }, errors::kNotFinite, "probability 1");
-  CHECK_ERROR([] { segmentationMetrics(Map{0, 3.5f}, Truth(2, 0)); }, errors::kInvalidArgument, "3.5", "logits");
-  CHECK_ERROR([] { classificationMetrics(Map{0, 1}, Truth{0, 2}); }, errors::kInvalidArgument, "label 1 is 2");
-  CHECK_ERROR([&] { classificationMetrics(Map{0}, Truth{0}, nan); }, errors::kInvalidArgument, "threshold");
+  CHECK_ERROR([] { metrics::segmentationMetrics(Map(3, 0), Truth(4, 0)); }, errors::kInvalidArgument, "3", "4");
+  CHECK_ERROR([] { metrics::segmentationMetrics({}, {}); }, errors::kInvalidArgument, "no pixels");
+  CHECK_ERROR([&] { metrics::segmentationMetrics(Map{0, nan}, Truth(2, 0)); }, errors::kNotFinite, "probability 1");
+  CHECK_ERROR(
+      [] {
+        metrics::segmentationMetrics(Map{0, 3.5f}, Truth(2, 0));
+      },
+      errors::kInvalidArgument, "3.5", "logits");
+  CHECK_ERROR([] { metrics::classificationMetrics(Map{0, 1}, Truth{0, 2}); }, errors::kInvalidArgument, "label 1 is 2");
+  CHECK_ERROR([&] { metrics::classificationMetrics(Map{0}, Truth{0}, nan); }, errors::kInvalidArgument, "threshold");
 }

@@ -90,17 +90,17 @@ const Tensor& at(const NamedTensors& tensors, const std::string& name) {
 }
 
 std::string forwardMismatches(const Json& fixture, const NamedTensors& inputs) {
-  const NetworkSpec spec = fixtureSpec(fixture.at("spec"));
+  const networks::NetworkSpec spec = fixtureSpec(fixture.at("spec"));
   Graph graph;
   const Value image = graph.input("image", inputs.at("image").type());
-  if (networkInfo(spec.network).task == Task::kClassification) {
-    const ClassifierOutputs out = buildClassifier(Scope(graph), image, spec);
+  if (networks::networkInfo(spec.network).task == networks::Task::kClassification) {
+    const networks::ClassifierOutputs out = networks::buildClassifier(Scope(graph), image, spec);
     const Value map = activationMap(out.features, out.headWeight, spec.variant);
     graph.output("logits", out.logits);
     graph.output("activation_map_raw", map);
     graph.output("activation_map", minMaxNormalize(map));
   } else {
-    const SegmenterOutputs out = buildSegmenter(Scope(graph), image, spec);
+    const networks::SegmenterOutputs out = networks::buildSegmenter(Scope(graph), image, spec);
     for (size_t side = 0; side < out.sideLogits.size(); ++side)
       graph.output("side" + std::to_string(side + 1) + "_logits_every3", out.sideLogits[side]);
   }
@@ -113,16 +113,16 @@ std::string forwardMismatches(const Json& fixture, const NamedTensors& inputs) {
 
 /// The loss and its gradients with respect to everything that the fixture's mode trains.
 std::string gradientMismatches(const Json& fixture, const NamedTensors& inputs) {
-  const NetworkSpec spec = fixtureSpec(fixture.at("spec"));
+  const networks::NetworkSpec spec = fixtureSpec(fixture.at("spec"));
   const bool stored = fixture.at("batch_norm") == "stored";
-  const BuildOptions options{
+  const networks::BuildOptions options{
       .training = true, .batchNorm = stored ? BatchNormMode::kEval : BatchNormMode::kBatch, .trainTrunk = stored};
   Graph graph;
   const Value image = graph.input("image", inputs.at("image").type());
   const auto input = [&](const std::string& name) { return graph.input(name, inputs.at(name).type()); };
   Value loss;
-  if (networkInfo(spec.network).task == Task::kClassification) {
-    const ClassifierOutputs out = buildClassifier(Scope(graph), image, spec, options);
+  if (networks::networkInfo(spec.network).task == networks::Task::kClassification) {
+    const networks::ClassifierOutputs out = networks::buildClassifier(Scope(graph), image, spec, options);
     const Value crossEntropy = classificationLoss(out.logits, input("targets"));
     const std::string masks = spec.outputStride == 32 ? "map_masks" : "map_masks_" + std::to_string(spec.outputStride);
     const Value activation =
@@ -131,7 +131,7 @@ std::string gradientMismatches(const Json& fixture, const NamedTensors& inputs) 
     graph.output("loss/activation", activation);
     loss = add(crossEntropy, activation);
   } else {
-    const SegmenterOutputs out = buildSegmenter(Scope(graph), image, spec, options);
+    const networks::SegmenterOutputs out = networks::buildSegmenter(Scope(graph), image, spec, options);
     const SegmentationLoss terms =
         segmentationLoss(out.sideLogits, input("mask"), {.factor = spec.variant == Variant::kPaper ? 1.0f : 2.0f});
     const auto sides = static_cast<int64_t>(out.sideLogits.size());

@@ -23,7 +23,7 @@ using Shapes = std::map<std::string, std::string>;
 
 constexpr std::string_view kCounter = "num_batches_tracked";  // PyTorch's; none of our states
 
-NetworkSpec specOf(const std::string& network, Variant variant = Variant::kPaper, double width = 0.125) {
+networks::NetworkSpec specOf(const std::string& network, Variant variant = Variant::kPaper, double width = 0.125) {
   return {.network = network, .variant = variant, .width = width};
 }
 
@@ -64,13 +64,13 @@ struct TrainingGraph {
   Graph graph;
   std::vector<std::string> trained;
 
-  TrainingGraph(const NetworkSpec& spec, int64_t n, int64_t h, int64_t w, BuildOptions options) {
+  TrainingGraph(const networks::NetworkSpec& spec, int64_t n, int64_t h, int64_t w, networks::BuildOptions options) {
     options.training = true;
     const Scope root(graph);
     const Value image = graph.input("image", {DType::kF32, {n, h, w, 3}});
     Value loss;
-    if (networkInfo(spec.network).task == Task::kClassification) {
-      const ClassifierOutputs out = buildClassifier(root, image, spec, options);
+    if (networks::networkInfo(spec.network).task == networks::Task::kClassification) {
+      const networks::ClassifierOutputs out = networks::buildClassifier(root, image, spec, options);
       const Shape& map = out.features.shape();
       const Value targets = graph.input("targets", {DType::kF32, {n, 2}});
       const Value masks = graph.input("masks", {DType::kF32, {n, map[1], map[2], 1}});
@@ -78,7 +78,7 @@ struct TrainingGraph {
       loss = add(classificationLoss(out.logits, targets),
                  activationLoss(out.features, out.headWeight, masks, weights, spec.variant));
     } else {
-      const SegmenterOutputs out = buildSegmenter(root, image, spec, options);
+      const networks::SegmenterOutputs out = networks::buildSegmenter(root, image, spec, options);
       for (const Value& side : out.sideLogits)
         if (side.shape() != Shape{n, h, w, 1}) throw std::runtime_error("a side is not at the image's size");
       loss = segmentationLoss(out.sideLogits, graph.input("mask", {DType::kF32, {n, h, w, 1}})).total;
@@ -112,7 +112,7 @@ TEST("networks: the authors' and milesial's state dicts, name by name at full wi
   for (const auto& [file, network] : files) {
     const Shapes expected = publishedShapes(folder / ("keys_" + std::string(file) + ".txt"));
     CHECK(expected.size() > 80);
-    const auto graph = inferenceGraph(specOf(network, Variant::kAuthors, 1), 1, 64, 64);
+    const auto graph = networks::inferenceGraph(specOf(network, Variant::kAuthors, 1), 1, 64, 64);
     CHECK_EQUAL(differences(statesOf(*graph), expected), "");
   }
 }
@@ -134,71 +134,79 @@ TEST("networks: both variants have the state dicts that the PyTorch definitions 
       };
       expect("", listing.at("entries"), "");
       if (network == "jcs-joint") expect("res2net.", networks.at("res2net101-v1b paper").at("entries"), "fc.");
-      const auto graph = inferenceGraph(specOf(network, parseVariant(variant), column == 1 ? 1 : 0.125), 1, 64, 64);
+      const auto graph = networks::inferenceGraph(
+          specOf(network, networks::parseVariant(variant), column == 1 ? 1 : 0.125), 1, 64, 64);
       CHECK_EQUAL(differences(statesOf(*graph), expected), "");
     }
   }
 }
 
 TEST("networks: every one builds forward and backward at odd sizes, both variants") {
-  for (const std::string& network : networkNames())
+  for (const std::string& network : networks::networkNames())
     for (const Variant variant : {Variant::kPaper, Variant::kAuthors})
       for (const auto& [n, h, w] : {std::array<int64_t, 3>{2, 33, 47}, {1, 75, 109}}) {
-        const NetworkSpec spec = untrained(specOf(network, variant));
+        const networks::NetworkSpec spec = networks::untrained(specOf(network, variant));
         const TrainingGraph graph(spec, n, h, w, {});
         CHECK(graph.trained.size() > 20);
-        const bool classifier = networkInfo(network).task == Task::kClassification;
-        const auto inference = inferenceGraph(spec, n, h, w, classifier);
+        const bool classifier = networks::networkInfo(network).task == networks::Task::kClassification;
+        const auto inference = networks::inferenceGraph(spec, n, h, w, classifier);
         std::vector<std::string> names;
         for (const auto& [name, id] : inference->outputs()) names.push_back(name);
-        std::vector<std::string> expected = networkInfo(network).outputs;
+        std::vector<std::string> expected = networks::networkInfo(network).outputs;
         if (classifier) expected.insert(expected.begin(), "activationMap");
         CHECK(names == expected);
       }
 }
 
 TEST("networks: the smallest image is 32×32, a smaller one is a typed error") {
-  for (const std::string& network : networkNames()) {
+  for (const std::string& network : networks::networkNames()) {
     for (const Variant variant : {Variant::kPaper, Variant::kAuthors})
-      CHECK_EQUAL(codeOf([&] { inferenceGraph(specOf(network, variant), 1, 32, 32); }), "");
-    CHECK_ERROR([&] { inferenceGraph(specOf(network), 1, 31, 64); }, errors::kInputTooSmall);
-    CHECK_ERROR([&] { inferenceGraph(specOf(network), 1, 64, 31); }, errors::kInputTooSmall);
+      CHECK_EQUAL(codeOf([&] { networks::inferenceGraph(specOf(network, variant), 1, 32, 32); }), "");
+    CHECK_ERROR([&] { networks::inferenceGraph(specOf(network), 1, 31, 64); }, errors::kInputTooSmall);
+    CHECK_ERROR([&] { networks::inferenceGraph(specOf(network), 1, 64, 31); }, errors::kInputTooSmall);
   }
-  CHECK_ERROR([] { inferenceGraph(specOf("unet"), 1, 20, 64); }, errors::kInputTooSmall, "20×64", "'unet'", "32");
+  CHECK_ERROR([] { networks::inferenceGraph(specOf("unet"), 1, 20, 64); }, errors::kInputTooSmall, "20×64", "'unet'",
+              "32");
 }
 
 TEST("networks: a wrong spec names the field, its value and what is allowed") {
   const auto message = [](auto change) {
-    NetworkSpec spec = specOf("jcs-joint");
+    networks::NetworkSpec spec = specOf("jcs-joint");
     change(spec);
-    return messageOf([&] { validate(spec); });
+    return messageOf([&] { networks::validate(spec); });
   };
-  CHECK_EQUAL(message([](NetworkSpec&) {}), "");
-  CHECK(message([](NetworkSpec& s) { s.network = "vgg"; }) ==
+  CHECK_EQUAL(message([](networks::NetworkSpec&) {}), "");
+  CHECK(message([](networks::NetworkSpec& s) { s.network = "vgg"; }) ==
         "spec.network is 'vgg'; allowed: 'res2net50-v1b', 'res2net101-v1b', 'jcs-segmentation', 'jcs-joint', 'unet'");
-  CHECK_EQUAL(message([](NetworkSpec& s) { s.width = 0; }), "spec.width is 0; allowed: more than 0, at most 4");
-  CHECK(message([](NetworkSpec& s) { s.width = std::nan(""); }).starts_with("spec.width is nan"));
-  CHECK(message([](NetworkSpec& s) { s.trunk = "unet"; }) ==
+  CHECK_EQUAL(message([](networks::NetworkSpec& s) { s.width = 0; }),
+              "spec.width is 0; allowed: more than 0, at most 4");
+  CHECK(message([](networks::NetworkSpec& s) { s.width = std::nan(""); }).starts_with("spec.width is nan"));
+  CHECK(message([](networks::NetworkSpec& s) { s.trunk = "unet"; }) ==
         "spec.trunk is 'unet'; allowed: 'res2net50-v1b', 'res2net101-v1b'");
-  for (const int64_t stride : {8, 16, 32}) CHECK_EQUAL(message([&](NetworkSpec& s) { s.outputStride = stride; }), "");
-  CHECK_EQUAL(message([](NetworkSpec& s) { s.outputStride = 4; }), "spec.outputStride is 4; allowed: 8, 16, 32");
-  CHECK_EQUAL(message([](NetworkSpec& s) { s.network = "unet", s.outputStride = 16; }),
+  for (const int64_t stride : {8, 16, 32})
+    CHECK_EQUAL(message([&](networks::NetworkSpec& s) { s.outputStride = stride; }), "");
+  CHECK_EQUAL(message([](networks::NetworkSpec& s) { s.outputStride = 4; }),
+              "spec.outputStride is 4; allowed: 8, 16, 32");
+  CHECK_EQUAL(message([](networks::NetworkSpec& s) { s.network = "unet", s.outputStride = 16; }),
               "spec.outputStride is 16; allowed: 32, since 'unet' has no Res2Net");
-  CHECK(message([](NetworkSpec& s) { s.network = "unet", s.efm = false; }).starts_with("spec.efm is false"));
-  CHECK(message([](NetworkSpec& s) { s.network = "res2net50-v1b", s.aff = false; }).starts_with("spec.aff is false"));
-  CHECK_ERROR([] { parseVariant("ours"); }, errors::kInvalidArgument);
+  CHECK(message([](networks::NetworkSpec& s) { s.network = "unet", s.efm = false; }).starts_with("spec.efm is false"));
+  CHECK(message([](networks::NetworkSpec& s) {
+          s.network = "res2net50-v1b", s.aff = false;
+        }).starts_with("spec.aff is false"));
+  CHECK_ERROR([] { networks::parseVariant("ours"); }, errors::kInvalidArgument);
 
   Graph graph;
   const Value image = graph.input("image", {DType::kF32, {1, 64, 64, 3}});
-  CHECK_ERROR([&] { buildSegmenter(Scope(graph), image, specOf("res2net50-v1b")); }, errors::kInvalidArgument);
-  CHECK_ERROR([&] { buildClassifier(Scope(graph), image, specOf("unet")); }, errors::kInvalidArgument);
-  CHECK_ERROR([&] { inferenceGraph(specOf("unet"), 1, 64, 64, true); }, errors::kInvalidArgument);
+  CHECK_ERROR([&] { networks::buildSegmenter(Scope(graph), image, specOf("res2net50-v1b")); },
+              errors::kInvalidArgument);
+  CHECK_ERROR([&] { networks::buildClassifier(Scope(graph), image, specOf("unet")); }, errors::kInvalidArgument);
+  CHECK_ERROR([&] { networks::inferenceGraph(specOf("unet"), 1, 64, 64, true); }, errors::kInvalidArgument);
   const Value gray = graph.input("gray", {DType::kF32, {1, 64, 64, 1}});
-  CHECK_ERROR([&] { buildSegmenter(Scope(graph), gray, specOf("unet")); }, errors::kShapeMismatch);
+  CHECK_ERROR([&] { networks::buildSegmenter(Scope(graph), gray, specOf("unet")); }, errors::kShapeMismatch);
 }
 
 TEST("networks: the authors' joint network shrinks its sixth map to the coarser fifth") {
-  const auto graph = inferenceGraph(specOf("jcs-joint", Variant::kAuthors), 1, 128, 128);
+  const auto graph = networks::inferenceGraph(specOf("jcs-joint", Variant::kAuthors), 1, 128, 128);
   bool shrinks = false;
   for (const Node& node : graph->nodes()) {
     if (!is<Resize>(*node.op) || node.scope != "fpn") continue;
@@ -210,7 +218,7 @@ TEST("networks: the authors' joint network shrinks its sixth map to the coarser 
 }
 
 TEST("networks: what is trained follows the batch-norm mode and trainTrunk") {
-  const NetworkSpec joint = untrained(specOf("jcs-joint", Variant::kAuthors));
+  const networks::NetworkSpec joint = networks::untrained(specOf("jcs-joint", Variant::kAuthors));
   const TrainingGraph frozen(joint, 2, 64, 64, {.batchNorm = BatchNormMode::kFrozen});
   CHECK(!frozen.trains("res2net.") && frozen.trains("vgg16.conv1_1.conv.") && !frozen.trains("vgg16.conv1_1.bn."));
   CHECK(frozen.trains("fuse.cat_modules.0.bn.weight"));  // the combination's statistics are stored, its affine learnt
@@ -225,24 +233,24 @@ TEST("networks: what is trained follows the batch-norm mode and trainTrunk") {
 }
 
 TEST("networks: batch statistics that cannot be are refused") {
-  NetworkSpec loaded = specOf("jcs-segmentation", Variant::kAuthors);  // no epsilon: a converted checkpoint
+  networks::NetworkSpec loaded = specOf("jcs-segmentation", Variant::kAuthors);  // no epsilon: a converted checkpoint
   CHECK_ERROR([&] { TrainingGraph(loaded, 2, 64, 64, {}); }, errors::kInvalidArgument);
   CHECK_EQUAL(codeOf([&] { TrainingGraph(loaded, 2, 64, 64, {.batchNorm = BatchNormMode::kEval}); }), "");
-  CHECK_EQUAL(codeOf([&] { TrainingGraph(untrained(loaded), 2, 64, 64, {}); }), "");
+  CHECK_EQUAL(codeOf([&] { TrainingGraph(networks::untrained(loaded), 2, 64, 64, {}); }), "");
   // 32×32 leaves Res2Net's last stage one pixel.
   CHECK_ERROR([&] { TrainingGraph(specOf("res2net50-v1b"), 1, 32, 32, {}); }, errors::kBatchNormBatchTooSmall);
 }
 
 TEST("networks: ImageNet files fill the trunks completely") {
-  const auto fill = [](const NetworkSpec& spec, const std::vector<std::string>& file) {
+  const auto fill = [](const networks::NetworkSpec& spec, const std::vector<std::string>& file) {
     std::set<std::string> filled;
     for (const std::string& name : file)
-      if (const auto ours = backboneParameterName(spec, name)) filled.insert(*ours);
+      if (const auto ours = networks::backboneParameterName(spec, name)) filled.insert(*ours);
     return filled;
   };
-  const auto namesOf = [](const NetworkSpec& spec, const std::string& prefix) {
+  const auto namesOf = [](const networks::NetworkSpec& spec, const std::string& prefix) {
     std::set<std::string> names;
-    for (const auto& [name, shape] : statesOf(*inferenceGraph(spec, 1, 64, 64)))
+    for (const auto& [name, shape] : statesOf(*networks::inferenceGraph(spec, 1, 64, 64)))
       if (name.starts_with(prefix) && !name.starts_with("fc.")) names.insert(name);
     return names;
   };
@@ -256,11 +264,12 @@ TEST("networks: ImageNet files fill the trunks completely") {
       vgg.push_back("features." + std::to_string(index + 1) + "." + field);
     index += layer == 2 || layer == 4 || layer == 7 || layer == 10 ? 4 : 3;
   }
-  const NetworkSpec single = specOf("jcs-segmentation");
+  const networks::NetworkSpec single = specOf("jcs-segmentation");
   CHECK(fill(single, vgg) == namesOf(single, "vgg16."));
-  CHECK_EQUAL(backboneParameterName(single, "module.conv5_3.bn.weight"), "vgg16.conv5_3.bn.weight");
-  CHECK(!backboneParameterName(single, "layer1.0.conv1.weight"));
-  CHECK(!backboneParameterName(single, "features.x.weight") && !backboneParameterName(single, "features.2.weight"));
+  CHECK_EQUAL(networks::backboneParameterName(single, "module.conv5_3.bn.weight"), "vgg16.conv5_3.bn.weight");
+  CHECK(!networks::backboneParameterName(single, "layer1.0.conv1.weight"));
+  CHECK(!networks::backboneParameterName(single, "features.x.weight") &&
+        !networks::backboneParameterName(single, "features.2.weight"));
 
   std::vector<std::string> imagenet{"fc.weight", "fc.bias", "bn1.num_batches_tracked"};
   for (const std::string& name : namesOf(specOf("res2net101-v1b"), "")) imagenet.push_back(name);

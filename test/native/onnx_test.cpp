@@ -61,13 +61,13 @@ struct Message {
 };
 
 /// The file's GraphProto.
-Message exported(const Graph& graph, bool dynamicBatch = false, const ParameterSource& parameters = nullptr) {
+Message exported(const Graph& graph, bool dynamicBatch = false, const io::ParameterSource& parameters = nullptr) {
   const TemporaryDirectory directory;
-  const ParameterSource zeros = [&](const std::string& name) {
+  const io::ParameterSource zeros = [&](const std::string& name) {
     return Tensor::zeros(DType::kF32, const_cast<Graph&>(graph).findState(name)->shape());
   };
-  exportOnnx(graph, parameters ? parameters : zeros, {.graphName = "net", .dynamicBatch = dynamicBatch},
-             directory / "a.onnx");
+  io::exportOnnx(graph, parameters ? parameters : zeros, {.graphName = "net", .dynamicBatch = dynamicBatch},
+                 directory / "a.onnx");
   std::ifstream stream(directory / "a.onnx", std::ios::binary);
   const Message model(std::string(std::istreambuf_iterator<char>(stream), {}));
   CHECK_EQUAL(model.numbers.at(1)[0], 8u);                  // IR version
@@ -221,6 +221,6 @@ TEST("onnx: what cannot be exported says why") {
   CHECK_EQUAL(
       codeOf([&] { exported(wrong, false, [](const std::string&) { return Tensor::zeros(DType::kF32, {4}); }); }),
       errors::kShapeMismatch);
-  CHECK_EQUAL(codeOf([&] { exportOnnx(single, nullptr, {}, directory / "no/such/place.onnx"); }),
+  CHECK_EQUAL(codeOf([&] { io::exportOnnx(single, nullptr, {}, directory / "no/such/place.onnx"); }),
               errors::kFileUnwritable);
 }

@@ -95,13 +95,13 @@ class RecordingBackend : public Backend {
 
 /// A training step of a small network, and what it is fed.
 std::unique_ptr<Graph> smallStep() {
-  NetworkSpec spec;
+  networks::NetworkSpec spec;
   spec.network = "res2net50-v1b";
   spec.width = 0.125;
-  TrainConfig config;
-  config.task = Task::kClassification;
+  train::TrainConfig config;
+  config.task = networks::Task::kClassification;
   config.inputSize = 64;
-  return stepGraph(taskLoss(untrained(spec), config), 2, {});
+  return train::stepGraph(train::taskLoss(networks::untrained(spec), config), 2, {});
 }
 
 NamedTensors filled(const Graph& graph, ValueInfo::Kind kind, int step) {
@@ -152,12 +152,12 @@ TEST("a recorded training step does what its steps do") {
 TEST("what is recorded is recorded again for other memory") {
   const auto graph = smallStep();
   const auto recording = std::make_shared<RecordingBackend>(cpuBackend());
-  const CompileOptions options;
-  Program program(*graph, recording, options);
-  StateStore states(recording);
+  const compiler::CompileOptions options;
+  compiler::Program program(*graph, recording, options);
+  compiler::StateStore states(recording);
   for (const auto& [name, value] : filled(*graph, ValueInfo::Kind::kState, 1)) states.set(name, value);
   const NamedTensors inputs = filled(*graph, ValueInfo::Kind::kInput, 1);
-  Bindings bindings;
+  compiler::Bindings bindings;
   for (const auto& [name, value] : inputs) bindings.input(name, value);
   DeviceBuffer one(recording, program.arenaBytes()), other(recording, program.arenaBytes());
   for (const DeviceBuffer* arena : {&one, &one, &other, &other, &other}) program.run(states, arena->data(), bindings);

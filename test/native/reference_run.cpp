@@ -21,7 +21,7 @@ Tensor lookUp(const NamedTensors& tensors, const ValueInfo& info) {
 }  // namespace
 
 ReferenceRun runOnReference(const Graph& graph, const NamedTensors& inputs, const NamedTensors& states) {
-  const std::shared_ptr<Backend> backend = createReferenceBackend();
+  const std::shared_ptr<Backend> backend = reference::createBackend();
   PerValue<Tensor> values;
   for (const ValueInfo& info : graph.values()) {
     switch (info.kind) {

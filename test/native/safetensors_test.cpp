@@ -28,7 +28,9 @@ std::string fileOf(const std::string& header, size_t dataBytes) {
   return withLength(header.size(), header + std::string(dataBytes, '\0'));
 }
 
-SafetensorsFile parse(const std::string& bytes) { return SafetensorsFile::parse(std::as_bytes(std::span(bytes))); }
+io::SafetensorsFile parse(const std::string& bytes) {
+  return io::SafetensorsFile::parse(std::as_bytes(std::span(bytes)));
+}
 
 std::string codeOfParsing(const std::string& bytes) {
   return codeOf([&] { parse(bytes); });
@@ -56,10 +58,10 @@ TEST("safetensors: what is written is read back, metadata and bits included") {
   const Tensor half = a.to(DType::kBF16);
   const Tensor scalar = Tensor::fromFloats({}, std::span(values, 1));
   const Tensor empty = Tensor::zeros(DType::kF32, {0, 7});
-  const NamedTensor tensors[] = {{"half", &half}, {"layer.weight", &a}, {"empty", &empty}, {"scalar", &scalar}};
-  writeSafetensors(path, tensors, {{"network", "unet"}, {"note", "ünïcode \" \n"}});
+  const io::NamedTensor tensors[] = {{"half", &half}, {"layer.weight", &a}, {"empty", &empty}, {"scalar", &scalar}};
+  io::writeSafetensors(path, tensors, {{"network", "unet"}, {"note", "ünïcode \" \n"}});
 
-  const auto file = SafetensorsFile::open(path);
+  const auto file = io::SafetensorsFile::open(path);
   CHECK(file.metadata().size() == 2 && file.metadata().at("note") == "ünïcode \" \n");
   CHECK(file.entries().size() == 4);
   CHECK(file.find("layer.weight")->dtype == "F32" && file.find("half")->dtype == "BF16" && !file.find("none"));
@@ -74,8 +76,8 @@ TEST("safetensors: the bytes are those the format defines") {
   const TemporaryDirectory directory;
   const float values[] = {1, 2};
   const Tensor a = Tensor::fromFloats({2}, values);
-  const NamedTensor tensors[] = {{"w", &a}};
-  writeSafetensors(directory / "a", tensors, {});
+  const io::NamedTensor tensors[] = {{"w", &a}};
+  io::writeSafetensors(directory / "a", tensors, {});
   std::ifstream stream(directory / "a", std::ios::binary);
   const std::string bytes((std::istreambuf_iterator<char>(stream)), {});
   const std::string header = R"({"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})";
@@ -235,33 +237,33 @@ TEST("safetensors: messages quote hostile names without control characters and i
 
 TEST("safetensors: files that cannot be read") {
   const TemporaryDirectory directory;
-  CHECK(codeOf([&] { SafetensorsFile::open(directory / "absent"); }) == errors::kFileNotFound);
-  CHECK(codeOf([&] { SafetensorsFile::open(directory.path()); }) == errors::kFileUnreadable);
-  CHECK(codeOf([&] { SafetensorsFile::open("/dev/zero"); }) == errors::kFileUnreadable);
+  CHECK(codeOf([&] { io::SafetensorsFile::open(directory / "absent"); }) == errors::kFileNotFound);
+  CHECK(codeOf([&] { io::SafetensorsFile::open(directory.path()); }) == errors::kFileUnreadable);
+  CHECK(codeOf([&] { io::SafetensorsFile::open("/dev/zero"); }) == errors::kFileUnreadable);
   CHECK(::mkfifo((directory / "pipe").c_str(), 0600) == 0);
-  CHECK(codeOf([&] { SafetensorsFile::open(directory / "pipe"); }) == errors::kFileUnreadable);
+  CHECK(codeOf([&] { io::SafetensorsFile::open(directory / "pipe"); }) == errors::kFileUnreadable);
   directory.write("short", "abc");
-  CHECK(codeOf([&] { SafetensorsFile::open(directory / "short"); }) == errors::kCorruptFile);
-  CHECK(codeOf([&] { SafetensorsFile::open((directory / "short") + "/x"); }) == errors::kFileNotFound);
-  CHECK(codeOf([&] { SafetensorsFile::open(std::string("a\0b", 3)); }) == errors::kFileNotFound);
+  CHECK(codeOf([&] { io::SafetensorsFile::open(directory / "short"); }) == errors::kCorruptFile);
+  CHECK(codeOf([&] { io::SafetensorsFile::open((directory / "short") + "/x"); }) == errors::kFileNotFound);
+  CHECK(codeOf([&] { io::SafetensorsFile::open(std::string("a\0b", 3)); }) == errors::kFileNotFound);
 }
 
 TEST("safetensors: a sparse file of 10 GB that its header does not describe takes no memory") {
   const TemporaryDirectory directory;
   directory.write("huge", withLength(2, "{}"));
   std::filesystem::resize_file(directory / "huge", 10'000'000'000);
-  CHECK(codeOf([&] { SafetensorsFile::open(directory / "huge"); }) == errors::kCorruptFile);
+  CHECK(codeOf([&] { io::SafetensorsFile::open(directory / "huge"); }) == errors::kCorruptFile);
 }
 
 TEST("safetensors: writing fails cleanly and keeps the old file") {
   const TemporaryDirectory directory;
   const float one = 1;
   const Tensor a = Tensor::fromFloats({1}, std::span(&one, 1));
-  const NamedTensor twice[] = {{"w", &a}, {"w", &a}};
-  const NamedTensor once[] = {{"w", &a}};
-  const auto write = [&](const std::string& path, std::span<const NamedTensor> tensors,
+  const io::NamedTensor twice[] = {{"w", &a}, {"w", &a}};
+  const io::NamedTensor once[] = {{"w", &a}};
+  const auto write = [&](const std::string& path, std::span<const io::NamedTensor> tensors,
                          const std::map<std::string, std::string>& metadata = {}) {
-    return codeOf([&] { writeSafetensors(path, tensors, metadata); });
+    return codeOf([&] { io::writeSafetensors(path, tensors, metadata); });
   };
   CHECK(write(directory / "a", once) == "");
   CHECK(write(directory / "a", twice) == errors::kInvalidArgument);
@@ -271,30 +273,30 @@ TEST("safetensors: writing fails cleanly and keeps the old file") {
   CHECK(write("", once) == errors::kFileUnwritable);
   CHECK(write("/proc/jcs-test", once) == errors::kFileUnwritable);
   CHECK(directory.files() == 1);
-  CHECK(SafetensorsFile::open(directory / "a").load("w").as<float>()[0] == 1);
+  CHECK(io::SafetensorsFile::open(directory / "a").load("w").as<float>()[0] == 1);
 }
 
 TEST("atomic file: without commit nothing appears, and the old content stays") {
   const TemporaryDirectory directory;
   directory.write("a", "old");
   {
-    AtomicFile file(directory / "a");
+    io::AtomicFile file(directory / "a");
     file.write(std::string("new"));
     CHECK(directory.files() == 2);
   }
   CHECK(directory.files() == 1);
-  CHECK(InputFile(directory / "a").bytes() == 3);
-  AtomicFile file(directory / "a");
+  CHECK(io::InputFile(directory / "a").bytes() == 3);
+  io::AtomicFile file(directory / "a");
   file.write(std::string("newer"));
   file.commit();
   CHECK(directory.files() == 1);
-  CHECK(InputFile(directory / "a").bytes() == 5);
+  CHECK(io::InputFile(directory / "a").bytes() == 5);
 }
 
 TEST("atomic file: a full disk is DISK_FULL") {
-  CHECK(codeOf([] { failWriting("x", ENOSPC); }) == errors::kDiskFull);
-  CHECK(codeOf([] { failWriting("x", EDQUOT); }) == errors::kDiskFull);
-  CHECK(codeOf([] { failWriting("x", EACCES); }) == errors::kFileUnwritable);
+  CHECK(codeOf([] { io::failWriting("x", ENOSPC); }) == errors::kDiskFull);
+  CHECK(codeOf([] { io::failWriting("x", EDQUOT); }) == errors::kDiskFull);
+  CHECK(codeOf([] { io::failWriting("x", EACCES); }) == errors::kFileUnwritable);
 }
 
 TEST("atomic file: a write that the system cuts short removes the temporary file") {
@@ -306,7 +308,7 @@ TEST("atomic file: a write that the system cuts short removes the temporary file
   const auto handler = std::signal(SIGXFSZ, SIG_IGN);
   ::setrlimit(RLIMIT_FSIZE, &small);
   const std::string code = codeOf([&] {
-    AtomicFile file(directory / "a");
+    io::AtomicFile file(directory / "a");
     file.write(std::string(10'000, 'x'));
     file.commit();
   });

@@ -33,21 +33,22 @@ int64_t blocksBelow(const std::string& directory) {
 }  // namespace
 
 TEST("slice store: slices come back as they were, from memory and from the file") {
-  std::vector<DecodedSlice> samples{sampleOf(1, 1, true), sampleOf(2, 0, false), floatImage(3, 1, {0.1f, 0.2f, 0.3f})};
+  std::vector<data::DecodedSlice> samples{sampleOf(1, 1, true), sampleOf(2, 0, false),
+                                          floatImage(3, 1, {0.1f, 0.2f, 0.3f})};
   samples[2].mask = {0, 0, 0};
   samples[1].lungs = samples[2].lungs = {1, 0, 1};
   samples[1].lungs.resize(static_cast<size_t>(samples[1].info.width * samples[1].info.height), 1);
-  samples[2].info.spacing = PixelSpacing{0.7, 0.8};
+  samples[2].info.spacing = data::PixelSpacing{0.7, 0.8};
   samples[2].info.positionMm = {-120.5, -99, 41};
   samples[2].info.source = "0042.png";
   for (const int64_t limit : {kInMemory, kInFile}) {
-    SliceStore store(limit);
-    for (const DecodedSlice& sample : samples) store.append(sample);
+    data::SliceStore store(limit);
+    for (const data::DecodedSlice& sample : samples) store.append(sample);
     CHECK_EQUAL(store.isOverLimit(), limit == kInFile);
     store.spill();
     CHECK(store.size() == 3 && !store.isOverLimit());
     for (size_t i = 0; i < 3; ++i) {
-      const SliceInfo &read = store.info(i), &given = samples[i].info;
+      const data::SliceInfo &read = store.info(i), &given = samples[i].info;
       CHECK(store.pixels(i) == samples[i].pixels && store.mask(i).bytes() == samples[i].mask);
       CHECK(store.lungs(i).bytes() == samples[i].lungs && store.info(i).hasLungs == !samples[i].lungs.empty());
       CHECK(read.format == given.format && read.width == given.width && read.height == given.height);
@@ -64,7 +65,7 @@ TEST("slice store: slices come back as they were, from memory and from the file"
 }
 
 TEST("slice store: only what is beyond the limit leaves memory, and a released slice leaves everything") {
-  SliceStore store(700);
+  data::SliceStore store(700);
   for (int i = 0; i < 4; ++i) store.append(sampleOf(i, 1, false));
   store.spill();
   CHECK_EQUAL(store.memoryBytes(), int64_t{640});
@@ -83,7 +84,7 @@ TEST("slice store: only what is beyond the limit leaves memory, and a released s
 
 TEST("slice store: what is released leaves the disk as well, once nobody reads it") {
   const TemporaryDirectory directory;
-  SliceStore store(kInFile, directory.path());
+  data::SliceStore store(kInFile, directory.path());
   const auto megabyte = sliceOf<uint8_t>(PixelFormat::kU8, 1 << 10, 1 << 10, std::vector<uint8_t>(1 << 20, 7));
   for (int i = 0; i < 4; ++i) store.append(megabyte);
   store.spill();
@@ -98,19 +99,19 @@ TEST("slice store: what is released leaves the disk as well, once nobody reads i
 
 TEST("slice store: its file has no name") {
   const TemporaryDirectory directory;
-  SliceStore store(kInFile, directory.path());
+  data::SliceStore store(kInFile, directory.path());
   store.append(sampleOf(1, 1, true));
   store.spill();
   CHECK(directory.files() == 0);
-  SliceStore nowhere(kInFile, directory / "absent");
+  data::SliceStore nowhere(kInFile, directory / "absent");
   nowhere.append(sampleOf(1, 1, true));
   CHECK(codeOf([&] { nowhere.spill(); }) == errors::kFileUnwritable);
   CHECK(nowhere.pixels(0) == sampleOf(1, 1, true).pixels);
 }
 
 TEST("slice store: a bad sample is a typed error and changes nothing") {
-  SliceStore store;
-  DecodedSlice sample = sampleOf(1, 1, true);
+  data::SliceStore store;
+  data::DecodedSlice sample = sampleOf(1, 1, true);
   sample.mask.pop_back();
   CHECK(codeOf([&] { store.append(sample); }) == errors::kShapeMismatch);
   sample.mask.push_back(255);
@@ -123,7 +124,7 @@ TEST("slice store: a bad sample is a typed error and changes nothing") {
 
 TEST("slice store: a full disk is DISK_FULL, and nothing is lost") {
   const TemporaryDirectory directory;
-  SliceStore store(kInFile, directory.path());
+  data::SliceStore store(kInFile, directory.path());
   store.append(sampleOf(1, 1, true));
   store.spill();
   // A file-size limit below the next preallocation stands in for the end of the disk.
@@ -145,7 +146,7 @@ TEST("slice store: a full disk is DISK_FULL, and nothing is lost") {
 }
 
 TEST("slice store: threads read, append, spill and release at once") {
-  SliceStore store(2000);
+  data::SliceStore store(2000);
   for (int i = 0; i < 8; ++i) store.append(sampleOf(i, 1, true));
   std::atomic<int> wrong{0};
   std::vector<std::thread> threads;

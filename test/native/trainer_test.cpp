@@ -18,11 +18,11 @@ using namespace jcs;
 
 namespace {
 
-std::shared_ptr<SliceStore> randomDataset(size_t samples) {
-  auto dataset = std::make_shared<SliceStore>();
+std::shared_ptr<data::SliceStore> randomDataset(size_t samples) {
+  auto dataset = std::make_shared<data::SliceStore>();
   for (uint32_t i = 0; i < samples; ++i) {
     Philox random(7, 0, i, RandomPurpose::kSplit);
-    DecodedSlice sample = grayImage(40, 48, [&](int64_t, int64_t) { return random.below(256); });
+    data::DecodedSlice sample = grayImage(40, 48, [&](int64_t, int64_t) { return random.below(256); });
     sample.mask.assign(48 * 40, 0);
     for (size_t p = 0; p < 300 + 50 * i; ++p) sample.mask[p] = 1;
     sample.info.label = static_cast<int>(i % 2);
@@ -31,32 +31,33 @@ std::shared_ptr<SliceStore> randomDataset(size_t samples) {
   return dataset;
 }
 
-TrainConfig smallConfig(Task task) {
-  TrainConfig config = recipe("scratch", task, false);
+train::TrainConfig smallConfig(networks::Task task) {
+  train::TrainConfig config = train::recipe("scratch", task, false);
   config.inputSize = 32;
   config.batchSize = 5;
   config.iterations = 3;
   config.batchNorm = BatchNormMode::kEval;  // statistics of the batch would differ between micro-batches
-  config.augmentation = AugmentationOptions::none();
+  config.augmentation = data::AugmentationOptions::none();
   return config;
 }
 
-std::shared_ptr<Model> smallModel(const std::string& network) {
-  return Model::create({.network = network, .width = 0.05}, {.device = "cpu", .precision = "fp32"}, 3);
+std::shared_ptr<model::Model> smallModel(const std::string& network) {
+  return model::Model::create({.network = network, .width = 0.05}, {.device = "cpu", .precision = "fp32"}, 3);
 }
 
-std::shared_ptr<Model> trained(const std::string& network, const TrainConfig& config, TrainOutcome* outcome = nullptr) {
+std::shared_ptr<model::Model> trained(const std::string& network, const train::TrainConfig& config,
+                                      train::TrainOutcome* outcome = nullptr) {
   auto model = smallModel(network);
-  Trainer trainer(model, config, randomDataset(5), nullptr);
-  const TrainOutcome result = trainer.run([](const TrainEvent&) {}, nullptr);
+  train::Trainer trainer(model, config, randomDataset(5), nullptr);
+  const train::TrainOutcome result = trainer.run([](const train::TrainEvent&) {}, nullptr);
   if (outcome != nullptr) *outcome = result;
   return model;
 }
 
 /// The largest relative difference over all parameters.
-double difference(Model& a, Model& b) {
+double difference(model::Model& a, model::Model& b) {
   double worst = 0;
-  for (const ParameterInfo& parameter : a.parameters())
+  for (const model::ParameterInfo& parameter : a.parameters())
     worst = std::max(worst, relativeError(a.parameter(parameter.name), b.parameter(parameter.name)));
   return worst;
 }
@@ -64,16 +65,16 @@ double difference(Model& a, Model& b) {
 }  // namespace
 
 TEST("a batch in parts trains as the whole batch does") {
-  for (const auto& [network, task] :
-       {std::pair{"jcs-segmentation", Task::kSegmentation}, std::pair{"res2net50-v1b", Task::kClassification}}) {
-    TrainConfig config = smallConfig(task);
-    config.optimizer.kind = OptimizerOptions::Kind::kSgd;  // Adam's normalisation would hide a wrong scale
+  for (const auto& [network, task] : {std::pair{"jcs-segmentation", networks::Task::kSegmentation},
+                                      std::pair{"res2net50-v1b", networks::Task::kClassification}}) {
+    train::TrainConfig config = smallConfig(task);
+    config.optimizer.kind = train::OptimizerOptions::Kind::kSgd;  // Adam's normalisation would hide a wrong scale
     config.schedule.warmupIterations = 0;
     // Without batch statistics an untrained Res2Net's activations grow from block to block, and its gradients with
     // them.
-    config.schedule.learningRate = task == Task::kSegmentation ? 0.01 : 1e-5;
+    config.schedule.learningRate = task == networks::Task::kSegmentation ? 0.01 : 1e-5;
     const auto whole = trained(network, config);
-    TrainOutcome outcome;
+    train::TrainOutcome outcome;
     config.microBatch = 2;  // 2 + 2 + 1
     const auto parts = trained(network, config, &outcome);
     CHECK_EQUAL(outcome.microBatch, int64_t{2});
@@ -85,15 +86,15 @@ TEST("a batch in parts trains as the whole batch does") {
 }
 
 TEST("the sums of a batch in parts start at zero, whatever they held") {
-  TrainConfig config = smallConfig(Task::kSegmentation);
+  train::TrainConfig config = smallConfig(networks::Task::kSegmentation);
   const auto train = [&](float leftOver) {
     auto model = smallModel("jcs-segmentation");
-    for (const ParameterInfo& p : model->parameters()) {
+    for (const model::ParameterInfo& p : model->parameters()) {
       Tensor sum = Tensor::zeros(DType::kF32, p.shape);
       std::ranges::fill(sum.as<float>(), leftOver);
       if (p.trainable) model->states().set("gradient/" + p.name, sum);
     }
-    Trainer(model, config, randomDataset(5), nullptr).run([](const TrainEvent&) {}, nullptr);
+    train::Trainer(model, config, randomDataset(5), nullptr).run([](const train::TrainEvent&) {}, nullptr);
     return model;
   };
   config.microBatch = 2;
@@ -103,13 +104,13 @@ TEST("the sums of a batch in parts start at zero, whatever they held") {
 
 TEST("only a batch in parts has sums of gradients") {
   for (const int64_t microBatch : {0, 2}) {
-    TrainConfig config = smallConfig(Task::kSegmentation);
+    train::TrainConfig config = smallConfig(networks::Task::kSegmentation);
     config.microBatch = microBatch;
     auto model = smallModel("jcs-segmentation");
     int64_t sums = 0;
-    Trainer(model, config, randomDataset(5), nullptr)
+    train::Trainer(model, config, randomDataset(5), nullptr)
         .run(
-            [&](const TrainEvent&) {
+            [&](const train::TrainEvent&) {
               sums = std::ranges::count_if(model->states().entries(),
                                            [](const auto& entry) { return entry.first.starts_with("gradient/"); });
             },
@@ -119,7 +120,7 @@ TEST("only a batch in parts has sums of gradients") {
 }
 
 TEST("a model is used, asked and saved while it is trained") {
-  TrainConfig config = smallConfig(Task::kSegmentation);
+  train::TrainConfig config = smallConfig(networks::Task::kSegmentation);
   config.iterations = 20;
   auto model = smallModel("jcs-segmentation");
   const TemporaryDirectory folder;
@@ -128,18 +129,18 @@ TEST("a model is used, asked and saved while it is trained") {
     while (!done) {
       CHECK_EQUAL(model->forward(Tensor::zeros(DType::kF32, {1, 32, 32, 3}), false).size(), size_t{5});
       const int64_t size = model->metadata().inputSize;
-      CHECK(size == config.inputSize || size == networkInfo("jcs-segmentation").inputSize);
+      CHECK(size == config.inputSize || size == networks::networkInfo("jcs-segmentation").inputSize);
       model->save(folder / "model.safetensors");
     }
   });
-  Trainer(model, config, randomDataset(5), nullptr).run([](const TrainEvent&) {}, nullptr);
+  train::Trainer(model, config, randomDataset(5), nullptr).run([](const train::TrainEvent&) {}, nullptr);
   done = true;
   user.join();
   CHECK(!model->metadata().provenance.empty());
 }
 
 TEST("a model disposed while it is trained ends the run with DISPOSED") {
-  TrainConfig config = smallConfig(Task::kSegmentation);
+  train::TrainConfig config = smallConfig(networks::Task::kSegmentation);
   config.iterations = 1000;
   auto model = smallModel("jcs-segmentation");
   std::promise<void> started;
@@ -148,17 +149,17 @@ TEST("a model disposed while it is trained ends the run with DISPOSED") {
     model->dispose();
   });
   int64_t steps = 0;
-  const auto sink = [&](const TrainEvent& event) {
-    if (event.phase == TrainEvent::Phase::kTrain && ++steps == 2) started.set_value();
+  const auto sink = [&](const train::TrainEvent& event) {
+    if (event.phase == train::TrainEvent::Phase::kTrain && ++steps == 2) started.set_value();
   };
-  CHECK_ERROR([&] { Trainer(model, config, randomDataset(5), nullptr).run(sink, nullptr); }, "DISPOSED");
+  CHECK_ERROR([&] { train::Trainer(model, config, randomDataset(5), nullptr).run(sink, nullptr); }, "DISPOSED");
   disposing.join();
   CHECK_EQUAL(model->states().entries().size(), size_t{0});
 }
 
 TEST("training is the same, bit for bit, whatever the number of loader threads") {
-  TrainConfig config = smallConfig(Task::kClassification);
-  config.augmentation = AugmentationOptions::scratch();
+  train::TrainConfig config = smallConfig(networks::Task::kClassification);
+  config.augmentation = data::AugmentationOptions::scratch();
   config.loaderThreads = 1;
   const auto one = trained("res2net50-v1b", config);
   config.loaderThreads = 4;
@@ -167,9 +168,9 @@ TEST("training is the same, bit for bit, whatever the number of loader threads")
 }
 
 TEST("a loss that is no longer finite stops the run with DIVERGED") {
-  TrainConfig config = smallConfig(Task::kSegmentation);
-  config.optimizer.kind = OptimizerOptions::Kind::kSgd;
-  config.schedule = {.kind = Schedule::Kind::kConstant, .learningRate = 1e30};
+  train::TrainConfig config = smallConfig(networks::Task::kSegmentation);
+  config.optimizer.kind = train::OptimizerOptions::Kind::kSgd;
+  config.schedule = {.kind = train::Schedule::Kind::kConstant, .learningRate = 1e30};
   config.iterations = 20;
   CHECK_ERROR([&] { trained("jcs-segmentation", config); }, "DIVERGED", "learning rate");
 }
@@ -177,13 +178,13 @@ TEST("a loss that is no longer finite stops the run with DIVERGED") {
 TEST("a cancelled run stops between steps and leaves no training state behind") {
   auto model = smallModel("jcs-segmentation");
   const size_t states = model->states().entries().size();
-  TrainConfig config = smallConfig(Task::kSegmentation);
+  train::TrainConfig config = smallConfig(networks::Task::kSegmentation);
   config.iterations = 1000;
-  Trainer trainer(model, config, randomDataset(5), nullptr);
+  train::Trainer trainer(model, config, randomDataset(5), nullptr);
   std::atomic<bool> cancelled{false};
   int64_t steps = 0;
-  const auto cancelAtThird = [&](const TrainEvent& event) {
-    if (event.phase == TrainEvent::Phase::kTrain && ++steps == 3) cancelled = true;
+  const auto cancelAtThird = [&](const train::TrainEvent& event) {
+    if (event.phase == train::TrainEvent::Phase::kTrain && ++steps == 3) cancelled = true;
   };
   CHECK_ERROR([&] { trainer.run(cancelAtThird, &cancelled); }, "CANCELLED");
   CHECK_EQUAL(steps, int64_t{3});

@@ -65,18 +65,18 @@ Tensor activationWeights(const CurveInputs& in, std::span<const float> lambda) {
   return Tensor::fromFloats({static_cast<int64_t>(samples)}, weights);
 }
 
-TrainConfig curveConfig(const Json& fixture, Task task) {
-  TrainConfig config;
+train::TrainConfig curveConfig(const Json& fixture, networks::Task task) {
+  train::TrainConfig config;
   config.task = task;
   config.inputSize = 64;
-  config.activationLoss = task == Task::kClassification;
+  config.activationLoss = task == networks::Task::kClassification;
   const Json& optimizer = fixture.at("optimizer");
   if (optimizer.at("name") == "sgd") {
-    config.optimizer.kind = OptimizerOptions::Kind::kSgd;
+    config.optimizer.kind = train::OptimizerOptions::Kind::kSgd;
     config.optimizer.momentum = optimizer.at("momentum");
     config.optimizer.weightDecay = optimizer.at("weight_decay");
   } else {
-    config.optimizer.kind = OptimizerOptions::Kind::kAdam;
+    config.optimizer.kind = train::OptimizerOptions::Kind::kAdam;
   }
   return config;
 }
@@ -104,16 +104,17 @@ std::string checkFinalParameters(CompiledGraph& compiled, const NamedTensors& ex
 
 TEST("ten SGD steps of the classifier follow PyTorch's losses") {
   const Json fixture = fixturesIn("curves/res2net50").at(0);
-  const TrainConfig config = curveConfig(fixture, Task::kClassification);
-  const NetworkSpec spec = fixtureSpec(fixture.at("spec"));
-  CompiledGraph step(*stepGraph(taskLoss(spec, config), 4, config.optimizer), fixtureTensors(fixture.at("weights")));
+  const train::TrainConfig config = curveConfig(fixture, networks::Task::kClassification);
+  const networks::NetworkSpec spec = fixtureSpec(fixture.at("spec"));
+  CompiledGraph step(*train::stepGraph(train::taskLoss(spec, config), 4, config.optimizer),
+                     fixtureTensors(fixture.at("weights")));
   const NamedTensors expected = fixtureTensors(fixture.at("file"));
   const CurveInputs in;
   const double rate = fixture.at("optimizer").at("lr");
   for (size_t i = 0; i < 10; ++i) {
     const auto partner = in.partner.as<float>().subspan(i * 4, 4), lambda = in.lambda.as<float>().subspan(i * 4, 4);
     NamedTensors inputs =
-        scalar(kHyperInput.name, hyperParameters(config.optimizer, rate, static_cast<int64_t>(i) + 1));
+        scalar(train::kHyperInput.name, train::hyperParameters(config.optimizer, rate, static_cast<int64_t>(i) + 1));
     inputs["image"] = mixed(in.images, partner, lambda);
     inputs["targets"] = mixed(in.labels, partner, lambda);
     inputs["activationMask"] = in.mapMasks.clone();
@@ -135,18 +136,19 @@ TEST("ten SGD steps of the classifier follow PyTorch's losses") {
 
 TEST("ten Adam steps of the segmenter follow PyTorch's losses") {
   const Json fixture = fixturesIn("curves/jcs-segmentation").at(0);
-  const TrainConfig config = curveConfig(fixture, Task::kSegmentation);
-  const NetworkSpec spec = fixtureSpec(fixture.at("spec"));
-  CompiledGraph step(*stepGraph(taskLoss(spec, config), 4, config.optimizer), fixtureTensors(fixture.at("weights")));
+  const train::TrainConfig config = curveConfig(fixture, networks::Task::kSegmentation);
+  const networks::NetworkSpec spec = fixtureSpec(fixture.at("spec"));
+  CompiledGraph step(*train::stepGraph(train::taskLoss(spec, config), 4, config.optimizer),
+                     fixtureTensors(fixture.at("weights")));
   const NamedTensors expected = fixtureTensors(fixture.at("file"));
   const CurveInputs in;
-  const Schedule schedule{
-      .kind = Schedule::Kind::kPoly, .learningRate = fixture.at("optimizer").at("lr"), .power = 0.9};
+  const train::Schedule schedule{
+      .kind = train::Schedule::Kind::kPoly, .learningRate = fixture.at("optimizer").at("lr"), .power = 0.9};
   const size_t columns = static_cast<size_t>(expected.at("loss").shape()[1]);
   for (size_t i = 0; i < 10; ++i) {
-    const double rate = learningRateAt(schedule, static_cast<int64_t>(i), 10, 10);
+    const double rate = train::learningRateAt(schedule, static_cast<int64_t>(i), 10, 10);
     NamedTensors inputs =
-        scalar(kHyperInput.name, hyperParameters(config.optimizer, rate, static_cast<int64_t>(i) + 1));
+        scalar(train::kHyperInput.name, train::hyperParameters(config.optimizer, rate, static_cast<int64_t>(i) + 1));
     inputs["image"] = in.images.clone();
     inputs["mask"] = in.masks.clone();
     const double ours = static_cast<double>(step.run(inputs).at("loss").as<float>()[0]);
@@ -161,15 +163,15 @@ TEST("ten Adam steps of the segmenter follow PyTorch's losses") {
 
 TEST("a bf16 training step stays close to the float32 one and learns") {
   const Json fixture = fixturesIn("curves/jcs-segmentation").at(0);
-  const TrainConfig config = curveConfig(fixture, Task::kSegmentation);
-  CompiledGraph step(*stepGraph(taskLoss(fixtureSpec(fixture.at("spec")), config), 4, config.optimizer),
+  const train::TrainConfig config = curveConfig(fixture, networks::Task::kSegmentation);
+  CompiledGraph step(*train::stepGraph(train::taskLoss(fixtureSpec(fixture.at("spec")), config), 4, config.optimizer),
                      fixtureTensors(fixture.at("weights")), DType::kBF16);
   const NamedTensors expected = fixtureTensors(fixture.at("file"));
   const CurveInputs in;
   double first = 0, last = 0;
   for (size_t i = 0; i < 10; ++i) {
     NamedTensors inputs =
-        scalar(kHyperInput.name, hyperParameters(config.optimizer, 1e-3, static_cast<int64_t>(i) + 1));
+        scalar(train::kHyperInput.name, train::hyperParameters(config.optimizer, 1e-3, static_cast<int64_t>(i) + 1));
     inputs["image"] = in.images.clone();
     inputs["mask"] = in.masks.clone();
     last = static_cast<double>(step.run(inputs).at("loss").as<float>()[0]);
@@ -183,9 +185,9 @@ TEST("optimisers follow PyTorch's trajectories") {
   const Json fixture = fixturesIn("optimisers").at(0);
   const NamedTensors expected = fixtureTensors("optimisers.safetensors");
   for (const auto& [name, settings] : fixture.at("settings").items()) {
-    OptimizerOptions options;
+    train::OptimizerOptions options;
     const bool adam = name.starts_with("adam");
-    options.kind = adam ? OptimizerOptions::Kind::kAdam : OptimizerOptions::Kind::kSgd;
+    options.kind = adam ? train::OptimizerOptions::Kind::kAdam : train::OptimizerOptions::Kind::kSgd;
     options.momentum = settings.value("momentum", 0.0f);
     options.nesterov = settings.value("nesterov", false);
     options.weightDecay = settings.value("weight_decay", 0.0f);
@@ -195,18 +197,18 @@ TEST("optimisers follow PyTorch's trajectories") {
       options.epsilon = settings.at("eps");
     }
     // The loss whose gradient is curvature·(x − centre), built from ops like any other.
-    const LossBuilder loss = [&](Graph& graph, int64_t, const std::optional<MicroBatch>&) {
+    const train::LossBuilder loss = [&](Graph& graph, int64_t, const std::optional<MicroBatch>&) {
       const Value x = graph.state("x", {DType::kF32, {8}}, {Initializer::constant(0), true});
       const Value distance = subtract(x, graph.constant(expected.at("centre").clone()));
       const Value energy = multiply(multiply(distance, distance), graph.constant(expected.at("curvature").clone()));
-      return LossValues{multiply(reduceSum(energy, {}), 0.5f), {}, std::nullopt};
+      return train::LossValues{multiply(reduceSum(energy, {}), 0.5f), {}, std::nullopt};
     };
     NamedTensors start;
     start["x"] = expected.at("start").clone();
-    CompiledGraph step(*stepGraph(loss, 1, options), start);
+    CompiledGraph step(*train::stepGraph(loss, 1, options), start);
     double worst = 0;
     for (int64_t i = 0; i < 20; ++i) {
-      step.run(scalar(kHyperInput.name, hyperParameters(options, settings.at("lr"), i + 1)));
+      step.run(scalar(train::kHyperInput.name, train::hyperParameters(options, settings.at("lr"), i + 1)));
       const Tensor x = step.states().get("x");
       const Tensor want = Tensor::fromFloats({8}, expected.at(name).as<float>().subspan(static_cast<size_t>(i) * 8, 8));
       worst = std::max(worst, relativeError(x, want));
@@ -217,24 +219,26 @@ TEST("optimisers follow PyTorch's trajectories") {
 
 TEST("schedules follow their formulas") {
   const NamedTensors expected = fixtureTensors("schedules.safetensors");
-  const auto compare = [&](const std::string& name, const Schedule& schedule, int64_t stride, int64_t perEpoch,
+  const auto compare = [&](const std::string& name, const train::Schedule& schedule, int64_t stride, int64_t perEpoch,
                            int64_t total) {
     const auto want = expected.at(name).as<float>();
     CHECK(want.size() > 10);
     for (size_t i = 0; i < want.size(); ++i) {
-      const double ours = learningRateAt(schedule, static_cast<int64_t>(i) * stride, perEpoch, total);
+      const double ours = train::learningRateAt(schedule, static_cast<int64_t>(i) * stride, perEpoch, total);
       if (!(std::abs(ours - static_cast<double>(want[i])) <= 1e-6 * schedule.learningRate))
         return test::reportFailure(__FILE__, __LINE__,
                                    name + " at " + std::to_string(i) + " is " + std::to_string(ours * 1e6) + "e-6");
     }
   };
-  Schedule poly{.kind = Schedule::Kind::kPoly, .learningRate = 2.5e-5, .power = 0.9};
+  train::Schedule poly{.kind = train::Schedule::Kind::kPoly, .learningRate = 2.5e-5, .power = 0.9};
   compare("poly", poly, 1, 79, 4740);
   compare("poly_whole", poly, 100, 698, 21000);
   poly.warmupIterations = 200;
   poly.warmupInFirstEpochOnly = true;
   compare("authors_79", poly, 1, 79, 79 * 60);
   compare("authors_698", poly, 1, 698, 698 * 30);
-  compare("step", {.kind = Schedule::Kind::kStep, .learningRate = 0.1, .stepEpochs = 30, .gamma = 0.1}, 1, 1, 100);
-  compare("cosine", {.kind = Schedule::Kind::kCosine, .learningRate = 1e-3, .warmupIterations = 10}, 1, 100, 100);
+  compare("step", {.kind = train::Schedule::Kind::kStep, .learningRate = 0.1, .stepEpochs = 30, .gamma = 0.1}, 1, 1,
+          100);
+  compare("cosine", {.kind = train::Schedule::Kind::kCosine, .learningRate = 1e-3, .warmupIterations = 10}, 1, 100,
+          100);
 }

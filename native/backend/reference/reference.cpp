@@ -6,11 +6,9 @@
 
 #include "backend/reference/kernels.h"
 
-namespace jcs {
+namespace jcs::reference {
 
 namespace {
-
-using namespace reference;
 
 KernelRegistry<Oracle> allKernels() {
   KernelRegistry<Oracle> kernels;
@@ -82,6 +80,6 @@ class ReferenceBackend : public Backend {
 
 }  // namespace
 
-std::shared_ptr<Backend> createReferenceBackend() { return std::make_shared<ReferenceBackend>(); }
+std::shared_ptr<Backend> createBackend() { return std::make_shared<ReferenceBackend>(); }
 
-}  // namespace jcs
+}  // namespace jcs::reference
