@@ -4,7 +4,7 @@
 
 namespace jcs::binding {
 
-/// segmentationMetrics(probabilities, truth) and classificationMetrics(probabilities, labels, threshold).
+/// segmentationMetrics, classificationMetrics and explanationMetrics (contract in ts/native.ts).
 void defineMetrics(Napi::Env env, Napi::Object exports);
 
 }  // namespace jcs::binding

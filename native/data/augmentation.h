@@ -15,7 +15,7 @@ struct AugmentationOptions {
   float verticalFlip = 0;    ///< probability
   float cropMargin = 0;      ///< paper: random crop, each side's margin uniform in [0, cropMargin] of the extent
   /// authors: with probability ½ one margin per axis, uniform integer in [0, int(symmetricCrop · extent)], cut from
-  /// both sides (divergences, row 51: 7/224)
+  /// both sides (theirs is 7/224)
   float symmetricCrop = 0;
   float scale = 0;            ///< zoom factor drawn log-uniformly from [1/(1+scale), 1+scale]
   float rotationDegrees = 0;  ///< uniform in ±
@@ -32,7 +32,7 @@ struct AugmentationOptions {
   /// Section V-B: horizontal flip and random crop. How far the crop goes is not published; ours takes up to an eighth
   /// from every side.
   static AugmentationOptions paper();
-  static AugmentationOptions authors();  ///< vertical flip and symmetric crop (divergences, rows 50 and 51)
+  static AugmentationOptions authors();  ///< vertical flip and symmetric crop
   /// Ours, for training without pretrained weights on few images: both flips, zoom, rotation, shift, intensities.
   static AugmentationOptions scratch();
 };

@@ -78,8 +78,8 @@ class Model : public std::enable_shared_from_this<Model> {
   /// Copies the weights of an ImageNet backbone (torchvision's VGG-16-BN, Res2Net's) into the layers that it has.
   /// Returns how many tensors were taken; MISSING_PARAMETER when the file lacks some.
   int loadBackbone(const io::SafetensorsFile& file);
-  /// jcs-joint: copies a classifier's trunk into `res2net.*`, and takes over its window. WRONG_VARIANT when its depth
-  /// or width differs.
+  /// jcs-joint: copies a classifier's trunk into `res2net.*`, and takes over its window. WRONG_VARIANT when its depth,
+  /// width or output stride differs.
   void copyTrunk(Model& classifier);
 
   /// The outputs of the network for images N×H×W×3, normalised, by name.

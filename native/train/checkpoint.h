@@ -22,7 +22,7 @@ struct Resumed {
   std::vector<std::string> warnings;  ///< why the continuation is not bit-exact, if it is not
 };
 /// Puts a checkpoint's state into the model. RESUME_MISMATCH, naming the setting, when it belongs to another network or
-/// recipe; what may differ is the length of the run, the loader's threads and where checkpoints go.
+/// when options differ that may not change (train/train_options.h).
 Resumed resumeCheckpoint(model::Model& model, const TrainConfig& config, const std::string& path);
 
 }  // namespace jcs::train

@@ -29,7 +29,7 @@ struct CheckpointOptions {
 };
 
 /// Everything that decides a training run, besides model and data. What each member is and may be says the table of
-/// train/train_options.h.
+/// train/train_options.cpp.
 struct TrainConfig {
   networks::Task task = networks::Task::kSegmentation;
   std::string recipe = "paper";
@@ -56,7 +56,7 @@ struct TrainConfig {
   std::string resume;  ///< empty: from the start
 };
 
-/// 'paper': section V-B; 'authors': their code, where it differs (divergences, section A3); 'scratch': tuned here for
+/// 'paper': section V-B; 'authors': their code, where it differs; 'scratch': tuned here for
 /// training without pretrained weights, see docs/training.md.
 std::vector<std::string> recipeNames();
 /// A recipe's own values for a network. INVALID_ARGUMENT for a name that is none.

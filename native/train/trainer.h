@@ -13,7 +13,7 @@
 
 namespace jcs::train {
 
-/// What a training run reports. Counters are read from the engine when the event is made.
+/// What a training run reports.
 struct TrainEvent {
   enum class Phase { kCompile, kTrain, kValidate, kCheckpoint };
   Phase phase = Phase::kTrain;

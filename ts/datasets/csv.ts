@@ -18,7 +18,7 @@ export function hasCsvHeader(text: string): boolean {
   return header.split(/[,;\t]/).some((name) => normaliseColumn(name.replaceAll('"', '')) === 'image')
 }
 
-/** `image,label[,patient][,mask]` or `image,mask[,patient][,fold]`, in any order; paths relative to the file. */
+/** Columns `image`, `label` or `mask` or both, perhaps `lung`, `patient`, `fold`; paths relative to the file. */
 export function parseCsv(
   text: string,
   path: string,

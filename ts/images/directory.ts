@@ -47,8 +47,8 @@ export type DirectoryCase =
   | { kind: 'pictures'; files: string[] }
 
 /**
- * The slices of a case. DICOM files are looked for in all subdirectories, whatever their names; where there are none,
- * the pictures of the directory itself are the case, in natural name order. Hidden files are skipped.
+ * The slices of a case: DICOM files, those of all subdirectories too, whatever their names, where the directory holds
+ * one itself or holds no pictures; else its pictures, in natural name order. Hidden files are skipped.
  */
 export async function listCase(directory: string): Promise<DirectoryCase> {
   const { files, directories } = await listDirectory(directory)

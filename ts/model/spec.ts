@@ -16,7 +16,7 @@ export type SegmenterNetwork =
   | 'jcs-segmentation'
   | 'jcs-joint'
   | 'unet'
-  // The paper's comparators, known by name; this version says that they are not there yet.
+  // The paper's other comparators, which this version refuses.
   | 'dss'
   | 'poolnet'
   | 'egnet'
@@ -25,7 +25,7 @@ export type SegmenterNetwork =
  * - `res2net50-v1b`, `res2net101-v1b`: classifiers (section III-A of the paper).
  * - `jcs-segmentation`: VGG-16 encoder, enhanced feature module, attentive feature fusion (figure 2).
  * - `jcs-joint`: the same, with the features of a classifier (figure 4).
- * - `unet`, `dss`, `poolnet`, `egnet`: the paper's comparators.
+ * - `unet`, `dss`, `poolnet`, `egnet`: the paper's comparators, of which only `unet` is there yet.
  */
 export type Network = ClassifierNetwork | SegmenterNetwork
 

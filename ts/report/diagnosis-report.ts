@@ -26,7 +26,7 @@ export interface DiagnosisReportOptions extends ImageOptions {
 }
 
 /**
- * A self-contained HTML page: the verdict, the probability of every slice, the slices with lesions and activation maps
+ * A self-contained HTML page: the verdict, the score of every slice, the slices with lesions and activation maps
  * to look through, and the table of lesions.
  *
  * @param slices the case or the images that were diagnosed, in the same order
