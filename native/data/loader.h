@@ -21,8 +21,7 @@ struct LoaderOptions {
   bool masks = false;    ///< segmentation: every sample needs one
   bool targets = false;  ///< classification: every sample needs a label
   /// Image mixing (eq. 3): one λ ~ Beta(α, α) per batch and a partner j ≠ i; 0 is off. Mixed samples are no use to the
-  /// activation loss, so where both are asked for and some sample has a lesion mask, a batch is mixed with probability
-  /// ½.
+  /// activation loss, so where both are asked for and some mask has a lesion, a batch is mixed with probability ½.
   double mixupAlpha = 0;
   bool activationMasks = false;  ///< for eq. 4: the masks of unmixed samples that have one
   int threads = 2;

@@ -56,8 +56,8 @@ struct TrainConfig {
   std::string resume;  ///< empty: from the start
 };
 
-/// 'paper': section V-B; 'authors': their code, where it differs; 'scratch': tuned here for
-/// training without pretrained weights, see docs/training.md.
+/// 'paper': section V-B; 'authors': their code, where it differs; 'scratch': tuned here for training without
+/// pretrained weights, see docs/training.md.
 std::vector<std::string> recipeNames();
 /// A recipe's own values for a network. INVALID_ARGUMENT for a name that is none.
 TrainConfig recipe(const std::string& name, networks::Task task, bool isPretrained);
