@@ -19,8 +19,7 @@ export async function lungsOf(volume) {
   for (const [i, { image, mask }] of lesions.entries()) {
     const { data, info } = await grayOf(image)
     const slice = { data, width: info.width, lesion: await maskOf(mask), lung: await maskOf(lungs[i].mask) }
-    for (const side of sidesOf(slice)) {
-      const sample = cut(slice, side)
+    for (const sample of cutLungs(slice)) {
       const lesionPixels = sample.mask.data.reduce((sum, value) => sum + value, 0)
       if (lesionPixels > 0 && lesionPixels < fewestLesionPixels) continue
       samples.push({ ...sample, label: lesionPixels > 0 ? 1 : 0, patient: patientOf(volume) })
@@ -28,6 +27,9 @@ export async function lungsOf(volume) {
   }
   return samples
 }
+
+/** The lungs of a slice, one or two squares: its pixels, those of its lesions and of the lung. */
+export const cutLungs = (slice) => sidesOf(slice).map((side) => cut(slice, side))
 
 /** The boxes of what is lung on either side of the middle between the outermost lung pixels. */
 function sidesOf({ width, lung }) {

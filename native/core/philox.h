@@ -13,7 +13,6 @@ enum class RandomPurpose : uint32_t {
   kShuffle = 2,
   kAugment = 3,
   kMix = 4,
-  kSplit = 5,
   kNoise = 6,
   kWindow = 7,
 };

@@ -34,7 +34,7 @@ std::shared_ptr<model::Model> smallModel(uint64_t seed) {
 
 Tensor randomImages(uint32_t seed, int64_t batch) {
   Tensor images = Tensor::zeros(DType::kF32, {batch, 32, 32, 3});
-  Philox random(seed, 0, 0, RandomPurpose::kSplit);
+  Philox random(seed, 0, 0, RandomPurpose::kShuffle);
   for (float& value : images.as<float>()) value = random.uniform();
   return images;
 }

@@ -21,7 +21,7 @@ namespace {
 std::shared_ptr<data::SliceStore> randomDataset(size_t samples) {
   auto dataset = std::make_shared<data::SliceStore>();
   for (uint32_t i = 0; i < samples; ++i) {
-    Philox random(7, 0, i, RandomPurpose::kSplit);
+    Philox random(7, 0, i, RandomPurpose::kShuffle);
     data::DecodedSlice sample = grayImage(40, 48, [&](int64_t, int64_t) { return random.below(256); });
     sample.mask.assign(48 * 40, 0);
     for (size_t p = 0; p < 300 + 50 * i; ++p) sample.mask[p] = 1;
