@@ -43,6 +43,7 @@ const typescriptLayers = {
   run: ['images', 'base'],
   native: ['run', 'images', 'base'],
   cases: ['native', 'run', 'images', 'base'],
+  output: ['run'],
   'open-case': ['cases', 'run', 'images', 'base'],
   'list-series': ['images', 'run', 'base'],
   devices: ['native'],

@@ -75,6 +75,7 @@ export type { ShippedModel } from './model/shipped'
 export type { ClassifierNetwork, ModelSpec, Network, SegmenterNetwork } from './model/spec'
 export type { ParameterInfo, Tensor } from './native'
 export { type Case, openCase } from './open-case'
+export { type DiagnosisDocument, diagnosisDocument, type SliceDocument } from './output/diagnosis-document'
 export {
   generateCase,
   type PhantomCase,
@@ -93,13 +94,17 @@ export type { CommonOptions, ImageOptions } from './run/options'
 export type * from './run/progress'
 export type {
   ActivationMap,
+  Amount,
   Classification,
+  Count,
   DiagnosedSlice,
   Diagnosis,
   DiagnosisModel,
   Involvement,
   Lesion,
   LungPart,
+  Percent,
+  Probability,
   Segmentation,
   VolumeLesion,
 } from './run/results'

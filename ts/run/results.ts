@@ -1,5 +1,38 @@
 import type { Series } from '../images'
 
+// The tags below are of JSON Schema: `npm run diagnosis-schema` hands them on to docs/schema/diagnosis.schema.json.
+
+/**
+ * How many, or which: a whole number.
+ *
+ * @asType integer
+ * @minimum 0
+ */
+export type Count = number
+
+/**
+ * From 0 to 1.
+ *
+ * @minimum 0
+ * @maximum 1
+ */
+export type Probability = number
+
+/**
+ * From 0 to 100.
+ *
+ * @minimum 0
+ * @maximum 100
+ */
+export type Percent = number
+
+/**
+ * An area, a volume or a duration, in the unit that the name says.
+ *
+ * @minimum 0
+ */
+export type Amount = number
+
 /** The class activation map of one slice, row by row, in the source's coordinates; values in [0, 1]. */
 export interface ActivationMap {
   data: Float32Array
@@ -9,7 +42,7 @@ export interface ActivationMap {
 
 export interface Classification {
   /** Probability that the slice is infected, in [0, 1]. */
-  probability: number
+  probability: Probability
   positive: boolean
   /** Equations (1) and (2) of the paper; present when `explain` was asked for. */
   activationMap?: ActivationMap
@@ -17,9 +50,9 @@ export interface Classification {
 
 /** One 8-connected component of the lesion mask, with the fields of figure 6 of the paper. Pixels of the source. */
 export interface Lesion {
-  areaPixels: number
+  areaPixels: Count
   /** Only when the source tells its pixel spacing. */
-  areaMm2?: number
+  areaMm2?: Amount
   /** Centre of the bounding box. */
   x0: number
   y0: number
@@ -31,8 +64,8 @@ export interface Lesion {
 }
 
 export interface Segmentation {
-  width: number
-  height: number
+  width: Count
+  height: Count
   /** `height * width`, row by row: 1 = lesion. Of what `segment` gives it is made, and kept, when it is first read. */
   mask: Uint8Array
   /** `height * width`, row by row, in [0, 1]; present when `probabilities` was asked for. */
@@ -40,28 +73,28 @@ export interface Segmentation {
   lesions: Lesion[]
   /** Whose left and right lesions' positions name: the patient's where the source tells its orientation, as DICOM does. */
   laterality: 'patient' | 'image'
-  areaPixels: number
+  areaPixels: Count
   /** Only when the source tells its pixel spacing. */
-  areaMm2?: number
+  areaMm2?: Amount
 }
 
 /** How much of a part of the lungs is lesion. */
 export interface LungPart {
-  lungVolumeMl: number
+  lungVolumeMl: Amount
   /** Of the lesions inside the lungs. */
-  lesionVolumeMl: number
+  lesionVolumeMl: Amount
   /** Lesion of lung, 0 to 100; 0 where there is no lung. */
-  percent: number
+  percent: Percent
 }
 
 /** A lesion across slices: what of the lesion masks inside the lungs hangs together, at corners too. */
 export interface VolumeLesion {
-  volumeMl: number
+  volumeMl: Amount
   /** Mean value in Hounsfield units; only of DICOM, NIfTI and signed pixels. */
   meanHu?: number
   /** Indices of slices. */
-  firstSlice: number
-  lastSlice: number
+  firstSlice: Count
+  lastSlice: Count
   /** Centre of mass, pixels of a slice. */
   centroidX: number
   centroidY: number
@@ -78,11 +111,15 @@ export interface Involvement extends LungPart {
   /** The patient's right lung first. */
   sides: (LungPart & { side: 'left' | 'right' })[]
   regions: (LungPart & { side: 'left' | 'right'; third: 'upper' | 'middle' | 'lower' })[]
-  lesionOutsideLungsMl: number
+  lesionOutsideLungsMl: Amount
   /**
    * The six-zone CT score, 0 to 24: for the upper, middle and lower zone of each lung 0 below 1 %, 1 below 25 %,
    * 2 below 50 %, 3 below 75 %, else 4 (Yuan et al., PLoS ONE 15(3): e0230548, 2020). Zones are thirds of the height
    * here, where radiologists take carina and inferior pulmonary vein.
+   *
+   * @asType integer
+   * @minimum 0
+   * @maximum 24
    */
   severityScore: number
   /** Largest first. */
@@ -91,7 +128,7 @@ export interface Involvement extends LungPart {
 
 export interface DiagnosedSlice {
   /** From 0, in the order of the case. */
-  index: number
+  index: Count
   /** Height along the normal of the slices, towards the head, mm; where the source tells it. Of use as a difference. */
   positionMm?: number
   /** By the classifier or, without one, by the area of its lesions. */
@@ -104,7 +141,7 @@ export interface DiagnosedSlice {
    */
   segmentation?: Segmentation
   /** Of its lesions; inside the lungs where there is a lung model. Only when the source tells its pixel spacing. */
-  lesionAreaMm2?: number
+  lesionAreaMm2?: Amount
   /** `height * width`, row by row: 1 = lung. Where `involvement` is measured; made, and kept, when it is first read. */
   lungMask?: Uint8Array
 }
@@ -126,14 +163,14 @@ export interface Diagnosis {
    * area of what the segmenter outlined.
    */
   basis: 'classifier' | 'lesion-area'
-  positiveSlices: number
-  totalSlices: number
+  positiveSlices: Count
+  totalSlices: Count
   /** The case is positive with more positive slices than this. */
-  sliceThreshold: number
+  sliceThreshold: Count
   /** What `sliceThreshold` was given as, if in millimetres. */
-  sliceThresholdMm?: number
+  sliceThresholdMm?: Amount
   /** With basis `lesion-area`: a slice is positive above it. */
-  minLesionAreaMm2?: number
+  minLesionAreaMm2?: Amount
   /** With a lung model, of slices that tell their spacing and place; else `warnings` say why not. */
   involvement?: Involvement
   slices: DiagnosedSlice[]
@@ -146,13 +183,13 @@ export interface Diagnosis {
    * more than `totalMs`.
    */
   timing: {
-    decodeMs: number
-    classifyMs: number
+    decodeMs: Amount
+    classifyMs: Amount
     /** Of the lung model. */
-    lungsMs: number
-    segmentMs: number
-    measureMs: number
-    totalMs: number
+    lungsMs: Amount
+    segmentMs: Amount
+    measureMs: Amount
+    totalMs: Amount
   }
   /** What makes the result less certain, as full sentences. */
   warnings: string[]

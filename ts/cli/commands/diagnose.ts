@@ -5,6 +5,7 @@ import { makeDirectory, writeFileAtomically } from '../../base/write-files'
 import { type DiagnoseOptions, defaultSliceThreshold, diagnose } from '../../diagnose'
 import { loadModel } from '../../model'
 import { type Case, openCase } from '../../open-case'
+import { diagnosisDocument } from '../../output/diagnosis-document'
 import { diagnosisReport, overlayPng } from '../../report'
 import type { Diagnosis } from '../../run/results'
 import { thresholdText } from '../../run/threshold-text'
@@ -102,10 +103,7 @@ a --slice-threshold has to be given.`,
         ...controls,
       }),
     )
-    const document = {
-      ...diagnosis,
-      slices: diagnosis.slices.map((slice) => ({ image: scan.names[slice.index]!, ...slice })),
-    }
+    const document = diagnosisDocument(diagnosis, scan.names)
     if (out) {
       await writePictures(out, scan, diagnosis, session.signal)
       const report = await diagnosisReport(diagnosis, scan, { title: flags.title })
