@@ -76,6 +76,7 @@ export type { ClassifierNetwork, ModelSpec, Network, SegmenterNetwork } from './
 export type { ParameterInfo, Tensor } from './native'
 export { type Case, openCase } from './open-case'
 export { type DiagnosisDocument, diagnosisDocument, type SliceDocument } from './output/diagnosis-document'
+export { niftiMask, type Outlined } from './output/nifti-mask'
 export {
   generateCase,
   type PhantomCase,

@@ -5,6 +5,11 @@ usage: nifti_values.py write OUT       writes one volume in many orientations, t
                                        back, columns from the patient's right to left, as float32 to OUT/i.raw; prints
                                        a list of { shape, affine }, the affine in LPS coordinates of columns, rows and
                                        slices
+       nifti_values.py masks HU (FILE MASK)...   prints of each pair { voxels, millimetres, dtype }: how many voxels of
+                                       the mask are not those of the file above HU, voxel for voxel, and how far the
+                                       two volumes lie apart at most
+       nifti_values.py dicom-mask HU DIRECTORY MASK   the same of a directory of DICOM files, as pydicom reads them,
+                                       each held against the mask's slice that lies at its place; and { slices }
 """
 import itertools
 import json
@@ -13,6 +18,7 @@ import sys
 
 import nibabel
 import numpy
+import pydicom
 
 
 def volume():
@@ -81,8 +87,44 @@ def read(path, out):
     return {"shape": list(data.shape), "affine": affine.tolist()}
 
 
+def corners(shape, affine):
+    """The patient's coordinates (LPS) of a volume's corners."""
+    ends = numpy.array(list(itertools.product(*[(0, n - 1) for n in shape])))
+    return (ends @ affine[:3, :3].T + affine[:3, 3]) * [-1, -1, 1]
+
+
+def compare(hu, path, mask_path):
+    image, mask = nibabel.load(path), nibabel.load(mask_path)
+    wrong = numpy.count_nonzero((image.get_fdata() > hu) != (mask.get_fdata() == 1)) if image.shape == mask.shape else -1
+    apart = numpy.abs(corners(image.shape, image.affine) - corners(mask.shape, mask.affine)).max()
+    return {"voxels": int(wrong), "millimetres": float(apart), "dtype": str(mask.get_data_dtype())}
+
+
+def compare_dicom(hu, directory, mask_path):
+    mask = nibabel.load(mask_path)
+    data, to_patient = mask.get_fdata(), numpy.diag([-1.0, -1, 1, 1]) @ mask.affine
+    wrong, apart, seen = 0, 0.0, set()
+    for name in os.listdir(directory):
+        file = pydicom.dcmread(os.path.join(directory, name), force=True)
+        across, down = numpy.reshape(file.ImageOrientationPatient, (2, 3)).astype(float)
+        row_mm, column_mm = [float(mm) for mm in file.PixelSpacing]
+        origin = numpy.array(file.ImagePositionPatient, float)
+        k = min(range(data.shape[2]), key=lambda k: numpy.linalg.norm((to_patient @ [0, 0, k, 1])[:3] - origin))
+        seen.add(k)
+        for i, j in itertools.product((0, file.Columns - 1), (0, file.Rows - 1)):
+            there = origin + across * column_mm * i + down * row_mm * j
+            apart = max(apart, float(numpy.abs((to_patient @ [i, j, k, 1])[:3] - there).max()))
+        values = file.pixel_array * float(file.RescaleSlope) + float(file.RescaleIntercept)
+        wrong += int(numpy.count_nonzero((values > hu) != (data[:, :, k].T == 1)))
+    return {"voxels": wrong, "millimetres": apart, "dtype": str(mask.get_data_dtype()), "slices": len(seen)}
+
+
 command, out, *paths = sys.argv[1:]
 if command == "write":
     write(out)
+elif command == "masks":
+    print(json.dumps([compare(float(out), *pair) for pair in zip(paths[::2], paths[1::2])]))
+elif command == "dicom-mask":
+    print(json.dumps(compare_dicom(float(out), *paths)))
 else:
     print(json.dumps([read(path, os.path.join(out, f"{i}.raw")) for i, path in enumerate(paths)]))

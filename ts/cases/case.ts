@@ -11,6 +11,7 @@ import {
   type Volume,
 } from '../images'
 import type { ImageOptions } from '../run/options'
+import { gridOfSlices, spacingOf, type VoxelGrid } from '../volumes'
 import { SliceStore } from './slice-store'
 
 /**
@@ -95,6 +96,29 @@ export class Case implements Disposable {
       'INCOMPLETE_SERIES',
       `${gap} Volumes over a gap are wrong; onGap: 'warn' goes on all the same`,
     )
+  }
+
+  /**
+   * The voxels of the whole case, as its file has them, or as its slices lie.
+   *
+   * @throws JcsError INCOMPLETE_SERIES for slices that do not lie evenly, and whatever decoding gives
+   * @internal
+   */
+  async voxelGrid(): Promise<VoxelGrid> {
+    await this.#decodeUntil(Number.POSITIVE_INFINITY, undefined)
+    const [volume] = this.#volumes
+    if (this.#volumes.length === 1 && volume?.grid) return volume.grid
+    const heights = this.#heightsMm.filter((height) => height !== undefined)
+    if (heights.length > 1) {
+      const { gaps, isUneven } = spacingOf(heights)
+      if (isUneven || gaps.length > 0)
+        throw new JcsError(
+          'INCOMPLETE_SERIES',
+          'the slices do not lie evenly, which a volume of voxels needs',
+        )
+    }
+    const [first, last] = [await this.image(0), await this.image(this.#names.length - 1)]
+    return gridOfSlices(first, last, this.#names.length)
   }
 
   /** Height of a slice that was decoded, along the normal of the slices, towards the head. @internal */

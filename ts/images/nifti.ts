@@ -1,6 +1,6 @@
 import { type Layout, layOut, type NiftiHeader, type NiftiTask, type NiftiVolume } from '../nifti'
 import { runInThread, shareFile } from '../threads'
-import { describeChanges } from '../volumes'
+import { describeChanges, type VoxelGrid } from '../volumes'
 import {
   type DecodedImage,
   type DecodeOptions,
@@ -16,7 +16,8 @@ export async function openNifti(source: Encoded, options: DecodeOptions): Promis
   const { window, signal } = options
   const resolved = window && resolveWindow(window, 'options')
   const task = await taskOf(source, options)
-  const layout = layOut(await runInThread<NiftiHeader>('niftiHeader', task, signal))
+  const header = await runInThread<NiftiHeader>('niftiHeader', task, signal)
+  const layout = layOut(header)
   let volume: Promise<NiftiVolume> | undefined
   let left = layout.slices
   let found: Findings | undefined
@@ -46,7 +47,19 @@ export async function openNifti(source: Encoded, options: DecodeOptions): Promis
   }
   return {
     decoders: Array.from({ length: slices }, (_, index) => () => decode(index)),
-    volume: { series, gaps: [], warnings: () => warningsOf(layout, found) },
+    volume: { series, gaps: [], warnings: () => warningsOf(layout, found), grid: gridOf(header, layout) },
+  }
+}
+
+function gridOf({ size, affine, spacing }: NiftiHeader, layout: Layout): VoxelGrid {
+  const { width, height, slices: count, first, strides } = layout
+  return {
+    size,
+    ...(affine && { affine }),
+    spacingMm: spacing,
+    slices: { width, height, count },
+    first,
+    strides,
   }
 }
 

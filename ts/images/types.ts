@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
-import type { Excluded, Orientation, Series } from '../volumes'
+import type { Excluded, Orientation, Series, VoxelGrid } from '../volumes'
 import type { ImageFormat } from './sniff'
 
 export type { Excluded, Series }
@@ -112,6 +112,8 @@ export interface Volume {
   gaps: readonly string[]
   /** Full sentences; those on decoding come with it. */
   warnings(): string[]
+  /** Of a file that has the whole volume: its voxels, in its own order. */
+  grid?: VoxelGrid
 }
 
 /** Decodes one slice of an encoded source when called. */

@@ -1,13 +1,11 @@
 import { JcsError } from '../base/errors'
+import type { Affine } from '../volumes'
 
 /** The package is a module alone, whose types a plain import cannot name here. */
 type Nifti = Awaited<ReturnType<typeof loadReader>>
 type Header = ReturnType<Nifti['readHeader']>
 
 const loadReader = () => import('nifti-reader-js')
-
-/** Three rows of four: of a voxel's i, j, k and 1 they make its x, y and z, mm. */
-export type Affine = [number[], number[], number[]]
 
 /** What a NIfTI-1 or -2 file says of its volume. A plain value: it crosses threads. */
 export interface NiftiHeader {

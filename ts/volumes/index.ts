@@ -8,5 +8,6 @@ export {
   tiltDegrees,
   type Vector,
 } from './geometry'
+export { type Affine, gridOfSlices, type SlicePlace, type VoxelGrid } from './grid'
 export { airHu, type Changes, describeChanges, Quantizer } from './hounsfield'
 export { type Excluded, type Series, summarise } from './series'

@@ -1,11 +1,13 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { throwIfAborted } from '../../base/abort'
+import { JcsError } from '../../base/errors'
 import { makeDirectory, writeFileAtomically } from '../../base/write-files'
 import { type DiagnoseOptions, defaultSliceThreshold, diagnose } from '../../diagnose'
 import { loadModel } from '../../model'
 import { type Case, openCase } from '../../open-case'
 import { diagnosisDocument } from '../../output/diagnosis-document'
+import { niftiMask } from '../../output/nifti-mask'
 import { diagnosisReport, overlayPng } from '../../report'
 import type { Diagnosis } from '../../run/results'
 import { thresholdText } from '../../run/threshold-text'
@@ -32,6 +34,7 @@ interface Flags extends RuntimeFlags, ImageFlags {
   minLesionArea?: number
   batchSize?: number
   explain?: boolean
+  nifti?: boolean
   title?: string
   out?: string
 }
@@ -69,6 +72,7 @@ export function addDiagnose(program: Command, sessionFor: (flags: Flags) => Sess
     )
     .option('--batch-size <n>', 'slices per run of the networks', wholeNumber)
     .option('--explain', 'activation maps as well')
+    .option('--nifti', 'with --out: masks of lesions and lungs as well, lesions.nii.gz and lungs.nii.gz')
     .option('--title <text>', 'names the case in the report; no patient names, reports are passed on')
     .option('-o, --out <directory>', 'write report.html, diagnosis.json and overlays')
     .addHelpText(
@@ -84,7 +88,7 @@ a --slice-threshold has to be given.`,
     )
   addRunOptions(addImageOptions(command)).action(async (paths: string[], flags: Flags) => {
     const session = sessionFor(flags)
-    const { sliceThreshold, minLesionArea, batchSize, out, explain = false } = flags
+    const { sliceThreshold, minLesionArea, batchSize, out, explain = false, nifti = false } = flags
     const { segmenter: segmenterSource = 'lesions' } = flags
     const lungsSource = flags.lungs ?? (flags.segmenter === undefined ? 'lungs' : false)
     using scan = openCase(paths, imageOptionsOf(flags))
@@ -93,6 +97,8 @@ a --slice-threshold has to be given.`,
     await using classifier = await load(flags.classifier)
     await using segmenter = await loadModel(segmenterSource, runtimeOf(flags))
     await using lungs = await load(lungsSource)
+    if (nifti && !out)
+      throw new JcsError('INVALID_ARGUMENT', '--nifti needs --out, the directory to write to')
     if (out) await makeDirectory(out)
     const diagnosis = await session.follow((controls) =>
       diagnose({ classifier, segmenter, lungs }, scan, {
@@ -109,6 +115,7 @@ a --slice-threshold has to be given.`,
       const report = await diagnosisReport(diagnosis, scan, { title: flags.title })
       await writeFileAtomically(join(out, 'report.html'), report)
       await writeFileAtomically(join(out, 'diagnosis.json'), session.toJson(document))
+      if (nifti) await writeMasks(out, scan, diagnosis)
     }
     session.warn(diagnosis.warnings)
     session.finish(document, describe(diagnosis, out))
@@ -137,6 +144,15 @@ async function writePictures(
     })
     await writeFileAtomically(join(out, fileNameFor(scan.names[index]!, index, '_overlay.png')), picture)
   }
+}
+
+/** Of what was looked for. */
+async function writeMasks(out: string, scan: Case, diagnosis: Diagnosis): Promise<void> {
+  const [slice] = diagnosis.slices
+  if (slice?.segmentation)
+    await writeFileAtomically(join(out, 'lesions.nii.gz'), await niftiMask(diagnosis, scan))
+  if (slice?.lungMask)
+    await writeFileAtomically(join(out, 'lungs.nii.gz'), await niftiMask(diagnosis, scan, 'lungs'))
 }
 
 function describe(diagnosis: Diagnosis, out: string | undefined): string {
