@@ -17,12 +17,9 @@ namespace {
 class LifetimePlanner {
  public:
   LifetimePlanner(const Graph& graph, const PerValue<bool>& derived, const Timeline& timeline, StoragePlan& storage)
-      : graph_(graph),
-        derived_(derived),
-        timeline_(timeline),
-        storage_(storage),
-        lifetimes_(graph.values().size(), {timeline.results() + 1, Timeline::kInputs - timeline.results() - 1}),
-        overwrites_(graph.values().size(), kNothing) {}
+      : graph_(graph), derived_(derived), timeline_(timeline), storage_(storage), lifetimes_(graph.values().size()) {
+    for (const ValueId id : graph.values().ids()) owner_.add(id);
+  }
 
   PerValue<Lifetime> plan() {
     findUses();
@@ -32,11 +29,9 @@ class LifetimePlanner {
   }
 
  private:
-  static constexpr ValueId kNothing{-1};
-
   const ValueInfo& info(ValueId id) const { return graph_.values()[id]; }
   ValueId ownerOf(ValueId root) const {
-    while (overwrites_[root] != kNothing) root = overwrites_[root];
+    while (owner_[root] != root) root = owner_[root];
     return root;
   }
   ValueId rootOf(ValueId id) const { return ownerOf(storage_.placements[id].root); }
@@ -83,7 +78,7 @@ class LifetimePlanner {
     const Region region = regionOf(graph_, derived_, root);
     const bool isUpdate = region == Region::kState && isAssigned(root, result);
     if (!isUpdate && !(region == Region::kArena && lifetime.first < timeline_[n])) return;
-    overwrites_[result] = root;
+    owner_[result] = root;
     lifetime.last = std::max(lifetime.last, lifetimes_[result].last);
   }
   /// Whether `id` is all of the memory it lies in, densely.
@@ -101,7 +96,7 @@ class LifetimePlanner {
   const Timeline& timeline_;
   StoragePlan& storage_;
   PerValue<Lifetime> lifetimes_;
-  PerValue<ValueId> overwrites_;  ///< by root: whose memory it takes over
+  PerValue<ValueId> owner_;  ///< by root: itself, or whose memory it overwrites
 };
 
 }  // namespace

@@ -14,7 +14,7 @@ ProgramBuilder::ProgramBuilder(Program& program, const Graph& graph, Backend& ba
       options_(options),
       derived_(findDerived(graph)),
       timeline_(graph, derived_),
-      storage_(planStorage(graph, backend)),
+      storage_(planStorage(graph, derived_, backend)),
       lifetimes_(planLifetimes(graph, derived_, timeline_, storage_)),
       derivations_(graph),
       derivedStepOf_(graph.values().size()),

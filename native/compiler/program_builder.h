@@ -97,7 +97,7 @@ class ProgramBuilder {
   const KernelOptions& options_;
   const PerValue<bool> derived_;
   const Timeline timeline_;
-  StoragePlan storage_;
+  StoragePlan storage_;  ///< roots are as `planLifetimes` leaves them
   const PerValue<Lifetime> lifetimes_;
   Derivations derivations_;
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <numeric>
 
-#include "compiler/derivation.h"
 #include "core/alignment.h"
 #include "ops/layout.h"
 
@@ -20,14 +19,14 @@ bool isChannelSlice(const Slice& slice, const Shape& source) {
 
 class Planner {
  public:
-  Planner(const Graph& graph, const Backend& backend)
+  Planner(const Graph& graph, const PerValue<bool>& derived, const Backend& backend)
       : graph_(graph),
         backend_(backend),
         plan_{PerValue<Placement>(graph.values().size()), PerNode<bool>(graph.nodes().size()),
               PerNode<std::vector<bool>>(graph.nodes().size())},
         readers_(graph.values().size()),
         pinned_(graph.values().size()),
-        derived_(findDerived(graph)) {
+        derived_(derived) {
     for (const ValueId id : graph.values().ids()) plan_.placements[id] = {id, 0, info(id).type.shape.channels()};
     for (const NodeId n : graph.nodes().ids())
       for (size_t i = 0; i < graph.nodes()[n].inputs.size(); ++i)
@@ -141,12 +140,15 @@ class Planner {
   const Backend& backend_;
   StoragePlan plan_;
   PerValue<std::vector<Reader>> readers_;
-  PerValue<bool> pinned_, derived_;
+  PerValue<bool> pinned_;
+  const PerValue<bool>& derived_;
 };
 
 }  // namespace
 
-StoragePlan planStorage(const Graph& graph, const Backend& backend) { return Planner(graph, backend).run(); }
+StoragePlan planStorage(const Graph& graph, const PerValue<bool>& derived, const Backend& backend) {
+  return Planner(graph, derived, backend).run();
+}
 
 Region regionOf(const Graph& graph, const PerValue<bool>& derived, ValueId root) {
   switch (graph.values()[root].kind) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <limits>
 #include <vector>
 
 #include "backend/backend.h"
@@ -7,11 +8,11 @@
 
 namespace jcs::compiler {
 
-/// Whose memory holds a value.
+/// What kind of memory a root has.
 enum class Region {
   kArena,      ///< the caller's, for the time of a run
   kConstants,  ///< the program's
-  kDerived,    ///< of what is derived, unless nothing but further derivation reads it: then the arena's
+  kDerived,    ///< kept when a step reads the value as it is; else the arena's, until the inputs arrive
   kState,      ///< the model's
 };
 Region regionOf(const Graph& graph, const PerValue<bool>& derived, ValueId root);
@@ -35,11 +36,12 @@ struct StoragePlan {
   PerNode<std::vector<bool>> isInPlace;  ///< of a concat: which inputs are in place already
   int64_t copiedBytes = 0;
 };
-StoragePlan planStorage(const Graph& graph, const Backend& backend);
+StoragePlan planStorage(const Graph& graph, const PerValue<bool>& derived, const Backend& backend);
 
-/// The times at which memory is in use, first and last included.
+/// The times at which memory is in use, first and last included; at first never.
 struct Lifetime {
-  int first, last;
+  int first = std::numeric_limits<int>::max(), last = std::numeric_limits<int>::min();
+
   bool isEmpty() const { return last < first; }
 };
 

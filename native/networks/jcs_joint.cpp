@@ -14,7 +14,7 @@ namespace {
 Value combine(const Scope& fuse, int level, Value m, Value a, Variant variant, const NormOptions& norm) {
   const bool paper = variant == Variant::kPaper;
   const int64_t channels = m.shape().channels();
-  const NodeLabel label = fuse.label();
+  const NodeLabel label = (fuse / "cat_modules" / level).label();
   const Value both = paper ? concat({m, resizeLike(a, m)}) : concat({resizeLike(m, a), a});
   Value x = convBnRelu(fuse / "cat_modules" / level, both, {.channels = channels, .kernel = paper ? 1 : 3}, norm);
   x = paper ? squeezeExcitation(fuse / "se_modules" / level, x, reducedByFour(channels))

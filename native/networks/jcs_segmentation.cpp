@@ -5,6 +5,23 @@
 
 namespace jcs::networks {
 
+namespace {
+
+/// The map from below, with as many channels as the lateral one and of its size.
+Value topDownMap(const Scope& scope, Value x, Value lateral) {
+  const NodeLabel label = scope.label();
+  return resizeLike(convRelu(scope, x, {.channels = lateral.shape().channels(), .kernel = 1}), lateral);
+}
+
+/// One channel of the image's size.
+Value sideLogits(const Scope& scope, Value x, Value image) {
+  const NodeLabel label = scope.label();
+  return resizeLike(conv2d(scope, x, {.channels = 1, .kernel = 1, .init = WeightInit::kUniform, .float32Output = true}),
+                    image);
+}
+
+}  // namespace
+
 std::vector<Value> jcsEncoder(const Scope& scope, Value image, const NetworkSpec& spec, const BuildOptions& options) {
   const NodeLabel label = scope.label();
   std::vector<Value> maps = vgg16(scope / "vgg16", image, spec, options);
@@ -18,7 +35,6 @@ std::vector<Value> jcsEncoder(const Scope& scope, Value image, const NetworkSpec
 SegmenterOutputs jcsDecoder(const Scope& scope, const std::vector<Value>& encoded, Value image,
                             const NetworkSpec& spec) {
   const Scope fpn = scope / "fpn";
-  const NodeLabel label = fpn.label();
   Value x = encoded[5];
   if (spec.variant == Variant::kAuthors) {
     const int64_t channels = x.shape().channels();
@@ -30,12 +46,11 @@ SegmenterOutputs jcsDecoder(const Scope& scope, const std::vector<Value>& encode
     const Value map = encoded[size_t(level)];
     const int64_t half = map.shape().channels() / 2;
     const Value lateral = convRelu(fpn / "inners_a" / level, map, {.channels = half, .kernel = 1});
-    const Value topDown = resizeLike(convRelu(fpn / "inners_b" / level, x, {.channels = half, .kernel = 1}), lateral);
+    const Value topDown = topDownMap(fpn / "inners_b" / level, x, lateral);
     x = spec.aff ? attentiveFeatureFusion(fpn / "fuse" / level, lateral, topDown, spec.variant)
                  : plainFeatureFusion(fpn / "fuse" / level, lateral, topDown);
-    const Value side = conv2d(scope / ("cls" + std::to_string(level + 1)), x,
-                              {.channels = 1, .kernel = 1, .init = WeightInit::kUniform, .float32Output = true});
-    outputs.sideLogits.insert(outputs.sideLogits.begin(), resizeLike(side, image));
+    const Value side = sideLogits(scope / ("cls" + std::to_string(level + 1)), x, image);
+    outputs.sideLogits.insert(outputs.sideLogits.begin(), side);
   }
   return outputs;
 }

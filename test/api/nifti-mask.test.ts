@@ -1,12 +1,12 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { type Case, type Diagnosis, type Images, niftiMask, openCase } from '../../ts'
+import { type Case, createModel, type Diagnosis, type Images, niftiMask, openCase } from '../../ts'
 import { columns, element, filesOf, rows, stack, writeFiles } from './dicom-files'
 import { lungs, networks, scan, upper } from './lung-scan'
 import { sharedData } from './shared-data'
-import { repositoryRoot, smallSlices } from './small'
+import { classifierSpec, repositoryRoot, smallSlices } from './small'
 
 /** What nibabel and pydicom say of masks: see test/readers/nifti_values.py. */
 function readers(...args: string[]) {
@@ -119,11 +119,18 @@ t.test(
     writeFiles(join(root, 'uneven'), filesOf(stack(8).toSpliced(4, 1)))
     await refused(join(root, 'uneven'), 'INCOMPLETE_SERIES', /evenly/)
     const small = { data: new Uint8Array(32 * 32), width: 32, height: 32 }
-    await refused([...smallSlices(2), small], 'INVALID_ARGUMENT', /one size/)
+    await refused([...smallSlices(2), small], 'INCOMPLETE_SERIES', /one size/)
+    const shifted = stack(5, (number) => (number === 2 ? { position: [-9, -20, 4] } : {}))
+    writeFiles(join(root, 'shifted'), filesOf(shifted))
+    await refused(join(root, 'shifted'), 'INCOMPLETE_SERIES', /in a line/)
 
     const { slices } = await outline(pictures, 100)
     const fewer = { slices: slices.slice(1) } as Diagnosis
     await t.rejects(niftiMask(fewer, pictures), { code: 'INVALID_ARGUMENT', message: /were diagnosed/ })
+    await t.rejects(niftiMask(fewer, pictures, 'lung' as 'lungs'), {
+      code: 'INVALID_ARGUMENT',
+      message: /'lesions', 'lungs', got 'lung'/,
+    })
     const empty = { slices: [{}, {}, {}] } as unknown as Diagnosis
     await t.rejects(niftiMask(empty, pictures), { code: 'INVALID_ARGUMENT', message: /negative/ })
     await t.rejects(niftiMask(empty, pictures, 'lungs'), {
@@ -169,4 +176,14 @@ t.test('the command writes both masks', async (t) => {
   agrees(t, lesions, 'lesions')
   t.ok(existsSync(join(directory, 'out/lungs.nii.gz')))
   t.throws(() => run(), /--nifti needs --out/)
+
+  await using classifier = await createModel(classifierSpec)
+  const classifierFile = join(directory, 'classifier.safetensors')
+  await classifier.save(classifierFile)
+  const negative = ['-s', files.segmenter, '-c', classifierFile, '--no-lungs', '--slice-threshold', '30']
+  const out = join(directory, 'negative')
+  const { status, stderr } = spawnSync(process.execPath, [...command, ...negative, '--nifti', '--out', out])
+  t.equal(status, 0)
+  t.match(`${stderr}`, /No mask was written/)
+  t.notOk(existsSync(join(out, 'lesions.nii.gz')))
 })

@@ -7,11 +7,10 @@ import {
   type Images,
   type Series,
   type SliceOrder,
-  sliceHeightMm,
   type Volume,
 } from '../images'
 import type { ImageOptions } from '../run/options'
-import { gridOfSlices, spacingOf, type VoxelGrid } from '../volumes'
+import { gridOfSlices, heightAlongNormal, type SlicePlace, type VoxelGrid } from '../volumes'
 import { SliceStore } from './slice-store'
 
 /**
@@ -26,8 +25,8 @@ export class Case implements Disposable {
   readonly #controller = new AbortController()
   readonly #decoded: AsyncGenerator<DecodedImage, void, undefined>
   readonly #skipped: string[] = []
-  /** Along the normal of the slices, towards the head; of slices that tell it. */
-  readonly #heightsMm: (number | undefined)[] = []
+  /** Of the same slices. */
+  readonly #places: SlicePlace[] = []
   readonly #volumes: Volume[] = []
   readonly #onGap: ImageOptions['onGap']
   #total: number | undefined
@@ -78,7 +77,8 @@ export class Case implements Disposable {
 
   /** Whose left a lesion's 'left' is, of the slices so far. */
   get laterality(): 'patient' | 'image' {
-    return this.#heightsMm.length > 0 && !this.#heightsMm.includes(undefined) ? 'patient' : 'image'
+    const isPlaced = ({ positionMm, orientation }: SlicePlace) => positionMm && orientation
+    return this.#places.length > 0 && this.#places.every(isPlaced) ? 'patient' : 'image'
   }
 
   /**
@@ -101,29 +101,25 @@ export class Case implements Disposable {
   /**
    * The voxels of the whole case, as its file has them, or as its slices lie.
    *
-   * @throws JcsError INCOMPLETE_SERIES for slices that do not lie evenly, and whatever decoding gives
+   * @throws JcsError INCOMPLETE_SERIES for slices that make no such grid, and whatever decoding gives
    * @internal
    */
   async voxelGrid(): Promise<VoxelGrid> {
     await this.#decodeUntil(Number.POSITIVE_INFINITY, undefined)
     const [volume] = this.#volumes
     if (this.#volumes.length === 1 && volume?.grid) return volume.grid
-    const heights = this.#heightsMm.filter((height) => height !== undefined)
-    if (heights.length > 1) {
-      const { gaps, isUneven } = spacingOf(heights)
-      if (isUneven || gaps.length > 0)
-        throw new JcsError(
-          'INCOMPLETE_SERIES',
-          'the slices do not lie evenly, which a volume of voxels needs',
-        )
-    }
-    const [first, last] = [await this.image(0), await this.image(this.#names.length - 1)]
-    return gridOfSlices(first, last, this.#names.length)
+    const grid = gridOfSlices(this.#places)
+    if (grid) return grid
+    throw new JcsError(
+      'INCOMPLETE_SERIES',
+      'the slices are not of one size, or do not lie evenly in a line, which a volume of voxels needs',
+    )
   }
 
   /** Height of a slice that was decoded, along the normal of the slices, towards the head. @internal */
   heightMm(index: number): number | undefined {
-    return this.#heightsMm[index]
+    const { positionMm, orientation } = this.#places[index] ?? {}
+    return positionMm && orientation && heightAlongNormal(positionMm, orientation)
   }
 
   /** @internal */
@@ -201,9 +197,9 @@ export class Case implements Disposable {
         this.#isComplete = true
         return
       }
-      const heightMm = sliceHeightMm(value)
       await this.#store.append(value)
-      this.#heightsMm.push(heightMm)
+      const { width, height, spacing, positionMm, orientation } = value
+      this.#places.push({ width, height, spacing, positionMm, orientation })
       this.#names.push(value.source ?? `slice ${this.#names.length + 1}`)
     } catch (error) {
       this.#failure = { error: this.#controller.signal.aborted ? disposed() : error }

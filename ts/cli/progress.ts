@@ -1,4 +1,5 @@
 import { type SingleBar as Bar, SingleBar } from 'cli-progress'
+import { withoutArrays } from '../base/without-arrays'
 import type { ProgressEvent } from '../run/progress'
 
 /** How progress is shown: bars that redraw themselves, now and then a line, a line of JSON per event, or not at all. */
@@ -123,17 +124,4 @@ export function formatDuration(ms: number): string {
   return minutes < 60
     ? `${minutes} min ${seconds % 60} s`
     : `${Math.floor(minutes / 60)} h ${minutes % 60} min`
-}
-
-/** Maps and masks are for files; an event line stays a line. */
-export function withoutArrays(value: unknown): unknown {
-  if (ArrayBuffer.isView(value)) return undefined
-  if (Array.isArray(value)) return value.map(withoutArrays)
-  if (typeof value !== 'object' || value === null) return value
-  const entries = Object.entries(Object.getOwnPropertyDescriptors(value))
-    // What is made when it is read is a mask.
-    .filter(([, { get, enumerable }]) => enumerable && !get)
-    .map(([name, { value: field }]) => [name, field] as const)
-    .filter(([, field]) => !ArrayBuffer.isView(field) && !('data' in Object(field)))
-  return Object.fromEntries(entries.map(([name, field]) => [name, withoutArrays(field)]))
 }

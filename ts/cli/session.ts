@@ -1,6 +1,7 @@
+import { withoutArrays } from '../base/without-arrays'
 import type { ProgressEvent } from '../run/progress'
 import type { Run } from '../run/run'
-import { createProgressView, type ProgressStyle, withoutArrays } from './progress'
+import { createProgressView, type ProgressStyle } from './progress'
 
 export interface SessionOptions {
   json?: boolean

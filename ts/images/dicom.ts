@@ -6,7 +6,6 @@ import {
   readSeries,
   readStacks,
 } from '../dicom'
-import { heightAlongNormal } from '../volumes'
 import {
   type CaseOptions,
   type DecodedImage,
@@ -94,9 +93,4 @@ export async function listDicomSeries(
     series: stacks.map(({ series, warnings, gaps }) => ({ ...series, warnings: [...warnings, ...gaps] })),
     excluded,
   }
-}
-
-/** How far towards the head a slice lies, along its normal; undefined where its source does not tell. */
-export function sliceHeightMm({ positionMm, orientation }: DecodedImage): number | undefined {
-  return positionMm && orientation && heightAlongNormal(positionMm, orientation)
 }

@@ -9,7 +9,7 @@ export {
   openImages,
   openMasks,
 } from './decode'
-export { type ListedSeries, sliceHeightMm } from './dicom'
+export type { ListedSeries } from './dicom'
 export { selectImages } from './directory'
 export type { SliceOrder } from './open'
 export { type ImageFormat, sniff } from './sniff'

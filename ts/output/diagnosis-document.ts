@@ -1,3 +1,4 @@
+import { withoutArrays } from '../base/without-arrays'
 import type { Classification, DiagnosedSlice, Diagnosis, Segmentation } from '../run/results'
 
 /** A slice of a diagnosis without what is for files: masks, maps and probabilities of pixels. */
@@ -15,36 +16,9 @@ export interface DiagnosisDocument extends Omit<Diagnosis, 'slices'> {
 
 /** What can be said of a diagnosis in JSON. `names`: of its slices, in order, as a `Case` knows them. */
 export function diagnosisDocument(diagnosis: Diagnosis, names: readonly string[]): DiagnosisDocument {
-  return { ...diagnosis, slices: diagnosis.slices.map((slice) => describeSlice(slice, names)) }
-}
-
-function describeSlice(slice: DiagnosedSlice, names: readonly string[]): SliceDocument {
-  const { index, positionMm, positive, classification, segmentation, lesionAreaMm2 } = slice
-  return {
-    image: names[index] ?? `slice ${index + 1}`,
-    index,
-    ...(positionMm !== undefined && { positionMm }),
-    positive,
-    ...(classification && { classification: describeClassification(classification) }),
-    ...(segmentation && { segmentation: describeSegmentation(segmentation) }),
-    ...(lesionAreaMm2 !== undefined && { lesionAreaMm2 }),
+  const plain = withoutArrays(diagnosis) as Omit<DiagnosisDocument, 'slices'> & {
+    slices: Omit<SliceDocument, 'image'>[]
   }
-}
-
-function describeClassification({
-  probability,
-  positive,
-}: Classification): NonNullable<SliceDocument['classification']> {
-  return { probability, positive }
-}
-
-function describeSegmentation({
-  width,
-  height,
-  lesions,
-  laterality,
-  areaPixels,
-  areaMm2,
-}: Segmentation): NonNullable<SliceDocument['segmentation']> {
-  return { width, height, lesions, laterality, areaPixels, ...(areaMm2 !== undefined && { areaMm2 }) }
+  const nameOf = (index: number) => names[index] ?? `slice ${index + 1}`
+  return { ...plain, slices: plain.slices.map((slice) => ({ image: nameOf(slice.index), ...slice })) }
 }

@@ -1,11 +1,13 @@
+import { requireOneOf } from '../base/check'
 import { JcsError } from '../base/errors'
 import type { Case } from '../cases'
 import { encodeNifti } from '../nifti/encode'
 import type { DiagnosedSlice, Diagnosis } from '../run/results'
 import type { VoxelGrid } from '../volumes'
 
+const outlined = ['lesions', 'lungs'] as const
 /** What a diagnosis outlines. */
-export type Outlined = 'lesions' | 'lungs'
+export type Outlined = (typeof outlined)[number]
 
 /**
  * The mask of a diagnosed case as a compressed NIfTI-1 file (.nii.gz): 1 where there is a lesion, or lung, else 0. Voxels
@@ -13,14 +15,16 @@ export type Outlined = 'lesions' | 'lungs'
  * from the head down.
  *
  * @param scan the case that was diagnosed
- * @throws JcsError INVALID_ARGUMENT when the diagnosis did not look for them, or is of another case; INCOMPLETE_SERIES
- * when slices do not lie evenly; INPUT_TOO_LARGE beyond what NIfTI-1 holds
+ * @throws JcsError INVALID_TYPE, INVALID_ARGUMENT when the diagnosis did not look for them, or is of another case;
+ * INCOMPLETE_SERIES for slices of several sizes, or that do not lie evenly in a line; INPUT_TOO_LARGE beyond what NIfTI-1
+ * holds; DISPOSED
  */
 export async function niftiMask(
   diagnosis: Diagnosis,
   scan: Case,
   what: Outlined = 'lesions',
 ): Promise<Buffer> {
+  requireOneOf('what', what, outlined)
   const masks = diagnosis.slices.map((slice) => maskOf(slice, what))
   if (masks.includes(undefined)) {
     throw new JcsError(
@@ -45,10 +49,7 @@ function maskOf(slice: DiagnosedSlice, what: Outlined): Uint8Array | undefined {
 function volumeOf(masks: readonly Uint8Array[], { slices, first, strides }: VoxelGrid): Uint8Array {
   const { width, height, count } = slices
   if (masks.length !== count || masks.some(({ length }) => length !== width * height))
-    throw new JcsError(
-      'INVALID_ARGUMENT',
-      'the slices are not all of one size, or not those that were diagnosed',
-    )
+    throw new JcsError('INVALID_ARGUMENT', 'the slices of the case are not those that were diagnosed')
   const volume = new Uint8Array(width * height * count)
   for (let slice = 0; slice < count; slice++) {
     const mask = masks[slice]!

@@ -7,7 +7,7 @@ import { type DiagnoseOptions, defaultSliceThreshold, diagnose } from '../../dia
 import { loadModel } from '../../model'
 import { type Case, openCase } from '../../open-case'
 import { diagnosisDocument } from '../../output/diagnosis-document'
-import { niftiMask } from '../../output/nifti-mask'
+import { niftiMask, type Outlined } from '../../output/nifti-mask'
 import { diagnosisReport, overlayPng } from '../../report'
 import type { Diagnosis } from '../../run/results'
 import { thresholdText } from '../../run/threshold-text'
@@ -115,7 +115,11 @@ a --slice-threshold has to be given.`,
       const report = await diagnosisReport(diagnosis, scan, { title: flags.title })
       await writeFileAtomically(join(out, 'report.html'), report)
       await writeFileAtomically(join(out, 'diagnosis.json'), session.toJson(document))
-      if (nifti) await writeMasks(out, scan, diagnosis)
+      if (nifti) {
+        const written = await writeMasks(out, scan, diagnosis)
+        if (written.length === 0)
+          session.warn(['No mask was written: nothing was outlined in a negative case.'])
+      }
     }
     session.warn(diagnosis.warnings)
     session.finish(document, describe(diagnosis, out))
@@ -146,13 +150,14 @@ async function writePictures(
   }
 }
 
-/** Of what was looked for. */
-async function writeMasks(out: string, scan: Case, diagnosis: Diagnosis): Promise<void> {
-  const [slice] = diagnosis.slices
-  if (slice?.segmentation)
-    await writeFileAtomically(join(out, 'lesions.nii.gz'), await niftiMask(diagnosis, scan))
-  if (slice?.lungMask)
-    await writeFileAtomically(join(out, 'lungs.nii.gz'), await niftiMask(diagnosis, scan, 'lungs'))
+/** Of what was looked for. Gives what there is a file of. */
+async function writeMasks(out: string, scan: Case, diagnosis: Diagnosis): Promise<Outlined[]> {
+  const outlined: Outlined[] = []
+  if (diagnosis.slices[0]?.segmentation) outlined.push('lesions')
+  if (diagnosis.involvement) outlined.push('lungs')
+  for (const what of outlined)
+    await writeFileAtomically(join(out, `${what}.nii.gz`), await niftiMask(diagnosis, scan, what))
+  return outlined
 }
 
 function describe(diagnosis: Diagnosis, out: string | undefined): string {
