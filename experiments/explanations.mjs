@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util'
 import { folds } from '../models/recipes.mjs'
 import { rounded } from '../models/scores.mjs'
 import { root } from '../scripts/paths.mjs'
-import { lungsOf } from './lungs-apart.mjs'
+import { balanced, lungClassifier, lungsOf } from './lungs-apart.mjs'
 
 const { values } = parseArgs({
   options: {
@@ -72,36 +72,11 @@ const runtime = { threads: 2, seed: 0 }
 
 const apart = new Map(await Promise.all(folds.flat().map(async (volume) => [volume, await lungsOf(volume)])))
 const lungsOfAll = (volumes) => volumes.flatMap((volume) => apart.get(volume))
-const parts = folds.map((held) => {
-  const samples = lungsOfAll(folds.flat().filter((volume) => !held.includes(volume)))
-  const without = samples.filter(({ label }) => label === 0)
-  return { train: [...samples, ...without, ...without], test: lungsOfAll(held) } // about as many of either label
-})
-await compare(
-  'coronacases',
-  {
-    task: 'classification',
-    spec: { network: 'res2net50-v1b', width: 0.25 },
-    recipe: 'scratch',
-    inputSize: 128,
-    batchSize: 16,
-    epochs: 30,
-    schedule: { name: 'cosine', learningRate: 2e-3, warmupIterations: 50 },
-    activationLossWeight: 50,
-    mixup: { alpha: 0 },
-    augmentation: {
-      horizontalFlip: 0.5,
-      verticalFlip: 0.5,
-      scale: 0.2,
-      rotationDegrees: 15,
-      translation: 0.05,
-      gamma: 0.2,
-      noise: 0.1,
-    },
-    ...runtime,
-  },
-  parts,
-)
+const parts = folds.map((held) => ({
+  train: balanced(lungsOfAll(folds.flat().filter((volume) => !held.includes(volume)))),
+  test: lungsOfAll(held),
+}))
+await compare('coronacases', { ...lungClassifier, activationLossWeight: 50, ...runtime }, parts)
 
 const { validateEvery: _, ...demoClassifier } = demoPlan.classifier
 await compare('phantoms', { ...demoClassifier, ...runtime, precision: demoPlan.precision }, [

@@ -5,14 +5,14 @@
 // slice, with lesions or without, and both labels come from the same patients. Scored once on covid-P002, by the worse
 // lung of each slice, beside what needs no classifier: where the slice lies, how large its lungs are, the area of lesions
 // that the shipped models outline, and a classifier that sees all of the picture but the lung.
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { availableParallelism, cpus } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
-import { dataFolder, folds, window } from '../models/recipes.mjs'
+import { dataFolder, folds, labelsOf, window } from '../models/recipes.mjs'
 import { rounded } from '../models/scores.mjs'
 import { root } from '../scripts/paths.mjs'
-import { cutLungs, lungsOf } from './lungs-apart.mjs'
+import { balanced, cutLungs, lungClassifier, lungsOf } from './lungs-apart.mjs'
 
 const { values } = parseArgs({
   options: {
@@ -21,37 +21,20 @@ const { values } = parseArgs({
     dist: { type: 'string', default: path.join(root, 'dist') },
   },
 })
-const { classify, diagnose, loadModel, metrics, openCase, train } = await import(
+const { classify, diagnose, loadModel, metrics, openCase, readDataset, train } = await import(
   path.join(values.dist, 'index.js')
 )
+const { applyWindow } = await import(path.join(values.dist, 'images', 'index.js'))
 
 const settings = {
-  task: 'classification',
-  spec: { network: 'res2net50-v1b', width: 0.25, outputStride: 8 },
-  recipe: 'scratch',
-  inputSize: 128,
-  batchSize: 16,
-  epochs: 30,
-  schedule: { name: 'cosine', learningRate: 2e-3, warmupIterations: 50 },
-  mixup: { alpha: 0 },
+  ...lungClassifier,
   ema: { decay: 0.995 },
-  augmentation: {
-    horizontalFlip: 0.5,
-    verticalFlip: 0.5,
-    scale: 0.2,
-    rotationDegrees: 15,
-    translation: 0.05,
-    gamma: 0.2,
-    noise: 0.3,
-    windowCenter: 0.1,
-    windowWidth: 0.3,
-  },
+  // The other source looks otherwise: noisier, of another contrast.
+  augmentation: { ...lungClassifier.augmentation, noise: 0.3, windowCenter: 0.1, windowWidth: 0.3 },
   threads: 2,
 }
 
 const samples = (await Promise.all(folds.flat().map(lungsOf))).flat()
-const without = samples.filter(({ label }) => label === 0)
-const balanced = [...samples, ...without, ...without] // about as many of either label
 
 /** The picture with nothing where the lung is. */
 const withoutLung = ({ image, lung, ...rest }) => ({
@@ -60,30 +43,20 @@ const withoutLung = ({ image, lung, ...rest }) => ({
   image: { ...image, data: image.data.map((value, at) => (lung.data[at] ? 0 : value)) },
 })
 
-const folder = path.join(dataFolder, 'dicom', 'covid-ct-md')
-const labels = new Map(
-  (await readFile(path.join(folder, 'slices.csv'), 'utf8'))
-    .trim()
-    .split('\n')
-    .slice(1)
-    .map((line) => line.split(','))
-    .map(([image, label]) => [image, Number(label)]),
-)
+const folder = path.join(dataFolder, 'dicom', 'covid-ct-md', 'covid-P002')
+const labels = await labelsOf(readDataset, folder)
 
 /** The slices of covid-P002, whose lungs the shipped model outlines: the pictures of each, its label and areas. */
 async function readCase() {
-  const scan = openCase(path.join(folder, 'covid-P002'))
+  const scan = openCase(folder)
   const [lungs, segmenter] = [await loadModel('lungs'), await loadModel('lesions')]
   const { slices } = await diagnose({ segmenter, lungs }, scan, { sliceThreshold: 0 })
-  const low = window.center - window.width / 2
   const read = []
   for (const { index, lungMask, lesionAreaMm2 } of slices) {
     const { data: hu, width } = await scan.image(index)
-    const data = Uint8Array.from(hu, (value) =>
-      Math.max(0, Math.min(255, (255 * (value - low)) / window.width)),
-    )
+    const data = Uint8Array.from(applyWindow(hu, window), (value) => 255 * value)
     read.push({
-      label: labels.get(`covid-P002/${scan.names[index]}`),
+      label: labels.get(scan.names[index]),
       lungPixels: lungMask.reduce((sum, value) => sum + value, 0),
       lesionAreaMm2,
       pictures: cutLungs({ data, width, lesion: lungMask, lung: lungMask }),
@@ -125,7 +98,7 @@ async function scoresOf(model, change) {
 const aucs = { lung: [], surroundings: [] }
 for (let seed = 0; seed < Number(values.seeds); seed++) {
   for (const [sees, change] of Object.entries({ lung: (sample) => sample, surroundings: withoutLung })) {
-    const { model } = await train({ ...settings, seed, data: { train: balanced.map(change) } })
+    const { model } = await train({ ...settings, seed, data: { train: balanced(samples).map(change) } })
     aucs[sees].push(aucOf(await scoresOf(model, change)))
     console.log(sees, seed, aucs[sees].at(-1))
     await model.dispose()
@@ -138,7 +111,7 @@ const record = {
   command: 'node experiments/infection.mjs',
   date: new Date().toISOString().slice(0, 10),
   machine: `${availableParallelism()} × ${cpus()[0].model.trim()}`,
-  trainedOn: `${samples.length} lungs of ${new Set(samples.map(({ patient }) => patient)).size} patients, ${without.length} without lesions`,
+  trainedOn: `${samples.length} lungs of ${new Set(samples.map(({ patient }) => patient)).size} patients, ${samples.filter(({ label }) => label === 0).length} without lesions`,
   slices: slices.length,
   infected: truth.reduce((sum, label) => sum + label, 0),
   auc: {

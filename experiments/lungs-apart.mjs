@@ -3,6 +3,33 @@
 import sharp from 'sharp'
 import { patientOf, slicesOf } from '../models/recipes.mjs'
 
+/** What a classifier of such pictures is trained with. */
+export const lungClassifier = {
+  task: 'classification',
+  spec: { network: 'res2net50-v1b', width: 0.25, outputStride: 8 },
+  recipe: 'scratch',
+  inputSize: 128,
+  batchSize: 16,
+  epochs: 30,
+  schedule: { name: 'cosine', learningRate: 2e-3, warmupIterations: 50 },
+  mixup: { alpha: 0 },
+  augmentation: {
+    horizontalFlip: 0.5,
+    verticalFlip: 0.5,
+    scale: 0.2,
+    rotationDegrees: 15,
+    translation: 0.05,
+    gamma: 0.2,
+    noise: 0.1,
+  },
+}
+
+/** About as many of either label: lungs without lesions are the fewer, and come three times. */
+export function balanced(samples) {
+  const without = samples.filter(({ label }) => label === 0)
+  return [...samples, ...without, ...without]
+}
+
 /** Fewer lesion pixels than this may be the edge of a lesion in the next slice: such lungs are left out. */
 const fewestLesionPixels = 30
 const fewestLungPixels = 400

@@ -5,7 +5,6 @@
 // lesions. Beside it, how many slices of ../shared/data/uninfected stay below it: its DICOM slices, whose patients have
 // lung cancer or nodules, which are outlined too. Pictures without spacing count as 350 mm wide.
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { root } from '../scripts/paths.mjs'
@@ -19,14 +18,9 @@ const { values } = parseArgs({
     dist: { type: 'string', default: path.join(root, 'dist') },
   },
 })
-const { loadModel, segment } = await import(path.join(values.dist, 'index.js'))
-const folder = path.join(dataFolder, 'uninfected')
-const rows = (await readFile(path.join(folder, 'slices.csv'), 'utf8'))
-  .trim()
-  .split('\n')
-  .slice(1)
-  .map((line) => line.split(','))
-  .filter(([image]) => image.endsWith('.dcm'))
+const { loadModel, readDataset, segment } = await import(path.join(values.dist, 'index.js'))
+const { samples: listed } = await readDataset(path.join(dataFolder, 'uninfected', 'slices.csv'))
+const uninfected = listed.filter(({ image }) => image.endsWith('.dcm'))
 
 /** Of lesions inside the lungs, mm². */
 const areasOf = async (lesionFile, lungFile, images) => {
@@ -56,10 +50,13 @@ for (const [index, held] of folds.entries()) {
     true,
   )
 }
-const uninfected = rows.map(([image]) => path.join(folder, image))
 add(
-  await areasOf(values.lesions, values.lungs, uninfected),
-  rows.map(([, , patient]) => patient),
+  await areasOf(
+    values.lesions,
+    values.lungs,
+    uninfected.map(({ image }) => image),
+  ),
+  uninfected.map(({ patient }) => patient),
   false,
 )
 

@@ -27,6 +27,13 @@ export const slicesOf = (volume, target) =>
       patient: patientOf(volume),
     }))
 
+/** A radiologist's labels of the slices of a DICOM case, by file name: of the list beside its folder. */
+export async function labelsOf(readDataset, folder) {
+  const { samples } = await readDataset(path.join(path.dirname(folder), 'slices.csv'))
+  const own = samples.filter(({ image }) => path.dirname(image) === folder)
+  return new Map(own.map(({ image, label }) => [path.basename(image), label]))
+}
+
 /**
  * The pictures of the training data were windowed and their contrast enhanced by whoever published them. Outside air,
  * fat and muscle have the gray values that `models/window.mjs` measures; a line through them is this window.

@@ -3,11 +3,11 @@
 // The shipped models on whole DICOM cases, which nothing was trained or chosen on: how well the area of lesions tells a
 // radiologist's infected slices from the others, how much of healthy lungs is called lesion, and how lungs agree with
 // region growing in HU. With --windows, again over other windows. Writes models/cards/hu.json.
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { root } from '../scripts/paths.mjs'
-import { dataFolder } from './recipes.mjs'
+import { dataFolder, labelsOf } from './recipes.mjs'
 import { growLungs } from './region-growing.mjs'
 import { countsOf, diceOf, meanOf, rounded, sumOf } from './scores.mjs'
 
@@ -19,20 +19,14 @@ const { values } = parseArgs({
     windows: { type: 'boolean', default: false },
   },
 })
-const { diagnose, loadModel, metrics, openCase } = await import(path.join(values.dist, 'index.js'))
+const { diagnose, loadModel, metrics, openCase, readDataset } = await import(
+  path.join(values.dist, 'index.js')
+)
 const dicom = path.join(dataFolder, 'dicom')
 const lungs = await loadModel(values.lungs)
 const segmenter = await loadModel(values.lesions)
 
-/** By file name: a radiologist's label. */
-const labels = new Map(
-  (await readFile(path.join(dicom, 'covid-ct-md', 'slices.csv'), 'utf8'))
-    .trim()
-    .split('\n')
-    .slice(1)
-    .map((line) => line.split(','))
-    .map(([image, label]) => [image, Number(label)]),
-)
+const labels = await labelsOf(readDataset, path.join(dicom, 'covid-ct-md', 'covid-P002'))
 
 const run = async (folder, window) => {
   const scan = openCase(path.join(dicom, folder), { ...(window && { window }) })
@@ -46,12 +40,12 @@ const run = async (folder, window) => {
 }
 
 /** Of lesion areas; a score for `metrics` is in [0, 1]. */
-const aucWithin = ({ diagnosis, names }, patient) => {
+const aucWithin = ({ diagnosis, names }) => {
   const areas = diagnosis.slices.map(({ lesionAreaMm2 }) => lesionAreaMm2)
   const largest = Math.max(1, ...areas)
   return metrics.classification(
     Float32Array.from(areas, (area) => area / largest),
-    Uint8Array.from(names, (name) => labels.get(`${patient}/${name}`)),
+    Uint8Array.from(names, (name) => labels.get(name)),
   ).auc
 }
 
@@ -74,13 +68,13 @@ const summary = ({ diagnosis: { involvement } }) => ({
 const covid = await run('covid-ct-md/covid-P002')
 const normal = await run('covid-ct-md/normal-001')
 const siemens = await run('siemens-thorax')
-const isUninfected = (_, index) => labels.get(`covid-P002/${covid.names[index]}`) === 0
+const isUninfected = (_, index) => labels.get(covid.names[index]) === 0
 const scores = {
   command: `node models/score-hu.mjs${values.windows ? ' --windows' : ''}`,
   date: new Date().toISOString().slice(0, 10),
   'covid-P002': {
     ...summary(covid),
-    aucOfLesionArea: rounded(aucWithin(covid, 'covid-P002')),
+    aucOfLesionArea: rounded(aucWithin(covid)),
     lungsBesideRegionGrowing: agreement(covid, isUninfected),
   },
   'normal-001': { ...summary(normal), lungsBesideRegionGrowing: agreement(normal) },
@@ -105,7 +99,7 @@ if (values.windows) {
     scores.windows.push({
       center,
       width,
-      aucOfLesionArea: rounded(aucWithin(infected, 'covid-P002')),
+      aucOfLesionArea: rounded(aucWithin(infected)),
       percentOfHealthyLungs: rounded(healthy.diagnosis.involvement.percent),
     })
   }
