@@ -25,7 +25,7 @@ export const errorMeanings = {
   DISPOSED: 'The object was used after dispose().',
   BUSY: 'The queue of the device is full.',
   CASE_TOO_SMALL: 'A case has too few slices for the default slice threshold to mean anything.',
-  INCOMPLETE_SERIES: 'A series lacks slices, over which volumes would be wrong.',
+  INCOMPLETE_SERIES: 'The slices of a series do not make a whole volume, which would be wrong.',
   BAD_SAMPLE: 'A sample of a dataset cannot be used.',
   EMPTY_DATASET: 'A dataset or a case holds no sample.',
   BATCH_NORM_BATCH_TOO_SMALL: 'Batch normalisation in batch mode was given a single value per channel.',

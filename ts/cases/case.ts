@@ -112,7 +112,7 @@ export class Case implements Disposable {
     if (grid) return grid
     throw new JcsError(
       'INCOMPLETE_SERIES',
-      'the slices are not of one size, or do not lie evenly in a line, which a volume of voxels needs',
+      'the slices are not of one size, or do not lie evenly in a line, and make no grid of voxels; resample the series first',
     )
   }
 
