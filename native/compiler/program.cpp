@@ -92,7 +92,7 @@ void Program::bindStates(StateStore& states) {
     versions.add(state.isAssigned ? 0 : entry.version);
   }
   if (versions == derivedFrom_) return;
-  derivedFrom_.clear();  // stays stale if refreshing throws
+  derivedFrom_.reset();  // stays stale if refreshing throws
   refreshDerived(versions);
   derivedFrom_ = std::move(versions);
 }

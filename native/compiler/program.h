@@ -145,7 +145,8 @@ class Program {
     bool tried = false;
   } recorded_;
   Table<StateIndex, std::byte*> stateMemory_;
-  Table<StateIndex, uint64_t> derivedFrom_;  ///< versions of the states for which derived values are up to date
+  /// Versions of the states for which derived values are up to date; nothing before they are first computed.
+  std::optional<Table<StateIndex, uint64_t>> derivedFrom_;
   std::vector<const std::byte*> argumentsIn_;
   std::vector<std::byte*> argumentsOut_;
 };

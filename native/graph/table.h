@@ -29,7 +29,6 @@ class Table {
   bool operator==(const Table&) const = default;
   void clear() { entries_.clear(); }
   size_t size() const { return entries_.size(); }
-  bool empty() const { return entries_.empty(); }
   auto begin() { return entries_.begin(); }
   auto begin() const { return entries_.begin(); }
   auto end() { return entries_.end(); }

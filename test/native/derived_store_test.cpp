@@ -3,6 +3,7 @@
 #include "native/compiled.h"
 #include "native/harness.h"
 #include "networks/registry.h"
+#include "ops/elementwise.h"
 
 namespace jcs {
 
@@ -75,6 +76,23 @@ TEST("programs of other batches share what is derived from the weights") {
     CHECK(logits(*other, states) == changed);
     other.reset();
     CHECK_EQUAL(shared.size(), size_t{0});
+  }
+}
+
+TEST("what is derived from constants alone is computed, in a program without states too") {
+  Graph graph;
+  const Value x = graph.input("x", {DType::kF32, {2}});
+  const float factors[] = {3, 5};
+  const Value constant = graph.constant(Tensor::fromFloats({2}, factors));
+  graph.output("y", multiply(x, add(constant, constant)));
+  CompiledGraph compiled(graph, {});
+  const float input[] = {1, -2};
+  for (int run = 0; run < 2; ++run) {
+    NamedTensors inputs;
+    inputs["x"] = Tensor::fromFloats({2}, input);
+    const NamedTensors found = compiled.run(inputs);
+    CHECK_EQUAL(found.at("y").as<float>()[0], 6.0f);
+    CHECK_EQUAL(found.at("y").as<float>()[1], -20.0f);
   }
 }
 
