@@ -78,12 +78,6 @@ export const recipes = {
     target: 'lesion',
     minLesionAreaMm2: 75, // models/calibrate.mjs
     notice: `Lesions were outlined by the model 'lesions' of jcs-ct-models, ${terms}`,
-    train: {
-      ...training,
-      spec: { network: 'jcs-segmentation', width: 0.25 },
-      epochs: 40,
-      augmentation: { ...augmentation, noise: 0.3 }, // 0.03 left the noisiest volumes without any lesion found
-      ema: { decay: 0.995 },
-    },
+    train: { ...training, spec: { network: 'jcs-segmentation', width: 0.25 }, epochs: 30 },
   },
 }
