@@ -96,7 +96,7 @@ class Backend {
                                           std::span<const Operand> outputs, const KernelOptions& options) = 0;
 
   /// Records what `work` asks for (kernels and copies, no transfers) without doing it. nullptr, and `work` is not
-  /// called, on a device where that saves nothing.
+  /// called, on a device where that saves nothing; nullptr too where the work cannot be recorded.
   virtual std::unique_ptr<Recording> record(const std::function<void()>& /*work*/) { return nullptr; }
   /// Does the parts in order and gives the seconds that each took.
   virtual std::vector<double> time(std::span<const std::function<void()>> parts);

@@ -145,15 +145,14 @@ void Program::runSteps(const std::atomic<bool>* cancelled) {
   copyResults();
 }
 
-bool Program::replaySteps(const std::atomic<bool>* cancelled) {
+std::vector<const std::byte*> Program::usedMemory() const {
   std::vector<const std::byte*> memory{arena_};
   memory.insert(memory.end(), stateMemory_.begin(), stateMemory_.end());
-  if (memory != recorded_.memory) {
-    // Recorded when it comes again: programs that run once gain nothing, and libraries load their kernels when these
-    // first run, which must not happen while recording.
-    recorded_ = {std::move(memory), nullptr, false};
-    return false;
-  }
+  return memory;
+}
+
+bool Program::replaySteps(const std::atomic<bool>* cancelled) {
+  if (usedMemory() != recorded_.memory) return false;
   if (!recorded_.tried) {
     recorded_.tried = true;
     recorded_.recording = backend_->record([&] { runSteps(nullptr); });
@@ -193,6 +192,9 @@ void Program::run(StateStore& states, std::byte* arena, const Bindings& bindings
     profileSteps();
   } else if (!replaySteps(cancelled)) {
     runSteps(cancelled);
+    // Recorded when it comes again: programs that run once gain nothing, and libraries load their kernels when these
+    // first run, which must not happen while recording.
+    if (auto memory = usedMemory(); memory != recorded_.memory) recorded_ = {std::move(memory), nullptr, false};
   }
   for (const State& state : states_)
     if (state.isAssigned) ++states.at(state.name).version;

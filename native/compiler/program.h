@@ -117,6 +117,8 @@ class Program {
   void runSteps(const std::atomic<bool>* cancelled);
   /// False when there is no recording: the steps have to be run.
   bool replaySteps(const std::atomic<bool>* cancelled);
+  /// Of the current run, beside what is the program's own.
+  std::vector<const std::byte*> usedMemory() const;
   void profileSteps();
   void copyResults();
   void allocate(DerivedStore* shared);

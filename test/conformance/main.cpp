@@ -21,11 +21,12 @@
 /// Conformance of backends to the float64 reference, of the reference's gradients to central differences, and of the
 /// reference to PyTorch.
 ///
-///   jcs_conformance [--filter TEXT] [--backend NAME] [--list] [--verbose]
+///   jcs_conformance [--filter TEXT] [--backend NAME] [--shard I/N] [--list] [--verbose]
 ///
 /// --filter keeps cases and ops whose label contains TEXT; --backend keeps one of reference, cpu, cuda, cuda-emulated,
 /// cuda-emulated-reverse. The emulated ones are the CUDA backend's own kernels on the host, with the threads of a block
-/// running in two orders. Backend libraries are found as the engine finds them: in JCS_BACKEND_DIR, else beside this
+/// running in two orders. --shard 2/8 checks every eighth op from the second on, so that processes can share the work;
+/// what is checked of the table as a whole is the first shard's. Backend libraries are found as the engine finds them: in JCS_BACKEND_DIR, else beside this
 /// executable. A device that is not there is skipped, unless JCS_REQUIRE names it ("cpu,cuda"). Exits with 1 when
 /// anything failed.
 namespace jcs::conformance {
@@ -34,7 +35,11 @@ namespace {
 
 struct Options {
   std::string filter, backend;
+  size_t shard = 1, shards = 1;
   bool list = false, verbose = false;
+
+  /// Whether what is checked of tables and backends as a whole is checked here.
+  bool checksWhole() const { return filter.empty() && shard == 1; }
 };
 
 struct Totals {
@@ -132,14 +137,16 @@ void runBackend(const std::shared_ptr<Backend>& backend, Backend& reference, con
   std::vector<DType> activations;
   for (DType dtype : {DType::kF64, DType::kF32, DType::kBF16})
     if (backend->supports(dtype)) activations.push_back(dtype);
-  if (options.filter.empty()) checkCompleteness(*backend, totals);
+  if (options.checksWhole()) checkCompleteness(*backend, totals);
 
   const bool mustBeFast = device.kind == "cpu" && device.name != "reference" && hasAvx512();
-  if (mustBeFast && options.filter.empty())
+  if (mustBeFast && options.checksWhole())
     for (const RateResult& result : checkRates(backend)) totals.count(device.name + " " + result.name, result.failure);
   double worst[3] = {0, 0, 0};
   const int failedBefore = totals.failed;
-  const std::vector<Check> checks = checksOf(nodes, activations);
+  std::vector<Check> checks = checksOf(nodes, activations);
+  size_t position = 0;
+  std::erase_if(checks, [&](const Check&) { return position++ % options.shards != options.shard - 1; });
   for (const Check& check : checks) {
     const NodeCase& node = nodes[check.node];
     NodeReport report = checkNode(backend, reference, node, check.types, std::max(device.threads, 1));
@@ -176,7 +183,7 @@ int run(const Options& options) {
       totals.count("gradient of " + row.name, checkGradient(*reference, row));
   }
   if (options.list) return 0;
-  if (options.filter.empty()) {
+  if (options.checksWhole()) {
     for (const FaultResult& result : checkFaultsAreFound(reference))
       totals.count("node check finds " + result.name, result.failure);
     checkTable(totals);
@@ -234,6 +241,10 @@ int main(int count, char** arguments) {
       options.filter = arguments[++i];
     } else if (argument == "--backend" && hasValue) {
       options.backend = arguments[++i];
+    } else if (argument == "--shard" && hasValue &&
+               std::sscanf(arguments[i + 1], "%zu/%zu", &options.shard, &options.shards) == 2 && options.shard >= 1 &&
+               options.shard <= options.shards) {
+      ++i;
     } else if (argument == "--list") {
       options.list = true;
     } else if (argument == "--verbose") {
@@ -241,7 +252,7 @@ int main(int count, char** arguments) {
     } else {
       std::fprintf(stderr,
                    "usage: %s [--filter TEXT] [--backend reference|cpu|cuda|cuda-emulated|cuda-emulated-reverse] "
-                   "[--list] [--verbose]\n",
+                   "[--shard I/N] [--list] [--verbose]\n",
                    arguments[0]);
       return 2;
     }

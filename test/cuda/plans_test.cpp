@@ -76,13 +76,16 @@ void checkPlans(const Problems& problems) {
   int withEpilogue = 0, fused = 0;
   for (const auto& [text, problem] : problems) {
     std::optional<cuda::ExecutionPlan> plan;
-    if (problem.hasEpilogue()) {
-      ++withEpilogue;
-      plan = planConvolution(target, problem, true);
-      fused += plan.has_value();
+    withEpilogue += problem.hasEpilogue();
+    for (const auto source : {cuda::EngineSource::kHeuristic, cuda::EngineSource::kFallback}) {
+      if (!plan && problem.hasEpilogue()) {
+        plan = planConvolution(target, problem, true, source);
+        fused += plan.has_value();
+      }
+      if (!plan) plan = planConvolution(target, problem, false, source);
     }
-    if (!plan) plan = planConvolution(target, problem, false);
     if (!plan) reportFailure(__FILE__, __LINE__, "no plan for " + text);
+    if (plan && std::getenv("JCS_ALL_PLANS")) std::printf("     %s: %s\n", text.c_str(), plan->name().c_str());
   }
   std::printf("     %zu problems, %d of %d epilogues fused\n", problems.size(), fused, withEpilogue);
 }
@@ -105,7 +108,8 @@ TEST("a plan is shared by problems that are the same and by no others") {
   op.conv.padding = 1;
   op.bias = true;
   const auto key = [&](const Conv2d& conv, const Operand& input, const KernelOptions& options, bool epilogue) {
-    return planKey(cuda::forwardProblem(conv, std::vector{input, w, bias}, x, options), epilogue);
+    return planKey(cuda::forwardProblem(conv, std::vector{input, w, bias}, x, options), epilogue,
+                   cuda::EngineSource::kHeuristic);
   };
   const std::string same = key(op, x, {}, true);
   CHECK_EQUAL(key(op, x, {.threads = 2}, true), same);

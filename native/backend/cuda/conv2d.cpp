@@ -10,11 +10,11 @@ namespace {
 
 class Conv2dKernel : public Kernel {
  public:
-  Conv2dKernel(const Prepare& p, ConvolutionProblem problem, std::shared_ptr<const ExecutionPlan> plan, bool fused)
+  Conv2dKernel(const Prepare& p, ConvolutionProblem problem, ChosenPlan chosen)
       : launcher_(launcherOf(p.device)),
         problem_(std::move(problem)),
-        plan_(std::move(plan)),
-        fused_(fused),
+        plan_(std::move(chosen.plan)),
+        fused_(chosen.fused),
         biasInput_(p.as<Conv2d>().biasInput()),
         residualInput_(p.as<Conv2d>().residualInput()),
         y_(p.outputs[0]) {
@@ -71,13 +71,8 @@ class Conv2dKernel : public Kernel {
 
 std::unique_ptr<Kernel> prepareConv2d(const Prepare& p) {
   const ConvolutionProblem problem = forwardProblem(p.as<Conv2d>(), p.inputs, p.outputs[0], p.options);
-  // An operand that is copied has channels that the bias and the residual have not.
-  const bool fusible = !problem.y.copied && !(problem.residual && problem.residual->copied);
-  if (fusible && problem.hasEpilogue())
-    if (auto plan = p.device.convolutions->get(problem, true))
-      return std::make_unique<Conv2dKernel>(p, problem, std::move(plan), true);
-  if (auto plan = p.device.convolutions->get(problem, false))
-    return std::make_unique<Conv2dKernel>(p, problem, std::move(plan), false);
+  if (ChosenPlan chosen = p.device.convolutions->choose(problem); chosen.plan)
+    return std::make_unique<Conv2dKernel>(p, problem, std::move(chosen));
   return prepareDirectConv2d(p);
 }
 

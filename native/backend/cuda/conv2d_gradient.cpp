@@ -96,14 +96,14 @@ class WeightGradientKernel : public Kernel {
 
 std::unique_ptr<Kernel> prepareInputGradient(const Prepare& p) {
   ConvolutionProblem problem = inputGradientProblem(p.as<Conv2dInputGradient>(), p.inputs, p.outputs[0], p.options);
-  if (auto plan = p.device.convolutions->get(problem, false))
+  if (auto plan = p.device.convolutions->choose(problem).plan)
     return std::make_unique<InputGradientKernel>(p, std::move(problem), std::move(plan));
   return prepareDirectConv2dInputGradient(p);
 }
 
 std::unique_ptr<Kernel> prepareWeightGradient(const Prepare& p) {
   ConvolutionProblem problem = weightGradientProblem(p.as<Conv2dWeightGradient>(), p.inputs, p.outputs[0], p.options);
-  if (auto plan = p.device.convolutions->get(problem, false))
+  if (auto plan = p.device.convolutions->choose(problem).plan)
     return std::make_unique<WeightGradientKernel>(p, std::move(problem), std::move(plan));
   return prepareDirectConv2dWeightGradient(p);
 }

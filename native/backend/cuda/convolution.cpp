@@ -91,13 +91,13 @@ ConvolutionProblem inputGradientProblem(const Conv2dInputGradient& op, std::span
 
 ConvolutionProblem weightGradientProblem(const Conv2dWeightGradient& op, std::span<const Operand> inputs,
                                          const Operand& output, const KernelOptions& options) {
-  ConvolutionProblem problem = problemOf(ConvolutionProblem::Pass::kWeightGradient, op.conv, inputs[0], inputs[1],
-                                         output.type.shape, inputs[0].type.dtype, options);
-  problem.weights.dtype = DType::kF32;  // sums over batch and pixels are kept in float32
-  return problem;
+  // Sums are float32 and rounded once, to the operands' dtype: cuDNN has no tensor-core engine that keeps more.
+  return problemOf(ConvolutionProblem::Pass::kWeightGradient, op.conv, inputs[0], inputs[1], output.type.shape,
+                   inputs[0].type.dtype, options);
 }
 
-std::optional<ExecutionPlan> planConvolution(PlanTarget target, const ConvolutionProblem& problem, bool withEpilogue) {
+std::optional<ExecutionPlan> planConvolution(PlanTarget target, const ConvolutionProblem& problem, bool withEpilogue,
+                                             EngineSource source) {
   using Pass = ConvolutionProblem::Pass;
   OperationGraph graph(target);
   const bool epilogue = withEpilogue && problem.hasEpilogue();
@@ -138,13 +138,14 @@ std::optional<ExecutionPlan> planConvolution(PlanTarget target, const Convolutio
     }
   }
   if (!graph.tryFinalize()) return std::nullopt;
-  std::vector<ExecutionPlan> plans = findPlans(graph, problem.requirements, 1);
+  std::vector<ExecutionPlan> plans = findPlans(graph, source, problem.requirements, 1);
   if (plans.empty()) return std::nullopt;
   return std::move(plans.front());
 }
 
-std::string planKey(const ConvolutionProblem& problem, bool withEpilogue) {
+std::string planKey(const ConvolutionProblem& problem, bool withEpilogue, EngineSource source) {
   std::ostringstream key;
+  key << static_cast<int>(source) << ' ';
   const auto add = [&](const GraphTensor& t) {
     key << "; " << t.type << '@' << t.alignment;
     for (size_t axis = 0; axis < 4; ++axis) key << ' ' << t.extents[axis] << '/' << t.strides[axis];
@@ -163,12 +164,21 @@ std::string planKey(const ConvolutionProblem& problem, bool withEpilogue) {
   return key.str();
 }
 
-std::shared_ptr<const ExecutionPlan> ConvolutionPlans::get(const ConvolutionProblem& problem, bool withEpilogue) {
-  const auto [place, added] = plans_.try_emplace(planKey(problem, withEpilogue));
+std::shared_ptr<const ExecutionPlan> ConvolutionPlans::get(const ConvolutionProblem& problem, bool withEpilogue,
+                                                           EngineSource source) {
+  const auto [place, added] = plans_.try_emplace(planKey(problem, withEpilogue, source));
   if (added)
-    if (auto plan = planConvolution({cudnn_}, problem, withEpilogue))
+    if (auto plan = planConvolution({cudnn_}, problem, withEpilogue, source))
       place->second = std::make_shared<const ExecutionPlan>(std::move(*plan));
   return place->second;
+}
+
+ChosenPlan ConvolutionPlans::choose(const ConvolutionProblem& problem) {
+  for (const EngineSource source : {EngineSource::kHeuristic, EngineSource::kFallback})
+    for (const bool fused : {true, false})
+      if (!fused || problem.isFusible())
+        if (auto plan = get(problem, fused, source)) return {std::move(plan), fused};
+  return {};
 }
 
 std::string describe(const ConvolutionProblem& problem) {

@@ -49,6 +49,8 @@ struct ConvolutionProblem {
   Activation activation = Activation::kNone;
 
   bool hasEpilogue() const { return bias || residual || activation != Activation::kNone; }
+  /// Whether the epilogue could be part of the plan: operands that are copied have channels that bias and residual lack.
+  bool isFusible() const { return hasEpilogue() && !y.copied && !(residual && residual->copied); }
 };
 
 ConvolutionProblem forwardProblem(const Conv2d& op, std::span<const Operand> inputs, const Operand& output,
@@ -64,23 +66,33 @@ inline constexpr OperationGraph::TensorId kX = 0, kWeights = 1, kY = 2, kBias = 
 }
 
 /// The best plan for the problem with its epilogue, or, without `withEpilogue`, for the bare convolution.
-std::optional<ExecutionPlan> planConvolution(PlanTarget target, const ConvolutionProblem& problem, bool withEpilogue);
+std::optional<ExecutionPlan> planConvolution(PlanTarget target, const ConvolutionProblem& problem, bool withEpilogue,
+                                             EngineSource source);
+
+struct ChosenPlan {
+  std::shared_ptr<const ExecutionPlan> plan;
+  bool fused = false;  ///< bias, residual and activation are part of it
+};
+
 /// The plans of a device by what they compute. The same convolution stands many times in a network and in programs of
 /// the same batch, and cuDNN takes up to a second to compile the kernel for one.
 class ConvolutionPlans {
  public:
   explicit ConvolutionPlans(const CuDnn& cudnn) : cudnn_(cudnn) {}
 
-  /// nullptr when no engine does it.
-  std::shared_ptr<const ExecutionPlan> get(const ConvolutionProblem& problem, bool withEpilogue);
+  /// An engine that the heuristics name, with its epilogue where there is one, comes before every fall-back: these run
+  /// at a fraction of its speed, which no fused epilogue makes up for. Without a plan when no engine does it.
+  ChosenPlan choose(const ConvolutionProblem& problem);
 
  private:
+  std::shared_ptr<const ExecutionPlan> get(const ConvolutionProblem& problem, bool withEpilogue, EngineSource source);
+
   const CuDnn& cudnn_;
   std::map<std::string, std::shared_ptr<const ExecutionPlan>> plans_;
 };
 
 /// Everything that a plan depends on: equal text means the same plan.
-std::string planKey(const ConvolutionProblem& problem, bool withEpilogue);
+std::string planKey(const ConvolutionProblem& problem, bool withEpilogue, EngineSource source);
 /// Says what a problem computes; for tests.
 std::string describe(const ConvolutionProblem& problem);
 

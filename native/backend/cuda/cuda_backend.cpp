@@ -79,15 +79,13 @@ DeviceInfo describeDevice(int index, const std::string& library) {
 
 class CudaRecording : public Recording {
  public:
-  CudaRecording(cudaGraph_t graph, cudaStream_t stream) : stream_(stream) {
-    checkCuda(cudaGraphInstantiate(&executable_, graph, 0), "cudaGraphInstantiate");
-  }
+  CudaRecording(cudaGraphExec_t executable, cudaStream_t stream) : executable_(executable), stream_(stream) {}
   ~CudaRecording() override { cudaGraphExecDestroy(executable_); }
   void replay() override { checkCuda(cudaGraphLaunch(executable_, stream_), "cudaGraphLaunch"); }
 
  private:
+  cudaGraphExec_t executable_;
   cudaStream_t stream_;
-  cudaGraphExec_t executable_ = nullptr;
 };
 
 /// A stream of its own, released after everything that uses it.
@@ -159,18 +157,22 @@ class CudaBackend : public Backend {
     use();
     // Thread-local: other devices' threads may allocate meanwhile.
     checkCuda(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
-    cudaGraph_t graph = nullptr;
+    bool captured = true;
     try {
       work();
-    } catch (...) {
-      cudaStreamEndCapture(stream_, &graph);
-      if (graph) cudaGraphDestroy(graph);
-      cudaGetLastError();
-      throw;
+    } catch (const Error&) {
+      captured = false;
     }
-    checkCuda(cudaStreamEndCapture(stream_, &graph), "cudaStreamEndCapture");
+    cudaGraph_t graph = nullptr;
+    captured = cudaStreamEndCapture(stream_, &graph) == cudaSuccess && captured;
     const std::unique_ptr<CUgraph_st, cudaError_t (*)(cudaGraph_t)> owner(graph, cudaGraphDestroy);
-    return std::make_unique<CudaRecording>(graph, stream_);
+    cudaGraphExec_t executable = nullptr;
+    if (captured && cudaGraphInstantiate(&executable, graph, 0) == cudaSuccess)
+      return std::make_unique<CudaRecording>(executable, stream_);
+    // Something that a stream cannot capture, or no memory for the graph: the work is enqueued kernel by kernel instead,
+    // which reports what is wrong with it, if anything is.
+    cudaGetLastError();
+    return nullptr;
   }
 
   std::vector<double> time(std::span<const std::function<void()>> parts) override {
@@ -225,11 +227,11 @@ class CudaBackend : public Backend {
   /// CUDA's calls are about the device that is current for the thread, and engines of several devices have one each.
   void use() const { checkCuda(cudaSetDevice(device_.index), "cudaSetDevice"); }
 
+  Stream stream_;  // first: the handles below enqueue on it until they are gone
   std::vector<std::filesystem::path> folders_;
   CuBlasLt blas_;
   CuDnn cudnn_;
   ConvolutionPlans convolutions_{cudnn_};
-  Stream stream_;
   DeviceMemory memory_;
   Transfers transfers_;
   CudaDevice device_;

@@ -32,9 +32,10 @@ EngineNotes notesOf(const Descriptor& engine) {
 }
 
 /// As cuDNN numbers them, with the notes that tell what kind of engine it is.
-std::string nameOf(const Descriptor& engine, const EngineNotes& notes) {
+std::string nameOf(const Descriptor& engine, const EngineNotes& notes, EngineSource source) {
   const auto index = engine.get<int64_t>(CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, 1);
-  return "cudnn:engine" + std::to_string(index.empty() ? -1 : index[0]) + (notes.tensorCores ? ":tensor" : "");
+  return "cudnn:engine" + std::to_string(index.empty() ? -1 : index[0]) + (notes.tensorCores ? ":tensor" : "") +
+         (source == EngineSource::kFallback ? ":fallback" : "");
 }
 
 }  // namespace
@@ -154,6 +155,10 @@ void OperationGraph::pointwise(cudnnPointwiseMode_t mode, TensorId x, std::optio
   Descriptor& attributes = attributes_.emplace_back(target_.cudnn, CUDNN_BACKEND_POINTWISE_DESCRIPTOR);
   attributes.set(CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1, &mode);
   attributes.set(CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_DATA_FLOAT);
+  if (mode == CUDNN_POINTWISE_RELU_FWD) {
+    const cudnnNanPropagation_t propagation = CUDNN_PROPAGATE_NAN;  // a network that overflowed has to show it
+    attributes.set(CUDNN_ATTR_POINTWISE_NAN_PROPAGATION, CUDNN_TYPE_NAN_PROPOGATION, 1, &propagation);
+  }
   attributes.finalize();
   Descriptor operation(target_.cudnn, CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);
   operation.set(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, attributes);
@@ -206,32 +211,32 @@ void ExecutionPlan::execute(std::span<const Binding> bindings, std::byte* worksp
   cudnn_->check(cudnn_->execute(cudnn_->handle(), plan_.raw(), pack.raw()), "cudnnBackendExecute");
 }
 
-std::vector<ExecutionPlan> findPlans(const OperationGraph& graph, const PlanRequirements& requirements, size_t limit) {
+std::vector<ExecutionPlan> findPlans(const OperationGraph& graph, EngineSource source,
+                                     const PlanRequirements& requirements, size_t limit) {
   const PlanTarget& target = graph.target();
   const CuDnn& cudnn = target.cudnn;
+  const cudnnBackendHeurMode_t mode = source == EngineSource::kHeuristic ? CUDNN_HEUR_MODE_A : CUDNN_HEUR_MODE_FALLBACK;
   std::vector<ExecutionPlan> plans;
-  for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
-    Descriptor heuristic(cudnn, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
-    heuristic.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph.descriptor());
-    heuristic.set(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode);
-    if (target.properties) heuristic.set(CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, *target.properties);
-    if (!heuristic.tryFinalize()) continue;
-    constexpr int64_t kMostCandidates = 32;
-    for (const Descriptor& candidate :
-         heuristic.getDescriptors(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, kMostCandidates)) {
-      const auto engines = candidate.getDescriptors(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_BACKEND_ENGINE_DESCRIPTOR, 1);
-      if (engines.empty()) continue;
-      const EngineNotes notes = notesOf(engines[0]);
-      if (!isAllowed(notes, requirements)) continue;
-      Descriptor plan(cudnn, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
-      plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, candidate);
-      setTarget(plan, target, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP);
-      if (!plan.tryFinalize()) continue;
-      ExecutionPlan ready(cudnn, std::move(plan), nameOf(engines[0], notes));
-      if (ready.workspaceBytes() > requirements.workspaceBytes) continue;
-      plans.push_back(std::move(ready));
-      if (plans.size() == limit) return plans;
-    }
+  Descriptor heuristic(cudnn, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
+  heuristic.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph.descriptor());
+  heuristic.set(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode);
+  if (target.properties) heuristic.set(CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, *target.properties);
+  if (!heuristic.tryFinalize()) return plans;
+  constexpr int64_t kMostCandidates = 32;
+  for (const Descriptor& candidate :
+       heuristic.getDescriptors(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, kMostCandidates)) {
+    const auto engines = candidate.getDescriptors(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_BACKEND_ENGINE_DESCRIPTOR, 1);
+    if (engines.empty()) continue;
+    const EngineNotes notes = notesOf(engines[0]);
+    if (!isAllowed(notes, requirements)) continue;
+    Descriptor plan(cudnn, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
+    plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, candidate);
+    setTarget(plan, target, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP);
+    if (!plan.tryFinalize()) continue;
+    ExecutionPlan ready(cudnn, std::move(plan), nameOf(engines[0], notes, source));
+    if (ready.workspaceBytes() > requirements.workspaceBytes) continue;
+    plans.push_back(std::move(ready));
+    if (plans.size() == limit) break;
   }
   return plans;
 }

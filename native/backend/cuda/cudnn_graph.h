@@ -97,6 +97,10 @@ class OperationGraph {
   std::unique_ptr<Descriptor> graph_;
 };
 
+/// Whose engines are asked: those that cuDNN's heuristics name for the problem, best first, or those that may serve when
+/// these do not.
+enum class EngineSource { kHeuristic, kFallback };
+
 /// Which engines may be taken.
 struct PlanRequirements {
   bool tensorCores = true;    ///< also for float32 operands, which they round to tf32
@@ -131,8 +135,8 @@ class ExecutionPlan {
   std::string name_;
 };
 
-/// The first `limit` plans for the graph, cuDNN's own preference first: its heuristics, then its list of engines that
-/// may serve when those do not. Empty when no allowed engine does.
-std::vector<ExecutionPlan> findPlans(const OperationGraph& graph, const PlanRequirements& requirements, size_t limit);
+/// The first `limit` plans for the graph, cuDNN's own preference first. Empty when no allowed engine does.
+std::vector<ExecutionPlan> findPlans(const OperationGraph& graph, EngineSource source,
+                                     const PlanRequirements& requirements, size_t limit);
 
 }  // namespace jcs::cuda
