@@ -15,12 +15,12 @@ constexpr OutputPort<float> kOut{"out"};
 compiler::Program makeProgram() {
   Graph graph;
   graph.output(kOut, relu(graph.input(kIn, {4})));
-  return compiler::Program(graph, cpuBackend(), {});
+  return compiler::Program(graph, testBackend(), {});
 }
 
 void run(compiler::Program& program, const compiler::Bindings& bindings) {
-  compiler::StateStore states(cpuBackend());
-  DeviceBuffer arena(cpuBackend(), program.arenaBytes());
+  compiler::StateStore states(testBackend());
+  DeviceBuffer arena(testBackend(), program.arenaBytes());
   program.run(states, arena.data(), bindings);
 }
 

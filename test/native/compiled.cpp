@@ -1,5 +1,6 @@
 #include "native/compiled.h"
 
+#include <cstdlib>
 #include <fstream>
 
 #include "backend/loader.h"
@@ -11,8 +12,13 @@ namespace jcs {
 
 using Json = nlohmann::json;
 
-std::shared_ptr<Backend> cpuBackend() {
-  static const std::shared_ptr<Backend> backend = loadBackend("cpu");
+std::string testDevice() {
+  const char* device = std::getenv("JCS_TEST_DEVICE");
+  return device ? device : "cpu";
+}
+
+std::shared_ptr<Backend> testBackend() {
+  static const std::shared_ptr<Backend> backend = loadBackend(testDevice());
   return backend;
 }
 
@@ -47,7 +53,7 @@ std::vector<Json> fixturesIn(const std::string& folder) {
 
 CompiledGraph::CompiledGraph(const Graph& graph, const NamedTensors& states, DType activation, int threads,
                              std::shared_ptr<Backend> backend)
-    : backend_(backend ? std::move(backend) : cpuBackend()),
+    : backend_(backend ? std::move(backend) : testBackend()),
       states_(std::make_unique<compiler::StateStore>(backend_)),
       program_(std::make_unique<compiler::Program>(
           graph, backend_,

@@ -10,8 +10,10 @@
 
 namespace jcs {
 
-/// The CPU backend, loaded once. DEVICE_UNAVAILABLE, which fails the test, when its library is missing.
-std::shared_ptr<Backend> cpuBackend();
+/// The device of the tests: JCS_TEST_DEVICE, or "cpu".
+std::string testDevice();
+/// Its backend, loaded once. DEVICE_UNAVAILABLE, which fails the test, when it cannot be used.
+std::shared_ptr<Backend> testBackend();
 
 /// The `spec` of an entry of test/fixtures/index.json.
 networks::NetworkSpec fixtureSpec(const nlohmann::json& json);
@@ -23,7 +25,7 @@ std::vector<nlohmann::json> fixturesIn(const std::string& folder);
 /// A compiled graph with its states: what a model is to the engine, without a network around it.
 class CompiledGraph {
  public:
-  /// States are taken from `states`; those that it lacks start at zero. On the CPU unless `backend` is given.
+  /// States are taken from `states`; those that it lacks start at zero. On the tests' device unless `backend` is given.
   CompiledGraph(const Graph& graph, const NamedTensors& states, DType activation = DType::kF32, int threads = 2,
                 std::shared_ptr<Backend> backend = nullptr);
 

@@ -35,7 +35,7 @@ void fill(compiler::StateStore& states, const Graph& graph, unsigned seed) {
 std::vector<float> logits(compiler::Program& program, compiler::StateStore& states) {
   const Tensor image = values(program.inputType("image"), 5, -1, 1);
   Tensor result(program.outputType("logits"));
-  DeviceBuffer arena(cpuBackend(), program.arenaBytes());
+  DeviceBuffer arena(testBackend(), program.arenaBytes());
   compiler::Bindings bindings;
   bindings.input(networks::kImageInput, image.as<float>());
   bindings.output(networks::kLogitsOutput, result.as<float>());
@@ -45,7 +45,7 @@ std::vector<float> logits(compiler::Program& program, compiler::StateStore& stat
 
 /// What a program makes of the state that has nothing to share with.
 std::vector<float> logitsAlone(int64_t batch, compiler::StateStore& states, const compiler::CompileOptions& options) {
-  compiler::Program program(*network(batch), cpuBackend(), options);
+  compiler::Program program(*network(batch), testBackend(), options);
   return logits(program, states);
 }
 
@@ -53,15 +53,15 @@ std::vector<float> logitsAlone(int64_t batch, compiler::StateStore& states, cons
 
 TEST("programs of other batches share what is derived from the weights") {
   for (const DType activation : {DType::kF32, DType::kBF16}) {
-    if (!cpuBackend()->supports(activation)) continue;
+    if (!testBackend()->supports(activation)) continue;
     const compiler::CompileOptions options{activation, {}};
-    compiler::StateStore states(cpuBackend());
+    compiler::StateStore states(testBackend());
     fill(states, *network(1), 1);
     compiler::DerivedStore shared;
-    auto one = std::make_unique<compiler::Program>(*network(4), cpuBackend(), options, &shared);
+    auto one = std::make_unique<compiler::Program>(*network(4), testBackend(), options, &shared);
     const size_t alone = shared.size();
     CHECK(alone > 50);
-    auto other = std::make_unique<compiler::Program>(*network(5), cpuBackend(), options, &shared);
+    auto other = std::make_unique<compiler::Program>(*network(5), testBackend(), options, &shared);
     CHECK(shared.size() < alone + alone / 4);  // layouts may depend on the batch, but few do
 
     // Each makes what the other then reads; after a change, the other way round.
@@ -98,13 +98,13 @@ TEST("what is derived from constants alone is computed, in a program without sta
 
 TEST("precisions and sources keep derived values apart") {
   compiler::DerivedStore shared;
-  compiler::StateStore states(cpuBackend());
+  compiler::StateStore states(testBackend());
   fill(states, *network(1), 1);
-  compiler::Program exact(*network(4), cpuBackend(), {DType::kF32, {}}, &shared);
+  compiler::Program exact(*network(4), testBackend(), {DType::kF32, {}}, &shared);
   const auto expected = logits(exact, states);
-  if (cpuBackend()->supports(DType::kBF16)) {
+  if (testBackend()->supports(DType::kBF16)) {
     const compiler::CompileOptions options{DType::kBF16, {}};
-    compiler::Program rounded(*network(4), cpuBackend(), options, &shared);
+    compiler::Program rounded(*network(4), testBackend(), options, &shared);
     CHECK(logits(rounded, states) == logitsAlone(4, states, options));
   }
   CHECK(logits(exact, states) == expected);

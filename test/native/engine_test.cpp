@@ -7,6 +7,7 @@
 
 #include "core/philox.h"
 #include "model/model.h"
+#include "native/compiled.h"
 #include "native/error_code.h"
 #include "native/harness.h"
 #include "runtime/worker_pool.h"
@@ -28,8 +29,8 @@ void concurrently(const std::function<void(int)>& body) {
 }
 
 std::shared_ptr<model::Model> smallModel(uint64_t seed) {
-  return model::Model::create({.network = "jcs-segmentation", .width = 0.05}, {.device = "cpu", .precision = "fp32"},
-                              seed);
+  return model::Model::create({.network = "jcs-segmentation", .width = 0.05},
+                              {.device = testDevice(), .precision = "fp32"}, seed);
 }
 
 Tensor randomImages(uint32_t seed, int64_t batch) {
@@ -50,7 +51,7 @@ bool sameBits(const std::map<std::string, Tensor>& a, const std::map<std::string
 
 TEST("engine: jobs of many threads run one at a time, each thread's in its order, and none is lost") {
   constexpr int kJobs = 500;
-  auto engine = runtime::Engine::acquire("cpu");
+  auto engine = runtime::Engine::acquire(testDevice());
   std::vector<std::vector<int>> ran(kThreads);  // by the execution thread alone, so without a lock
   int inside = 0, overlaps = 0;
   concurrently([&](int thread) {
@@ -76,7 +77,7 @@ TEST("engine: jobs of many threads run one at a time, each thread's in its order
 }
 
 TEST("engine: runAndWait rethrows, and runs at once when called from a job") {
-  auto engine = runtime::Engine::acquire("cpu");
+  auto engine = runtime::Engine::acquire(testDevice());
   CHECK_EQUAL(codeOf([&] { engine->runAndWait([] { fail(errors::kBusy, "thrown by the job"); }); }), errors::kBusy);
   bool inner = false;
   engine->runAndWait([&] { engine->runAndWait([&] { inner = true; }); });
@@ -84,7 +85,7 @@ TEST("engine: runAndWait rethrows, and runs at once when called from a job") {
 }
 
 TEST("engine: a full queue is BUSY for submit, but not for who waits anyway") {
-  auto engine = runtime::Engine::acquire("cpu");
+  auto engine = runtime::Engine::acquire(testDevice());
   std::promise<void> started, release;
   engine->submit([&] {
     started.set_value();
@@ -104,13 +105,13 @@ TEST("engine: a full queue is BUSY for submit, but not for who waits anyway") {
 
 TEST("engine: what is queued runs before the engine ends, also when a job is its last owner") {
   std::atomic<int> ran{0};
-  auto engine = runtime::Engine::acquire("cpu");
+  auto engine = runtime::Engine::acquire(testDevice());
   for (int i = 0; i < 100; ++i) engine->submit([&] { ++ran; });
   engine.reset();
   CHECK_EQUAL(ran.load(), 100);
 
   std::promise<void> released, ended;
-  engine = runtime::Engine::acquire("cpu");
+  engine = runtime::Engine::acquire(testDevice());
   engine->submit([&, owner = engine]() mutable {
     released.get_future().wait();
     owner.reset();  // destroys the engine on its own thread
@@ -119,7 +120,7 @@ TEST("engine: what is queued runs before the engine ends, also when a job is its
   engine.reset();
   released.set_value();
   ended.get_future().wait();
-  CHECK(runtime::Engine::acquire("cpu")->device().available);  // a new one
+  CHECK(runtime::Engine::acquire(testDevice())->device().available);  // a new one
 }
 
 TEST("worker pool: jobs of many threads all run, also when a job is the pool's last owner") {
@@ -189,7 +190,7 @@ TEST("models: cancelling one caller while others work ends that caller alone") {
 }
 
 TEST("a joint network takes over a trunk while others ask what it is, and computes with it from then on") {
-  const model::RuntimeOptions runtime{.device = "cpu", .precision = "fp32"};
+  const model::RuntimeOptions runtime{.device = testDevice(), .precision = "fp32"};
   const networks::NetworkSpec spec{.network = "jcs-joint", .width = 0.05, .trunk = "res2net50-v1b"};
   const auto used = model::Model::create(spec, runtime, 1), fresh = model::Model::create(spec, runtime, 1);
   // An epsilon that can be seen in the outputs.

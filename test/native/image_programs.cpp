@@ -21,7 +21,7 @@ Tensor bytesTensor(std::span<const std::byte> bytes) {
 }  // namespace
 
 const std::vector<std::shared_ptr<Backend>>& pixelBackends() {
-  static const std::vector<std::shared_ptr<Backend>> backends{cpuBackend(), createEmulatedCudaBackend()};
+  static const std::vector<std::shared_ptr<Backend>> backends{testBackend(), createEmulatedCudaBackend()};
   return backends;
 }
 

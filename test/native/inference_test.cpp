@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "diagnosis/maps.h"
+#include "native/compiled.h"
 #include "native/error_code.h"
 #include "native/harness.h"
 #include "native/image_programs.h"
@@ -17,7 +18,7 @@ namespace {
 
 std::shared_ptr<model::Model> smallModel(const std::string& network, Variant variant, int64_t inputSize) {
   auto model = model::Model::create({.network = network, .variant = variant, .width = 0.05},
-                                    {.device = "cpu", .precision = "fp32"}, 3);
+                                    {.device = testDevice(), .precision = "fp32"}, 3);
   model->setInputSize(inputSize);
   return model;
 }

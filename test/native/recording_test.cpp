@@ -129,7 +129,7 @@ bool equal(const Tensor& a, const Tensor& b) {
 TEST("a recorded training step does what its steps do") {
   const auto graph = smallStep();
   const NamedTensors states = filled(*graph, ValueInfo::Kind::kState, 1);
-  const auto recording = std::make_shared<RecordingBackend>(cpuBackend());
+  const auto recording = std::make_shared<RecordingBackend>(testBackend());
   CompiledGraph direct(*graph, states), recorded(*graph, states, DType::kF32, 2, recording);
   for (int step = 0; step < 5; ++step) {
     const NamedTensors inputs = filled(*graph, ValueInfo::Kind::kInput, step);
@@ -151,7 +151,7 @@ TEST("a recorded training step does what its steps do") {
 
 TEST("what is recorded is recorded again for other memory") {
   const auto graph = smallStep();
-  const auto recording = std::make_shared<RecordingBackend>(cpuBackend());
+  const auto recording = std::make_shared<RecordingBackend>(testBackend());
   const compiler::CompileOptions options;
   compiler::Program program(*graph, recording, options);
   compiler::StateStore states(recording);

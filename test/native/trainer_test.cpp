@@ -7,6 +7,7 @@
 
 #include "core/philox.h"
 #include "data/slice_store.h"
+#include "native/compiled.h"
 #include "native/harness.h"
 #include "native/images.h"
 #include "native/reference_run.h"
@@ -42,7 +43,7 @@ train::TrainConfig smallConfig(networks::Task task) {
 }
 
 std::shared_ptr<model::Model> smallModel(const std::string& network) {
-  return model::Model::create({.network = network, .width = 0.05}, {.device = "cpu", .precision = "fp32"}, 3);
+  return model::Model::create({.network = network, .width = 0.05}, {.device = testDevice(), .precision = "fp32"}, 3);
 }
 
 std::shared_ptr<model::Model> trained(const std::string& network, const train::TrainConfig& config,

@@ -1,0 +1,251 @@
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "core/philox.h"
+#include "diagnosis/inference.h"
+#include "model/model.h"
+#include "ops/elementwise.h"
+#include "train/task_loss.h"
+
+/// What networks cost on a device, without Node: for machines that have none.
+///
+///   jcs_device_bench DEVICE PRECISION JOB...
+///
+/// A job is KIND:NETWORK:BATCH:SIZE. `inference` and `step` time a compiled program whose operands are on the device,
+/// as a deep-learning framework's timer would; `slices` times BATCH slices from decoded pixels on the host to results
+/// on the host. One line of JSON a job: seconds, the program's memory, and its steps in order of their time.
+namespace jcs::bench {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Json = nlohmann::json;
+
+constexpr int kWarmups = 3;  // the first runs, the second is recorded
+constexpr size_t kTopSteps = 25;
+
+struct Job {
+  std::string kind, network;
+  int64_t batch = 1, size = 0;
+};
+
+Job parseJob(const std::string& text) {
+  Job job;
+  std::istringstream in(text);
+  std::string batch, size;
+  std::getline(in, job.kind, ':');
+  std::getline(in, job.network, ':');
+  std::getline(in, batch, ':');
+  std::getline(in, size, ':');
+  job.batch = std::stoll(batch);
+  job.size = std::stoll(size);
+  return job;
+}
+
+double secondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+Json spreadOf(std::vector<double> seconds) {
+  std::ranges::sort(seconds);
+  return {{"median", seconds[seconds.size() / 2]}, {"best", seconds.front()}, {"worst", seconds.back()}};
+}
+
+Tensor randomTensor(const Shape& shape, uint32_t stream) {
+  Tensor tensor = Tensor::zeros(DType::kF32, shape);
+  Philox random(1, stream, 0, RandomPurpose::kShuffle);
+  for (float& value : tensor.as<float>()) value = random.uniform();
+  return tensor;
+}
+
+/// An operand that stays on the device. Multiplied by an input, for what depends on states alone is computed once.
+Value resident(Graph& graph, const std::string& name, const Shape& shape) {
+  const Value unit = graph.findInput("unit") ? *graph.findInput("unit") : graph.input("unit", {DType::kF32, {1}});
+  return multiply(graph.state("bench/" + name, {DType::kF32, shape}), unit);
+}
+
+std::unique_ptr<Graph> inferenceGraph(const Job& job, const networks::NetworkSpec& spec) {
+  auto graph = std::make_unique<Graph>();
+  const Value image = resident(*graph, "image", {job.batch, job.size, job.size, 3});
+  networks::addInferenceOutputs(*graph, image, spec, false);
+  return graph;
+}
+
+std::unique_ptr<Graph> stepGraph(const Job& job, const networks::NetworkSpec& spec) {
+  const networks::Task task = networks::networkInfo(spec.network).task;
+  train::TrainConfig config = train::recipe("authors", task, false);
+  config.task = task;
+  config.inputSize = job.size;
+  config.activationLoss = false;
+  config.batchNorm = BatchNormMode::kBatch;
+  config.trainTrunk = true;
+  const train::BatchSource source = [&](Graph& graph, int64_t n, bool) {
+    train::BatchValues batch;
+    batch.image = resident(graph, "image", {n, job.size, job.size, 3});
+    if (task == networks::Task::kSegmentation) {
+      batch.mask = resident(graph, "mask", {n, job.size, job.size, 1});
+    } else {
+      batch.targets = resident(graph, "targets", {n, 2});
+    }
+    return batch;
+  };
+  return train::stepGraph(train::taskLoss(spec, config, source), job.batch, config.optimizer);
+}
+
+void addStates(const Graph& graph, compiler::StateStore& states) {
+  for (const ValueInfo& info : graph.values()) {
+    if (info.kind != ValueInfo::Kind::kState || states.contains(info.name)) continue;
+    states.set(info.name, info.name.starts_with("bench/") ? randomTensor(info.type.shape, 7)
+                                                          : Tensor::zeros(DType::kF32, info.type.shape));
+  }
+}
+
+Json stepsOf(const compiler::Program& program) {
+  auto steps = program.steps();
+  double total = 0;
+  for (const auto& step : steps) total += step.seconds;
+  std::map<std::string, std::pair<double, int>> byOp;
+  for (const auto& step : steps) byOp[step.op].first += step.seconds, ++byOp[step.op].second;
+  Json ops = Json::array(), top = Json::array();
+  for (const auto& [op, sum] : byOp) ops.push_back({{"op", op}, {"seconds", sum.first}, {"count", sum.second}});
+  std::ranges::sort(steps, std::ranges::greater{}, &compiler::Program::StepInfo::seconds);
+  for (size_t i = 0; i < std::min(kTopSteps, steps.size()); ++i) {
+    const auto& step = steps[i];
+    std::string shapes;
+    for (const TensorType& type : step.inputs) shapes += type.shape.toString() + ' ';
+    top.push_back({{"op", step.op},
+                   {"attributes", step.attributes},
+                   {"shapes", shapes},
+                   {"scope", step.scope},
+                   {"implementation", step.implementation},
+                   {"seconds", step.seconds},
+                   {"teraflopsPerSecond", step.flops / step.seconds * 1e-12},
+                   {"gigabytesPerSecond", step.bytes / step.seconds * 1e-9}});
+  }
+  return {{"stepSeconds", total}, {"ops", ops}, {"top", top}};
+}
+
+/// Engines that are not those of an ordinary choice, by how many steps run them.
+Json implementationsOf(const compiler::Program& program) {
+  std::map<std::string, int> counts;
+  for (const auto& step : program.steps())
+    if (step.op.starts_with("conv2d")) ++counts[step.op + ' ' + step.implementation];
+  return counts;
+}
+
+Json timeProgram(const Job& job, model::Model& model) {
+  Json result;
+  model.engine().runAndWait([&] {
+    const auto graph = job.kind == "step" ? stepGraph(job, model.spec()) : inferenceGraph(job, model.spec());
+    compiler::StateStore& states = model.states();
+    addStates(*graph, states);
+    const auto start = Clock::now();
+    compiler::Program program(*graph, model.engine().sharedBackend(), model.compileOptions());
+    result["compileSeconds"] = secondsSince(start);
+    result["arenaBytes"] = program.arenaBytes();
+    result["steps"] = program.steps().size();
+    result["convolutions"] = implementationsOf(program);
+    const std::vector<float> unit{1}, hyper{1e-9f, 1, 1};
+    compiler::Bindings bindings;
+    for (const auto& [name, values] : {std::pair{"unit", &unit}, std::pair{"hyper", &hyper}}) {
+      const auto input = graph->findInput(name);
+      if (!input) continue;
+      const auto count = static_cast<size_t>(graph->info(*input).type.shape.elements());
+      bindings.input(InputPort<float>{name}, std::span(*values).first(count));
+    }
+    const auto run = [&] { model.engine().run(program, states, bindings); };
+    Backend& backend = model.engine().backend();
+    std::vector<std::function<void()>> once{run};
+    const auto first = Clock::now();
+    backend.time(once);
+    result["firstRunSeconds"] = secondsSince(first);
+    for (int i = 1; i < kWarmups; ++i) backend.time(once);
+    const double estimate = backend.time(once)[0];
+    const auto count = static_cast<size_t>(std::clamp(1.0 / estimate, 10.0, 200.0));
+    const auto wall = Clock::now();
+    const std::vector<double> seconds = backend.time(std::vector<std::function<void()>>(count, run));
+    result["wallSeconds"] = secondsSince(wall) / static_cast<double>(count);
+    result["seconds"] = spreadOf(seconds);
+    result["runs"] = count;
+    program.profile(true);
+    run();
+    run();
+    result.update(stepsOf(program));
+  });
+  return result;
+}
+
+Json timeSlices(const Job& job, model::Model& model) {
+  data::SliceStore store;
+  std::vector<size_t> indices;
+  constexpr int64_t kSide = 512;
+  for (int64_t i = 0; i < job.batch; ++i) {
+    data::DecodedSlice slice;
+    slice.info.format = PixelFormat::kU8;
+    slice.info.width = slice.info.height = kSide;
+    slice.info.channels = 1;
+    for (int64_t p = 0; p < kSide * kSide; ++p) slice.pixels.push_back(static_cast<std::byte>(p * (i + 3) % 251));
+    indices.push_back(store.append(slice));
+  }
+  model.setInputSize(job.size);
+  const bool segments = model.task() == networks::Task::kSegmentation;
+  const int64_t batch = std::min<int64_t>(job.batch, segments ? 16 : 64);
+  const auto run = [&] {
+    for (size_t first = 0; first < indices.size(); first += static_cast<size_t>(batch)) {
+      const auto count = std::min(static_cast<size_t>(batch), indices.size() - first);
+      const diagnosis::SliceSelection part{store, std::span(indices).subspan(first, count)};
+      if (segments) {
+        diagnosis::segmentSlices(model, part, batch, {}, nullptr);
+      } else {
+        diagnosis::classifySlices(model, part, batch, false, nullptr);
+      }
+    }
+  };
+  const auto start = Clock::now();
+  run();
+  Json result{{"firstRunSeconds", secondsSince(start)}, {"batch", batch}};
+  run();
+  std::vector<double> seconds;
+  for (int i = 0; i < 5; ++i) {
+    const auto begin = Clock::now();
+    run();
+    seconds.push_back(secondsSince(begin));
+  }
+  result["seconds"] = spreadOf(seconds);
+  return result;
+}
+
+int run(const std::string& device, const std::string& precision, std::span<char*> jobs) {
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
+  int failed = 0;
+  for (const std::string text : jobs) {
+    Json line{{"job", text}, {"engine", "jcs-ct"}, {"precision", precision}};
+    try {
+      const Job job = parseJob(text);
+      const auto start = Clock::now();
+      const auto model = model::Model::create({.network = job.network}, {.device = device, .precision = precision}, 1);
+      line["createSeconds"] = secondsSince(start);
+      line["device"] = model->engine().device().description;
+      line["library"] = model->engine().device().library;
+      line.update(job.kind == "slices" ? timeSlices(job, *model) : timeProgram(job, *model));
+    } catch (const std::exception& error) {
+      line["error"] = error.what();
+      ++failed;
+    }
+    std::printf("%s\n", line.dump().c_str());
+  }
+  return failed == 0 ? 0 : 1;
+}
+
+}  // namespace
+
+}  // namespace jcs::bench
+
+int main(int count, char** arguments) {
+  if (count < 4) {
+    std::fprintf(stderr, "usage: %s DEVICE PRECISION KIND:NETWORK:BATCH:SIZE...\n", arguments[0]);
+    return 2;
+  }
+  return jcs::bench::run(arguments[1], arguments[2], std::span(arguments + 3, static_cast<size_t>(count - 3)));
+}

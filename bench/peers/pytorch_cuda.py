@@ -1,0 +1,127 @@
+"""The project's networks in PyTorch on a GPU, channels-last, timed with CUDA events; a line of JSON per job.
+
+    python3 pytorch_cuda.py {eager|compiled} {bf16|fp32} inference:res2net50-v1b:32:224 step:jcs-segmentation:4:512 ...
+
+`compiled` is torch.compile with `max-autotune` (CUDA graphs and a choice of kernels by measurement). bf16 inference
+has bf16 weights; a bf16 step is autocast with float32 weights and fused optimisers. Jobs are those of
+jcs_device_bench, whose operands are on the device too.
+"""
+
+import json
+import sys
+import time
+
+import torch
+import torch.nn.functional as F
+
+import pytorch_networks  # first: it says where the next ones lie
+import reference_losses
+import torch_networks
+
+DEVICE = 'cuda'
+
+
+def prepare_inference(network, batch, size, compiled, bf16):
+    dtype = torch.bfloat16 if bf16 else torch.float32
+    model = pytorch_networks.build(network, 8).to(DEVICE, dtype).eval()
+    images = torch.randn(batch, 3, size, size, device=DEVICE).to(dtype=dtype, memory_format=torch.channels_last)
+    if compiled:
+        from torch._inductor import config
+
+        config.freezing = True
+        model = torch.compile(model, mode='max-autotune', dynamic=False)
+
+    def run():
+        with torch.no_grad():
+            return model(images)
+
+    return run
+
+
+def prepare_step(network, batch, size, compiled, bf16):
+    model = pytorch_networks.build(network, 8).to(DEVICE).train()
+    for _, norm in torch_networks.batch_norms(model):
+        norm.mode = 'batch'
+        norm.eps = 1e-5
+    images = torch.randn(batch, 3, size, size, device=DEVICE).to(memory_format=torch.channels_last)
+    if network.startswith('res2net'):
+        targets = torch.arange(batch, device=DEVICE) % 2
+        optimiser = torch.optim.SGD(model.parameters(), lr=1e-9, momentum=0.9, weight_decay=1e-4, fused=True)
+
+        def loss(logits):
+            return F.cross_entropy(logits.float(), targets)
+    else:
+        targets = (torch.rand(batch, 1, size, size, device=DEVICE) > 0.9).float()
+        optimiser = torch.optim.Adam(model.parameters(), lr=1e-9, weight_decay=1e-4, fused=True)
+
+        def loss(sides):
+            with torch.autocast(DEVICE, enabled=False):
+                return reference_losses.segmentation_loss([side.float() for side in sides], targets, 2)
+
+    def forward():
+        with torch.autocast(DEVICE, torch.bfloat16, enabled=bf16):
+            return loss(model(images))
+
+    if compiled:
+        forward = torch.compile(forward, mode='max-autotune', dynamic=False)
+
+    def run():
+        optimiser.zero_grad(set_to_none=True)
+        forward().backward()
+        optimiser.step()
+
+    return run
+
+
+def measure(run):
+    start = time.perf_counter()
+    for _ in range(3):
+        run()
+    torch.cuda.synchronize()
+    first = time.perf_counter() - start
+    begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+
+    def timed():
+        begin.record()
+        run()
+        end.record()
+        end.synchronize()
+        return begin.elapsed_time(end) / 1e3
+
+    count = int(min(max(1.0 / max(timed(), 1e-4), 10), 200))
+    seconds = sorted(timed() for _ in range(count))
+    start = time.perf_counter()
+    for _ in range(count):
+        run()
+    torch.cuda.synchronize()
+    wall = (time.perf_counter() - start) / count
+    return {
+        'seconds': {'median': seconds[count // 2], 'best': seconds[0], 'worst': seconds[-1]},
+        'wallSeconds': wall,
+        'firstRunSeconds': first,
+        'runs': count,
+    }
+
+
+def main():
+    mode, precision, *jobs = sys.argv[1:]
+    compiled, bf16 = mode == 'compiled', precision == 'bf16'
+    torch.backends.cudnn.benchmark = True
+    tf32 = False  # float32 is float32, as ours is
+    torch.backends.cudnn.allow_tf32 = tf32
+    torch.backends.cuda.matmul.allow_tf32 = tf32
+    for job in jobs:
+        kind, network, batch, size = job.split(':')
+        line = {'job': job, 'engine': 'torch.compile' if compiled else 'pytorch', 'precision': precision}
+        line['library'] = f'torch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}'
+        try:
+            prepare = {'inference': prepare_inference, 'step': prepare_step}[kind]
+            line |= measure(prepare(network, int(batch), int(size), compiled, bf16))
+        except Exception as error:
+            line['error'] = f'{type(error).__name__}: {error}'[:400]
+        print(json.dumps(line), flush=True)
+        torch.cuda.empty_cache()
+        torch._dynamo.reset()
+
+
+main()
