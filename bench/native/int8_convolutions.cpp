@@ -21,6 +21,7 @@
 namespace {
 
 using namespace jcs;
+using compiler::Program;
 using dnnl::memory;
 constexpr double kNever = std::numeric_limits<double>::max();
 
@@ -118,9 +119,9 @@ std::string shapeOf(const Program::StepInfo& step) {
 }
 
 void bench(const std::string& network, int64_t size, int rounds, int threads) {
-  NetworkSpec spec{.network = network};
+  networks::NetworkSpec spec{.network = network};
   if (network != "unet") spec.variant = Variant::kAuthors;
-  const auto model = Model::create(spec, {"cpu", "bf16", threads}, 1);
+  const auto model = model::Model::create(spec, {"cpu", "bf16", threads}, 1);
   cpu::CpuDevice device(model->threads());
 
   std::map<std::string, Row> rows;

@@ -265,11 +265,11 @@ std::map<std::string, Tensor> Model::forward(const Tensor& images, bool withActi
 }
 
 Profile Model::profile(int64_t n, int64_t height, int64_t width, const std::atomic<bool>* cancelled) {
-  const Tensor images = Tensor::zeros(DType::kF32, {n, height, width, 3});
   Profile result{};
   engine_->runAndWait([&] {
     requireAlive();
-    const auto program = inferenceProgram(n, height, width, false);
+    const auto program = inferenceProgram(n, height, width, false);  // before the images: what does not fit ends here
+    const Tensor images = Tensor::zeros(DType::kF32, {n, height, width, 3});
     compiler::Bindings bindings;
     bindings.input(networks::kImageInput, images.as<float>());
     engine_->run(*program, states_, bindings, cancelled);  // warms caches and packs weights
