@@ -1,6 +1,10 @@
+#include <fcntl.h>
+#include <sys/file.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -12,7 +16,7 @@
 
 /// What networks cost on a device, without Node: for machines that have none.
 ///
-///   jcs_device_bench DEVICE PRECISION JOB...
+///   [JCS_BENCH_LOCK=FILE] jcs_device_bench DEVICE PRECISION JOB...
 ///
 /// A job is KIND:NETWORK:BATCH:SIZE. `inference` and `step` time a compiled program whose operands are on the device,
 /// as a deep-learning framework's timer would; `slices` times BATCH slices from decoded pixels on the host to results
@@ -43,6 +47,16 @@ Job parseJob(const std::string& text) {
   job.batch = std::stoll(batch);
   job.size = std::stoll(size);
   return job;
+}
+
+/// Of processes with the same JCS_BENCH_LOCK, one at a time goes on from here until it ends: they prepare themselves
+/// side by side on the host, and are timed alone.
+void takeTurn() {
+  static const int file = [] {
+    const char* path = std::getenv("JCS_BENCH_LOCK");
+    return path ? ::open(path, O_CREAT | O_RDWR, 0644) : -1;
+  }();
+  if (file >= 0) ::flock(file, LOCK_EX);
 }
 
 double secondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
@@ -157,6 +171,7 @@ Json timeProgram(const Job& job, model::Model& model) {
     const auto run = [&] { model.engine().run(program, states, bindings); };
     Backend& backend = model.engine().backend();
     std::vector<std::function<void()>> once{run};
+    takeTurn();
     const auto first = Clock::now();
     backend.time(once);
     result["firstRunSeconds"] = secondsSince(first);
@@ -205,6 +220,7 @@ Json timeSlices(const Job& job, model::Model& model) {
   const auto start = Clock::now();
   run();
   Json result{{"firstRunSeconds", secondsSince(start)}, {"batch", batch}};
+  takeTurn();
   run();
   std::vector<double> seconds;
   for (int i = 0; i < 5; ++i) {
