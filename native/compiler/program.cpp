@@ -22,11 +22,22 @@ Program::Program(const Graph& graph, std::shared_ptr<Backend> backend, const Com
                  DerivedStore* shared)
     : backend_(std::move(backend)) {
   const auto optimized = optimize(graph, options.activation);
+  int64_t largest = 0;
+  for (const ValueInfo& value : optimized->values()) largest = std::max(largest, value.type.bytes());
+  requireRoom(largest);  // before any kernel is prepared: libraries are not made for sizes that no memory holds
   ProgramBuilder builder(*this, *optimized, *backend_, options.kernels);
   builder.build();
   allocate(shared);
   for (const auto& [offset, tensor] : builder.constants())
     backend_->upload(constants_.data() + offset, tensor->data(), tensor->bytes());
+}
+
+void Program::requireRoom(int64_t bytes) const {
+  const int64_t available = backend_->freeBytes();
+  require(bytes <= available, errors::kOutOfMemory, [&] {
+    return "the program needs " + std::to_string(bytes) + " bytes on '" + backend_->device().name + "', of which " +
+           std::to_string(available) + " are free; use a smaller batch, image or width";
+  });
 }
 
 void Program::allocate(DerivedStore* shared) {
@@ -35,11 +46,7 @@ void Program::allocate(DerivedStore* shared) {
     if (shared && derived.key) derived.entry = shared->find(*derived.key);
     if (!derived.entry) missing += derived.bytes;
   }
-  const int64_t needed = arenaBytes_ + constantBytes_ + missing, available = backend_->freeBytes();
-  require(needed <= available, errors::kOutOfMemory, [&] {
-    return "the program needs " + std::to_string(needed) + " bytes on '" + backend_->device().name + "', of which " +
-           std::to_string(available) + " are free; use a smaller batch, image or width";
-  });
+  requireRoom(arenaBytes_ + constantBytes_ + missing);
   constants_ = DeviceBuffer(backend_, std::max(constantBytes_, kMemoryAlignment));
   if (missing == 0) return;
   const auto memory = std::make_shared<DeviceBuffer>(backend_, missing);

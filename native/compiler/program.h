@@ -121,6 +121,8 @@ class Program {
   std::vector<const std::byte*> usedMemory() const;
   void profileSteps();
   void copyResults();
+  /// OUT_OF_MEMORY unless the device has as much free.
+  void requireRoom(int64_t bytes) const;
   void allocate(DerivedStore* shared);
   void bindStates(StateStore& states);
   void refreshDerived(const Table<StateIndex, uint64_t>& versions);

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <optional>
+
 #include "native/compiled.h"
 #include "native/harness.h"
 #include "train/task_loss.h"
@@ -147,6 +150,36 @@ TEST("a recorded training step does what its steps do") {
     CHECK(equal(recorded.states().get(name), direct.states().get(name)));
   CHECK_EQUAL(recording->recordings, 1);
   CHECK_EQUAL(recording->replays, 4);  // the first run is not recorded
+}
+
+TEST("a program gives the same bits whenever it runs, beside others and in other memory") {
+  const auto graph = smallStep();
+  const auto backend = testBackend();
+  const NamedTensors states = filled(*graph, ValueInfo::Kind::kState, 1),
+                     inputs = filled(*graph, ValueInfo::Kind::kInput, 1);
+  CompiledGraph other(*graph, states);
+  std::optional<NamedTensors> expected;
+  for (const int runs : {1, 2, 4}) {  // as its steps; recorded; replayed
+    compiler::Program program(*graph, backend, {});
+    compiler::StateStore store(backend);
+    for (const auto& [name, value] : states) store.set(name, value);
+    DeviceBuffer one(backend, program.arenaBytes()), two(backend, 2 * program.arenaBytes());
+    compiler::Bindings bindings;
+    for (const auto& [name, value] : inputs) bindings.input(name, value);
+    NamedTensors results;
+    for (const auto& [name, id] : graph->outputs())
+      bindings.output(name, results.emplace(name, Tensor(program.outputType(name))).first->second);
+    for (const DeviceBuffer* arena : {&one, &two})
+      for (int run = 0; run < runs; ++run) {
+        for (const auto& [name, value] : states) store.set(name, value);  // a step changes them
+        program.run(store, arena->data(), bindings);
+        other.run(inputs);
+        if (!expected)
+          expected = NamedTensors(),
+          std::ranges::for_each(results, [&](const auto& r) { expected->emplace(r.first, r.second.clone()); });
+        for (const auto& [name, value] : results) CHECK(equal(value, expected->at(name)));
+      }
+  }
 }
 
 TEST("what is recorded is recorded again for other memory") {

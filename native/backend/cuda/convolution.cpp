@@ -105,6 +105,7 @@ std::optional<ExecutionPlan> planConvolution(PlanTarget target, const Convolutio
   // What passes between the operations of one kernel stays in registers, in float32.
   GraphTensor sums = y;
   sums.type = CUDNN_DATA_FLOAT;
+  sums.alignment = sizeOf(DType::kF32);
   graph.add(problem.x.tensor);
   graph.add(weightTensor(problem.weights, problem.kernelHeight, problem.kernelWidth));
   graph.add(y);
@@ -174,10 +175,13 @@ std::shared_ptr<const ExecutionPlan> ConvolutionPlans::get(const ConvolutionProb
 }
 
 ChosenPlan ConvolutionPlans::choose(const ConvolutionProblem& problem) {
-  for (const EngineSource source : {EngineSource::kHeuristic, EngineSource::kFallback})
-    for (const bool fused : {true, false})
-      if (!fused || problem.isFusible())
-        if (auto plan = get(problem, fused, source)) return {std::move(plan), fused};
+  constexpr std::pair<EngineSource, bool> kOrder[] = {{EngineSource::kHeuristic, true},
+                                                      {EngineSource::kHeuristic, false},
+                                                      {EngineSource::kFallback, false},
+                                                      {EngineSource::kFallback, true}};
+  for (const auto& [source, fused] : kOrder)
+    if (!fused || problem.isFusible())
+      if (auto plan = get(problem, fused, source)) return {std::move(plan), fused};
   return {};
 }
 

@@ -49,7 +49,8 @@ struct ConvolutionProblem {
   Activation activation = Activation::kNone;
 
   bool hasEpilogue() const { return bias || residual || activation != Activation::kNone; }
-  /// Whether the epilogue could be part of the plan: operands that are copied have channels that bias and residual lack.
+  /// Whether the epilogue could be part of the plan: operands that are copied have channels that bias and residual
+  /// lack.
   bool isFusible() const { return hasEpilogue() && !y.copied && !(residual && residual->copied); }
 };
 
@@ -80,8 +81,9 @@ class ConvolutionPlans {
  public:
   explicit ConvolutionPlans(const CuDnn& cudnn) : cudnn_(cudnn) {}
 
-  /// An engine that the heuristics name, with its epilogue where there is one, comes before every fall-back: these run
-  /// at a fraction of its speed, which no fused epilogue makes up for. Without a plan when no engine does it.
+  /// An engine that the heuristics name, with its epilogue where there is one, comes before every fall-back, which runs
+  /// at a fraction of its speed; fused ones at less: seen on an H100, 9.5 ms for 0.4. Without a plan when no engine
+  /// does it.
   ChosenPlan choose(const ConvolutionProblem& problem);
 
  private:
