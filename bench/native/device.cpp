@@ -2,11 +2,13 @@
 #include <sys/file.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <thread>
 
 #include "core/philox.h"
 #include "diagnosis/inference.h"
@@ -30,6 +32,7 @@ using Json = nlohmann::json;
 
 constexpr int kWarmups = 3;  // the first runs, the second is recorded
 constexpr size_t kTopSteps = 25;
+constexpr int kCallers = 2;  ///< as many batches as `classify` and `segment` have under way
 
 struct Job {
   std::string kind, network;
@@ -206,20 +209,27 @@ Json timeSlices(const Job& job, model::Model& model) {
   model.setInputSize(job.size);
   const bool segments = model.task() == networks::Task::kSegmentation;
   const int64_t batch = std::min<int64_t>(job.batch, segments ? 16 : 64);
-  const auto run = [&] {
-    for (size_t first = 0; first < indices.size(); first += static_cast<size_t>(batch)) {
-      const auto count = std::min(static_cast<size_t>(batch), indices.size() - first);
-      const diagnosis::SliceSelection part{store, std::span(indices).subspan(first, count)};
-      if (segments) {
-        diagnosis::segmentSlices(model, part, batch, {}, nullptr);
-      } else {
-        diagnosis::classifySlices(model, part, batch, false, nullptr);
-      }
+  const auto runBatch = [&](size_t first) {
+    const auto count = std::min(static_cast<size_t>(batch), indices.size() - first);
+    const diagnosis::SliceSelection part{store, std::span(indices).subspan(first, count)};
+    if (segments) {
+      diagnosis::segmentSlices(model, part, batch, {}, nullptr);
+    } else {
+      diagnosis::classifySlices(model, part, batch, false, nullptr);
     }
+  };
+  const auto run = [&] {
+    std::atomic<size_t> next{0};
+    std::vector<std::jthread> callers;
+    for (int caller = 0; caller < kCallers; ++caller)
+      callers.emplace_back([&] {
+        const auto step = static_cast<size_t>(batch);
+        for (size_t first = next.fetch_add(step); first < indices.size(); first = next.fetch_add(step)) runBatch(first);
+      });
   };
   const auto start = Clock::now();
   run();
-  Json result{{"firstRunSeconds", secondsSince(start)}, {"batch", batch}};
+  Json result{{"firstRunSeconds", secondsSince(start)}, {"batch", batch}, {"callers", kCallers}};
   takeTurn();
   run();
   std::vector<double> seconds;
