@@ -1,6 +1,7 @@
 // npm run bench:tables     writes the tables of README.md and docs/performance.md anew from the committed result files
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { gpuTables } from './gpu-tables'
 import {
   type EngineResult,
   figure,
@@ -171,7 +172,7 @@ export function documentsWithTables(results: readonly ResultFile[]): Map<string,
       const text = readFileSync(join(root, name), 'utf8')
       const [before, rest] = splitOnce(text, markers[0], name)
       const [, after] = splitOnce(rest, markers[1], name)
-      const tables = results.map(tablesOf).join('\n\n')
+      const tables = [...results.map(tablesOf), ...gpuTables()].join('\n\n')
       return [name, `${before}${markers[0]}\n\n${tables}\n\n${markers[1]}${after}`]
     }),
   )

@@ -169,8 +169,8 @@ class CudaBackend : public Backend {
     cudaGraphExec_t executable = nullptr;
     if (captured && cudaGraphInstantiate(&executable, graph, 0) == cudaSuccess)
       return std::make_unique<CudaRecording>(executable, stream_);
-    // Something that a stream cannot capture, or no memory for the graph: the work is enqueued kernel by kernel instead,
-    // which reports what is wrong with it, if anything is.
+    // Something that a stream cannot capture, or no memory for the graph: the work is enqueued kernel by kernel
+    // instead, which reports what is wrong with it, if anything is.
     cudaGetLastError();
     return nullptr;
   }

@@ -99,8 +99,8 @@ class OperationGraph {
   std::unique_ptr<Descriptor> graph_;
 };
 
-/// Whose engines are asked: those that cuDNN's heuristics name for the problem, best first, or those that may serve when
-/// these do not.
+/// Whose engines are asked: those that cuDNN's heuristics name for the problem, best first, or those that may serve
+/// when these do not.
 enum class EngineSource { kHeuristic, kFallback };
 
 /// Which engines may be taken.

@@ -1,0 +1,68 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { figure } from './results'
+
+/** A line of scripts/gpu-check's bench.jsonl. */
+interface Timing {
+  /** `inference:res2net50-v1b:32:224`: kind, network, batch, size. */
+  job: string
+  engine: string
+  precision: string
+  device?: string
+  library: string
+  seconds?: { median: number }
+  error?: string
+}
+
+const titles: Record<string, string> = {
+  inference: 'inference on the GPU: ms, median',
+  step: 'training step on the GPU: ms, median',
+  slices: 'slices of 512², from decoded pixels to results: ms, median',
+}
+
+const peer =
+  'PyTorch runs eagerly, channels-last; in small batches it waits for its host, on which other processes were starting.'
+
+/** A section for every GPU that was measured. */
+export function gpuTables(): string[] {
+  const folder = join(__dirname, 'results', 'gpu')
+  return readdirSync(folder).map((name) =>
+    sectionOf(
+      readFileSync(join(folder, name, 'bench.jsonl'), 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Timing),
+    ),
+  )
+}
+
+function sectionOf(timings: readonly Timing[]): string {
+  const tables = Object.entries(titles).map(([kind, title]) =>
+    tableOf(
+      title,
+      timings.filter(({ job }) => job.startsWith(`${kind}:`)),
+    ),
+  )
+  const own = timings.find(({ device }) => device)
+  const libraries = [...new Set(timings.map(({ library }) => library))]
+  return `${tables.join('\n\n')}\n\n${own?.device}; ${libraries.join('; ')}. ${peer}`
+}
+
+function tableOf(title: string, timings: readonly Timing[]): string {
+  const columns = [...new Set(timings.map(columnOf))]
+  const rows = [...new Set(timings.map(({ job }) => job))].map((job) => [
+    workOf(job),
+    ...columns.map((column) => cellOf(timings.find((one) => one.job === job && columnOf(one) === column))),
+  ])
+  const rule = [title, ...columns].map((_, column) => (column === 0 ? '---' : '--:'))
+  return [[title, ...columns], rule, ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
+}
+
+const columnOf = ({ engine, precision }: Timing): string => `${engine} ${precision}`
+const cellOf = (timing: Timing | undefined): string =>
+  timing?.seconds ? figure(1000 * timing.seconds.median) : '–'
+
+function workOf(job: string): string {
+  const [, network, batch, size] = job.split(':')
+  return `${network}, ${batch}×${size}²`
+}
