@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { markdownRows } from './markdown'
 import { figure } from './results'
 
 /** A line of scripts/gpu-check's bench.jsonl. */
@@ -8,6 +9,7 @@ interface Timing {
   job: string
   engine: string
   precision: string
+  variant: 'paper' | 'authors'
   device?: string
   library: string
   seconds?: { median: number }
@@ -21,7 +23,7 @@ const titles: Record<string, string> = {
 }
 
 const peer =
-  'PyTorch runs eagerly, channels-last; in small batches it waits for its host, on which other processes were starting.'
+  'PyTorch runs eagerly, channels-last, in a call of its own on a machine of the same kind; in small batches it waits for its host, on which other processes were starting.'
 
 /** A section for every GPU that was measured. */
 export function gpuTables(): string[] {
@@ -50,19 +52,22 @@ function sectionOf(timings: readonly Timing[]): string {
 
 function tableOf(title: string, timings: readonly Timing[]): string {
   const columns = [...new Set(timings.map(columnOf))]
-  const rows = [...new Set(timings.map(({ job }) => job))].map((job) => [
-    workOf(job),
-    ...columns.map((column) => cellOf(timings.find((one) => one.job === job && columnOf(one) === column))),
+  const rows = [...new Set(timings.map(workOf))].map((work) => [
+    work,
+    ...columns.map((column) =>
+      cellOf(timings.find((one) => workOf(one) === work && columnOf(one) === column)),
+    ),
   ])
-  const rule = [title, ...columns].map((_, column) => (column === 0 ? '---' : '--:'))
-  return [[title, ...columns], rule, ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
+  return markdownRows([title, ...columns], rows)
 }
 
 const columnOf = ({ engine, precision }: Timing): string => `${engine} ${precision}`
 const cellOf = (timing: Timing | undefined): string =>
   timing?.seconds ? figure(1000 * timing.seconds.median) : '–'
 
-function workOf(job: string): string {
+/** Variants of a segmenter differ in their arithmetic; those of a classifier do not, and their rows are one. */
+function workOf({ job, variant }: Timing): string {
   const [, network, batch, size] = job.split(':')
-  return `${network}, ${batch}×${size}²`
+  const name = network!.startsWith('res2net') ? network : `${network} (${variant})`
+  return `${name}, ${batch}×${size}²`
 }

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gpuTables } from './gpu-tables'
+import { markdownRows } from './markdown'
 import {
   type EngineResult,
   figure,
@@ -141,11 +142,6 @@ function markdownTable(measurements: readonly Measurement[]): string {
   const header = [`${kinds[kind]}: ${unit}, median`, ...engines]
   const notes = [...new Set(measurements.flatMap(({ note }) => note ?? []))]
   return [markdownRows(header, rows), ...notes].join('\n\n')
-}
-
-function markdownRows(header: readonly string[], rows: readonly string[][]): string {
-  const rule = header.map((_, column) => (column === 0 ? '---' : '--:'))
-  return [header, rule, ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 }
 
 const cell = (result: EngineResult | undefined): string => (result ? figure(result.median) : '–')

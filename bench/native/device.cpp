@@ -42,13 +42,13 @@ struct Job {
 Job parseJob(const std::string& text) {
   Job job;
   std::istringstream in(text);
-  std::string batch, size;
+  char colon = 0;
   std::getline(in, job.kind, ':');
   std::getline(in, job.network, ':');
-  std::getline(in, batch, ':');
-  std::getline(in, size, ':');
-  job.batch = std::stoll(batch);
-  job.size = std::stoll(size);
+  in >> job.batch >> colon >> job.size;
+  const bool known = job.kind == "inference" || job.kind == "step" || job.kind == "slices";
+  require(in && in.peek() == EOF && colon == ':' && known && job.batch > 0 && job.size > 0, errors::kInvalidArgument,
+          [&] { return "'" + text + "' is no job; write inference|step|slices:NETWORK:BATCH:SIZE"; });
   return job;
 }
 
@@ -143,7 +143,7 @@ Json stepsOf(const compiler::Program& program) {
   return {{"stepSeconds", total}, {"ops", ops}, {"top", top}};
 }
 
-/// Engines that are not those of an ordinary choice, by how many steps run them.
+/// What runs the convolutions, and how many of them: a slow engine shows here before it does in the time.
 Json implementationsOf(const compiler::Program& program) {
   std::map<std::string, int> counts;
   for (const auto& step : program.steps())
@@ -163,7 +163,7 @@ Json timeProgram(const Job& job, model::Model& model) {
     result["arenaBytes"] = program.arenaBytes();
     result["steps"] = program.steps().size();
     result["convolutions"] = implementationsOf(program);
-    const std::vector<float> unit{1}, hyper{1e-9f, 1, 1};
+    const std::vector<float> unit{1}, hyper{1e-9f, 1, 1};  // so small a learning rate leaves the weights finite
     compiler::Bindings bindings;
     for (const auto& [name, values] : {std::pair{"unit", &unit}, std::pair{"hyper", &hyper}}) {
       const auto input = graph->findInput(name);
@@ -188,7 +188,7 @@ Json timeProgram(const Job& job, model::Model& model) {
     result["runs"] = count;
     program.profile(true);
     run();
-    run();
+    run();  // the first found the device idle
     result.update(stepsOf(program));
   });
   return result;
@@ -250,8 +250,10 @@ int run(const std::string& device, const std::string& precision, std::span<char*
     try {
       const Job job = parseJob(text);
       const auto start = Clock::now();
-      const auto model = model::Model::create({.network = job.network}, {.device = device, .precision = precision}, 1);
+      const auto model = model::Model::create({.network = job.network, .variant = Variant::kAuthors},
+                                              {.device = device, .precision = precision}, 1);
       line["createSeconds"] = secondsSince(start);
+      line["variant"] = "authors";  // the one that the peers have
       line["device"] = model->engine().device().description;
       line["library"] = model->engine().device().library;
       line.update(job.kind == "slices" ? timeSlices(job, *model) : timeProgram(job, *model));

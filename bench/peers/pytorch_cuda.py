@@ -125,12 +125,11 @@ def main():
     mode, precision, *jobs = sys.argv[1:]
     compiled, bf16 = mode == 'compiled', precision == 'bf16'
     torch.backends.cudnn.benchmark = True
-    tf32 = False  # float32 is float32, as ours is
-    torch.backends.cudnn.allow_tf32 = tf32
-    torch.backends.cuda.matmul.allow_tf32 = tf32
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # fp32 is fp32, as ours is
     for job in jobs:
         kind, network, batch, size = job.split(':')
-        line = {'job': job, 'engine': 'torch.compile' if compiled else 'pytorch', 'precision': precision}
+        engine = 'torch.compile' if compiled else 'pytorch'
+        line = {'job': job, 'engine': engine, 'precision': precision, 'variant': 'authors'}
         line['library'] = f'torch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}'
         try:
             prepare = {'inference': prepare_inference, 'step': prepare_step}[kind]
