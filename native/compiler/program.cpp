@@ -158,8 +158,8 @@ std::vector<const std::byte*> Program::usedMemory() const {
   return memory;
 }
 
-bool Program::replaySteps(const std::atomic<bool>* cancelled) {
-  if (usedMemory() != recorded_.memory) return false;
+bool Program::replaySteps(const std::vector<const std::byte*>& memory, const std::atomic<bool>* cancelled) {
+  if (memory != recorded_.memory) return false;
   if (!recorded_.tried) {
     recorded_.tried = true;
     recorded_.recording = backend_->record([&] { runSteps(nullptr); });
@@ -197,11 +197,11 @@ void Program::run(StateStore& states, std::byte* arena, const Bindings& bindings
   }
   if (profiling_) {
     profileSteps();
-  } else if (!replaySteps(cancelled)) {
+  } else if (auto memory = usedMemory(); !replaySteps(memory, cancelled)) {
     runSteps(cancelled);
     // Recorded when it comes again: programs that run once gain nothing, and libraries load their kernels when these
     // first run, which must not happen while recording.
-    if (auto memory = usedMemory(); memory != recorded_.memory) recorded_ = {std::move(memory), nullptr, false};
+    if (memory != recorded_.memory) recorded_ = {std::move(memory), nullptr, false};
   }
   for (const State& state : states_)
     if (state.isAssigned) ++states.at(state.name).version;

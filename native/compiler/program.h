@@ -116,7 +116,7 @@ class Program {
   void runStep(Step& step);
   void runSteps(const std::atomic<bool>* cancelled);
   /// False when there is no recording: the steps have to be run.
-  bool replaySteps(const std::atomic<bool>* cancelled);
+  bool replaySteps(const std::vector<const std::byte*>& memory, const std::atomic<bool>* cancelled);
   /// Of the current run, beside what is the program's own.
   std::vector<const std::byte*> usedMemory() const;
   void profileSteps();

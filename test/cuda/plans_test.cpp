@@ -72,20 +72,15 @@ Problems oneOfEachKind(const Problems& problems) {
 /// Every problem has a plan, with its epilogue or without; says how many have one with it.
 void checkPlans(const Problems& problems) {
   CHECK(problems.size() > 10);
-  const cuda::PlanTarget target = absentH100();
+  cuda::ConvolutionPlans plans(absentH100());
   int withEpilogue = 0, fused = 0;
   for (const auto& [text, problem] : problems) {
-    std::optional<cuda::ExecutionPlan> plan;
+    const cuda::ChosenPlan chosen = plans.choose(problem);
     withEpilogue += problem.hasEpilogue();
-    for (const auto source : {cuda::EngineSource::kHeuristic, cuda::EngineSource::kFallback}) {
-      if (!plan && problem.hasEpilogue()) {
-        plan = planConvolution(target, problem, true, source);
-        fused += plan.has_value();
-      }
-      if (!plan) plan = planConvolution(target, problem, false, source);
-    }
-    if (!plan) reportFailure(__FILE__, __LINE__, "no plan for " + text);
-    if (plan && std::getenv("JCS_ALL_PLANS")) std::printf("     %s: %s\n", text.c_str(), plan->name().c_str());
+    fused += chosen.fused;
+    if (!chosen.plan) reportFailure(__FILE__, __LINE__, "no plan for " + text);
+    if (chosen.plan && std::getenv("JCS_ALL_PLANS"))
+      std::printf("     %s: %s\n", text.c_str(), chosen.plan->name().c_str());
   }
   std::printf("     %zu problems, %d of %d epilogues fused\n", problems.size(), fused, withEpilogue);
 }

@@ -121,19 +121,12 @@ TEST("pixels: bad images are typed errors") {
     return slice;
   };
   CHECK(codeOfPixels(changed([](data::SliceInfo&) {})) == "");
-  CHECK(codeOfPixels(changed([](data::SliceInfo& s) {
-          s.window = data::IntensityWindow{0, 0};
-        })) == errors::kInvalidArgument);
-  CHECK(codeOfPixels(changed([](data::SliceInfo& s) {
-          s.window = data::IntensityWindow{NAN, 1};
-        })) == errors::kInvalidArgument);
-  CHECK(codeOfPixels(changed([](data::SliceInfo& s) {
-          s.spacing = data::PixelSpacing{0.7, 0};
-        })) == errors::kInvalidArgument);
-  CHECK(codeOfPixels(changed([](data::SliceInfo& s) {
-          s.spacing = data::PixelSpacing{NAN, 1};
-        })) == errors::kInvalidArgument);
-  CHECK(codeOfPixels(changed([](data::SliceInfo& s) { s.label = 2; })) == errors::kInvalidArgument);
+  const auto refuses = [&](auto change) { return codeOfPixels(changed(change)) == errors::kInvalidArgument; };
+  CHECK(refuses([](data::SliceInfo& s) { s.window = data::IntensityWindow{0, 0}; }));
+  CHECK(refuses([](data::SliceInfo& s) { s.window = data::IntensityWindow{NAN, 1}; }));
+  CHECK(refuses([](data::SliceInfo& s) { s.spacing = data::PixelSpacing{0.7, 0}; }));
+  CHECK(refuses([](data::SliceInfo& s) { s.spacing = data::PixelSpacing{NAN, 1}; }));
+  CHECK(refuses([](data::SliceInfo& s) { s.label = 2; }));
   const data::DecodedSlice holed = floatImage(2, 2, {0, 0, NAN, 0});
   CHECK(messageOf([&] { data::validate(holed.info, holed.pixels); }).find("column 0, row 1") != std::string::npos);
 }

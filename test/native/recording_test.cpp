@@ -1,6 +1,3 @@
-#include <algorithm>
-#include <optional>
-
 #include "native/compiled.h"
 #include "native/harness.h"
 #include "train/task_loss.h"
@@ -23,6 +20,7 @@ class RecordingBackend : public Backend {
   }
   std::unique_ptr<Recording> record(const std::function<void()>& work) override {
     ++recordings;
+    if (refuses) return nullptr;
     auto recording = std::make_unique<NotedWork>(*this);
     noting_ = &recording->work;
     work();
@@ -52,6 +50,7 @@ class RecordingBackend : public Backend {
   int64_t freeBytes() const override { return inner_->freeBytes(); }
 
   int recordings = 0, replays = 0;
+  bool refuses = false;
 
  private:
   struct NotedWork : Recording {
@@ -152,13 +151,46 @@ TEST("a recorded training step does what its steps do") {
   CHECK_EQUAL(recording->replays, 4);  // the first run is not recorded
 }
 
+TEST("work that cannot be recorded runs as its steps, and nobody asks again") {
+  const auto graph = smallStep();
+  const NamedTensors states = filled(*graph, ValueInfo::Kind::kState, 1);
+  const auto refusing = std::make_shared<RecordingBackend>(testBackend());
+  refusing->refuses = true;
+  CompiledGraph direct(*graph, states), refused(*graph, states, DType::kF32, 2, refusing);
+  for (int step = 0; step < 4; ++step) {
+    const NamedTensors inputs = filled(*graph, ValueInfo::Kind::kInput, step);
+    const NamedTensors expected = direct.run(inputs), actual = refused.run(inputs);
+    for (const auto& [name, value] : expected) CHECK(equal(actual.at(name), value));
+  }
+  CHECK_EQUAL(refusing->recordings, 1);
+  CHECK_EQUAL(refusing->replays, 0);
+}
+
+TEST("a first run that was cancelled is none: libraries have loaded nothing") {
+  const auto graph = smallStep();
+  const auto recording = std::make_shared<RecordingBackend>(testBackend());
+  compiler::Program program(*graph, recording, {});
+  compiler::StateStore states(recording);
+  for (const auto& [name, value] : filled(*graph, ValueInfo::Kind::kState, 1)) states.set(name, value);
+  const NamedTensors inputs = filled(*graph, ValueInfo::Kind::kInput, 1);
+  compiler::Bindings bindings;
+  for (const auto& [name, value] : inputs) bindings.input(name, value);
+  const DeviceBuffer arena(recording, program.arenaBytes());
+  const std::atomic<bool> cancelled = true;
+  CHECK_ERROR([&] { program.run(states, arena.data(), bindings, &cancelled); }, errors::kCancelled, "cancelled");
+  program.run(states, arena.data(), bindings);
+  CHECK_EQUAL(recording->recordings, 0);
+  program.run(states, arena.data(), bindings);
+  CHECK_EQUAL(recording->recordings, 1);
+}
+
 TEST("a program gives the same bits whenever it runs, beside others and in other memory") {
   const auto graph = smallStep();
   const auto backend = testBackend();
   const NamedTensors states = filled(*graph, ValueInfo::Kind::kState, 1),
                      inputs = filled(*graph, ValueInfo::Kind::kInput, 1);
   CompiledGraph other(*graph, states);
-  std::optional<NamedTensors> expected;
+  NamedTensors expected;
   for (const int runs : {1, 2, 4}) {  // as its steps; recorded; replayed
     compiler::Program program(*graph, backend, {});
     compiler::StateStore store(backend);
@@ -174,10 +206,9 @@ TEST("a program gives the same bits whenever it runs, beside others and in other
         for (const auto& [name, value] : states) store.set(name, value);  // a step changes them
         program.run(store, arena->data(), bindings);
         other.run(inputs);
-        if (!expected)
-          expected = NamedTensors(),
-          std::ranges::for_each(results, [&](const auto& r) { expected->emplace(r.first, r.second.clone()); });
-        for (const auto& [name, value] : results) CHECK(equal(value, expected->at(name)));
+        if (expected.empty())
+          for (const auto& [name, value] : results) expected.emplace(name, value.clone());
+        for (const auto& [name, value] : results) CHECK(equal(value, expected.at(name)));
       }
   }
 }

@@ -169,7 +169,7 @@ std::shared_ptr<const ExecutionPlan> ConvolutionPlans::get(const ConvolutionProb
                                                            EngineSource source) {
   const auto [place, added] = plans_.try_emplace(planKey(problem, withEpilogue, source));
   if (added)
-    if (auto plan = planConvolution({cudnn_}, problem, withEpilogue, source))
+    if (auto plan = planConvolution(target_, problem, withEpilogue, source))
       place->second = std::make_shared<const ExecutionPlan>(std::move(*plan));
   return place->second;
 }

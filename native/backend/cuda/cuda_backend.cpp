@@ -160,8 +160,8 @@ class CudaBackend : public Backend {
     bool captured = true;
     try {
       work();
-    } catch (const Error&) {
-      captured = false;
+    } catch (...) {
+      captured = false;  // the stream has to leave its capture, whatever it was
     }
     cudaGraph_t graph = nullptr;
     captured = cudaStreamEndCapture(stream_, &graph) == cudaSuccess && captured;
@@ -231,7 +231,7 @@ class CudaBackend : public Backend {
   std::vector<std::filesystem::path> folders_;
   CuBlasLt blas_;
   CuDnn cudnn_;
-  ConvolutionPlans convolutions_{cudnn_};
+  ConvolutionPlans convolutions_{PlanTarget{cudnn_}};
   DeviceMemory memory_;
   Transfers transfers_;
   CudaDevice device_;
