@@ -89,7 +89,7 @@ if(NOT JCS_TESTS)
 endif()
 # What needs no device: how libraries are found and checked, and which plans cuDNN has for the convolutions. Tests call
 # it directly, and link no CUDA either.
-set(host_sources convolution cudnn cudnn_graph device_check shared_library)
+set(host_sources convolution cudnn cudnn_graph device_check plan_files shared_library)
 list(TRANSFORM host_sources REPLACE "(.+)" "native/backend/cuda/\\1.cpp")
 jcs_sources(test_sources test/cuda)
 file(GLOB case_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/test/conformance/case*.cpp")

@@ -1,5 +1,7 @@
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <sstream>
 
@@ -8,6 +10,7 @@
 #include "conformance/case.h"
 #include "cuda/absent_device.h"
 #include "native/harness.h"
+#include "native/temporary_directory.h"
 #include "networks/registry.h"
 #include "ops/conv2d.h"
 
@@ -102,20 +105,75 @@ TEST("a plan is shared by problems that are the same and by no others") {
   Conv2d op;
   op.conv.padding = 1;
   op.bias = true;
-  const auto key = [&](const Conv2d& conv, const Operand& input, const KernelOptions& options, bool epilogue) {
-    return planKey(cuda::forwardProblem(conv, std::vector{input, w, bias}, x, options), epilogue,
-                   cuda::EngineSource::kHeuristic);
+  const auto key = [&](const Conv2d& conv, const Operand& input, const KernelOptions& options) {
+    return planKey(cuda::forwardProblem(conv, std::vector{input, w, bias}, x, options));
   };
-  const std::string same = key(op, x, {}, true);
-  CHECK_EQUAL(key(op, x, {.threads = 2}, true), same);
+  const std::string same = key(op, x, {});
+  CHECK_EQUAL(key(op, x, {.threads = 2}), same);
   Conv2d relu = op;
   relu.activation = Activation::kRelu;
   Operand slice = x;
   slice.rowStride = 128;
-  for (const std::string& other : {key(op, x, {}, false), key(relu, x, {}, true), key(op, slice, {}, true),
-                                   key(op, x, {.deterministic = false}, true)})
+  for (const std::string& other : {key(relu, x, {}), key(op, slice, {}), key(op, x, {.deterministic = false})})
     CHECK(other != same);
-  CHECK_EQUAL(key(relu, x, {}, false), key(op, x, {}, false));
+}
+
+TEST("a plan that was made once is read from its file, and from no damaged one") {
+  const TemporaryDirectory directory;
+  const std::filesystem::path folder = std::filesystem::path(directory / "new") / "H100";
+  const Operand x = Operand::dense({DType::kBF16, {1, 8, 8, 64}}), w = Operand::dense({DType::kF32, {64, 64, 3, 3}});
+  Conv2d op;
+  op.conv.padding = 1;
+  op.activation = Activation::kRelu;
+  const ConvolutionProblem problem = cuda::forwardProblem(op, std::vector{x, w}, x, {});
+  const cuda::PlanFiles files(folder);
+  const cuda::ChosenPlan made = cuda::ConvolutionPlans(absentH100(), files).choose(problem);
+  CHECK(made.plan && made.fused);
+
+  const auto kept = files.read(planKey(problem));
+  CHECK(kept.has_value());
+  CHECK_EQUAL(kept->json, made.plan->json());
+  // A name that no engine has tells the plan that was read from one that was made.
+  files.write(planKey(problem), {"kept", kept->json, true});
+  const cuda::ChosenPlan read = cuda::ConvolutionPlans(absentH100(), files).choose(problem);
+  CHECK_EQUAL(read.plan->name(), "kept");
+  CHECK(read.fused);
+  CHECK_EQUAL(read.plan->workspaceBytes(), made.plan->workspaceBytes());
+  CHECK_EQUAL(read.plan->json(), made.plan->json());
+
+  // What cuDNN does not take for a plan is made again, and replaces the file.
+  files.write(planKey(problem), {"kept", "{}", true});
+  CHECK_EQUAL(cuda::ConvolutionPlans(absentH100(), files).choose(problem).plan->name(), made.plan->name());
+  CHECK_EQUAL(files.read(planKey(problem))->name, made.plan->name());
+}
+
+TEST("a plan file that is cut, altered or of another problem is none") {
+  const TemporaryDirectory directory;
+  const cuda::PlanFiles files(directory.path());
+  files.write("a problem", {"engine", "{\n}", false});
+  const auto whole = files.read("a problem");
+  CHECK(whole && whole->name == "engine" && whole->json == "{\n}" && !whole->fused);
+  CHECK(!files.read("another problem"));
+  const std::filesystem::path file = std::filesystem::directory_iterator(directory.path())->path();
+  const auto size = std::filesystem::file_size(file);
+  for (uintmax_t length = 0; length < size; ++length) {
+    std::filesystem::resize_file(file, length);
+    CHECK(!files.read("a problem"));
+    files.write("a problem", *whole);
+  }
+  for (uintmax_t at = 0; at < size; ++at) {
+    std::fstream damaged(file, std::ios::in | std::ios::out | std::ios::binary);
+    damaged.seekp(static_cast<std::streamoff>(at));
+    damaged.put('\x7f');
+    damaged.close();
+    CHECK(!files.read("a problem"));
+    files.write("a problem", *whole);
+  }
+  // A file where the folder should be: nothing is kept, and nothing fails.
+  const cuda::PlanFiles nowhere(file / "folder");
+  nowhere.write("a problem", *whole);
+  CHECK(!nowhere.read("a problem"));
+  CHECK(!cuda::PlanFiles().read("a problem"));
 }
 
 TEST("an H100 has a float32 plan for every convolution of the conformance table") {

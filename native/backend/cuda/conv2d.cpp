@@ -71,8 +71,8 @@ class Conv2dKernel : public Kernel {
 
 std::unique_ptr<Kernel> prepareConv2d(const Prepare& p) {
   const ConvolutionProblem problem = forwardProblem(p.as<Conv2d>(), p.inputs, p.outputs[0], p.options);
-  if (ChosenPlan chosen = p.device.convolutions->choose(problem); chosen.plan)
-    return std::make_unique<Conv2dKernel>(p, problem, std::move(chosen));
+  if (const ChosenPlan& chosen = p.device.convolutions->choose(problem); chosen.plan)
+    return std::make_unique<Conv2dKernel>(p, problem, chosen);
   return prepareDirectConv2d(p);
 }
 

@@ -1,5 +1,6 @@
 #include "backend/cuda/convolution.h"
 
+#include <limits>
 #include <sstream>
 
 namespace jcs::cuda {
@@ -96,8 +97,8 @@ ConvolutionProblem weightGradientProblem(const Conv2dWeightGradient& op, std::sp
                    inputs[0].type.dtype, options);
 }
 
-std::optional<ExecutionPlan> planConvolution(PlanTarget target, const ConvolutionProblem& problem, bool withEpilogue,
-                                             EngineSource source) {
+std::vector<ExecutionPlan> planConvolution(PlanTarget target, const ConvolutionProblem& problem, bool withEpilogue,
+                                           EngineSource source, size_t limit) {
   using Pass = ConvolutionProblem::Pass;
   OperationGraph graph(target);
   const bool epilogue = withEpilogue && problem.hasEpilogue();
@@ -138,15 +139,12 @@ std::optional<ExecutionPlan> planConvolution(PlanTarget target, const Convolutio
       }
     }
   }
-  if (!graph.tryFinalize()) return std::nullopt;
-  std::vector<ExecutionPlan> plans = findPlans(graph, source, problem.requirements, 1);
-  if (plans.empty()) return std::nullopt;
-  return std::move(plans.front());
+  if (!graph.tryFinalize()) return {};
+  return findPlans(graph, source, problem.requirements, limit);
 }
 
-std::string planKey(const ConvolutionProblem& problem, bool withEpilogue, EngineSource source) {
+std::string planKey(const ConvolutionProblem& problem) {
   std::ostringstream key;
-  key << static_cast<int>(source) << ' ';
   const auto add = [&](const GraphTensor& t) {
     key << "; " << t.type << '@' << t.alignment;
     for (size_t axis = 0; axis < 4; ++axis) key << ' ' << t.extents[axis] << '/' << t.strides[axis];
@@ -158,31 +156,47 @@ std::string planKey(const ConvolutionProblem& problem, bool withEpilogue, Engine
   add(problem.x.tensor);
   add(weightTensor(problem.weights, problem.kernelHeight, problem.kernelWidth));
   add(problem.y.tensor);
-  if (withEpilogue) {
+  if (problem.isFusible()) {
     key << "; " << problem.bias << static_cast<int>(problem.activation);
     if (problem.residual) add(problem.residual->tensor);
   }
   return key.str();
 }
 
-std::shared_ptr<const ExecutionPlan> ConvolutionPlans::get(const ConvolutionProblem& problem, bool withEpilogue,
-                                                           EngineSource source) {
-  const auto [place, added] = plans_.try_emplace(planKey(problem, withEpilogue, source));
-  if (added)
-    if (auto plan = planConvolution(target_, problem, withEpilogue, source))
-      place->second = std::make_shared<const ExecutionPlan>(std::move(*plan));
-  return place->second;
+const ChosenPlan& ConvolutionPlans::choose(const ConvolutionProblem& problem) {
+  std::string key = planKey(problem);
+  if (timer_) key += "; fastest of " + std::to_string(candidates_);
+  const auto [place, added] = plans_.try_emplace(key);
+  ChosenPlan& chosen = place->second;
+  if (!added) return chosen;
+  if (const auto kept = files_.read(key))
+    if (auto plan = restorePlan(target_, kept->json, kept->name))
+      return chosen = {std::make_shared<const ExecutionPlan>(std::move(*plan)), kept->fused};
+  chosen = make(problem);
+  if (chosen.plan) files_.write(key, {chosen.plan->name(), chosen.plan->json(), chosen.fused});
+  return chosen;
 }
 
-ChosenPlan ConvolutionPlans::choose(const ConvolutionProblem& problem) {
+ChosenPlan ConvolutionPlans::make(const ConvolutionProblem& problem) const {
   constexpr std::pair<EngineSource, bool> kOrder[] = {{EngineSource::kHeuristic, true},
                                                       {EngineSource::kHeuristic, false},
                                                       {EngineSource::kFallback, false},
                                                       {EngineSource::kFallback, true}};
-  for (const auto& [source, fused] : kOrder)
-    if (!fused || problem.isFusible())
-      if (auto plan = get(problem, fused, source)) return {std::move(plan), fused};
+  for (const auto& [source, fused] : kOrder) {
+    if (fused && !problem.isFusible()) continue;
+    std::vector<ExecutionPlan> plans = planConvolution(target_, problem, fused, source, candidates_);
+    if (!plans.empty()) return fastest(std::move(plans), problem, fused);
+  }
   return {};
+}
+
+ChosenPlan ConvolutionPlans::fastest(std::vector<ExecutionPlan> plans, const ConvolutionProblem& problem,
+                                     bool fused) const {
+  size_t best = 0;
+  double bestSeconds = std::numeric_limits<double>::infinity();
+  for (size_t i = 0; timer_ && i < plans.size(); ++i)
+    if (const double seconds = timer_(plans[i], problem, fused); seconds < bestSeconds) best = i, bestSeconds = seconds;
+  return {std::make_shared<const ExecutionPlan>(std::move(plans[best])), fused};
 }
 
 std::string describe(const ConvolutionProblem& problem) {

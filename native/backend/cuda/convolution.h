@@ -1,13 +1,16 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "backend/backend.h"
 #include "backend/cuda/cudnn_graph.h"
 #include "backend/cuda/kernels/conv2d.h"
+#include "backend/cuda/plan_files.h"
 #include "ops/conv2d.h"
 
 namespace jcs::cuda {
@@ -66,34 +69,48 @@ namespace tensors {
 inline constexpr OperationGraph::TensorId kX = 0, kWeights = 1, kY = 2, kBias = 3, kResidual = 4;
 }
 
-/// The best plan for the problem with its epilogue, or, without `withEpilogue`, for the bare convolution.
-std::optional<ExecutionPlan> planConvolution(PlanTarget target, const ConvolutionProblem& problem, bool withEpilogue,
-                                             EngineSource source);
+/// Plans for the problem with its epilogue, or, without `withEpilogue`, for the bare convolution: at most `limit`,
+/// cuDNN's own preference first.
+std::vector<ExecutionPlan> planConvolution(PlanTarget target, const ConvolutionProblem& problem, bool withEpilogue,
+                                           EngineSource source, size_t limit);
 
 struct ChosenPlan {
   std::shared_ptr<const ExecutionPlan> plan;
   bool fused = false;  ///< bias, residual and activation are part of it
 };
 
+/// Seconds that a plan takes for the problem, with the epilogue in it or without.
+using PlanTimer = std::function<double(const ExecutionPlan&, const ConvolutionProblem&, bool fused)>;
+
 /// The plans of a device by what they compute. The same convolution stands many times in a network and in programs of
 /// the same batch, and cuDNN takes up to a second to compile the kernel for one.
 class ConvolutionPlans {
  public:
-  explicit ConvolutionPlans(PlanTarget target) : target_(target) {}
+  explicit ConvolutionPlans(PlanTarget target, PlanFiles files = {}) : target_(target), files_(std::move(files)) {}
+
+  /// From now on the fastest of the first `candidates` plans of a kind is taken, by the clock, not cuDNN's first.
+  void timePlans(size_t candidates, PlanTimer timer) {
+    candidates_ = candidates;
+    timer_ = std::move(timer);
+  }
 
   /// Engines that the heuristics name come first, with the epilogue where one does it, and before every fall-back; of
   /// those the bare come first (an H100 took 9.5 ms in a fused one, 0.4 in a bare). No plan when no engine does it.
-  ChosenPlan choose(const ConvolutionProblem& problem);
+  const ChosenPlan& choose(const ConvolutionProblem& problem);
 
  private:
-  std::shared_ptr<const ExecutionPlan> get(const ConvolutionProblem& problem, bool withEpilogue, EngineSource source);
+  ChosenPlan make(const ConvolutionProblem& problem) const;
+  ChosenPlan fastest(std::vector<ExecutionPlan> plans, const ConvolutionProblem& problem, bool fused) const;
 
   PlanTarget target_;
-  std::map<std::string, std::shared_ptr<const ExecutionPlan>> plans_;
+  PlanFiles files_;
+  size_t candidates_ = 1;
+  PlanTimer timer_;
+  std::map<std::string, ChosenPlan> plans_;
 };
 
-/// Everything that a plan depends on: equal text means the same plan.
-std::string planKey(const ConvolutionProblem& problem, bool withEpilogue, EngineSource source);
+/// Everything that the choice of a plan depends on: equal text means the same plan.
+std::string planKey(const ConvolutionProblem& problem);
 /// Says what a problem computes; for tests.
 std::string describe(const ConvolutionProblem& problem);
 

@@ -1,5 +1,8 @@
+#include <algorithm>
+#include <cctype>
+#include <cstdlib>
 #include <filesystem>
-#include <mutex>
+#include <string_view>
 
 #include "backend/cuda/convolution.h"
 #include "backend/cuda/cublaslt.h"
@@ -8,6 +11,7 @@
 #include "backend/cuda/device_check.h"
 #include "backend/cuda/device_memory.h"
 #include "backend/cuda/kernels/conv2d.h"
+#include "backend/cuda/plan_timer.h"
 #include "backend/cuda/shared_library.h"
 
 namespace jcs::cuda {
@@ -77,6 +81,29 @@ DeviceInfo describeDevice(int index, const std::string& library) {
   return info;
 }
 
+/// The plans of what this device is, which is what cuDNN makes them for; none are kept with JCS_CUDA_PLANS=off.
+PlanFiles keptPlans(int device, const CuDnn& cudnn) {
+  const char* setting = std::getenv("JCS_CUDA_PLANS");
+  const std::filesystem::path cache = cacheFolder();
+  if (cache.empty() || (setting && std::string_view(setting) == "off")) return {};
+  cudaDeviceProp properties{};
+  checkCuda(cudaGetDeviceProperties(&properties, device), "cudaGetDeviceProperties");
+  int driver = 0;
+  checkCuda(cudaDriverGetVersion(&driver), "cudaDriverGetVersion");
+  std::string name = properties.name;
+  for (char& c : name)
+    if (!std::isalnum(static_cast<unsigned char>(c))) c = '-';
+  return PlanFiles(cache / "plans" /
+                   (name + "-" + std::to_string(properties.multiProcessorCount) + "-cuda" + std::to_string(driver) +
+                    "-cudnn" + cudnn.versionText()));
+}
+
+/// JCS_CUDA_TIME_PLANS: how many plans of a convolution are timed before one is taken.
+int timedCandidates() {
+  const char* setting = std::getenv("JCS_CUDA_TIME_PLANS");
+  return setting ? std::clamp(std::atoi(setting), 1, 32) : 1;
+}
+
 class CudaRecording : public Recording {
  public:
   CudaRecording(cudaGraphExec_t executable, cudaStream_t stream) : executable_(executable), stream_(stream) {}
@@ -107,6 +134,7 @@ class CudaBackend : public Backend {
       : folders_(cudaLibraryFolders()),
         blas_(folders_),  // first: cuDNN's own parts look for it
         cudnn_(folders_),
+        convolutions_(PlanTarget{cudnn_}, keptPlans(index, cudnn_)),
         memory_(index, stream_),
         transfers_(memory_, stream_) {
     cudnn_.open(stream_);
@@ -118,6 +146,9 @@ class CudaBackend : public Backend {
     device_.l2Bytes = attributeOf(index, cudaDevAttrL2CacheSize);
     device_.stream = stream_;
     device_.convolutions = &convolutions_;
+    if (const int candidates = timedCandidates(); candidates > 1)
+      convolutions_.timePlans(static_cast<size_t>(candidates),
+                              [this](const auto&... plan) { return secondsOf(plan..., memory_, stream_); });
     device_.blas = &blas_;
     registerBatchNorm(registry_);
     registerConv2d(registry_);
@@ -231,7 +262,7 @@ class CudaBackend : public Backend {
   std::vector<std::filesystem::path> folders_;
   CuBlasLt blas_;
   CuDnn cudnn_;
-  ConvolutionPlans convolutions_{PlanTarget{cudnn_}};
+  ConvolutionPlans convolutions_;
   DeviceMemory memory_;
   Transfers transfers_;
   CudaDevice device_;

@@ -40,6 +40,12 @@ std::string nameOf(const Descriptor& engine, const EngineNotes& notes, EngineSou
 
 }  // namespace
 
+int64_t GraphTensor::bytes() const {
+  int64_t elements = 1;
+  for (size_t axis = 0; axis < extents.size(); ++axis) elements += (extents[axis] - 1) * strides[axis];
+  return elements * (type == CUDNN_DATA_FLOAT ? 4 : 2);
+}
+
 Descriptor::Descriptor(const CuDnn& cudnn, cudnnBackendDescriptorType_t type) : cudnn_(&cudnn) {
   cudnn.check(cudnn.createDescriptor(type, &raw_), "cudnnBackendCreateDescriptor");
 }
@@ -209,6 +215,29 @@ void ExecutionPlan::execute(std::span<const Binding> bindings, std::byte* worksp
   pack.set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1, &memory);
   pack.finalize();
   cudnn_->check(cudnn_->execute(cudnn_->handle(), plan_.raw(), pack.raw()), "cudnnBackendExecute");
+}
+
+std::string ExecutionPlan::json() const {
+  int64_t size = 0;
+  if (cudnn_->getAttribute(plan_.raw(), CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, 0, &size,
+                           nullptr) != CUDNN_STATUS_SUCCESS)
+    return {};
+  std::vector<char> text =
+      plan_.get<char>(CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, std::max<int64_t>(size, 1));
+  while (!text.empty() && text.back() == '\0') text.pop_back();
+  return {text.begin(), text.end()};
+}
+
+std::optional<ExecutionPlan> restorePlan(PlanTarget target, const std::string& json, std::string name) {
+  const CuDnn& cudnn = target.cudnn;
+  Descriptor plan(cudnn, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
+  setTarget(plan, target, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP);
+  // With the zero that ends it.
+  if (cudnn.setAttribute(plan.raw(), CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR,
+                         static_cast<int64_t>(json.size()) + 1, json.c_str()) != CUDNN_STATUS_SUCCESS)
+    return std::nullopt;
+  if (!plan.tryFinalize()) return std::nullopt;
+  return ExecutionPlan(cudnn, std::move(plan), std::move(name));
 }
 
 std::vector<ExecutionPlan> findPlans(const OperationGraph& graph, EngineSource source,

@@ -64,6 +64,9 @@ struct GraphTensor {
   cudnnDataType_t type = CUDNN_DATA_FLOAT;
   std::array<int64_t, 4> extents{}, strides{};
   int64_t alignment = 16;  ///< bytes
+
+  /// From its first element to its last.
+  int64_t bytes() const;
 };
 
 /// Operations that cuDNN is to run as one. Tensors are numbered in the order in which they are added; those without
@@ -129,6 +132,8 @@ class ExecutionPlan {
   void execute(std::span<const Binding> bindings, std::byte* workspace) const;
   int64_t workspaceBytes() const { return workspaceBytes_; }
   const std::string& name() const { return name_; }
+  /// The plan as text, compiled kernels included. Empty where this cuDNN cannot write it down.
+  std::string json() const;
 
  private:
   const CuDnn* cudnn_;
@@ -140,5 +145,9 @@ class ExecutionPlan {
 /// The first `limit` plans for the graph, cuDNN's own preference first. Empty when no allowed engine does.
 std::vector<ExecutionPlan> findPlans(const OperationGraph& graph, EngineSource source,
                                      const PlanRequirements& requirements, size_t limit);
+
+/// What `ExecutionPlan::json` wrote down, without compiling anything again. Nothing when the text is another cuDNN's or
+/// another device's.
+std::optional<ExecutionPlan> restorePlan(PlanTarget target, const std::string& json, std::string name);
 
 }  // namespace jcs::cuda

@@ -36,18 +36,19 @@ void addPipPackages(const fs::path& environment, std::vector<fs::path>& folders)
       folders.push_back(package / "lib");
 }
 
-fs::path cacheFolder() {
-  for (const char* name : {"JCS_CACHE", "XDG_CACHE_HOME"})
-    if (const std::string folder = environment(name); !folder.empty()) return fs::path(folder) / "jcs-ct";
-  return fs::path(environment("HOME")) / ".cache" / "jcs-ct";
-}
-
 std::string fileOf(const void* address) {
   Dl_info info{};
   return dladdr(address, &info) && info.dli_fname ? info.dli_fname : "";
 }
 
 }  // namespace
+
+fs::path cacheFolder() {
+  for (const char* name : {"JCS_CACHE", "XDG_CACHE_HOME"})
+    if (const std::string folder = environment(name); !folder.empty()) return fs::path(folder) / "jcs-ct";
+  const std::string home = environment("HOME");
+  return home.empty() ? fs::path() : fs::path(home) / ".cache" / "jcs-ct";
+}
 
 std::vector<fs::path> cudaLibraryFolders() {
   std::vector<fs::path> folders;
@@ -58,7 +59,7 @@ std::vector<fs::path> cudaLibraryFolders() {
     folders.push_back(own.parent_path());
   for (const char* name : {"VIRTUAL_ENV", "CONDA_PREFIX"})
     if (const std::string folder = environment(name); !folder.empty()) addPipPackages(folder, folders);
-  addPipPackages(cacheFolder() / "cuda13", folders);
+  if (const fs::path cache = cacheFolder(); !cache.empty()) addPipPackages(cache / "cuda13", folders);
   folders.emplace_back();
   for (const fs::path& toolkit : subfolders("/usr/local", "cuda"))
     folders.insert(folders.end(), {toolkit / "lib64", toolkit / "lib"});
