@@ -43,7 +43,7 @@ const typescriptLayers = {
   run: ['images', 'base'],
   native: ['run', 'images', 'base'],
   cases: ['native', 'run', 'images', 'volumes', 'base'],
-  output: ['cases', 'nifti', 'volumes', 'run', 'base'],
+  output: ['cases', 'nifti', 'dicom', 'images', 'volumes', 'run', 'base'],
   'open-case': ['cases', 'run', 'images', 'base'],
   'list-series': ['images', 'run', 'base'],
   devices: ['native'],
@@ -58,7 +58,7 @@ const typescriptLayers = {
   train: ['training', 'model', 'native', 'run', 'datasets', 'base'],
   evaluate: ['training', 'inference', 'model', 'metrics', 'cases', 'native', 'run', 'datasets', 'base'],
   report: ['model', 'cases', 'run', 'images', 'base'],
-  demo: ['report', 'train', 'training', 'diagnose', 'model', 'open-case', 'run', 'phantom', 'base'],
+  demo: ['report', 'train', 'training', 'diagnose', 'model', 'open-case', 'run', 'phantom', 'dicom', 'base'],
   cli: '*',
   index: '*',
 }

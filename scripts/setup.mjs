@@ -56,6 +56,16 @@ const tools = [
     present: () => !wants('--test') || existsSync('/usr/lib/python3/dist-packages/pydicom'),
   },
   {
+    name: 'dcmtk',
+    why: 'reads DICOM in tests, beside ours',
+    present: () => !wants('--test') || findProgram('dcmdump'),
+  },
+  {
+    name: 'dicom3tools',
+    why: 'judges the DICOM that tests write',
+    present: () => !wants('--test') || findProgram('dciodvfy'),
+  },
+  {
     name: 'python3-nibabel',
     why: 'reads and writes NIfTI in tests, beside ours',
     present: () => !wants('--test') || existsSync('/usr/lib/python3/dist-packages/nibabel'),

@@ -76,7 +76,9 @@ export type { ClassifierNetwork, ModelSpec, Network, SegmenterNetwork } from './
 export type { ParameterInfo, Tensor } from './native'
 export { type Case, openCase } from './open-case'
 export { type DiagnosisDocument, diagnosisDocument, type SliceDocument } from './output/diagnosis-document'
-export { niftiMask, type Outlined } from './output/nifti-mask'
+export { type DicomSegmentationOptions, dicomSegmentation } from './output/dicom-segmentation'
+export type { Outlined } from './output/masks'
+export { niftiMask } from './output/nifti-mask'
 export {
   generateCase,
   type PhantomCase,

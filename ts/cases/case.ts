@@ -7,11 +7,20 @@ import {
   type Images,
   type Series,
   type SliceOrder,
+  type SourceStudy,
   type Volume,
 } from '../images'
 import type { ImageOptions } from '../run/options'
 import { gridOfSlices, heightAlongNormal, type SlicePlace, type VoxelGrid } from '../volumes'
 import { SliceStore } from './slice-store'
+
+/** Where a slice comes from, UIDs as they stand in its file, and where it lies. */
+export interface SourceSlice extends SlicePlace {
+  sopClassUid?: string | undefined
+  instanceUid?: string | undefined
+  /** From 1: in a file that may hold several. */
+  frameNumber?: number | undefined
+}
 
 /**
  * The slices of a patient's scan, in order: decoded once, when they are first asked for, and kept for whatever comes
@@ -26,7 +35,7 @@ export class Case implements Disposable {
   readonly #decoded: AsyncGenerator<DecodedImage, void, undefined>
   readonly #skipped: string[] = []
   /** Of the same slices. */
-  readonly #places: SlicePlace[] = []
+  readonly #places: SourceSlice[] = []
   readonly #volumes: Volume[] = []
   readonly #onGap: ImageOptions['onGap']
   #total: number | undefined
@@ -116,6 +125,28 @@ export class Case implements Disposable {
     )
   }
 
+  /**
+   * Where the slices of the whole case come from and lie, in their order.
+   *
+   * @throws whatever decoding gives
+   * @internal
+   */
+  async sources(): Promise<readonly SourceSlice[]> {
+    await this.#decodeUntil(Number.POSITIVE_INFINITY, undefined)
+    return this.#places
+  }
+
+  /**
+   * Whom the case is of, and what files a result with its study: read anew from its first file, kept nowhere. Undefined
+   * for what is not one DICOM series.
+   *
+   * @throws JcsError CANCELLED, UNSUPPORTED_FORMAT, INVALID_ARGUMENT, and what reading a file gives
+   * @internal
+   */
+  async study(): Promise<SourceStudy | undefined> {
+    return this.#volumes.length === 1 ? this.#volumes[0]!.study?.() : undefined
+  }
+
   /** Height of a slice that was decoded, along the normal of the slices, towards the head. @internal */
   heightMm(index: number): number | undefined {
     const { positionMm, orientation } = this.#places[index] ?? {}
@@ -198,8 +229,17 @@ export class Case implements Disposable {
         return
       }
       await this.#store.append(value)
-      const { width, height, spacing, positionMm, orientation } = value
-      this.#places.push({ width, height, spacing, positionMm, orientation })
+      const { width, height, spacing, positionMm, orientation, sopClassUid, instanceUid, frameNumber } = value
+      this.#places.push({
+        width,
+        height,
+        spacing,
+        positionMm,
+        orientation,
+        sopClassUid,
+        instanceUid,
+        frameNumber,
+      })
       this.#names.push(value.source ?? `slice ${this.#names.length + 1}`)
     } catch (error) {
       this.#failure = { error: this.#controller.signal.aborted ? disposed() : error }

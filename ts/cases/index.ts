@@ -1,3 +1,3 @@
-export { Case } from './case'
+export { Case, type SourceSlice } from './case'
 export { SliceStore } from './slice-store'
 export { withCase } from './with-case'

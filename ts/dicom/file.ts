@@ -5,8 +5,9 @@ import { type Outcome, outcomeOf } from '../threads/outcome'
 import { type Elements, parseElements, pixelDataTag } from './elements'
 import { type DicomHeader, readHeader } from './header'
 import { decodeFrame, type HounsfieldFrame } from './pixels'
+import { readStudy, type SourceStudy } from './study'
 
-export type { DicomHeader, HounsfieldFrame }
+export type { DicomHeader, HounsfieldFrame, SourceStudy }
 
 /** A DICOM file that is open for reading. */
 export interface DicomFile {
@@ -27,6 +28,8 @@ export interface DicomFrameTask extends DicomTask {
   index: number
 }
 
+export type DicomStudyTask = Pick<DicomFile, 'source' | 'name'>
+
 /** More than most headers take, and less than most files. */
 const headBytes = 2 ** 17
 
@@ -43,14 +46,23 @@ export async function readDicomHeaders({ files }: DicomHeadersTask): Promise<Out
   return outcomes
 }
 
-/** Reads a file's header, and little more of the file than that. */
 async function readDicomHeader({ source, name, maxPixels }: DicomTask): Promise<DicomHeader> {
+  return readHeader(await readHeadElements({ source, name }), name, maxPixels)
+}
+
+/** Of a file's header: whom it is about, which is read only for a result that is filed with it. */
+export async function readDicomStudy(task: DicomStudyTask): Promise<SourceStudy> {
+  return readStudy(await readHeadElements(task), task.name)
+}
+
+/** The elements before the pixels; reads little more of the file than that. */
+async function readHeadElements({ source, name }: DicomStudyTask): Promise<Elements> {
   if ('path' in source) {
     const head = await readHeadOf(source, headBytes)
     const elements = head.length === headBytes ? parseHead(head, name) : undefined
-    if (elements) return readHeader(elements, name, maxPixels)
+    if (elements) return elements
   }
-  return readHeader(parseElements(await readBytes(source), name, true), name, maxPixels)
+  return parseElements(await readBytes(source), name, true)
 }
 
 /** The elements before the pixels, or nothing if the file goes on beyond `head` before they come. */

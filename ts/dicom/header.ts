@@ -22,6 +22,8 @@ export interface DicomHeader {
   isSigned: boolean
   /** Stored values that stand for no measurement, from the first to the second. */
   padding?: [number, number]
+  /** Whether frames are told by numbers (PS3.3, C.7.6.6): also of a file of one, if it says so. */
+  isMultiFrame: boolean
   frames: FrameHeader[]
 }
 
@@ -113,6 +115,7 @@ export function readHeader(
     bitsStored,
     isSigned,
     ...(padding && { padding }),
+    isMultiFrame: dataSet.elements.x00280008 !== undefined,
     frames: readFrames(dataSet, name),
   }
 }

@@ -1,4 +1,4 @@
-export type { DicomFile } from './file'
+export type { DicomFile, SourceStudy } from './file'
 export { isDicom } from './part10'
 export {
   type DicomSeries,
@@ -8,3 +8,7 @@ export {
   readSeries,
   readStacks,
 } from './read-series'
+export { encodeRle } from './rle'
+export { rleLossless } from './transfer-syntaxes'
+export { derivedUid, isValidUid } from './uids'
+export { type DicomDataset, decimalString, writeDicom } from './write'

@@ -4,7 +4,7 @@ import { runAhead } from '../base/ahead'
 import { JcsError, toJcsError } from '../base/errors'
 import { type FileSource, type Outcome, runInThread, shareFile } from '../threads'
 import { type Changes, describeChanges, type Excluded, type Orientation, summarise } from '../volumes'
-import type { DicomFile, DicomFrameTask, DicomHeadersTask } from './file'
+import type { DicomFile, DicomFrameTask, DicomHeadersTask, DicomStudyTask, SourceStudy } from './file'
 import type { DicomHeader } from './header'
 import type { HounsfieldFrame } from './pixels'
 import { chooseStack, type SeriesFrame, type Stack, stackSeries } from './series'
@@ -36,7 +36,10 @@ export interface DicomSlice {
   spacing?: [number, number]
   positionMm?: [number, number, number]
   orientation?: Orientation
+  sopClassUid: string
   instanceUid: string
+  /** From 1; of files that may hold several. */
+  frameNumber?: number
   seriesUid: string
   source: string
 }
@@ -74,10 +77,29 @@ export class DicomSeries {
       ...(spacing && { spacing }),
       ...(positionMm && { positionMm }),
       ...(orientation && { orientation }),
+      sopClassUid: header.sopClassUid,
       instanceUid: header.instanceUid,
+      ...(header.isMultiFrame && { frameNumber: frameIndex + 1 }),
       seriesUid: header.seriesUid,
       source: label,
     }
+  }
+
+  /**
+   * Whom the series is of, and which study it belongs to, read anew from the first slice's file.
+   *
+   * @throws JcsError INVALID_ARGUMENT when that is not the file any more that was opened, and whatever reading it gives
+   */
+  async study(signal: AbortSignal | undefined): Promise<SourceStudy> {
+    const { file, header } = this.stack.frames[0]!
+    const task: DicomStudyTask = { source: file.source, name: file.name }
+    const study = await runInThread<SourceStudy>('dicomStudy', task, signal)
+    if (study.SeriesInstanceUID === header.seriesUid && study.StudyInstanceUID === header.studyUid)
+      return study
+    throw new JcsError(
+      'INVALID_ARGUMENT',
+      `${file.name} was replaced after the case was opened; open it again`,
+    )
   }
 }
 

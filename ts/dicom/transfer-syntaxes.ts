@@ -10,6 +10,7 @@ export interface TransferSyntax {
 }
 
 export const explicitLittleEndian = '1.2.840.10008.1.2.1'
+export const rleLossless = '1.2.840.10008.1.2.5'
 
 const transferSyntaxes: Readonly<Record<string, TransferSyntax>> = {
   '1.2.840.10008.1.2': { name: 'Implicit VR Little Endian', isImplicit: true },
@@ -29,7 +30,7 @@ const transferSyntaxes: Readonly<Record<string, TransferSyntax>> = {
   '1.2.840.10008.1.2.4.201': { name: 'High-Throughput JPEG 2000 Lossless', codec: 'htj2k' },
   '1.2.840.10008.1.2.4.202': { name: 'High-Throughput JPEG 2000 Lossless RPCL', codec: 'htj2k' },
   '1.2.840.10008.1.2.4.203': { name: 'High-Throughput JPEG 2000', codec: 'htj2k' },
-  '1.2.840.10008.1.2.5': { name: 'RLE Lossless', codec: 'rle' },
+  [rleLossless]: { name: 'RLE Lossless', codec: 'rle' },
 }
 
 export function findTransferSyntax(uid: string): TransferSyntax | undefined {

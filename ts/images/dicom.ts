@@ -42,7 +42,12 @@ export async function openDicomCase(
   const { series, frames } = dicom.stack
   return {
     decoders: frames.map((_, index) => async () => toImage(await dicom.decode(index, signal), resolved)),
-    volume: { series, gaps: dicom.stack.gaps, warnings: () => dicom.warnings },
+    volume: {
+      series,
+      gaps: dicom.stack.gaps,
+      warnings: () => dicom.warnings,
+      study: () => dicom.study(signal),
+    },
   }
 }
 
@@ -66,11 +71,12 @@ async function toFile({ path, bytes, name, label }: Encoded): Promise<DicomFile>
 }
 
 function toImage(slice: DicomSlice, window: IntensityWindow | undefined): DecodedImage {
-  const { instanceUid, seriesUid, ...rest } = slice
+  const { sopClassUid, instanceUid, seriesUid, ...rest } = slice
   return {
     ...rest,
     channels: 1,
     ...(window && { window }),
+    ...(sopClassUid && { sopClassUid }),
     ...(instanceUid && { instanceUid }),
     ...(seriesUid && { seriesUid }),
   }

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
+import type { SourceStudy } from '../dicom'
 import type { Excluded, Orientation, Series, VoxelGrid } from '../volumes'
 import type { ImageFormat } from './sniff'
 
@@ -56,8 +57,11 @@ export interface DecodedImage {
   positionMm?: readonly [number, number, number]
   /** Unit vectors in the same coordinates: along a row, then down a column. */
   orientation?: Orientation
-  /** As they stand in the file, where it has them. */
+  /** As they stand in the file, where it has them; of what a `Case` gives, not the class. */
+  sopClassUid?: string
   instanceUid?: string
+  /** From 1: in a DICOM file that may hold several. */
+  frameNumber?: number
   seriesUid?: string
   /** What reports call it: the name of its file, with the page of files of several. */
   source?: string
@@ -114,6 +118,8 @@ export interface Volume {
   warnings(): string[]
   /** Of a file that has the whole volume: its voxels, in its own order. */
   grid?: VoxelGrid
+  /** Of DICOM: whom it is of, and what files a result with it. Read from the file for each call. */
+  study?(): Promise<SourceStudy>
 }
 
 /** Decodes one slice of an encoded source when called. */

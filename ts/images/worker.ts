@@ -4,8 +4,11 @@ import {
   type DicomFrameTask,
   type DicomHeader,
   type DicomHeadersTask,
+  type DicomStudyTask,
   readDicomFrame,
   readDicomHeaders,
+  readDicomStudy,
+  type SourceStudy,
 } from '../dicom/file'
 import { type NiftiHeader, type NiftiTask, readNiftiHeader, readNiftiVolume } from '../nifti/file'
 import { type Outcome, outcomeOf } from '../threads/outcome'
@@ -16,6 +19,10 @@ export function dicomHeaders(task: DicomHeadersTask): Promise<Outcome<Outcome<Di
 
 export function dicomFrame(task: DicomFrameTask): Promise<unknown> {
   return handedOver(() => readDicomFrame(task))
+}
+
+export function dicomStudy(task: DicomStudyTask): Promise<Outcome<SourceStudy>> {
+  return outcomeOf(() => readDicomStudy(task))
 }
 
 export function niftiHeader(task: NiftiTask): Promise<Outcome<NiftiHeader>> {

@@ -1,13 +1,9 @@
 import { requireOneOf } from '../base/check'
-import { JcsError } from '../base/errors'
 import type { Case } from '../cases'
 import { encodeNifti } from '../nifti/encode'
-import type { DiagnosedSlice, Diagnosis } from '../run/results'
+import type { Diagnosis } from '../run/results'
 import type { VoxelGrid } from '../volumes'
-
-const outlined = ['lesions', 'lungs'] as const
-/** What a diagnosis outlines. */
-export type Outlined = (typeof outlined)[number]
+import { masksOf, type Outlined, outlined, requireMasksOf } from './masks'
 
 /**
  * The mask of a diagnosed case as a compressed NIfTI-1 file (.nii.gz): 1 where there is a lesion, or lung, else 0. Voxels
@@ -25,31 +21,14 @@ export async function niftiMask(
   what: Outlined = 'lesions',
 ): Promise<Buffer> {
   requireOneOf('what', what, outlined)
-  const masks = diagnosis.slices.map((slice) => maskOf(slice, what))
-  if (masks.includes(undefined)) {
-    throw new JcsError(
-      'INVALID_ARGUMENT',
-      what === 'lungs'
-        ? 'the diagnosis has no lungs: it was made without a lung model, or its slices could not be measured'
-        : 'the diagnosis has no lesions: its classifier found the case negative, and nothing was segmented',
-    )
-  }
+  const masks = masksOf(diagnosis, what)
   const grid = await scan.voxelGrid()
-  return encodeNifti(
-    volumeOf(masks as Uint8Array[], grid),
-    grid,
-    `${what}; research use, not a medical device`,
-  )
-}
-
-function maskOf(slice: DiagnosedSlice, what: Outlined): Uint8Array | undefined {
-  return what === 'lungs' ? slice.lungMask : slice.segmentation?.mask
+  return encodeNifti(volumeOf(masks, grid), grid, `${what}; research use, not a medical device`)
 }
 
 function volumeOf(masks: readonly Uint8Array[], { slices, first, strides }: VoxelGrid): Uint8Array {
+  requireMasksOf(masks, slices)
   const { width, height, count } = slices
-  if (masks.length !== count || masks.some(({ length }) => length !== width * height))
-    throw new JcsError('INVALID_ARGUMENT', 'the slices of the case are not those that were diagnosed')
   const volume = new Uint8Array(width * height * count)
   for (let slice = 0; slice < count; slice++) {
     const mask = masks[slice]!

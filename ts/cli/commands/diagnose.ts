@@ -7,7 +7,9 @@ import { type DiagnoseOptions, defaultSliceThreshold, diagnose } from '../../dia
 import { loadModel } from '../../model'
 import { type Case, openCase } from '../../open-case'
 import { diagnosisDocument } from '../../output/diagnosis-document'
-import { niftiMask, type Outlined } from '../../output/nifti-mask'
+import { dicomSegmentation } from '../../output/dicom-segmentation'
+import type { Outlined } from '../../output/masks'
+import { niftiMask } from '../../output/nifti-mask'
 import { diagnosisReport, overlayPng } from '../../report'
 import type { Diagnosis } from '../../run/results'
 import { thresholdText } from '../../run/threshold-text'
@@ -35,6 +37,7 @@ interface Flags extends RuntimeFlags, ImageFlags {
   batchSize?: number
   explain?: boolean
   nifti?: boolean
+  seg?: string
   title?: string
   out?: string
 }
@@ -73,6 +76,10 @@ export function addDiagnose(program: Command, sessionFor: (flags: Flags) => Sess
     .option('--batch-size <n>', 'slices per run of the networks', wholeNumber)
     .option('--explain', 'activation maps as well')
     .option('--nifti', 'with --out: masks of lesions and lungs as well, lesions.nii.gz and lungs.nii.gz')
+    .option(
+      '--seg <file>',
+      'write lesions and lungs as a DICOM Segmentation, filed with the study of the case; it names the patient as DICOM does',
+    )
     .option('--title <text>', 'names the case in the report; no patient names, reports are passed on')
     .option('-o, --out <directory>', 'write report.html, diagnosis.json and overlays')
     .addHelpText(
@@ -109,6 +116,7 @@ a --slice-threshold has to be given.`,
         ...controls,
       }),
     )
+    if (flags.seg) await writeFileAtomically(flags.seg, await dicomSegmentation(diagnosis, scan))
     const document = diagnosisDocument(diagnosis, scan.names)
     if (out) {
       await writePictures(out, scan, diagnosis, session.signal)

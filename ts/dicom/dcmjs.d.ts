@@ -1,4 +1,4 @@
-// dcmjs has no types of its own: what `ct-series.ts` takes of it.
+// dcmjs has no types of its own: what `write.ts` takes of it.
 declare module 'dcmjs' {
   export const data: {
     DicomMetaDictionary: {
@@ -9,7 +9,7 @@ declare module 'dcmjs' {
       meta: Record<string, unknown>,
     ) => {
       dict: Record<string, unknown>
-      write(): ArrayBuffer
+      write(options?: { fragmentMultiframe?: boolean }): ArrayBuffer
     }
   }
 }
