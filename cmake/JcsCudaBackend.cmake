@@ -55,6 +55,10 @@ endif()
 if(NOT JCS_CUDA_ARCHITECTURES)
   set(JCS_CUDA_ARCHITECTURES 75 80 86 89 90 100 120)
 endif()
+string(REGEX MATCH "[0-9]+" oldest_architecture "${JCS_CUDA_ARCHITECTURES}") # the list begins with it; newer ones have PTX
+if(NOT oldest_architecture)
+  set(oldest_architecture 75)
+endif()
 set(CMAKE_CUDA_COMPILER "${JCS_NVCC}")
 set(CMAKE_CUDA_ARCHITECTURES "${JCS_CUDA_ARCHITECTURES}")
 enable_language(CUDA)
@@ -78,6 +82,7 @@ target_compile_options(jcs_cuda PRIVATE
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow -fno-semantic-interposition $<$<BOOL:${JCS_WERROR}>:-Werror>>
   "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-Xcompiler -Wall,-Wextra>"
   $<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${JCS_WERROR}>>:--Werror=all-warnings>)
+target_compile_definitions(jcs_cuda PRIVATE "JCS_CUDA_OLDEST_KERNELS=${oldest_architecture}")
 target_link_libraries(jcs_cuda PRIVATE jcs_ops Threads::Threads ${CMAKE_DL_LIBS})
 set(exports "${CMAKE_SOURCE_DIR}/cmake/backend.map")
 target_link_options(jcs_cuda PRIVATE "LINKER:--version-script=${exports}" "LINKER:--exclude-libs,ALL"

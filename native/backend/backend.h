@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/alignment.h"
+#include "core/tensor.h"
 #include "graph/op.h"
 
 namespace jcs {
@@ -104,6 +105,11 @@ class Backend {
   /// OUT_OF_MEMORY, naming requested and free bytes, when refused.
   virtual std::byte* allocate(int64_t bytes) = 0;
   virtual void release(std::byte* memory, int64_t bytes) noexcept = 0;
+  /// Memory of the host that may be filled on any thread, and that `upload` takes in one piece and without a copy of
+  /// its own where the device can read it. The caller leaves it as it is until the work that was asked for after its
+  /// upload is done.
+  virtual std::shared_ptr<std::byte> hostMemory(int64_t bytes);
+  /// Other memory of the host may be overwritten when `upload` returns.
   virtual void upload(std::byte* device, const std::byte* host, int64_t bytes) = 0;
   virtual void download(std::byte* host, const std::byte* device, int64_t bytes) = 0;
   virtual void copy(std::byte* to, const std::byte* from, int64_t bytes) = 0;
@@ -111,6 +117,11 @@ class Backend {
   /// Allocations that would exceed `bytes` altogether are refused from now on; 0: as much as the device has.
   virtual void limitMemory(int64_t /*bytes*/) {}
 };
+
+inline std::shared_ptr<std::byte> Backend::hostMemory(int64_t bytes) {
+  const auto buffer = std::make_shared<HostBuffer>(bytes);
+  return {buffer, buffer->data()};
+}
 
 inline std::vector<double> Backend::time(std::span<const std::function<void()>> parts) {
   using Clock = std::chrono::steady_clock;

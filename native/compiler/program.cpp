@@ -24,29 +24,33 @@ Program::Program(const Graph& graph, std::shared_ptr<Backend> backend, const Com
   const auto optimized = optimize(graph, options.activation);
   int64_t largest = 0;
   for (const ValueInfo& value : optimized->values()) largest = std::max(largest, value.type.bytes());
-  requireRoom(largest);  // before any kernel is prepared: libraries are not made for sizes that no memory holds
+  requireRoom(
+      largest, 0,
+      options.heldArenaBytes);  // before any kernel is prepared: libraries are not made for sizes that no memory holds
   ProgramBuilder builder(*this, *optimized, *backend_, options.kernels);
   builder.build();
-  allocate(shared);
+  allocate(shared, options.heldArenaBytes);
   for (const auto& [offset, tensor] : builder.constants())
     backend_->upload(constants_.data() + offset, tensor->data(), tensor->bytes());
 }
 
-void Program::requireRoom(int64_t bytes) const {
-  const int64_t available = backend_->freeBytes();
-  require(bytes <= available, errors::kOutOfMemory, [&] {
-    return "the program needs " + std::to_string(bytes) + " bytes on '" + backend_->device().name + "', of which " +
-           std::to_string(available) + " are free; use a smaller batch, image or width";
+void Program::requireRoom(int64_t arenaBytes, int64_t otherBytes, int64_t heldBytes) const {
+  // An arena that is large enough stays; a smaller one is given up before another takes its place.
+  const int64_t available = backend_->freeBytes() + heldBytes;
+  const int64_t needed = std::max(arenaBytes, heldBytes) + otherBytes;
+  require(needed <= available, errors::kOutOfMemory, [&] {
+    return "the program needs " + std::to_string(arenaBytes + otherBytes) + " bytes on '" + backend_->device().name +
+           "', of which " + std::to_string(available) + " are free; use a smaller batch, image or width";
   });
 }
 
-void Program::allocate(DerivedStore* shared) {
+void Program::allocate(DerivedStore* shared, int64_t heldArenaBytes) {
   int64_t missing = 0;
   for (Derived& derived : derived_) {
     if (shared && derived.key) derived.entry = shared->find(*derived.key);
     if (!derived.entry) missing += derived.bytes;
   }
-  requireRoom(arenaBytes_ + constantBytes_ + missing);
+  requireRoom(arenaBytes_, constantBytes_ + missing, heldArenaBytes);
   constants_ = DeviceBuffer(backend_, std::max(constantBytes_, kMemoryAlignment));
   if (missing == 0) return;
   const auto memory = std::make_shared<DeviceBuffer>(backend_, missing);

@@ -20,6 +20,7 @@ namespace jcs::compiler {
 struct CompileOptions {
   DType activation = DType::kF32;  ///< kBF16: mixed precision
   KernelOptions kernels;
+  int64_t heldArenaBytes = 0;  ///< what the caller holds already, and will run the program in or give up for it
 };
 
 /// A compiled graph: prepared kernels in order, and where everything lies. Immutable but for what it caches of the
@@ -121,9 +122,9 @@ class Program {
   std::vector<const std::byte*> usedMemory() const;
   void profileSteps();
   void copyResults();
-  /// OUT_OF_MEMORY unless the device has as much free.
-  void requireRoom(int64_t bytes) const;
-  void allocate(DerivedStore* shared);
+  /// OUT_OF_MEMORY unless the device has as much free, beside `heldBytes` of an arena.
+  void requireRoom(int64_t arenaBytes, int64_t otherBytes, int64_t heldBytes) const;
+  void allocate(DerivedStore* shared, int64_t heldArenaBytes);
   void bindStates(StateStore& states);
   void refreshDerived(const Table<StateIndex, uint64_t>& versions);
 

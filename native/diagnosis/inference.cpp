@@ -31,15 +31,17 @@ int64_t roundedCapacity(int64_t needed, int64_t n, int64_t inputSize) {
 
 /// A batch of slices as the inputs of a program for `n`; the records past the slices are of no image.
 struct SourceBatch {
-  Tensor bytes;
+  std::shared_ptr<std::byte> bytes;
+  int64_t byteCount = 0;
   std::vector<ImageRecord> sources;
   std::vector<MapTarget> targets;
   SourceCapacity capacity;
   int64_t pixels = 0;  ///< of all slices
 
-  SourceBatch(const model::ModelMetadata& metadata, const SliceSelection& slices, int64_t n, float threshold)
+  SourceBatch(const model::ModelMetadata& metadata, const SliceSelection& slices, int64_t n, float threshold,
+              Backend& backend)
       : sources(static_cast<size_t>(n)), targets(static_cast<size_t>(n)) {
-    int64_t end = 0;
+    int64_t& end = byteCount;
     for (size_t i = 0; i < slices.size(); ++i) {
       const data::SliceInfo& slice = slices.info(i);
       const InputGeometry g = inputGeometry(metadata.spec, metadata.inputSize, slice.height, slice.width);
@@ -50,10 +52,10 @@ struct SourceBatch {
       end += data::alignedSample(slice.imageBytes());
       pixels += slice.width * slice.height;
     }
-    bytes = Tensor(DType::kU8, {end});
+    bytes = backend.hostMemory(end);
     for (size_t i = 0; i < slices.size(); ++i) {
-      std::byte* const first = bytes.data() + sources[i].offset;
-      std::byte* const next = bytes.data() + (i + 1 < slices.size() ? sources[i + 1].offset : end);
+      std::byte* const first = bytes.get() + sources[i].offset;
+      std::byte* const next = bytes.get() + (i + 1 < slices.size() ? sources[i + 1].offset : end);
       const auto count = static_cast<size_t>(slices.info(i).imageBytes());
       slices.store.read(slices.indices[i], {first, count});
       std::fill(first + count, next, std::byte{0});
@@ -62,7 +64,7 @@ struct SourceBatch {
   }
 
   void bind(compiler::Bindings& bindings) const {
-    bindings.beginning(kSourceBytesInput, {bytes.data(), static_cast<size_t>(bytes.bytes())});
+    bindings.beginning(kSourceBytesInput, {bytes.get(), static_cast<size_t>(byteCount)});
     bindings.input(kSourcesInput, sources);
   }
 };
@@ -147,7 +149,7 @@ std::vector<SliceClassification> classifySlices(model::Model& model, const Slice
   const model::ModelMetadata metadata =
       model.metadata();  // one for the whole batch, should the model be trained meanwhile
   const int64_t n = programBatch(slices.size(), batchSize);
-  const SourceBatch batch(metadata, slices, n, 0);
+  const SourceBatch batch(metadata, slices, n, 0, model.engine().backend());
   compiler::Bindings bindings;
   batch.bind(bindings);
   const runtime::ProgramKey key{.kind = runtime::ProgramKey::Kind::kClassification,
@@ -185,7 +187,7 @@ std::vector<SliceSegmentation> segmentSlices(model::Model& model, const SliceSel
   if (slices.size() == 0) return {};
   const model::ModelMetadata metadata = model.metadata();
   const int64_t n = programBatch(slices.size(), batchSize);
-  const SourceBatch batch(metadata, slices, n, request.threshold);
+  const SourceBatch batch(metadata, slices, n, request.threshold, model.engine().backend());
   compiler::Bindings bindings;
   batch.bind(bindings);
   bindings.input(kTargetsInput, batch.targets);

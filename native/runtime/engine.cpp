@@ -20,12 +20,20 @@ std::shared_ptr<Engine> Engine::acquire(const std::string& device) {
   };
   if (device == "cuda") return open("cuda:0");
   if (device != "auto") return open(device);
-  try {
-    return open("cuda:0");
-  } catch (const Error& error) {
-    if (error.code() != errors::kDeviceUnavailable) throw;
-    return open("cpu");
-  }
+  const auto tryOpen = [&](const std::string& name) -> std::shared_ptr<Engine> {
+    try {
+      return open(name);
+    } catch (const Error& error) {
+      if (error.code() != errors::kDeviceUnavailable) throw;
+      return nullptr;
+    }
+  };
+  if (auto first = tryOpen("cuda:0")) return first;
+  // Another process may hold the first GPU alone.
+  for (const DeviceInfo& info : listDevices())
+    if (info.kind == "cuda" && info.available && info.name != "cuda:0")
+      if (auto other = tryOpen(info.name)) return other;
+  return open("cpu");
 }
 
 Engine::Engine(std::shared_ptr<Backend> backend) : backend_(std::move(backend)), device_(backend_->device()) {

@@ -5,11 +5,14 @@
 #include <future>
 #include <thread>
 
+#include "compiler/program.h"
+#include "core/alignment.h"
 #include "core/philox.h"
 #include "model/model.h"
 #include "native/compiled.h"
 #include "native/error_code.h"
 #include "native/harness.h"
+#include "networks/registry.h"
 #include "runtime/worker_pool.h"
 
 /// Queues and models under many threads at once. Run under ThreadSanitizer these tests prove more than here, where they
@@ -210,6 +213,49 @@ TEST("a joint network takes over a trunk while others ask what it is, and comput
   fresh->copyTrunk(*classifier);
   CHECK(used->spec() == fresh->spec());
   CHECK(sameBits(used->forward(images, false), fresh->forward(images, false)));
+}
+
+TEST("programs: the arena at hand is no memory that another program lacks") {
+  const auto model = smallModel(1);
+  runtime::Engine& engine = model->engine();
+  const auto expected = model->forward(randomImages(0, 7), false);
+  model->forward(randomImages(0, 8), false);
+  const int64_t arena = engine.arenaBytes();
+  const auto compile = [&](int64_t n) {
+    const auto graph = networks::inferenceGraph(model->spec(), n, 32, 32, false);
+    compiler::DerivedStore weights;
+    compiler::Program program(*graph, engine.sharedBackend(), model->compileOptions(), &weights);
+    return program.arenaBytes();
+  };
+  const int64_t weights = model->memoryBytes();  // more than what a program derives from them
+  constexpr int64_t kPlenty = int64_t{1} << 30;
+  engine.backend().limitMemory(kPlenty);
+  const int64_t used = kPlenty - engine.backend().freeBytes();
+  engine.backend().limitMemory(used + 2 * weights + arena / 2);
+  const int64_t smaller = compile(7), growth = compile(9);
+  const std::string much = codeOf([&] { compile(64); });
+  engine.backend().limitMemory(0);
+  CHECK(smaller <= arena && growth > arena);
+  CHECK_EQUAL(much, std::string(errors::kOutOfMemory));
+  CHECK(sameBits(model->forward(randomImages(0, 7), false), expected));
+}
+
+TEST("backend: memory of the host's own is uploaded as it was when it was released") {
+  const auto backend = testBackend();
+  constexpr int64_t kBytes = 3 << 20;
+  DeviceBuffer device(backend, kBytes);
+  std::vector<std::byte> found(kBytes);
+  for (int round = 1; round <= 4; ++round) {
+    const auto host = backend->hostMemory(kBytes);
+    CHECK_EQUAL(reinterpret_cast<uintptr_t>(host.get()) % kMemoryAlignment, uintptr_t{0});
+    std::memset(host.get(), round, kBytes);
+    backend->upload(device.data(), host.get(), kBytes);
+    const auto other = backend->hostMemory(kBytes);  // while the first is in use: another
+    CHECK(other.get() != host.get());
+    std::memset(other.get(), 0, kBytes);
+    backend->download(found.data(), device.data(), kBytes);
+    CHECK(std::ranges::all_of(found, [&](std::byte b) { return b == static_cast<std::byte>(round); }));
+  }
 }
 
 TEST("models: disposed while others work, every caller gets its result or DISPOSED, and the memory goes") {

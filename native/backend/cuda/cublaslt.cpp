@@ -60,6 +60,8 @@ void CuBlasLt::open() {
 std::string CuBlasLt::versionText() const { return textOf(version_); }
 
 void CuBlasLt::check(cublasStatus_t status, const char* call) const {
+  require(status != CUBLAS_STATUS_ALLOC_FAILED, errors::kOutOfMemory,
+          [&] { return std::string("cuBLASLt's ") + call + " found no memory; use a smaller batch or image"; });
   require(status == CUBLAS_STATUS_SUCCESS, errors::kInternal, [&] {
     return std::string("cuBLASLt's ") + call + " failed: " + statusString_(status) + "; please report this";
   });

@@ -27,6 +27,9 @@ namespace jcs::cuda {
 
 namespace {
 
+/// Newer devices than these run them, or compile them from PTX.
+constexpr int kOldestKernels = JCS_CUDA_OLDEST_KERNELS;
+
 int attributeOf(int device, cudaDeviceAttr attribute) {
   int value = 0;
   checkCuda(cudaDeviceGetAttribute(&value, attribute, device), "cudaDeviceGetAttribute");
@@ -54,14 +57,25 @@ void requireMachine(const MachineState& machine) {
   if (const std::string reason = reasonAgainst(machine); !reason.empty()) unavailable(reason);
 }
 
-/// Makes the device current for this thread, and says why where it cannot be used.
+/// Says why where the device cannot be used, as far as its properties tell: nothing is made on it.
 void requireDevice(const MachineState& machine, int index) {
   const bool exists = index < machine.devices;
-  if (exists) checkCuda(cudaSetDevice(index), "cudaSetDevice");
-  const std::string reason = reasonAgainstDevice(machine, index, exists ? capabilityOf(index) : 0,
+  const int capability = exists ? capabilityOf(index) : 0;
+  const std::string reason = reasonAgainstDevice(machine, index, capability,
                                                  exists && attributeOf(index, cudaDevAttrMemoryPoolsSupported) != 0,
-                                                 exists && hasKernelsForCurrentDevice());
+                                                 capability >= kOldestKernels);
   if (!reason.empty()) unavailable(reason);
+}
+
+/// Makes the device current for this thread, with whatever the driver needs for that.
+void makeCurrent(int index) {
+  if (const cudaError_t status = cudaSetDevice(index); status != cudaSuccess) {
+    cudaGetLastError();
+    unavailable("the driver cannot use the GPU in this process (" + std::string(cudaGetErrorString(status)) +
+                "); check with `nvidia-smi` who holds it and its memory, and its compute mode");
+  }
+  if (!hasKernelsForCurrentDevice())
+    unavailable(reasonAgainstDevice(askMachine(), index, capabilityOf(index), true, false));
 }
 
 DeviceInfo describeDevice(int index, const std::string& library) {
@@ -136,6 +150,7 @@ class CudaBackend : public Backend {
         cudnn_(folders_),
         convolutions_(PlanTarget{cudnn_}, keptPlans(index, cudnn_)),
         memory_(index, stream_),
+        pinned_(std::make_shared<PinnedMemory>(index)),
         transfers_(memory_, stream_) {
     cudnn_.open(stream_);
     blas_.open();
@@ -186,6 +201,7 @@ class CudaBackend : public Backend {
 
   std::unique_ptr<Recording> record(const std::function<void()>& work) override {
     use();
+    const auto still = memory_.holdStill();
     // Thread-local: other devices' threads may allocate meanwhile.
     checkCuda(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
     bool captured = true;
@@ -236,9 +252,13 @@ class CudaBackend : public Backend {
     memory_.release(memory, bytes);
   }
   void limitMemory(int64_t bytes) override { memory_.limit(bytes); }
+  std::shared_ptr<std::byte> hostMemory(int64_t bytes) override {
+    if (auto memory = pinned_->acquire(bytes)) return memory;
+    return Backend::hostMemory(bytes);
+  }
   void upload(std::byte* device, const std::byte* host, int64_t bytes) override {
     use();
-    transfers_.upload(device, host, bytes);
+    if (!pinned_->upload(device, host, bytes, stream_)) transfers_.upload(device, host, bytes);
   }
   void download(std::byte* host, const std::byte* device, int64_t bytes) override {
     use();
@@ -264,6 +284,7 @@ class CudaBackend : public Backend {
   CuDnn cudnn_;
   ConvolutionPlans convolutions_;
   DeviceMemory memory_;
+  std::shared_ptr<PinnedMemory> pinned_;
   Transfers transfers_;
   CudaDevice device_;
   Registry registry_;
@@ -282,7 +303,13 @@ JCS_EXPORT jcs::Backend* jcsCreateBackend(int index, int) {
   const MachineState machine = askMachine();
   requireMachine(machine);
   requireDevice(machine, index);
-  return new CudaBackend(index);
+  makeCurrent(index);
+  try {
+    return new CudaBackend(index);
+  } catch (const jcs::Error& error) {
+    if (error.code() == jcs::errors::kDeviceUnavailable) throw;
+    unavailable("the GPU does not start: " + std::string(error.what()));
+  }
 }
 
 JCS_EXPORT void jcsListDevices(std::vector<jcs::DeviceInfo>& devices) {

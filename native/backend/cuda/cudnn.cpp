@@ -71,6 +71,8 @@ std::string CuDnn::versionText() const { return textOf(version_); }
 void CuDnn::check(cudnnStatus_t status, const char* call) const {
   if (status == CUDNN_STATUS_SUCCESS) [[likely]]
     return;
+  if (status == CUDNN_STATUS_ALLOC_FAILED)
+    fail(errors::kOutOfMemory, std::string("cuDNN's ") + call + " found no memory; use a smaller batch or image");
   char detail[512] = "";
   lastErrorString_(detail, sizeof detail);
   fail(errors::kInternal, std::string("cuDNN's ") + call + " failed: " + errorString_(status) +

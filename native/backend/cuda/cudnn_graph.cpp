@@ -27,6 +27,8 @@ EngineNotes notesOf(const Descriptor& engine) {
     notes.downConverts |= note == CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS;
     notes.reducedReduction |= note == CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION;
     notes.nondeterministic |= note == CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC;
+    notes.largeWinogradTiles |=
+        note == CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_6x6 || note == CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_13x13;
   }
   return notes;
 }
@@ -77,8 +79,9 @@ std::vector<Descriptor> Descriptor::getDescriptors(cudnnBackendAttributeName_t n
   std::vector<cudnnBackendDescriptor_t> raw;
   for (int64_t i = 0; i < limit; ++i) raw.push_back(descriptors.emplace_back(*cudnn_, type).raw_);
   int64_t count = 0;
-  cudnn_->check(cudnn_->getAttribute(raw_, name, CUDNN_TYPE_BACKEND_DESCRIPTOR, limit, &count, raw.data()),
-                "cudnnBackendGetAttribute");
+  if (cudnn_->getAttribute(raw_, name, CUDNN_TYPE_BACKEND_DESCRIPTOR, limit, &count, raw.data()) !=
+      CUDNN_STATUS_SUCCESS)
+    return {};
   descriptors.erase(descriptors.begin() + std::min(count, limit), descriptors.end());
   return descriptors;
 }
@@ -190,7 +193,7 @@ bool OperationGraph::tryFinalize() {
 bool isAllowed(const EngineNotes& engine, const PlanRequirements& requirements) {
   if (requirements.deterministic && engine.nondeterministic) return false;
   if (engine.reducedReduction) return false;
-  return requirements.tensorCores || !(engine.tensorCores || engine.downConverts);
+  return requirements.tensorCores || !(engine.tensorCores || engine.downConverts || engine.largeWinogradTiles);
 }
 
 ExecutionPlan::ExecutionPlan(const CuDnn& cudnn, Descriptor plan, std::string name)

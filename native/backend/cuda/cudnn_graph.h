@@ -40,7 +40,7 @@ class Descriptor {
     values.resize(static_cast<size_t>(std::min(count, limit)));
     return values;
   }
-  /// Descriptors that an attribute consists of, at most `limit`.
+  /// Descriptors that an attribute consists of, at most `limit`; none where cuDNN has none to give.
   std::vector<Descriptor> getDescriptors(cudnnBackendAttributeName_t name, cudnnBackendDescriptorType_t type,
                                          int64_t limit) const;
   void finalize();
@@ -116,6 +116,7 @@ struct PlanRequirements {
 /// What is known of an engine before it is tried.
 struct EngineNotes {
   bool tensorCores = false, downConverts = false, reducedReduction = false, nondeterministic = false;
+  bool largeWinogradTiles = false;  ///< sums of large multiples of the inputs cancel: ten times the error of the others
 };
 bool isAllowed(const EngineNotes& engine, const PlanRequirements& requirements);
 

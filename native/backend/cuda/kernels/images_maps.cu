@@ -39,9 +39,12 @@ __global__ void masksKernel(int64_t height, int64_t width, int64_t blocksPerSamp
   }
 }
 
+constexpr int kStatisticsThreads = 1024;
+
 /// A block for each sample.
-__global__ void statisticsKernel(int64_t mapPixels, const float* maps, const MapTarget* targets, int64_t pixels,
-                                 const uint8_t* masks, MapStatistics* statistics) {
+__global__ void __launch_bounds__(kStatisticsThreads)
+    statisticsKernel(int64_t mapPixels, const float* maps, const MapTarget* targets, int64_t pixels,
+                     const uint8_t* masks, MapStatistics* statistics) {
   const int64_t sample = blockIdx.x;
   const MapTarget target = targets[sample];
   const float* map = maps + sample * mapPixels;
@@ -58,8 +61,6 @@ __global__ void statisticsKernel(int64_t mapPixels, const float* maps, const Map
   lesionPixels = blockReduce(lesionPixels, shared, Plus());
   if (threadIdx.x == 0) statistics[sample] = {lesionPixels, notFinite};
 }
-
-constexpr int kStatisticsThreads = 1024;
 
 }  // namespace
 

@@ -7,6 +7,7 @@ namespace jcs::cuda {
 namespace {
 
 constexpr unsigned kWholeWarp = 0xffffffffu;
+constexpr int kSampleThreads = 1024;  ///< at most, of a block that has a whole sample
 
 template <typename T, typename Combine>
 __device__ inline T warpReduce(T value, const Combine& combine) {
@@ -70,7 +71,7 @@ __device__ inline Extremes extremesOf(const float* x, int64_t pixels, double* sh
 }
 
 /// A block for each sample.
-__global__ void normalizeKernel(int64_t pixels, const float* x, float* y) {
+__global__ void __launch_bounds__(kSampleThreads) normalizeKernel(int64_t pixels, const float* x, float* y) {
   x += blockIdx.x * pixels;
   y += blockIdx.x * pixels;
   const Extremes e = extremesOf(x, pixels, sharedMemory<double>());
@@ -80,7 +81,8 @@ __global__ void normalizeKernel(int64_t pixels, const float* x, float* y) {
 }
 
 /// y = (x − a) / (b − a): dx = dy / r, and what reaches a and b is shared among the elements that attain them.
-__global__ void normalizeGradientKernel(int64_t pixels, const float* dy, const float* x, float* dx) {
+__global__ void __launch_bounds__(kSampleThreads)
+    normalizeGradientKernel(int64_t pixels, const float* dy, const float* x, float* dx) {
   dy += blockIdx.x * pixels;
   x += blockIdx.x * pixels;
   dx += blockIdx.x * pixels;
@@ -129,13 +131,13 @@ void softmaxCrossEntropy(const Launcher& launcher, int64_t rows, int64_t classes
 }
 
 void minMaxNormalize(const Launcher& launcher, int64_t samples, int64_t pixels, const float* x, float* y) {
-  const int threads = threadsFor(pixels, 1024);
+  const int threads = threadsFor(pixels, kSampleThreads);
   launch(normalizeKernel, samples, threads, threads / kWarp * 8, launcher, pixels, x, y);
 }
 
 void minMaxNormalizeGradient(const Launcher& launcher, int64_t samples, int64_t pixels, const float* dy, const float* x,
                              float* dx) {
-  const int threads = threadsFor(pixels, 1024);
+  const int threads = threadsFor(pixels, kSampleThreads);
   launch(normalizeGradientKernel, samples, threads, threads / kWarp * 8, launcher, pixels, dy, x, dx);
 }
 

@@ -29,6 +29,8 @@ void launch(void (*kernel)(Parameters...), int64_t blocks, int threads, int64_t 
   kernel<<<dim3(static_cast<unsigned>(blocks)), dim3(static_cast<unsigned>(threads)), static_cast<size_t>(sharedBytes),
            launcher.stream>>>(Parameters(arguments)...);
   const cudaError_t status = cudaGetLastError();
+  if (status == cudaErrorMemoryAllocation)
+    fail(errors::kOutOfMemory, "the GPU has no memory left to start a kernel; use a smaller batch or image");
   if (status != cudaSuccess)
     fail(errors::kInternal, std::string("CUDA refused to start a kernel: ") + cudaGetErrorString(status) +
                                 "; please report this with the output of nvidia-smi");
