@@ -1,8 +1,10 @@
-import { writeFileSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import {
   type Case,
+  createModel,
   type Diagnosis,
   type DicomSegmentationOptions,
   diagnose,
@@ -30,6 +32,7 @@ import {
   readSegmentation,
 } from './segmentation-readers'
 import { sharedData } from './shared-data'
+import { classifierSpec, repositoryRoot } from './small'
 
 const frameOfReference = element('00200052', 'UI', '1.2.9')
 
@@ -276,6 +279,15 @@ t.test('a label map has a number a pixel, compressed or not', async (t) => {
       t.equal(frame.indices.length, 1)
     }
   }
+  if (dciodvfyMissing) return
+  execFileSync('dcmdrle', [join(root, 'rle.dcm'), join(root, 'decoded.dcm')])
+  const byDcmtk = readSegmentation(join(root, 'decoded.dcm'))
+  t.equal(byDcmtk.transferSyntax, '1.2.840.10008.1.2.1')
+  t.same(
+    byDcmtk.frames.map(({ mask }) => mask),
+    readSegmentation(join(root, 'none.dcm')).frames.map(({ mask }) => mask),
+    'DCMTK decodes the runs',
+  )
 })
 
 t.test('runs of any length survive RLE, and more than 255 segments take 16 bits', async (t) => {
@@ -551,6 +563,23 @@ t.test('the patient is named as in the source, in whatever characters, and only 
   })
 })
 
+t.test('what is longer than DICOM allows is neither cut off nor told', async (t) => {
+  const root = t.testdir()
+  const id = 'P-1234567890'.repeat(7)
+  const change = [
+    element('00100010', 'PN', 'N'.repeat(70)),
+    element('00100020', 'LO', id),
+    element('00080050', 'SH', 'A-1234567890-1234567890'),
+  ]
+  const directory = writeFiles(join(root, 'case'), filesOf(series(2, {}, () => ({ change }))))
+  const told: unknown[] = []
+  for (const method of ['log', 'info', 'warn', 'error'] as const)
+    t.intercept(console, method, { value: (...words: unknown[]) => told.push(...words) })
+  const read = await write(directory, join(root, 'seg.dcm'))
+  t.match(read, { PatientName: 'N'.repeat(70), PatientID: id, AccessionNumber: 'A-1234567890-1234567890' })
+  t.same(told, [])
+})
+
 t.test('lesions across slices are segments in the order of their measurements', async (t) => {
   const root = t.testdir()
   await using segmenter = (await networks(root)).segmenter
@@ -648,4 +677,46 @@ t.test('a case as it was found, without usable UIDs', { skip: sharedData.missing
     code: 'INVALID_ARGUMENT',
     message: /no valid UID.*give copies of the files valid UIDs/,
   })
+})
+
+t.test('the command writes a segmentation, or says why there is none', async (t) => {
+  const root = t.testdir({ case: {}, plain: {} })
+  const made = await networks(root)
+  const files = { lungs: join(root, 'lungs.safetensors'), segmenter: join(root, 'segmenter.safetensors') }
+  await made.lungs.save(files.lungs)
+  await made.segmenter.save(files.segmenter)
+  await Promise.all([made.lungs.dispose(), made.segmenter.dispose()])
+  const withFrame = (slices: CtSlice[]) =>
+    slices.map((slice) => ({ ...slice, change: [...slice.change!, frameOfReference] }))
+  writeFiles(join(root, 'case'), filesOf(withFrame(scan([...lungs, upper]))))
+  writeFiles(join(root, 'plain'), filesOf(scan([...lungs, upper])))
+  const run = (folder: string, seg: string, ...more: string[]) => {
+    const command = [join(repositoryRoot, 'dist/cli/main.js'), 'diagnose', join(root, folder), '--seg', seg]
+    const options = ['-s', files.segmenter, '--slice-threshold', '7', ...more]
+    const { status, stdout, stderr } = spawnSync(process.execPath, [...command, ...options], {
+      encoding: 'utf8',
+    })
+    t.notMatch(stdout + stderr, /Doe|PATIENT-4711|19610203/)
+    return { status, stderr }
+  }
+  const path = join(root, 'seg.dcm')
+  t.match(run('case', path, '--lungs', files.lungs, '--json'), { status: 0 })
+  const read = readSegmentation(path)
+  t.equal(read.PatientName, 'Doe^Jane')
+  t.same(
+    read.segments.map(({ label }) => label),
+    ['Lungs', 'Lesions'],
+  )
+  t.same(
+    readdirSync(root).filter((name) => name.endsWith('.tmp')),
+    [],
+  )
+  // Refused before anything is diagnosed.
+  const none = join(root, 'none.dcm')
+  t.match(run('plain', none), { status: 2, stderr: /FrameOfReferenceUID of the series is missing/ })
+  await using classifier = await createModel(classifierSpec)
+  await classifier.save(join(root, 'classifier.safetensors'))
+  const negative = run('case', none, '-c', join(root, 'classifier.safetensors'), '--slice-threshold', '30')
+  t.match(negative, { status: 0, stderr: /No segmentation was written/ })
+  t.notOk(existsSync(none))
 })

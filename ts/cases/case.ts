@@ -126,13 +126,13 @@ export class Case implements Disposable {
   }
 
   /**
-   * Where the slices of the whole case come from and lie, in their order.
+   * Where the slices of the case come from and lie, in their order: of the first `count` at least, or of all.
    *
    * @throws whatever decoding gives
    * @internal
    */
-  async sources(): Promise<readonly SourceSlice[]> {
-    await this.#decodeUntil(Number.POSITIVE_INFINITY, undefined)
+  async sources(count = Number.POSITIVE_INFINITY): Promise<readonly SourceSlice[]> {
+    await this.#decodeUntil(count - 1, undefined)
     return this.#places
   }
 

@@ -2,6 +2,22 @@ import { version } from '../base/version'
 import { explicitLittleEndian } from './transfer-syntaxes'
 import { derivedUid } from './uids'
 
+/** What is taken of dcmjs, which has no types of its own. */
+interface Dcmjs {
+  data: {
+    DicomMetaDictionary: {
+      /** Elements by tag, from values by keyword. */
+      denaturalizeDataset(dataset: Record<string, unknown>): Record<string, unknown>
+    }
+    DicomDict: new (
+      meta: Record<string, unknown>,
+    ) => {
+      dict: Record<string, unknown>
+      write(options: { fragmentMultiframe: boolean; allowInvalidVRLength: boolean }): ArrayBuffer
+    }
+  }
+}
+
 /** Values by keyword; of sequences, items. Where the dictionary leaves a value representation open, `_vrMap` says it. */
 export interface DicomDataset {
   SOPClassUID: string
@@ -14,7 +30,7 @@ export interface DicomDataset {
  * then an array of frames. Text is UTF-8.
  */
 export function writeDicom(dataset: DicomDataset, transferSyntaxUid = explicitLittleEndian): Buffer {
-  const { data } = require('dcmjs') as typeof import('dcmjs') // takes a tenth of a second, which others need not wait
+  const { data } = require('dcmjs') as Dcmjs // takes a tenth of a second, which others need not wait
   const { DicomDict, DicomMetaDictionary } = data
   const file = new DicomDict(
     DicomMetaDictionary.denaturalizeDataset({
@@ -28,7 +44,9 @@ export function writeDicom(dataset: DicomDataset, transferSyntaxUid = explicitLi
     }),
   )
   file.dict = DicomMetaDictionary.denaturalizeDataset({ SpecificCharacterSet: 'ISO_IR 192', ...dataset })
-  return Buffer.from(file.write({ fragmentMultiframe: false }))
+  // A patient's ID that is longer than DICOM allows is handed on as it is: cut off it would be another one, and the error
+  // would tell it.
+  return Buffer.from(file.write({ fragmentMultiframe: false, allowInvalidVRLength: true }))
 }
 
 /** A decimal string has 16 characters at most (PS3.5, 6.2): as many digits as they hold. */

@@ -33,3 +33,8 @@ export function requireMasksOf(
   if (masks.length === count && masks.every(({ length }) => length === width * height)) return
   throw new JcsError('INVALID_ARGUMENT', 'the slices of the case are not those that were diagnosed')
 }
+
+/** Whether there is a pixel of anything in any slice. */
+export function isAnythingOutlined(diagnosis: Diagnosis): boolean {
+  return outlined.some((what) => findMasks(diagnosis, what)?.some((mask) => mask.includes(1)))
+}

@@ -29,12 +29,16 @@ export function framesOf(
 ): SegmentationFrame[] {
   const frames: SegmentationFrame[] = []
   const addSlices = (of: readonly Segment[], first: number, segment?: number) => {
-    const slices = Array.from({ length: count }, (): SegmentationFrame['runs'] => [])
+    const bySlice = new Map<number, SegmentationFrame['runs']>()
     for (const [index, { runs }] of of.entries())
-      for (const run of runs) slices[run.slice]!.push({ run, segment: first + index })
-    for (const [slice, runs] of slices.entries())
-      if (emptyFrames || runs.length > 0)
-        frames.push({ slice, ...(segment !== undefined && { segment }), runs })
+      for (const run of runs) {
+        const list = bySlice.get(run.slice)
+        if (list) list.push({ run, segment: first + index })
+        else bySlice.set(run.slice, [{ run, segment: first + index }])
+      }
+    const slices = emptyFrames ? Array.from({ length: count }, (_, slice) => slice) : [...bySlice.keys()]
+    for (const slice of slices.sort((a, b) => a - b))
+      frames.push({ slice, ...(segment !== undefined && { segment }), runs: bySlice.get(slice) ?? [] })
   }
   if (isLabelMap) addSlices(segments, 0)
   else for (const [index, segment] of segments.entries()) addSlices([segment], index, index)

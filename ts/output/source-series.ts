@@ -29,6 +29,23 @@ const wayOut =
  */
 export async function sourceSeriesOf(scan: Case): Promise<SourceSeries> {
   const slices = await scan.sources()
+  const study = await referableStudy(scan)
+  for (const [index, slice] of slices.entries()) requireReferable(slice, scan.names[index]!)
+  return { study, slices: slices as readonly ReferencedSlice[] }
+}
+
+/**
+ * Finds out from the first slice whether a result can be filed with the case, before it is diagnosed.
+ *
+ * @throws what `sourceSeriesOf` does
+ */
+export async function requireDicomSource(scan: Case): Promise<void> {
+  const [first] = await scan.sources(1)
+  await referableStudy(scan)
+  if (first) requireReferable(first, scan.names[0]!)
+}
+
+async function referableStudy(scan: Case): Promise<SourceStudy> {
   const study = await scan.study()
   if (!study) {
     throw new JcsError(
@@ -36,19 +53,12 @@ export async function sourceSeriesOf(scan: Case): Promise<SourceSeries> {
       'the case is not a DICOM series, with which a DICOM result is filed; niftiMask gives the masks of any case',
     )
   }
-  for (const keyword of ['StudyInstanceUID', 'SeriesInstanceUID', 'FrameOfReferenceUID'] as const)
-    if (!isValidUid(study[keyword]))
-      throw new JcsError(
-        'INVALID_ARGUMENT',
-        `the ${keyword} of the series is ${unusable(study[keyword])}: ${wayOut}`,
-      )
-  const [first] = slices
-  for (const [index, slice] of slices.entries()) {
-    requireReferable(slice, scan.names[index]!)
-    if (slice.width === first?.width && slice.height === first.height) continue
-    throw new JcsError('INVALID_ARGUMENT', 'the slices of the case are of several sizes')
+  for (const keyword of ['StudyInstanceUID', 'SeriesInstanceUID', 'FrameOfReferenceUID'] as const) {
+    const uid = study[keyword]
+    if (isValidUid(uid)) continue
+    throw new JcsError('INVALID_ARGUMENT', `the ${keyword} of the series is ${unusable(uid)}: ${wayOut}`)
   }
-  return { study, slices: slices as readonly ReferencedSlice[] }
+  return study
 }
 
 /** A UID of a file may hold whatever its writer put there, so that it is not repeated. */

@@ -8,8 +8,9 @@ import { loadModel } from '../../model'
 import { type Case, openCase } from '../../open-case'
 import { diagnosisDocument } from '../../output/diagnosis-document'
 import { dicomSegmentation } from '../../output/dicom-segmentation'
-import type { Outlined } from '../../output/masks'
+import { isAnythingOutlined, type Outlined } from '../../output/masks'
 import { niftiMask } from '../../output/nifti-mask'
+import { requireDicomSource } from '../../output/source-series'
 import { diagnosisReport, overlayPng } from '../../report'
 import type { Diagnosis } from '../../run/results'
 import { thresholdText } from '../../run/threshold-text'
@@ -88,6 +89,7 @@ export function addDiagnose(program: Command, sessionFor: (flags: Flags) => Sess
 Examples:
   jcs diagnose scans/ --out result/
   jcs diagnose case/ --classifier classifier.safetensors --segmenter segmenter.safetensors --out result/
+  jcs diagnose scans/ --seg segmentation.dcm
   jcs diagnose case/ -s segmenter.safetensors --lungs lungs.safetensors --slice-threshold 50mm --json
 
 With fewer than 250 slices the default threshold does not fit and the result says so; with no more slices than it,
@@ -95,7 +97,7 @@ a --slice-threshold has to be given.`,
     )
   addRunOptions(addImageOptions(command)).action(async (paths: string[], flags: Flags) => {
     const session = sessionFor(flags)
-    const { sliceThreshold, minLesionArea, batchSize, out, explain = false, nifti = false } = flags
+    const { sliceThreshold, minLesionArea, batchSize, out, explain = false, nifti = false, seg } = flags
     const { segmenter: segmenterSource = 'lesions' } = flags
     const lungsSource = flags.lungs ?? (flags.segmenter === undefined ? 'lungs' : false)
     using scan = openCase(paths, imageOptionsOf(flags))
@@ -107,6 +109,7 @@ a --slice-threshold has to be given.`,
     if (nifti && !out)
       throw new JcsError('INVALID_ARGUMENT', '--nifti needs --out, the directory to write to')
     if (out) await makeDirectory(out)
+    if (seg) await requireDicomSource(scan)
     const diagnosis = await session.follow((controls) =>
       diagnose({ classifier, segmenter, lungs }, scan, {
         sliceThreshold,
@@ -116,7 +119,6 @@ a --slice-threshold has to be given.`,
         ...controls,
       }),
     )
-    if (flags.seg) await writeFileAtomically(flags.seg, await dicomSegmentation(diagnosis, scan))
     const document = diagnosisDocument(diagnosis, scan.names)
     if (out) {
       await writePictures(out, scan, diagnosis, session.signal)
@@ -129,6 +131,7 @@ a --slice-threshold has to be given.`,
           session.warn(['No mask was written: nothing was outlined in a negative case.'])
       }
     }
+    if (seg) await writeSegmentation(seg, scan, diagnosis, session)
     session.warn(diagnosis.warnings)
     session.finish(document, describe(diagnosis, out))
   })
@@ -166,6 +169,18 @@ async function writeMasks(out: string, scan: Case, diagnosis: Diagnosis): Promis
   for (const what of outlined)
     await writeFileAtomically(join(out, `${what}.nii.gz`), await niftiMask(diagnosis, scan, what))
   return outlined
+}
+
+async function writeSegmentation(
+  path: string,
+  scan: Case,
+  diagnosis: Diagnosis,
+  session: Session,
+): Promise<void> {
+  // Without frames it would be no legal one.
+  if (!isAnythingOutlined(diagnosis))
+    session.warn(['No segmentation was written: no lung and no lesion was outlined.'])
+  else await writeFileAtomically(path, await dicomSegmentation(diagnosis, scan))
 }
 
 function describe(diagnosis: Diagnosis, out: string | undefined): string {
