@@ -67,9 +67,10 @@ function isInstalled(program: string): boolean {
 }
 
 /** The reason for a test to be skipped, or false. */
-export const dciodvfyMissing = isInstalled('dciodvfy')
-  ? false
-  : "dciodvfy not found; npm run setup -- --test installs Debian's dicom3tools"
+export const dciodvfyMissing =
+  isInstalled('dciodvfy') && isInstalled('dcmdump')
+    ? false
+    : "dciodvfy or dcmdump not found; npm run setup -- --test installs Debian's dicom3tools and dcmtk"
 
 /** What dciodvfy holds against a file, and does not call a warning. */
 export function errorsOfDciodvfy(path: string): string[] {

@@ -6,7 +6,7 @@ const toXyz = [
   [0.2225045, 0.7168786, 0.0606169],
   [0.0139322, 0.0971045, 0.7141733],
 ] as const
-const white = [0.9642, 1, 0.8249] as const
+const white = [0.96422, 1, 0.82521] as const
 
 /**
  * A colour of 8-bit sRGB as RecommendedDisplayCIELabValue has it: L* from 0 to 100 and a*, b* from −128 to 127, each over
