@@ -62,6 +62,9 @@ void addForward(std::vector<Case>& table) {
   add(table, {"1x1, stride 2", {2, 7, 6, 16}, 32, 1, {.stride = 2}});
   add(table, {"1x1, stride 2, with bias", {1, 6, 7, 16}, 24, 1, {.stride = 2}, true});
   add(table, {"1x1 to one channel, with bias", {2, 5, 5, 40}, 1, 1, {}, true});
+  add(table, {"1x1 to one channel, 64 channels", {1, 23, 19, 64}, 1, 1, {}});
+  add(table, {"1x1 to one channel, 300 channels, with bias", {1, 9, 7, 300}, 1, 1, {}, true});
+  add(table, {"1x1 to one channel of 7", {3, 5, 7, 7}, 1, 1, {}});
   add(table, {"1x1, 256 to 64", {1, 4, 5, 256}, 64, 1, {}});
   add(table, {"7x7, stride 2", {1, 15, 13, 3}, 16, 7, {.stride = 2, .padding = 3}});
   add(table, {"7x7 with bias", {1, 9, 8, 4}, 8, 7, {.padding = 3}, true});

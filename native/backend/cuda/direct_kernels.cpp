@@ -1,5 +1,6 @@
 #include "backend/cuda/direct_kernels.h"
 
+#include "backend/cuda/kernels/conv2d.h"
 #include "backend/cuda/kernels/direct_product.h"
 #include "backend/cuda/kernels/reduce.h"
 #include "backend/cuda/operands.h"
@@ -125,9 +126,42 @@ class DirectMatmulKernel : public Kernel {
   bool biased_ = false;
 };
 
+/// A 1×1 convolution to one channel.
+class RowDotsKernel : public Kernel {
+ public:
+  static bool serves(const Prepare& p) {
+    const auto& op = p.as<Conv2d>();
+    const Conv2dAttributes& conv = op.conv;
+    const Shape& weights = p.inputs[1].type.shape;
+    return weights[0] == 1 && weights[2] == 1 && weights[3] == 1 && conv.stride == 1 && conv.padding == 0 &&
+           conv.groups == 1 && !op.residual;
+  }
+  explicit RowDotsKernel(const Prepare& p) : launcher_(launcherOf(p.device)), biasInput_(p.as<Conv2d>().biasInput()) {
+    const Operand &x = p.inputs[0], &y = p.outputs[0];
+    dots_ = {x.type.shape.rows(), x.type.shape.channels(),  x.rowStride, y.rowStride, x.type.dtype,
+             y.type.dtype,        p.as<Conv2d>().activation};
+  }
+  void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte*) override {
+    const float* bias = biasInput_ < 0 ? nullptr : floats(in[static_cast<size_t>(biasInput_)]);
+    rowDots(launcher_, dots_, in[0], floats(in[1]), bias, out[0]);
+  }
+
+ private:
+  Launcher launcher_;
+  int biasInput_;
+  RowDots dots_{};
+};
+
 }  // namespace
 
-std::unique_ptr<Kernel> prepareDirectConv2d(const Prepare& p) { return std::make_unique<DirectConv2d>(p); }
+std::unique_ptr<Kernel> prepareRowDots(const Prepare& p) {
+  return RowDotsKernel::serves(p) ? std::make_unique<RowDotsKernel>(p) : nullptr;
+}
+
+std::unique_ptr<Kernel> prepareDirectConv2d(const Prepare& p) {
+  if (auto kernel = prepareRowDots(p)) return kernel;
+  return std::make_unique<DirectConv2d>(p);
+}
 std::unique_ptr<Kernel> prepareDirectConv2dInputGradient(const Prepare& p) {
   return std::make_unique<DirectInputGradientKernel>(p);
 }

@@ -7,6 +7,8 @@ namespace jcs::cuda {
 // Convolutions and matrix products on our own kernels: what takes over where no library has an engine. Every operand
 // may be a channel slice, but for weights, their gradients and the matrices.
 
+/// A 1×1 convolution to one channel, for which no library has a good engine; nullptr for any other.
+std::unique_ptr<Kernel> prepareRowDots(const Prepare& p);
 std::unique_ptr<Kernel> prepareDirectConv2d(const Prepare& p);
 std::unique_ptr<Kernel> prepareDirectConv2dInputGradient(const Prepare& p);
 std::unique_ptr<Kernel> prepareDirectConv2dWeightGradient(const Prepare& p);

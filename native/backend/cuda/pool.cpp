@@ -37,14 +37,17 @@ class PoolKernel : public Kernel {
                  y.rowStride};
   }
 
-  void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte*) override {
+  void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte* scratch) override {
     switch (kind_) {
       case Kind::kMax: return maxPool(launcher_, geometry_, dtype_, in[0], out[0]);
       case Kind::kMaxGradient:
-        return maxPoolGradient(launcher_, geometry_, firstDtype_, dtype_, in[0], in[1], dxStride_, out[0]);
+        return maxPoolGradient(launcher_, geometry_, firstDtype_, dtype_, in[0], in[1], dxStride_, out[0], scratch);
       case Kind::kAverage: return averagePool(launcher_, geometry_, dtype_, in[0], out[0]);
       case Kind::kAverageGradient: return averagePoolGradient(launcher_, geometry_, dtype_, in[0], out[0]);
     }
+  }
+  int64_t scratchBytes() const override {
+    return kind_ == Kind::kMaxGradient ? maxPoolGradientScratchBytes(geometry_) : 0;
   }
 
  private:

@@ -1,5 +1,7 @@
 #include "backend/cuda/kernels/conv2d.h"
 
+#include <bit>
+
 #include "backend/cuda/kernels/lanes.cuh"
 
 namespace jcs::cuda {
@@ -64,6 +66,26 @@ __global__ void finishKernel(int64_t groups, Divider perRow, Activation activati
   }
 }
 
+/// `perRow` neighbouring threads, a power of two, make one number: each the sum of every perRow-th group of V channels.
+template <int V, typename X, typename Y>
+__global__ void rowDotsKernel(RowDots d, int perRow, const X* x, const float* weights, const float* bias, Y* y) {
+  const int64_t rowsAtOnce = globalThreads() / perRow;
+  const int lane = static_cast<int>(threadIdx.x) % perRow;
+  const float shift = bias ? bias[0] : 0.0f;
+  // All threads of a warp take part in the exchange, those past the last row as well.
+  for (int64_t first = 0; first < d.rows; first += rowsAtOnce) {
+    const int64_t row = first + globalThread() / perRow;
+    float sum = 0;
+    for (int64_t channel = lane * V; row < d.rows && channel < d.channels; channel += perRow * V) {
+      const Lanes<V> values = load<V>(x + row * d.xStride + channel), factors = load<V>(weights + channel);
+#pragma unroll
+      for (int v = 0; v < V; ++v) sum += values.at[v] * factors.at[v];
+    }
+    for (int apart = perRow / 2; apart > 0; apart /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, apart);
+    if (lane == 0 && row < d.rows) y[row * d.yStride] = fromFloat<Y>(activate(d.activation, sum + shift));
+  }
+}
+
 }  // namespace
 
 #ifdef __CUDACC__
@@ -102,6 +124,21 @@ void padRows(const Launcher& launcher, const PaddedRows& p, const void* x, void*
       launch(padRowsKernel<lanes.value, T>, launcher.blocksFor(groups), kBlock, 0, launcher, groups,
              Divider(std::max<int64_t>(perRow, 1), groups), p.channels, static_cast<const T*>(x), p.stride,
              static_cast<T*>(padded));
+    });
+  });
+}
+
+void rowDots(const Launcher& launcher, const RowDots& d, const void* x, const float* weights, const float* bias,
+             void* y) {
+  const int width = laneCount(d.channels, {{x, d.xStride, sizeOf(d.xDtype)}, {weights, 0, 4}});
+  const int64_t groups = std::max<int64_t>(1, d.channels / width);
+  const int perRow = static_cast<int>(std::min<int64_t>(kWarp, std::bit_ceil(static_cast<uint64_t>(groups))));
+  withElement(d.xDtype, [&]<typename X>(X*) {
+    withElement(d.yDtype, [&]<typename Y>(Y*) {
+      withLanes(width, [&](auto lanes) {
+        launch(rowDotsKernel<lanes.value, X, Y>, launcher.blocksFor(d.rows * perRow), kBlock, 0, launcher, d, perRow,
+               static_cast<const X*>(x), weights, bias, static_cast<Y*>(y));
+      });
     });
   });
 }

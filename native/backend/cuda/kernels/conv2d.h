@@ -33,6 +33,16 @@ struct PaddedRows {
 };
 void padRows(const Launcher& launcher, const PaddedRows& p, const void* x, void* padded);
 
+/// y = act(x · weights + bias), a number for each row: a 1×1 convolution to one channel, of which a library makes a
+/// matrix product with eight columns that nobody asked for. `bias` may be null.
+struct RowDots {
+  int64_t rows, channels, xStride, yStride;
+  DType xDtype, yDtype;
+  Activation activation;
+};
+void rowDots(const Launcher& launcher, const RowDots& d, const void* x, const float* weights, const float* bias,
+             void* y);
+
 /// y = act(x + bias + residual) over rows; bias per channel. What a convolution does to its result where the library
 /// cannot. `bias` and `residual` may be null; y may lie where x lies.
 struct FinishRows {

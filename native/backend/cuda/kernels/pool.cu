@@ -6,7 +6,8 @@ namespace jcs::cuda {
 
 namespace {
 
-// A thread makes V channels of one pixel of the result. Gradients gather, so that nothing is added atomically.
+// A thread makes V channels of one pixel of the result. Gradients gather, so that nothing is added atomically; that of
+// the maximum first notes where the maxima stand.
 
 struct PixelLoop {
   int64_t groups;  ///< of V channels, of all pixels of the result
@@ -75,32 +76,49 @@ __global__ void maxKernel(PixelLoop loop, PoolGeometry g, const T* x, T* y) {
   }
 }
 
-/// A pixel gets the gradient of every window of which it is the first maximum: greater than those before it, not less
-/// than those after it. A window's last NaN is its maximum.
-template <int V, typename G, typename X>
-__global__ void maxGradientKernel(PixelLoop loop, PoolGeometry g, const G* dy, const X* x, X* dx, int64_t dxStride) {
+/// Where in a window its maximum stands: the first of equal ones, the last NaN.
+using WindowPlace = uint16_t;
+
+__device__ inline int64_t placeIn(const PoolGeometry& g, int64_t p, int64_t q, int64_t h, int64_t w) {
+  return (h - p * g.stride + g.padding) * g.kernel + w - q * g.stride + g.padding;
+}
+
+template <int V, typename X>
+__global__ void maxPlacesKernel(PixelLoop loop, PoolGeometry g, const X* x, WindowPlace* places) {
   for (int64_t i = globalThread(); i < loop.groups; i += globalThreads()) {
     const Place at = placeOf<V>(loop, i);
-    const Window windowRows = windowsOver(g, at.y, g.outHeight), windowColumns = windowsOver(g, at.x, g.outWidth);
-    const Lanes<V> own = load<V>(x + at.pixel * g.xStride + at.channel);
+    const Window rows = windowOf(g, at.y, g.height), columns = windowOf(g, at.x, g.width);
+    Lanes<V> maximum = filled<V>(0.0f);
+    Packed<WindowPlace, V> place{};
+    for (int h = rows.begin; h < rows.end; ++h)
+      for (int w = columns.begin; w < columns.end; ++w) {
+        const Lanes<V> value = load<V>(x + ((at.n * g.height + h) * g.width + w) * g.xStride + at.channel);
+        const bool isFirst = h == rows.begin && w == columns.begin;
+        const auto here = static_cast<WindowPlace>(placeIn(g, at.y, at.x, h, w));
+#pragma unroll
+        for (int v = 0; v < V; ++v)
+          if (isFirst || exceeds(value.at[v], maximum.at[v])) maximum.at[v] = value.at[v], place.at[v] = here;
+      }
+    *reinterpret_cast<Packed<WindowPlace, V>*>(places + at.pixel * g.channels + at.channel) = place;
+  }
+}
+
+/// A pixel gets the gradient of every window of which it is the maximum.
+template <int V, typename G, typename X>
+__global__ void maxGradientKernel(PixelLoop loop, PoolGeometry g, const G* dy, const WindowPlace* places, X* dx,
+                                  int64_t dxStride) {
+  for (int64_t i = globalThread(); i < loop.groups; i += globalThreads()) {
+    const Place at = placeOf<V>(loop, i);
+    const Window rows = windowsOver(g, at.y, g.outHeight), columns = windowsOver(g, at.x, g.outWidth);
     Lanes<V> sum = filled<V>(0.0f);
-    for (int p = windowRows.begin; p < windowRows.end; ++p)
-      for (int q = windowColumns.begin; q < windowColumns.end; ++q) {
-        const Window rows = windowOf(g, p, g.height), columns = windowOf(g, q, g.width);
-        unsigned lost = 0;  // a bit for each lane that is not its window's maximum
-        for (int h = rows.begin; h < rows.end; ++h)
-          for (int w = columns.begin; w < columns.end; ++w) {
-            const bool before = h < at.y || (h == at.y && w < at.x), self = h == at.y && w == at.x;
-            const Lanes<V> other = load<V>(x + ((at.n * g.height + h) * g.width + w) * g.xStride + at.channel);
+    for (int p = rows.begin; p < rows.end; ++p)
+      for (int q = columns.begin; q < columns.end; ++q) {
+        const int64_t window = (at.n * g.outHeight + p) * g.outWidth + q;
+        const auto place = *reinterpret_cast<const Packed<WindowPlace, V>*>(places + window * g.channels + at.channel);
+        const Lanes<V> gradient = load<V>(dy + window * g.yStride + at.channel);
+        const auto own = static_cast<WindowPlace>(placeIn(g, p, q, at.y, at.x));
 #pragma unroll
-            for (int v = 0; v < V; ++v) {
-              const bool beaten = before ? !exceeds(own.at[v], other.at[v]) : exceeds(other.at[v], own.at[v]);
-              if (beaten && !self) lost |= 1u << v;
-            }
-          }
-        const Lanes<V> gradient = load<V>(dy + ((at.n * g.outHeight + p) * g.outWidth + q) * g.yStride + at.channel);
-#pragma unroll
-        for (int v = 0; v < V; ++v) sum.at[v] += (lost >> v & 1u) != 0 ? 0.0f : gradient.at[v];
+        for (int v = 0; v < V; ++v) sum.at[v] += place.at[v] == own ? gradient.at[v] : 0.0f;
       }
     store(dx + at.pixel * dxStride + at.channel, sum);
   }
@@ -161,17 +179,26 @@ void maxPool(const Launcher& launcher, const PoolGeometry& g, DType dtype, const
   });
 }
 
+int64_t maxPoolGradientScratchBytes(const PoolGeometry& g) {
+  invariant(g.kernel <= 256, "a pooling window has more pixels than its places have numbers");
+  return g.batch * g.outHeight * g.outWidth * g.channels * static_cast<int64_t>(sizeof(WindowPlace));
+}
+
 void maxPoolGradient(const Launcher& launcher, const PoolGeometry& g, DType dyDtype, DType xDtype, const void* dy,
-                     const void* x, int64_t dxStride, void* dx) {
+                     const void* x, int64_t dxStride, void* dx, void* scratch) {
   const int64_t bytes = sizeOf(xDtype);
-  const int width =
-      laneCount(g.channels, {{x, g.xStride, bytes}, {dx, dxStride, bytes}, {dy, g.yStride, sizeOf(dyDtype)}});
-  const PixelLoop loop = loopOver(g, width, g.height, g.width);
-  withElement(dyDtype, [&]<typename G>(G*) {
-    withElement(xDtype, [&]<typename X>(X*) {
-      withLanes(width, [&](auto lanes) {
-        launch(maxGradientKernel<decltype(lanes)::value, G, X>, launcher.blocksFor(loop.groups), kBlock, 0, launcher,
-               loop, g, static_cast<const G*>(dy), static_cast<const X*>(x), static_cast<X*>(dx), dxStride);
+  const Memory perWindow{scratch, g.channels, sizeof(WindowPlace)};
+  const int width = laneCount(
+      g.channels, {{x, g.xStride, bytes}, {dx, dxStride, bytes}, {dy, g.yStride, sizeOf(dyDtype)}, perWindow});
+  const PixelLoop windows = loopOver(g, width, g.outHeight, g.outWidth), pixels = loopOver(g, width, g.height, g.width);
+  auto* const places = static_cast<WindowPlace*>(scratch);
+  withElement(xDtype, [&]<typename X>(X*) {
+    withLanes(width, [&](auto lanes) {
+      launch(maxPlacesKernel<lanes.value, X>, launcher.blocksFor(windows.groups), kBlock, 0, launcher, windows, g,
+             static_cast<const X*>(x), places);
+      withElement(dyDtype, [&]<typename G>(G*) {
+        launch(maxGradientKernel<lanes.value, G, X>, launcher.blocksFor(pixels.groups), kBlock, 0, launcher, pixels, g,
+               static_cast<const G*>(dy), places, static_cast<X*>(dx), dxStride);
       });
     });
   });

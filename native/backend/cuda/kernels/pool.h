@@ -15,9 +15,10 @@ struct PoolGeometry {
 };
 
 void maxPool(const Launcher& launcher, const PoolGeometry& g, DType dtype, const void* x, void* y);
-/// dx, whose rows are `dxStride` apart, from dy and x.
+/// dx, whose rows are `dxStride` apart, from dy and x, with scratch.
 void maxPoolGradient(const Launcher& launcher, const PoolGeometry& g, DType dyDtype, DType xDtype, const void* dy,
-                     const void* x, int64_t dxStride, void* dx);
+                     const void* x, int64_t dxStride, void* dx, void* scratch);
+int64_t maxPoolGradientScratchBytes(const PoolGeometry& g);
 void averagePool(const Launcher& launcher, const PoolGeometry& g, DType dtype, const void* x, void* y);
 void averagePoolGradient(const Launcher& launcher, const PoolGeometry& g, DType dtype, const void* dy, void* dx);
 
