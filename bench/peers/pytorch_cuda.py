@@ -1,9 +1,10 @@
 """The project's networks in PyTorch on a GPU, channels-last, timed with CUDA events; a line of JSON per job.
 
-    python3 pytorch_cuda.py {eager|compiled} {bf16|fp32} inference:res2net50-v1b:32:224 step:jcs-segmentation:4:512 ...
+    python3 pytorch_cuda.py {eager|compiled|autotuned} {bf16|fp32} inference:res2net50-v1b:32:224 step:jcs-segmentation:4:512 ...
 
-`compiled` is torch.compile with `max-autotune` (CUDA graphs and a choice of kernels by measurement). bf16 inference
-has bf16 weights; a bf16 step is autocast with float32 weights and fused optimisers. Jobs are those of
+`compiled` is torch.compile with CUDA graphs (`reduce-overhead`), whose convolutions are cuDNN's, chosen by measurement;
+`autotuned` is `max-autotune`, which also measures kernels of its own, for minutes a network. bf16 inference has bf16
+weights; a bf16 step is autocast with float32 weights and fused optimisers. Jobs are those of
 jcs_device_bench, whose operands are on the device too.
 """
 
@@ -21,17 +22,19 @@ import reference_losses
 import torch_networks
 
 DEVICE = 'cuda'
+COMPILERS = {'eager': None, 'compiled': 'reduce-overhead', 'autotuned': 'max-autotune'}
+ENGINES = {'eager': 'pytorch', 'compiled': 'torch.compile', 'autotuned': 'torch.compile max-autotune'}
 
 
-def prepare_inference(network, batch, size, compiled, bf16):
+def prepare_inference(network, batch, size, compiler, bf16):
     dtype = torch.bfloat16 if bf16 else torch.float32
     model = pytorch_networks.build(network, 8).to(DEVICE, dtype).eval()
     images = torch.randn(batch, 3, size, size, device=DEVICE).to(dtype=dtype, memory_format=torch.channels_last)
-    if compiled:
+    if compiler:
         from torch._inductor import config
 
         config.freezing = True
-        model = torch.compile(model, mode='max-autotune', dynamic=False)
+        model = torch.compile(model, mode=compiler, dynamic=False)
 
     def run():
         with torch.no_grad():
@@ -40,7 +43,7 @@ def prepare_inference(network, batch, size, compiled, bf16):
     return run
 
 
-def prepare_step(network, batch, size, compiled, bf16):
+def prepare_step(network, batch, size, compiler, bf16):
     model = pytorch_networks.build(network, 8).to(DEVICE).train()
     for _, norm in torch_networks.batch_norms(model):
         norm.mode = 'batch'
@@ -64,8 +67,8 @@ def prepare_step(network, batch, size, compiled, bf16):
         with torch.autocast(DEVICE, torch.bfloat16, enabled=bf16):
             return loss(model(images))
 
-    if compiled:
-        forward = torch.compile(forward, mode='max-autotune', dynamic=False)
+    if compiler:
+        forward = torch.compile(forward, mode=compiler, dynamic=False)
 
     def run():
         optimiser.zero_grad(set_to_none=True)
@@ -85,9 +88,9 @@ def take_turn():
     return lock
 
 
-def measure(run, compiled):
+def measure(run, compiler):
     start = time.perf_counter()
-    if compiled:  # on the host for the most part; eager's first run chooses algorithms by timing them
+    if compiler:  # on the host for the most part; eager's first run chooses algorithms by timing them
         run()
         torch.cuda.synchronize()
     first = time.perf_counter() - start
@@ -123,17 +126,16 @@ def measure(run, compiled):
 
 def main():
     mode, precision, *jobs = sys.argv[1:]
-    compiled, bf16 = mode == 'compiled', precision == 'bf16'
+    compiler, bf16 = COMPILERS[mode], precision == 'bf16'
     torch.backends.cudnn.benchmark = True
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # fp32 is fp32, as ours is
     for job in jobs:
         kind, network, batch, size = job.split(':')
-        engine = 'torch.compile' if compiled else 'pytorch'
-        line = {'job': job, 'engine': engine, 'precision': precision, 'variant': 'authors'}
+        line = {'job': job, 'engine': ENGINES[mode], 'precision': precision, 'variant': 'authors'}
         line['library'] = f'torch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}'
         try:
             prepare = {'inference': prepare_inference, 'step': prepare_step}[kind]
-            line |= measure(prepare(network, int(batch), int(size), compiled, bf16), compiled)
+            line |= measure(prepare(network, int(batch), int(size), compiler, bf16), compiler)
         except Exception as error:
             line['error'] = f'{type(error).__name__}: {error}'[:400]
         print(json.dumps(line), flush=True)
