@@ -5,6 +5,7 @@ import { figure } from './results'
 
 /** A line of scripts/gpu-check's bench.jsonl. */
 interface Timing {
+  part: 'bench' | 'warm' | 'timed' | 'peers' | 'compiled' | 'autotuned'
   /** `inference:res2net50-v1b:32:224`: kind, network, batch, size. */
   job: string
   engine: string
@@ -13,6 +14,7 @@ interface Timing {
   device?: string
   library: string
   seconds?: { median: number }
+  compileSeconds?: number
   error?: string
 }
 
@@ -23,7 +25,7 @@ const titles: Record<string, string> = {
 }
 
 const peer =
-  'PyTorch runs eagerly, channels-last, in a call of its own on a machine of the same kind; in small batches it waits for its host, on which other processes were starting.'
+  'PyTorch runs channels-last, eagerly and in torch.compile with CUDA graphs (`reduce-overhead`, cuDNN’s convolutions chosen by measurement); eager batches that are small wait for the host. Rows are of two calls on machines of the same kind: ours and torch.compile of one, plans by the clock, eager and first and next process of the other.'
 
 /** A section for every GPU that was measured. */
 export function gpuTables(): string[] {
@@ -39,15 +41,16 @@ export function gpuTables(): string[] {
 }
 
 function sectionOf(timings: readonly Timing[]): string {
+  const measured = timings.filter(({ part }) => part !== 'warm')
   const tables = Object.entries(titles).map(([kind, title]) =>
     tableOf(
       title,
-      timings.filter(({ job }) => job.startsWith(`${kind}:`)),
+      measured.filter(({ job }) => job.startsWith(`${kind}:`)),
     ),
   )
   const own = timings.find(({ device }) => device)
   const libraries = [...new Set(timings.map(({ library }) => library))]
-  return `${tables.join('\n\n')}\n\n${own?.device}; ${libraries.join('; ')}. ${peer}`
+  return `${[...tables, preparationOf(timings)].join('\n\n')}\n\n${own?.device}; ${libraries.join('; ')}. ${peer}`
 }
 
 function tableOf(title: string, timings: readonly Timing[]): string {
@@ -61,7 +64,22 @@ function tableOf(title: string, timings: readonly Timing[]): string {
   return markdownRows([title, ...columns], rows)
 }
 
-const columnOf = ({ engine, precision }: Timing): string => `${engine} ${precision}`
+/** How long programs take to prepare when the disk has none of their plans, and when it has. */
+function preparationOf(timings: readonly Timing[]): string {
+  const secondsOf = (part: Timing['part'], job: string) =>
+    timings.find((one) => one.part === part && one.job === job && one.precision === 'bf16')?.compileSeconds
+  const rows = timings
+    .filter(({ part }) => part === 'warm')
+    .map((warm) => [
+      `${warm.job.split(':')[0]}, ${workOf(warm)}`,
+      figure(secondsOf('bench', warm.job) ?? Number.NaN),
+      figure(secondsOf('warm', warm.job) ?? Number.NaN),
+    ])
+  return markdownRows(['preparing a program on the GPU: s', 'first process', 'the next'], rows)
+}
+
+const columnOf = ({ engine, precision, part }: Timing): string =>
+  `${engine} ${precision}${part === 'timed' ? ', plans by the clock' : ''}`
 const cellOf = (timing: Timing | undefined): string =>
   timing?.seconds ? figure(1000 * timing.seconds.median) : '–'
 
