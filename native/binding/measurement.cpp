@@ -110,15 +110,15 @@ Napi::Value measureCase(const Napi::CallbackInfo& info) {
         };
       const auto measurement =
           std::make_shared<Measurement>(Measurement{std::get<measure::StackGeometry>(geometry), lungMasks, {}});
-      const measure::Lungs lungs = measure::findLungs(measurement->lungMasks, measurement->geometry);
-      measurement->involvement =
-          measure::measureInvolvement(lungs, lesionMasks, measurement->geometry, [&](size_t slice) {
-            std::vector<int16_t> hounsfield;
-            if (!store->info(indices[slice]).isSigned()) return hounsfield;
-            hounsfield.resize(static_cast<size_t>(measurement->geometry.width * measurement->geometry.height));
-            store->read(indices[slice], std::as_writable_bytes(std::span(hounsfield)));
-            return hounsfield;
-          });
+      const measure::HounsfieldOf hounsfieldOf = [&](size_t slice) {
+        std::vector<int16_t> hounsfield;
+        if (!store->info(indices[slice]).isSigned()) return hounsfield;
+        hounsfield.resize(static_cast<size_t>(measurement->geometry.width * measurement->geometry.height));
+        store->read(indices[slice], std::as_writable_bytes(std::span(hounsfield)));
+        return hounsfield;
+      };
+      const measure::Lungs lungs = measure::findLungs(measurement->lungMasks, measurement->geometry, hounsfieldOf);
+      measurement->involvement = measure::measureInvolvement(lungs, lesionMasks, measurement->geometry, hounsfieldOf);
       return [measurement](Napi::Env env) { return fromMeasurement(env, *measurement); };
     };
     return AddonData::of(info.Env()).run(info.Env(), toCancelFlag(info[4]), work);

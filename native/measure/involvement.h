@@ -1,7 +1,6 @@
 #pragma once
 
 #include <array>
-#include <functional>
 
 #include "measure/lungs.h"
 
@@ -43,9 +42,6 @@ struct Involvement {
   /// score by eye, and networks find specks in every lung.
   int severityScore() const;
 };
-
-/// The values of a slice in HU, row by row; empty where it has none.
-using HounsfieldOf = std::function<std::vector<int16_t>(size_t slice)>;
 
 /// `lesions`: masks of the slices of `geometry`.
 Involvement measureInvolvement(const Lungs& lungs, std::span<const data::BitMask> lesions,

@@ -11,7 +11,9 @@ namespace jcs::measure {
 
 namespace {
 
-constexpr double kSmallestPart = 0.05;   // of the largest
+constexpr double kSmallestPart = 0.05;  // of the largest
+constexpr int16_t kAirHu = -500;
+constexpr double kDarkestLungHu = -900;  // on average; those with severe emphysema are about there
 constexpr double kLargestHoleMm2 = 500;  // a circle of 25 mm
 constexpr double kSearchedShare = 0.12;  // of the lungs' width, to both sides of the middle
 constexpr int64_t kMovePerRow = 2;       // columns by which the border may move from row to row
@@ -22,19 +24,61 @@ void fill(Bytes& mask, const Run& run, int64_t width, uint8_t value) {
   std::fill_n(mask.begin() + run.row * width + run.begin, run.pixels(), value);
 }
 
-void keepLargeParts(std::vector<Bytes>& masks, const StackGeometry& g) {
+bool reachesEdge(const Run& run, const StackGeometry& g) {
+  return run.row == 0 || run.row == g.height - 1 || run.begin == 0 || run.end == g.width;
+}
+
+/// 1 where air lies that reaches the edge of the slice, as around a patient.
+Bytes openAir(std::span<const int16_t> hounsfield, const StackGeometry& g) {
+  Bytes air(hounsfield.size());
+  std::ranges::transform(hounsfield, air.begin(), [](int16_t hu) { return static_cast<uint8_t>(hu < kAirHu); });
+  if (air.empty()) return air;
+  const MaskRuns runs(air, g.width, g.height);
+  const Components parts({&runs, 1}, Connectivity::kFaces);
+  std::vector<uint8_t> isOpen(parts.count());
+  for (size_t i = 0; i < runs.size(); ++i) isOpen[parts.of(0, i)] |= reachesEdge(runs[i], g) ? 1 : 0;
+  for (size_t i = 0; i < runs.size(); ++i)
+    if (!isOpen[parts.of(0, i)]) fill(air, runs[i], g.width, 0);
+  return air;
+}
+
+/// A face-connected part of what was called lung.
+struct Part {
+  double ml = 0;
+  int64_t pixels = 0, open = 0;  ///< of the slices that have values in HU
+  double hu = 0;
+
+  /// Lungs that the edge of the image cuts are open as well, and denser.
+  bool isOutside() const { return 2 * open > pixels && hu / static_cast<double>(pixels) < kDarkestLungHu; }
+};
+
+void keepLungs(std::vector<Bytes>& masks, const StackGeometry& g, const HounsfieldOf& hounsfieldOf) {
   std::vector<MaskRuns> slices;
   for (const Bytes& mask : masks) slices.emplace_back(mask, g.width, g.height);
-  const Components parts(slices, Connectivity::kFaces);
-  std::vector<double> volumes(parts.count());
+  const Components components(slices, Connectivity::kFaces);
+  std::vector<Part> parts(components.count());
+  for (size_t s = 0; s < slices.size(); ++s) {
+    if (slices[s].size() == 0) continue;
+    const std::vector<int16_t> hounsfield = hounsfieldOf(s);
+    const Bytes open = openAir(hounsfield, g);
+    for (size_t i = 0; i < slices[s].size(); ++i) {
+      const Run& run = slices[s][i];
+      Part& part = parts[components.of(s, i)];
+      part.ml += static_cast<double>(run.pixels()) * g.pixelMl(s);
+      if (hounsfield.empty()) continue;
+      const int64_t first = run.row * g.width + run.begin, end = run.row * g.width + run.end;
+      part.hu += std::accumulate(hounsfield.begin() + first, hounsfield.begin() + end, 0.0);
+      part.open += std::accumulate(open.begin() + first, open.begin() + end, int64_t{0});
+      part.pixels += run.pixels();
+    }
+  }
+  double largest = 0;
+  for (const Part& part : parts)
+    if (!part.isOutside()) largest = std::max(largest, part.ml);
   for (size_t s = 0; s < slices.size(); ++s)
     for (size_t i = 0; i < slices[s].size(); ++i)
-      volumes[parts.of(s, i)] += static_cast<double>(slices[s][i].pixels()) * g.pixelMl(s);
-  if (volumes.empty()) return;
-  const double smallest = kSmallestPart * *std::ranges::max_element(volumes);
-  for (size_t s = 0; s < slices.size(); ++s)
-    for (size_t i = 0; i < slices[s].size(); ++i)
-      if (volumes[parts.of(s, i)] < smallest) fill(masks[s], slices[s][i], g.width, 0);
+      if (const Part& part = parts[components.of(s, i)]; part.isOutside() || part.ml < kSmallestPart * largest)
+        fill(masks[s], slices[s][i], g.width, 0);
 }
 
 void closeHoles(Bytes& mask, const StackGeometry& g) {
@@ -45,8 +89,7 @@ void closeHoles(Bytes& mask, const StackGeometry& g) {
   std::vector<double> pixels(parts.count());
   for (size_t i = 0; i < runs.size(); ++i) {
     const Run& run = runs[i];
-    const bool atEdge = run.row == 0 || run.row == g.height - 1 || run.begin == 0 || run.end == g.width;
-    pixels[parts.of(0, i)] += atEdge ? INFINITY : static_cast<double>(run.pixels());
+    pixels[parts.of(0, i)] += reachesEdge(run, g) ? INFINITY : static_cast<double>(run.pixels());
   }
   const double largest = kLargestHoleMm2 / g.spacing.pixelAreaMm2();
   for (size_t i = 0; i < runs.size(); ++i)
@@ -119,11 +162,11 @@ std::vector<int64_t> borderOf(const MaskRuns& lungs, const Band& band, int64_t h
 
 }  // namespace
 
-Lungs findLungs(std::vector<data::BitMask>& masks, const StackGeometry& geometry) {
+Lungs findLungs(std::vector<data::BitMask>& masks, const StackGeometry& geometry, const HounsfieldOf& hounsfieldOf) {
   invariant(masks.size() == geometry.slices(), "lungs and slices are of different numbers");
   std::vector<Bytes> bytes;
   for (const data::BitMask& mask : masks) bytes.push_back(mask.bytes());
-  keepLargeParts(bytes, geometry);
+  keepLungs(bytes, geometry, hounsfieldOf);
   Lungs lungs;
   for (size_t s = 0; s < masks.size(); ++s) {
     closeHoles(bytes[s], geometry);

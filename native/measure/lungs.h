@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+
 #include "data/bit_mask.h"
 #include "measure/runs.h"
 #include "measure/stack_geometry.h"
@@ -17,9 +19,13 @@ struct Lungs {
   }
 };
 
-/// The lungs out of what a network called lung: face-connected parts below a twentieth of the largest one are left out
-/// (a trachea, gas in the bowel, specks), and holes of up to 5 cm² in a slice closed (consolidations, vessels). Masks
-/// are those of `geometry`'s slices, and are changed to what is left.
-Lungs findLungs(std::vector<data::BitMask>& masks, const StackGeometry& geometry);
+/// The values of a slice in HU, row by row; empty where it has none.
+using HounsfieldOf = std::function<std::vector<int16_t>(size_t slice)>;
+
+/// The lungs out of what a network called lung. Left out are, where values are in HU, face-connected parts most of
+/// which is air that reaches the edge of its slice, darker than lungs are: the air beside the patient. Left out are
+/// parts below a twentieth of the largest that remains (a trachea, specks), and holes of up to 5 cm² in a slice are
+/// closed (consolidations, vessels). Masks are those of `geometry`'s slices, and are changed to what is left.
+Lungs findLungs(std::vector<data::BitMask>& masks, const StackGeometry& geometry, const HounsfieldOf& hounsfieldOf);
 
 }  // namespace jcs::measure

@@ -62,6 +62,8 @@ std::vector<int16_t> hounsfieldOf(size_t slice) {
   return values;
 }
 
+std::vector<int16_t> withoutHounsfield(size_t) { return {}; }
+
 data::SliceInfo sliceAt(std::array<double, 3> positionMm, std::array<double, 6> orientation = {1, 0, 0, 0, 1, 0}) {
   data::SliceInfo info;
   info.width = info.height = 1;
@@ -157,7 +159,7 @@ TEST("lungs: small parts apart from them are left out, small holes closed, large
   const measure::StackGeometry geometry = geometryOf();
   const Box trachea{19, 21, 8, 12, 0, 6}, speck{2, 3, 2, 3, 5, 6}, hole{8, 12, 10, 14, 3, 5};
   std::vector<data::BitMask> masks = masksOf({kLeft, kRight, trachea, speck}, {hole});
-  const measure::Lungs lungs = measure::findLungs(masks, geometry);
+  const measure::Lungs lungs = measure::findLungs(masks, geometry, withoutHounsfield);
   CHECK_EQUAL(pixelsOf(masks), kLeft.voxels() + kRight.voxels());
   CHECK(masks[4].bytes() == masksOf({kLeft, kRight})[4].bytes());
   int64_t pixels = 0;
@@ -169,14 +171,43 @@ TEST("lungs: small parts apart from them are left out, small holes closed, large
   coarse.spacing = {4, 4};
   const Box large{8, 14, 10, 16, 0, 12};
   masks = masksOf({kLeft, kRight}, {hole});
-  measure::findLungs(masks, coarse);
+  measure::findLungs(masks, coarse, withoutHounsfield);
   CHECK_EQUAL(pixelsOf(masks), kLeft.voxels() + kRight.voxels());
   masks = masksOf({kLeft, kRight}, {large});
-  measure::findLungs(masks, coarse);
+  measure::findLungs(masks, coarse, withoutHounsfield);
   CHECK_EQUAL(pixelsOf(masks), kLeft.voxels() + kRight.voxels() - large.voxels());
 
   masks = masksOf({});
-  CHECK_EQUAL(measure::findLungs(masks, geometry).slices.size(), static_cast<size_t>(kSlices));
+  CHECK_EQUAL(measure::findLungs(masks, geometry, withoutHounsfield).slices.size(), static_cast<size_t>(kSlices));
+}
+
+TEST("lungs: air beside the patient is left out, however much, where values are in HU") {
+  const measure::StackGeometry geometry = geometryOf();
+  const Box pocket{0, kWidth, 26, kHeight, 0, 12};
+  CHECK(pocket.voxels() > kLeft.voxels() / 2);
+  const int64_t lungs = kLeft.voxels() + kRight.voxels();
+  // Tissue in which the boxes lie, with a noise of ±40 HU.
+  const auto valuesOf = [&](double lungHu, double pocketHu) -> measure::HounsfieldOf {
+    return [=, masks = std::array{masksOf({kLeft, kRight}), masksOf({pocket})}](size_t slice) {
+      std::vector<int16_t> values;
+      const auto lung = masks[0][slice].bytes(), outside = masks[1][slice].bytes();
+      for (size_t i = 0; i < lung.size(); ++i)
+        values.push_back(static_cast<int16_t>((lung[i]      ? lungHu
+                                               : outside[i] ? pocketHu
+                                                            : 40) +
+                                              40 - 80.0 * static_cast<double>((i * 7 + slice) % 11) / 10));
+      return values;
+    };
+  };
+  const auto kept = [&](const measure::HounsfieldOf& hounsfieldOf) {
+    std::vector<data::BitMask> masks = masksOf({kLeft, kRight, pocket});
+    measure::findLungs(masks, geometry, hounsfieldOf);
+    return pixelsOf(masks);
+  };
+  CHECK_EQUAL(kept(valuesOf(-830, -944)), lungs);
+  CHECK_EQUAL(kept(valuesOf(-930, -1000)), lungs);  // lungs as dark as emphysema makes them do not reach the edge
+  CHECK_EQUAL(kept(valuesOf(-830, -850)), lungs + pocket.voxels());  // a lung that the edge cuts
+  CHECK_EQUAL(kept(withoutHounsfield), lungs + pocket.voxels());
 }
 
 TEST("lungs: left and right part where the least lung is cut, also where they touch") {
@@ -184,7 +215,7 @@ TEST("lungs: left and right part where the least lung is cut, also where they to
   // Joined in front by a bridge that is thinnest at column 18, in slices whose left lung is wider.
   const Box bridge{16, 24, 5, 9, 2, 9}, gap{18, 19, 6, 9, 2, 9};
   std::vector<data::BitMask> masks = masksOf({kLeft, kRight, bridge}, {gap});
-  const measure::Lungs lungs = measure::findLungs(masks, geometry);
+  const measure::Lungs lungs = measure::findLungs(masks, geometry, withoutHounsfield);
   for (size_t s = 0; s < static_cast<size_t>(kSlices); ++s) {
     CHECK(!lungs.isRight(s, 15, 15) && lungs.isRight(s, 15, 24));
     if (s < 2 || s >= 9) continue;
@@ -196,7 +227,7 @@ TEST("lungs: left and right part where the least lung is cut, also where they to
 TEST("involvement: exact on boxes of known volume and HU") {
   const measure::StackGeometry geometry = geometryOf();
   std::vector<data::BitMask> lungMasks = masksOf({kLeft, kRight});
-  const measure::Lungs lungs = measure::findLungs(lungMasks, geometry);
+  const measure::Lungs lungs = measure::findLungs(lungMasks, geometry, withoutHounsfield);
   // Slices 1 to 4 of the left lung: upper third (0 to 3) and middle third. 2 columns of the second box are outside.
   const Box first{6, 10, 8, 13, 1, 5}, second{34, 38, 20, 22, 10, 12}, outside{1, 3, 1, 3, 0, 1};
   const std::vector<data::BitMask> lesions = masksOf({first, second, outside});
@@ -233,7 +264,7 @@ TEST("involvement: slices count by what they stand for, and without HU there is 
   measure::StackGeometry geometry = geometryOf();
   geometry.thicknessesMm[3] = 12.5;
   std::vector<data::BitMask> lungMasks = masksOf({kLeft, kRight});
-  const measure::Lungs lungs = measure::findLungs(lungMasks, geometry);
+  const measure::Lungs lungs = measure::findLungs(lungMasks, geometry, withoutHounsfield);
   const std::vector<data::BitMask> lesions = masksOf({Box{6, 10, 8, 13, 3, 4}});
   const measure::Involvement result =
       measure::measureInvolvement(lungs, lesions, geometry, [](size_t) { return std::vector<int16_t>(); });
@@ -255,7 +286,7 @@ TEST("involvement: the severity score is that of the six zones") {
 TEST("involvement: lesions that touch at a corner in the next slice are one") {
   const measure::StackGeometry geometry = geometryOf();
   std::vector<data::BitMask> lungMasks = masksOf({kLeft, kRight});
-  const measure::Lungs lungs = measure::findLungs(lungMasks, geometry);
+  const measure::Lungs lungs = measure::findLungs(lungMasks, geometry, withoutHounsfield);
   const std::vector<data::BitMask> lesions =
       masksOf({Box{6, 8, 8, 10, 2, 3}, Box{8, 10, 10, 12, 3, 4}, Box{13, 14, 8, 9, 5, 6}});
   CHECK_EQUAL(measure::measureInvolvement(lungs, lesions, geometry, hounsfieldOf).lesions.size(), size_t{2});
