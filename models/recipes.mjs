@@ -72,7 +72,13 @@ export const recipes = {
   lungs: {
     target: 'lung',
     notice: `The lungs were outlined by the model 'lungs' of jcs-ct-models, ${terms}`,
-    train: { ...training, spec: { network: 'unet', width: 0.125 }, epochs: 25 },
+    train: {
+      ...training,
+      spec: { network: 'unet', width: 0.25 },
+      epochs: 25,
+      augmentation: { ...augmentation, noise: 0.15 },
+      ema: { decay: 0.995 },
+    },
   },
   lesions: {
     target: 'lesion',
