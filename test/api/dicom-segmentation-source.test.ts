@@ -5,6 +5,7 @@ import t from 'tap'
 import { createModel, type Diagnosis, dicomSegmentation, openCase } from '../../ts'
 import { type CtSlice, ctElements, ctSlice, element, encodeDicom, filesOf, writeFiles } from './dicom-files'
 import { lungs, networks, scan, upper } from './lung-scan'
+import { groupOf, groupsOf, readReport, valuesOf } from './report-readers'
 import { frameOfReference, isOf, outline, series, write } from './segmentation-cases'
 import { dciodvfyMissing, dcmdump, readSegmentation } from './segmentation-readers'
 import { sharedData } from './shared-data'
@@ -211,8 +212,11 @@ t.test('the command writes a segmentation, or says why there is none', async (t)
     return { status, stderr }
   }
   const path = join(root, 'seg.dcm')
-  t.match(run('case', path, '--lungs', files.lungs, '--json'), { status: 0 })
+  const sr = join(root, 'sr.dcm')
+  t.match(run('case', path, '--sr', sr, '--lungs', files.lungs, '--json'), { status: 0 })
   const read = readSegmentation(path)
+  const report = readReport(sr)
+  t.same(valuesOf(groupOf(report, 'Lesions'), '112040'), [read.segments[1]!.trackingUid])
   t.equal(read.PatientName, 'Doe^Jane')
   t.same(
     read.segments.map(({ label }) => label),
@@ -224,10 +228,15 @@ t.test('the command writes a segmentation, or says why there is none', async (t)
   )
   // Refused before anything is diagnosed.
   const none = join(root, 'none.dcm')
-  t.match(run('plain', none), { status: 2, stderr: /FrameOfReferenceUID of the series is missing/ })
+  t.match(run('plain', none, '--sr', sr), {
+    status: 2,
+    stderr: /FrameOfReferenceUID of the series is missing/,
+  })
   await using classifier = await createModel(classifierSpec)
   await classifier.save(join(root, 'classifier.safetensors'))
-  const negative = run('case', none, '-c', join(root, 'classifier.safetensors'), '--slice-threshold', '30')
+  const decided = ['-c', join(root, 'classifier.safetensors'), '--slice-threshold', '30']
+  const negative = run('case', none, '--sr', sr, ...decided)
   t.match(negative, { status: 0, stderr: /No segmentation was written/ })
   t.notOk(existsSync(none))
+  t.equal(groupsOf(readReport(sr)).length, 1, 'and a report without segments')
 })

@@ -54,7 +54,10 @@ export async function outline(opened: Case, what = isOf, withLungs = true): Prom
       ...(withLungs && { lungMask: maskOf(what.lungs) }),
     })
   }
-  return { slices, models: [model], notices: [], version: '1' } as unknown as Diagnosis
+  const decision = { positive: true, basis: 'lesion-area', minLesionAreaMm2: 5, sliceThreshold: 0 }
+  const counts = { positiveSlices: slices.length, totalSlices: slices.length }
+  const provenance = { models: [model], notices: [], warnings: [], version: '1' }
+  return { ...decision, ...counts, slices, ...provenance } as unknown as Diagnosis
 }
 
 export async function write(

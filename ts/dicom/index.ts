@@ -1,4 +1,5 @@
 export type { DicomFile, SourceStudy } from './file'
+export { type FileIdentity, readIdentity } from './identity'
 export { isDicom } from './part10'
 export {
   type DicomSeries,

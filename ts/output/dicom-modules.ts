@@ -1,7 +1,7 @@
 import { version } from '../base/version'
 import type { SourceStudy } from '../images'
 
-/** Patient, study and frame of reference of a result: those of its source (PS3.3, C.7.1.1, C.7.2.1 and C.7.4.1). */
+/** Patient and study of a result: those of its source (PS3.3, C.7.1.1 and C.7.2.1). */
 export function patientAndStudyOf(study: SourceStudy): object {
   const { StudyDescription } = study
   return {
@@ -16,6 +16,12 @@ export function patientAndStudyOf(study: SourceStudy): object {
     ReferringPhysicianName: study.ReferringPhysicianName,
     StudyID: study.StudyID,
     ...(StudyDescription && { StudyDescription }),
+  }
+}
+
+/** Of what lies where its source does (PS3.3, C.7.4.1). */
+export function frameOfReferenceOf(study: SourceStudy): object {
+  return {
     FrameOfReferenceUID: study.FrameOfReferenceUID,
     PositionReferenceIndicator: study.PositionReferenceIndicator,
   }

@@ -1,25 +1,29 @@
 import { checkOptions, requireBoolean, requireOneOf } from '../base/check'
 import { disclaimer } from '../base/disclaimer'
 import { JcsError } from '../base/errors'
-import { version } from '../base/version'
 import type { Case } from '../cases'
-import { derivedUid, rleLossless, writeDicom } from '../dicom'
+import { rleLossless, writeDicom } from '../dicom'
 import type { Diagnosis } from '../run/results'
-import { contentTime, equipment, lossyCompressionOf, patientAndStudyOf } from './dicom-modules'
+import {
+  contentTime,
+  equipment,
+  frameOfReferenceOf,
+  lossyCompressionOf,
+  patientAndStudyOf,
+} from './dicom-modules'
 import { dimensionsOf, functionalGroupsOf, referencedSeriesOf } from './functional-groups'
+import { resultUidsOf } from './result-uids'
 import { describeSegments } from './segment-description'
 import {
   compressFrames,
-  digestOf,
   drawLabels,
   type FrameSettings,
-  framesOf,
   joinFrames,
   labelBytes,
   packBits,
   type SegmentationFrame,
 } from './segmentation-pixels'
-import { segmentsOf } from './segments'
+import { planSegmentation, type SegmentationSettings } from './segmentation-plan'
 import { sourceSeriesOf } from './source-series'
 
 const types = ['binary', 'labelmap'] as const
@@ -68,33 +72,30 @@ export async function dicomSegmentation(
   options: DicomSegmentationOptions = {},
 ): Promise<Buffer> {
   const settings = takeOptions(options)
-  const { isLabelMap, isCompressed, perLesion } = settings
+  const { isLabelMap, isCompressed } = settings
   const source = await sourceSeriesOf(scan)
-  const { study, slices } = source
-  const { width, height } = slices[0]!
-  const size = { width, height, count: slices.length }
-  const segments = segmentsOf(diagnosis, size, { perLesion, isExclusive: isLabelMap })
+  const { study } = source
+  const { segments, frames, frameSettings, sopClassUid, instanceUid, seriesUid } = planSegmentation(
+    diagnosis,
+    source,
+    settings,
+  )
   if (segments.length === 0) {
     throw new JcsError(
       'INVALID_ARGUMENT',
       'no pixel was outlined: there is no lesion, nor lung, and a DICOM Segmentation without frames is not legal',
     )
   }
-  const frameSettings = { ...size, isLabelMap, emptyFrames: settings.emptyFrames }
-  const frames = framesOf(segments, frameSettings)
 
-  const models = diagnosis.models.map(({ role, network, sha256 = '' }) => `${role} ${network} ${sha256}`)
-  const uid = (what: string, ...more: string[]) =>
-    derivedUid(what, study.StudyInstanceUID, study.SeriesInstanceUID, version, ...models, ...more)
-  const kinds = segments.map(({ label }) => label)
-  const instanceUid = uid('segmentation', JSON.stringify(settings), ...kinds, digestOf(frames))
+  const uid = resultUidsOf(diagnosis, study)
   const bytesPerLabel = labelBytes(segments.length)
   const dataset = {
-    SOPClassUID: isLabelMap ? labelMapSegmentationStorage : segmentationStorage,
+    SOPClassUID: sopClassUid,
     SOPInstanceUID: instanceUid,
     ...patientAndStudyOf(study),
+    ...frameOfReferenceOf(study),
     Modality: 'SEG',
-    SeriesInstanceUID: uid('segmentation series'),
+    SeriesInstanceUID: seriesUid,
     SeriesNumber: 1000 + (scan.series?.seriesNumber ?? 0),
     SeriesDescription: 'Segmentation; research use, not a medical device',
     ...equipment,
@@ -115,8 +116,8 @@ export async function dicomSegmentation(
     ...functionalGroupsOf(frames, source, scan.series),
     ...referencedSeriesOf(source),
     NumberOfFrames: frames.length,
-    Rows: height,
-    Columns: width,
+    Rows: frameSettings.height,
+    Columns: frameSettings.width,
     SamplesPerPixel: 1,
     PhotometricInterpretation: 'MONOCHROME2',
     PixelRepresentation: 0,
@@ -131,10 +132,7 @@ export async function dicomSegmentation(
   return writeDicom(dataset, isCompressed ? rleLossless : undefined)
 }
 
-const segmentationStorage = '1.2.840.10008.5.1.4.1.1.66.4'
-const labelMapSegmentationStorage = '1.2.840.10008.5.1.4.1.1.66.7'
-
-function takeOptions(options: DicomSegmentationOptions) {
+function takeOptions(options: DicomSegmentationOptions): SegmentationSettings {
   checkOptions('options', options, ['type', 'compression', 'perLesion', 'emptyFrames'])
   const { type = 'binary', compression = 'none', perLesion = false, emptyFrames = false } = options
   requireOneOf('type', type, types)

@@ -1,6 +1,7 @@
 import { decimalString } from '../dicom'
 import type { Series } from '../images'
-import { code } from './segment-description'
+import { code, segmentation } from './codes'
+import type { Reference } from './content-items'
 import type { SegmentationFrame } from './segmentation-pixels'
 import type { ReferencedSlice, SourceSeries } from './source-series'
 
@@ -78,7 +79,7 @@ function planeOf(
 
 function derivedFrom({ sopClassUid, instanceUid, frameNumber }: ReferencedSlice): object {
   return {
-    DerivationCodeSequence: [code('113076', 'DCM', 'Segmentation')],
+    DerivationCodeSequence: [segmentation],
     SourceImageSequence: [
       {
         ReferencedSOPClassUID: sopClassUid,
@@ -94,17 +95,19 @@ function derivedFrom({ sopClassUid, instanceUid, frameNumber }: ReferencedSlice)
 }
 
 /** The instances of the source, each once (Common Instance Reference, PS3.3, C.12.2): viewers look for them here. */
-export function referencedSeriesOf({ slices, study }: SourceSeries): object {
-  const classes = new Map(slices.map(({ instanceUid, sopClassUid }) => [instanceUid, sopClassUid]))
+export function referencedSeriesOf({ slices, study }: SourceSeries) {
   return {
     ReferencedSeriesSequence: [
-      {
-        SeriesInstanceUID: study.SeriesInstanceUID,
-        ReferencedInstanceSequence: [...classes].map(([instanceUid, sopClassUid]) => ({
-          ReferencedSOPClassUID: sopClassUid,
-          ReferencedSOPInstanceUID: instanceUid,
-        })),
-      },
+      { SeriesInstanceUID: study.SeriesInstanceUID, ReferencedInstanceSequence: referencedInstances(slices) },
     ],
   }
+}
+
+/** Each once, in the order of the slices. */
+export function referencedInstances(slices: readonly ReferencedSlice[]): Reference[] {
+  const classes = new Map(slices.map(({ instanceUid, sopClassUid }) => [instanceUid, sopClassUid]))
+  return [...classes].map(([instanceUid, sopClassUid]) => ({
+    ReferencedSOPClassUID: sopClassUid,
+    ReferencedSOPInstanceUID: instanceUid,
+  }))
 }

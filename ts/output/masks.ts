@@ -31,7 +31,25 @@ export function requireMasksOf(
   { width, height, count }: { width: number; height: number; count: number },
 ): void {
   if (masks.length === count && masks.every(({ length }) => length === width * height)) return
-  throw new JcsError('INVALID_ARGUMENT', 'the slices of the case are not those that were diagnosed')
+  throw differentSlices()
+}
+
+function differentSlices(): JcsError {
+  return new JcsError('INVALID_ARGUMENT', 'the slices of the case are not those that were diagnosed')
+}
+
+/** @throws JcsError INVALID_ARGUMENT for a diagnosis that is not of slices of these sizes */
+export function requireDiagnosed(
+  diagnosis: Diagnosis,
+  slices: readonly { width: number; height: number }[],
+): void {
+  const { width, height } = slices[0]!
+  const size = { width, height, count: slices.length }
+  if (diagnosis.slices.length !== size.count) throw differentSlices()
+  for (const what of outlined) {
+    const masks = findMasks(diagnosis, what)
+    if (masks) requireMasksOf(masks, size)
+  }
 }
 
 /** Whether there is a pixel of anything in any slice. */

@@ -2,15 +2,9 @@ import { version } from '../base/version'
 import { derivedUid } from '../dicom'
 import type { DiagnosisModel } from '../run/results'
 import { cieLab, type Rgb } from './cielab'
+import { code, lesion, lung, sides } from './codes'
 import type { Outlined } from './masks'
 import type { Segment } from './segments'
-
-/** A code with its scheme, as an item of a sequence (PS3.3, 8.8). */
-export function code(value: string, scheme: 'SCT' | 'DCM', meaning: string) {
-  return { CodeValue: value, CodingSchemeDesignator: scheme, CodeMeaning: meaning }
-}
-
-const lung = code('39607008', 'SCT', 'Lung')
 
 /**
  * What is outlined, in SNOMED CT (PS3.16, CID 7150 and 7159). Lesions are 'Lesion', a morphologically abnormal structure,
@@ -20,14 +14,12 @@ const lung = code('39607008', 'SCT', 'Lung')
 const properties: Record<Outlined, object> = {
   lungs: {
     SegmentedPropertyCategoryCodeSequence: [code('123037004', 'SCT', 'Anatomical Structure')],
-    SegmentedPropertyTypeCodeSequence: [
-      { ...lung, SegmentedPropertyTypeModifierCodeSequence: [code('51440002', 'SCT', 'Right and left')] },
-    ],
+    SegmentedPropertyTypeCodeSequence: [{ ...lung, SegmentedPropertyTypeModifierCodeSequence: [sides.both] }],
   },
   lesions: {
     AnatomicRegionSequence: [lung],
     SegmentedPropertyCategoryCodeSequence: [code('49755003', 'SCT', 'Morphologically Abnormal Structure')],
-    SegmentedPropertyTypeCodeSequence: [code('52988006', 'SCT', 'Lesion')],
+    SegmentedPropertyTypeCodeSequence: [lesion],
   },
 }
 
@@ -44,6 +36,24 @@ const lesionColors: readonly Rgb[] = [
 
 const roles: Record<Outlined, DiagnosisModel['role']> = { lungs: 'lungs', lesions: 'segmenter' }
 
+/** What outlined it. */
+export function algorithmOf(
+  kind: Outlined,
+  models: readonly DiagnosisModel[],
+): { name: string; model: DiagnosisModel | undefined } {
+  const model = models.find(({ role }) => role === roles[kind])
+  return { name: `jcs-ct ${model?.network ?? kind}`, model }
+}
+
+export function hashText(sha256: string): string {
+  return `SHA-256 of the model file: ${sha256}`
+}
+
+/** Of segment `number`, from 1, of a segmentation. */
+export function trackingUidOf(instanceUid: string, number: number): string {
+  return derivedUid('segment', instanceUid, `${number}`)
+}
+
 /** Items of SegmentSequence (PS3.3, C.8.20.4), numbered from 1. `instanceUid`: of the segmentation they are in. */
 export function describeSegments(
   segments: readonly Segment[],
@@ -52,8 +62,7 @@ export function describeSegments(
 ): object[] {
   let lesions = 0
   return segments.map(({ kind, label }, index) => {
-    const model = models.find(({ role }) => role === roles[kind])
-    const name = `jcs-ct ${model?.network ?? kind}`
+    const { name, model } = algorithmOf(kind, models)
     const color = kind === 'lungs' ? lungColor : lesionColors[lesions++ % lesionColors.length]!
     return {
       SegmentNumber: index + 1,
@@ -66,12 +75,12 @@ export function describeSegments(
           AlgorithmFamilyCodeSequence: [code('123110', 'DCM', 'Artificial Intelligence')],
           AlgorithmName: name,
           AlgorithmVersion: version,
-          ...(model?.sha256 && { AlgorithmParameters: `SHA-256 of the model file: ${model.sha256}` }),
+          ...(model?.sha256 && { AlgorithmParameters: hashText(model.sha256) }),
         },
       ],
       RecommendedDisplayCIELabValue: cieLab(color),
       TrackingID: label,
-      TrackingUID: derivedUid('segment', instanceUid, `${index + 1}`),
+      TrackingUID: trackingUidOf(instanceUid, index + 1),
       ...properties[kind],
     }
   })

@@ -9,6 +9,8 @@ export interface Segment {
   label: string
   /** One at least, in reading order, slice by slice. */
   runs: Run[]
+  /** Of a lesion on its own, where lesions were measured. */
+  measurement?: VolumeLesion
 }
 
 export interface SegmentOptions {
@@ -44,7 +46,9 @@ export function segmentsOf(diagnosis: Diagnosis, size: Size, options: SegmentOpt
     )
     const found = inMeasuredOrder(componentsOf(allRuns(inside, size)), diagnosis.involvement?.lesions)
     segments.push(
-      ...found.map((runs, index): Segment => ({ kind: 'lesions', label: `Lesion ${index + 1}`, runs })),
+      ...found.map(
+        (lesion, index): Segment => ({ kind: 'lesions', label: `Lesion ${index + 1}`, ...lesion }),
+      ),
     )
   } else {
     segments.push({ kind: 'lesions', label: 'Lesions', runs: allRuns(lesions, size) })
@@ -57,15 +61,18 @@ function allRuns(masks: readonly Uint8Array[] | undefined, { width }: Size): Run
 }
 
 /** That of `involvement.lesions`, so that a segment's number is its measurement's; else the largest first. */
-function inMeasuredOrder(components: Run[][], measured: readonly VolumeLesion[] | undefined): Run[][] {
-  if (!measured) return components.sort((a, b) => pixelsOf(b) - pixelsOf(a))
+function inMeasuredOrder(
+  components: Run[][],
+  measured: readonly VolumeLesion[] | undefined,
+): Pick<Segment, 'runs' | 'measurement'>[] {
+  if (!measured) return components.sort((a, b) => pixelsOf(b) - pixelsOf(a)).map((runs) => ({ runs }))
   const left = new Set(components)
-  const ordered = measured.flatMap((lesion) => {
-    const component = [...left].find((runs) => isOf(runs, lesion))
-    if (component) left.delete(component)
-    return component ? [component] : []
+  const ordered = measured.flatMap((measurement) => {
+    const runs = [...left].find((component) => isOf(component, measurement))
+    if (runs) left.delete(runs)
+    return runs ? [{ runs, measurement }] : []
   })
-  return [...ordered, ...left]
+  return [...ordered, ...[...left].map((runs) => ({ runs }))]
 }
 
 function pixelsOf(runs: readonly Run[]): number {

@@ -7,6 +7,7 @@ import { type DiagnoseOptions, defaultSliceThreshold, diagnose } from '../../dia
 import { loadModel } from '../../model'
 import { type Case, openCase } from '../../open-case'
 import { diagnosisDocument } from '../../output/diagnosis-document'
+import { dicomReport } from '../../output/dicom-report'
 import { dicomSegmentation } from '../../output/dicom-segmentation'
 import { isAnythingOutlined, type Outlined } from '../../output/masks'
 import { niftiMask } from '../../output/nifti-mask'
@@ -39,6 +40,7 @@ interface Flags extends RuntimeFlags, ImageFlags {
   explain?: boolean
   nifti?: boolean
   seg?: string
+  sr?: string
   title?: string
   out?: string
 }
@@ -81,6 +83,10 @@ export function addDiagnose(program: Command, sessionFor: (flags: Flags) => Sess
       '--seg <file>',
       'write lesions and lungs as a DICOM Segmentation, filed with the study of the case; it names the patient as DICOM does',
     )
+    .option(
+      '--sr <file>',
+      'write the measurements as a DICOM structured report, with --seg of the segments in that file; it names the patient too',
+    )
     .option('--title <text>', 'names the case in the report; no patient names, reports are passed on')
     .option('-o, --out <directory>', 'write report.html, diagnosis.json and overlays')
     .addHelpText(
@@ -89,7 +95,7 @@ export function addDiagnose(program: Command, sessionFor: (flags: Flags) => Sess
 Examples:
   jcs diagnose scans/ --out result/
   jcs diagnose case/ --classifier classifier.safetensors --segmenter segmenter.safetensors --out result/
-  jcs diagnose scans/ --seg segmentation.dcm
+  jcs diagnose scans/ --seg segmentation.dcm --sr report.dcm
   jcs diagnose case/ -s segmenter.safetensors --lungs lungs.safetensors --slice-threshold 50mm --json
 
 With fewer than 250 slices the default threshold does not fit and the result says so; with no more slices than it,
@@ -97,7 +103,7 @@ a --slice-threshold has to be given.`,
     )
   addRunOptions(addImageOptions(command)).action(async (paths: string[], flags: Flags) => {
     const session = sessionFor(flags)
-    const { sliceThreshold, minLesionArea, batchSize, out, explain = false, nifti = false, seg } = flags
+    const { sliceThreshold, minLesionArea, batchSize, out, explain = false, nifti = false, seg, sr } = flags
     const { segmenter: segmenterSource = 'lesions' } = flags
     const lungsSource = flags.lungs ?? (flags.segmenter === undefined ? 'lungs' : false)
     using scan = openCase(paths, imageOptionsOf(flags))
@@ -109,7 +115,7 @@ a --slice-threshold has to be given.`,
     if (nifti && !out)
       throw new JcsError('INVALID_ARGUMENT', '--nifti needs --out, the directory to write to')
     if (out) await makeDirectory(out)
-    if (seg) await requireDicomSource(scan)
+    if (seg || sr) await requireDicomSource(scan)
     const diagnosis = await session.follow((controls) =>
       diagnose({ classifier, segmenter, lungs }, scan, {
         sliceThreshold,
@@ -131,7 +137,9 @@ a --slice-threshold has to be given.`,
           session.warn(['No mask was written: nothing was outlined in a negative case.'])
       }
     }
-    if (seg) await writeSegmentation(seg, scan, diagnosis, session)
+    const segmentation = seg && (await writeSegmentation(seg, scan, diagnosis, session))
+    if (sr)
+      await writeFileAtomically(sr, await dicomReport(diagnosis, scan, segmentation ? { segmentation } : {}))
     session.warn(diagnosis.warnings)
     session.finish(document, describe(diagnosis, out))
   })
@@ -176,11 +184,15 @@ async function writeSegmentation(
   scan: Case,
   diagnosis: Diagnosis,
   session: Session,
-): Promise<void> {
+): Promise<Buffer | undefined> {
   // Without frames it would be no legal one.
-  if (!isAnythingOutlined(diagnosis))
+  if (!isAnythingOutlined(diagnosis)) {
     session.warn(['No segmentation was written: no lung and no lesion was outlined.'])
-  else await writeFileAtomically(path, await dicomSegmentation(diagnosis, scan))
+    return undefined
+  }
+  const segmentation = await dicomSegmentation(diagnosis, scan)
+  await writeFileAtomically(path, segmentation)
+  return segmentation
 }
 
 function describe(diagnosis: Diagnosis, out: string | undefined): string {
