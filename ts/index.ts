@@ -76,6 +76,7 @@ export type { ClassifierNetwork, ModelSpec, Network, SegmenterNetwork } from './
 export type { ParameterInfo, Tensor } from './native'
 export { type Case, openCase } from './open-case'
 export { type DiagnosisDocument, diagnosisDocument, type SliceDocument } from './output/diagnosis-document'
+export { type DicomKeyImagesOptions, dicomKeyImages } from './output/dicom-key-images'
 export { type DicomReportOptions, dicomReport } from './output/dicom-report'
 export { type DicomSegmentationOptions, dicomSegmentation } from './output/dicom-segmentation'
 export type { Outlined } from './output/masks'

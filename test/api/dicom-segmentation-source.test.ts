@@ -213,10 +213,14 @@ t.test('the command writes a segmentation, or says why there is none', async (t)
   }
   const path = join(root, 'seg.dcm')
   const sr = join(root, 'sr.dcm')
-  t.match(run('case', path, '--sr', sr, '--lungs', files.lungs, '--json'), { status: 0 })
+  t.match(
+    run('case', path, '--sr', sr, '--key-images', join(root, 'key'), '--lungs', files.lungs, '--json'),
+    { status: 0 },
+  )
   const read = readSegmentation(path)
   const report = readReport(sr)
   t.same(valuesOf(groupOf(report, 'Lesions'), '112040'), [read.segments[1]!.trackingUid])
+  t.same(readdirSync(join(root, 'key')).sort(), ['key-image-1.dcm', 'key-image-2.dcm', 'key-image-3.dcm'])
   t.equal(read.PatientName, 'Doe^Jane')
   t.same(
     read.segments.map(({ label }) => label),
@@ -235,7 +239,9 @@ t.test('the command writes a segmentation, or says why there is none', async (t)
   await using classifier = await createModel(classifierSpec)
   await classifier.save(join(root, 'classifier.safetensors'))
   const decided = ['-c', join(root, 'classifier.safetensors'), '--slice-threshold', '30']
-  const negative = run('case', none, '--sr', sr, ...decided)
+  const negative = run('case', none, '--sr', sr, '--key-images', join(root, 'none'), ...decided)
+  t.match(negative.stderr, /No key image was written/)
+  t.same(readdirSync(join(root, 'none')), [])
   t.match(negative, { status: 0, stderr: /No segmentation was written/ })
   t.notOk(existsSync(none))
   t.equal(groupsOf(readReport(sr)).length, 1, 'and a report without segments')

@@ -77,20 +77,20 @@ function planeOf(
   }
 }
 
-function derivedFrom({ sopClassUid, instanceUid, frameNumber }: ReferencedSlice): object {
+function derivedFrom(slice: ReferencedSlice): object {
   return {
     DerivationCodeSequence: [segmentation],
-    SourceImageSequence: [
-      {
-        ReferencedSOPClassUID: sopClassUid,
-        ReferencedSOPInstanceUID: instanceUid,
-        ...(frameNumber !== undefined && { ReferencedFrameNumber: frameNumber }),
-        PurposeOfReferenceCodeSequence: [
-          code('121322', 'DCM', 'Source image for image processing operation'),
-        ],
-        SpatialLocationsPreserved: 'YES',
-      },
-    ],
+    SourceImageSequence: [{ ...sourceImage(slice), SpatialLocationsPreserved: 'YES' }],
+  }
+}
+
+/** What a derived image says of the one that it was made of (PS3.3, C.7.6.1.1.4). */
+export function sourceImage({ sopClassUid, instanceUid, frameNumber }: ReferencedSlice): object {
+  return {
+    ReferencedSOPClassUID: sopClassUid,
+    ReferencedSOPInstanceUID: instanceUid,
+    ...(frameNumber !== undefined && { ReferencedFrameNumber: frameNumber }),
+    PurposeOfReferenceCodeSequence: [code('121322', 'DCM', 'Source image for image processing operation')],
   }
 }
 

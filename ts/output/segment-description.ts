@@ -1,5 +1,6 @@
 import { version } from '../base/version'
 import { derivedUid } from '../dicom'
+import { lesionColor, lungColor } from '../report/overlay'
 import type { DiagnosisModel } from '../run/results'
 import { cieLab, type Rgb } from './cielab'
 import { code, lesion, lung, sides } from './codes'
@@ -23,10 +24,9 @@ const properties: Record<Outlined, object> = {
   },
 }
 
-const lungColor: Rgb = [86, 180, 233]
 /** The report's orange first; then the others of the Okabe-Ito palette, which colour-blind readers tell apart. */
 const lesionColors: readonly Rgb[] = [
-  [255, 140, 26],
+  lesionColor,
   [240, 228, 66],
   [204, 121, 167],
   [0, 158, 115],

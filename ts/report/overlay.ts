@@ -8,6 +8,9 @@ import { heatColor, type Rgb } from './colormap'
 /** Orange of the Okabe-Ito palette: told apart from gray and from the blue of the page by colour-blind readers too. */
 export const lesionColor: Rgb = [255, 140, 26]
 
+/** Sky blue of the same. */
+export const lungColor: Rgb = [86, 180, 233]
+
 const fillAlpha = 70
 const outlineAlpha = 255
 
@@ -41,7 +44,16 @@ function bytesOf({ data, window = namedWindows.lung }: DecodedImage): Uint8Array
 }
 
 /** Transparent where there is no lesion; a light fill and a solid outline, one pixel wide, where there is one. */
-export function lesionLayer({ data, width, height }: Mask): Layer {
+export function lesionLayer(mask: Mask): Layer {
+  return maskLayer(mask, lesionColor, fillAlpha)
+}
+
+/** The outline of the lungs alone, one pixel wide. */
+export function outlineLayer(mask: Mask): Layer {
+  return maskLayer(mask, lungColor, 0)
+}
+
+function maskLayer({ data, width, height }: Mask, color: Rgb, innerAlpha: number): Layer {
   const layer = new Uint8Array(4 * width * height)
   const inside = (x: number, y: number) =>
     x >= 0 && y >= 0 && x < width && y < height && data[y * width + x] !== 0
@@ -49,7 +61,7 @@ export function lesionLayer({ data, width, height }: Mask): Layer {
     for (let x = 0; x < width; x++) {
       if (!inside(x, y)) continue
       const isInner = inside(x - 1, y) && inside(x + 1, y) && inside(x, y - 1) && inside(x, y + 1)
-      layer.set([...lesionColor, isInner ? fillAlpha : outlineAlpha], 4 * (y * width + x))
+      layer.set([...color, isInner ? innerAlpha : outlineAlpha], 4 * (y * width + x))
     }
   }
   return { data: layer, width, height }
@@ -85,7 +97,7 @@ export async function overlayPng(slice: DecodedImage, options: OverlayOptions): 
   for (const [name, part] of Object.entries({ lesions, activationMap })) {
     if (part) requireSameSize(name, part, slice)
   }
-  const zoom = Math.max(1, Math.ceil(smallestSide / Math.max(slice.width, slice.height)))
+  const zoom = zoomOf(slice)
   const width = zoom * slice.width
   const height = zoom * slice.height
   const enlarge = (picture: sharp.Sharp, kernel: 'nearest' | 'cubic') =>
@@ -99,7 +111,7 @@ export async function overlayPng(slice: DecodedImage, options: OverlayOptions): 
     })
   }
   if (lesions) {
-    const outlined = layerPicture(lesionLayer(enlargeMask(lesions, smallestSide)))
+    const outlined = layerPicture(lesionLayer(enlargeMask(lesions, zoom)))
     layers.push({ input: await outlined.png().toBuffer(), left: 0, top: 0 })
   }
   if (legend) layers.push({ input: Buffer.from(legendSvg(width, options)), left: 0, top: height })
@@ -112,6 +124,11 @@ export async function overlayPng(slice: DecodedImage, options: OverlayOptions): 
     .toBuffer()
 }
 
+/** The whole factor by which a slice is enlarged for its longer side to have so many pixels. */
+export function zoomOf({ width, height }: { width: number; height: number }, side = smallestSide): number {
+  return Math.max(1, Math.ceil(side / Math.max(width, height)))
+}
+
 function requireSameSize(name: string, part: { width: number; height: number }, slice: DecodedImage): void {
   if (part.width === slice.width && part.height === slice.height) return
   throw new JcsError(
@@ -120,9 +137,8 @@ function requireSameSize(name: string, part: { width: number; height: number }, 
   )
 }
 
-/** Enlarges a mask by a whole factor until its longer side has `side` pixels: the outline then is a thin line. */
-export function enlargeMask({ data, width, height }: Mask, side: number): Mask {
-  const zoom = Math.max(1, Math.ceil(side / Math.max(width, height)))
+/** Enlarges a mask by a whole factor: its outline then is a thin line. */
+export function enlargeMask({ data, width, height }: Mask, zoom: number): Mask {
   if (zoom === 1) return { data, width, height }
   const large = new Uint8Array(width * height * zoom * zoom)
   for (let y = 0; y < height * zoom; y++) {

@@ -1,7 +1,7 @@
 import type { DecodedImage } from '../images'
 import type { DiagnosedSlice } from '../run/results'
 import { dataUrl } from './data-url'
-import { activationLayer, enlargeMask, layerPicture, lesionLayer, slicePicture } from './overlay'
+import { activationLayer, enlargeMask, layerPicture, lesionLayer, slicePicture, zoomOf } from './overlay'
 import { storedWindow } from './window-presets'
 
 /** The pictures of one slice as data URLs, to be stacked; they share their aspect, not their size. */
@@ -34,7 +34,9 @@ export async function slicePictures(
   const hasLesions = segmentation !== undefined && segmentation.areaPixels > 0
   const lesions =
     hasLesions &&
-    (await layerPicture(lesionLayer(enlargeMask({ ...segmentation, data: segmentation.mask }, 384)))
+    (await layerPicture(
+      lesionLayer(enlargeMask({ ...segmentation, data: segmentation.mask }, zoomOf(segmentation, 384))),
+    )
       .png({ palette: true, colours: 4 })
       .toBuffer())
   return {

@@ -7,6 +7,7 @@ import { type DiagnoseOptions, defaultSliceThreshold, diagnose } from '../../dia
 import { loadModel } from '../../model'
 import { type Case, openCase } from '../../open-case'
 import { diagnosisDocument } from '../../output/diagnosis-document'
+import { dicomKeyImages } from '../../output/dicom-key-images'
 import { dicomReport } from '../../output/dicom-report'
 import { dicomSegmentation } from '../../output/dicom-segmentation'
 import { isAnythingOutlined, type Outlined } from '../../output/masks'
@@ -41,6 +42,7 @@ interface Flags extends RuntimeFlags, ImageFlags {
   nifti?: boolean
   seg?: string
   sr?: string
+  keyImages?: string
   title?: string
   out?: string
 }
@@ -87,6 +89,10 @@ export function addDiagnose(program: Command, sessionFor: (flags: Flags) => Sess
       '--sr <file>',
       'write the measurements as a DICOM structured report, with --seg of the segments in that file; it names the patient too',
     )
+    .option(
+      '--key-images <directory>',
+      'write the three slices with most lesion as DICOM images with the outlines burnt in; they name the patient too',
+    )
     .option('--title <text>', 'names the case in the report; no patient names, reports are passed on')
     .option('-o, --out <directory>', 'write report.html, diagnosis.json and overlays')
     .addHelpText(
@@ -95,7 +101,7 @@ export function addDiagnose(program: Command, sessionFor: (flags: Flags) => Sess
 Examples:
   jcs diagnose scans/ --out result/
   jcs diagnose case/ --classifier classifier.safetensors --segmenter segmenter.safetensors --out result/
-  jcs diagnose scans/ --seg segmentation.dcm --sr report.dcm
+  jcs diagnose scans/ --seg segmentation.dcm --sr report.dcm --key-images key/
   jcs diagnose case/ -s segmenter.safetensors --lungs lungs.safetensors --slice-threshold 50mm --json
 
 With fewer than 250 slices the default threshold does not fit and the result says so; with no more slices than it,
@@ -103,7 +109,17 @@ a --slice-threshold has to be given.`,
     )
   addRunOptions(addImageOptions(command)).action(async (paths: string[], flags: Flags) => {
     const session = sessionFor(flags)
-    const { sliceThreshold, minLesionArea, batchSize, out, explain = false, nifti = false, seg, sr } = flags
+    const {
+      sliceThreshold,
+      minLesionArea,
+      batchSize,
+      out,
+      explain = false,
+      nifti = false,
+      seg,
+      sr,
+      keyImages,
+    } = flags
     const { segmenter: segmenterSource = 'lesions' } = flags
     const lungsSource = flags.lungs ?? (flags.segmenter === undefined ? 'lungs' : false)
     using scan = openCase(paths, imageOptionsOf(flags))
@@ -115,7 +131,8 @@ a --slice-threshold has to be given.`,
     if (nifti && !out)
       throw new JcsError('INVALID_ARGUMENT', '--nifti needs --out, the directory to write to')
     if (out) await makeDirectory(out)
-    if (seg || sr) await requireDicomSource(scan)
+    if (keyImages) await makeDirectory(keyImages)
+    if (seg || sr || keyImages) await requireDicomSource(scan)
     const diagnosis = await session.follow((controls) =>
       diagnose({ classifier, segmenter, lungs }, scan, {
         sliceThreshold,
@@ -140,6 +157,7 @@ a --slice-threshold has to be given.`,
     const segmentation = seg && (await writeSegmentation(seg, scan, diagnosis, session))
     if (sr)
       await writeFileAtomically(sr, await dicomReport(diagnosis, scan, segmentation ? { segmentation } : {}))
+    if (keyImages) await writeKeyImages(keyImages, scan, diagnosis, session)
     session.warn(diagnosis.warnings)
     session.finish(document, describe(diagnosis, out))
   })
@@ -193,6 +211,18 @@ async function writeSegmentation(
   const segmentation = await dicomSegmentation(diagnosis, scan)
   await writeFileAtomically(path, segmentation)
   return segmentation
+}
+
+async function writeKeyImages(
+  directory: string,
+  scan: Case,
+  diagnosis: Diagnosis,
+  session: Session,
+): Promise<void> {
+  const images = await dicomKeyImages(diagnosis, scan)
+  if (images.length === 0) session.warn(['No key image was written: no lesion was outlined.'])
+  for (const [index, image] of images.entries())
+    await writeFileAtomically(join(directory, `key-image-${index + 1}.dcm`), image)
 }
 
 function describe(diagnosis: Diagnosis, out: string | undefined): string {
