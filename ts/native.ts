@@ -25,6 +25,13 @@ export interface NativeCancellation {
 /** Structured values that are not hot cross the border as JSON text. */
 type Json = string
 
+/** How slices come to a network. */
+export interface NativeBatch {
+  batchSize: number
+  /** What is left of more slices, after full batches. */
+  isRemainder: boolean
+}
+
 export interface NativeModel {
   /** `ModelDescription` */
   describe(): Json
@@ -35,13 +42,13 @@ export interface NativeModel {
   classify(
     store: NativeSliceStore,
     slices: readonly number[],
-    options: { explain: boolean; threshold: number; batchSize: number },
+    options: { explain: boolean; threshold: number } & NativeBatch,
     cancellation?: NativeCancellation,
   ): Promise<NativeClassification[]>
   segment(
     store: NativeSliceStore,
     slices: readonly number[],
-    options: { threshold: number; probabilities: boolean; minAreaPixels: number; batchSize: number },
+    options: { threshold: number; probabilities: boolean; minAreaPixels: number } & NativeBatch,
     cancellation?: NativeCancellation,
   ): Promise<NativeSegmentation[]>
   /** Gives how many tensors were taken from the file, a path or its bytes. */

@@ -92,6 +92,8 @@ class Backend {
   virtual bool acceptsRowStride(const Op& op, bool isOutput, int index) const = 0;
   /// Whether activations of that dtype can be computed on at all.
   virtual bool supports(DType dtype) const = 0;
+  /// Whether preparing a program's kernels takes longer than running it on samples that nobody asked for.
+  virtual bool preparesSlowly() const { return false; }
   /// Throws INTERNAL when the op has no kernel.
   virtual std::unique_ptr<Kernel> prepare(const Op& op, std::span<const Operand> inputs,
                                           std::span<const Operand> outputs, const KernelOptions& options) = 0;

@@ -201,9 +201,10 @@ Napi::Value ModelObject::classify(const Napi::CallbackInfo& info) {
     const bool explain = toBoolean(options.Get("explain"), "explain");
     const diagnosis::CaseRule rule{.scoreThreshold = toNumber(options.Get("threshold"), "threshold")};
     const int64_t batchSize = toBatchSize(options.Get("batchSize"));
+    const bool isRemainder = toBoolean(options.Get("isRemainder"), "isRemainder");
     return start(info, info[3], [=, indices = toSliceIndices(info[1])](model::Model& model, auto* cancelled) {
       auto results = std::make_shared<std::vector<diagnosis::SliceClassification>>(
-          diagnosis::classifySlices(model, {*store, indices}, batchSize, explain, cancelled));
+          diagnosis::classifySlices(model, {*store, indices, isRemainder}, batchSize, explain, cancelled));
       return Deferred::Convert([=](Napi::Env env) {
         return fromClassifications(env, *results, {*store, indices}, rule, explain);
       });
@@ -220,9 +221,10 @@ Napi::Value ModelObject::segment(const Napi::CallbackInfo& info) {
     request.probabilities = toBoolean(options.Get("probabilities"), "probabilities");
     request.minAreaPixels = toWhole(options.Get("minAreaPixels"), "minAreaPixels", 1);
     const int64_t batchSize = toBatchSize(options.Get("batchSize"));
+    const bool isRemainder = toBoolean(options.Get("isRemainder"), "isRemainder");
     return start(info, info[3], [=, indices = toSliceIndices(info[1])](model::Model& model, auto* cancelled) {
       auto results = std::make_shared<std::vector<diagnosis::SliceSegmentation>>(
-          diagnosis::segmentSlices(model, {*store, indices}, batchSize, request, cancelled));
+          diagnosis::segmentSlices(model, {*store, indices, isRemainder}, batchSize, request, cancelled));
       return Deferred::Convert([=](Napi::Env env) { return fromSegmentations(env, *results, {*store, indices}); });
     });
   });

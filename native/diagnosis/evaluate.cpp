@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "metrics/explanation.h"
 
@@ -52,8 +53,8 @@ ClassifierEvaluation evaluateClassifier(model::Model& model, const data::SliceSt
   overBatches(
       dataset, options.batchSize, progress, [](const data::SliceInfo&) { return true; },
       [&](const std::vector<size_t>& batch) {
-        const bool maps = std::ranges::any_of(batch, isExplained);
-        const auto results = classifySlices(model, {dataset, batch}, options.batchSize, maps, cancelled);
+        const bool maps = std::ranges::any_of(batch, isExplained), isRemainder = !evaluation.probabilities.empty();
+        const auto results = classifySlices(model, {dataset, batch, isRemainder}, options.batchSize, maps, cancelled);
         for (size_t i = 0; i < batch.size(); ++i) {
           evaluation.probabilities.push_back(results[i].probability);
           if (!isExplained(batch[i])) continue;
@@ -85,10 +86,12 @@ metrics::Metrics evaluate(model::Model& model, const data::SliceStore& dataset, 
   metrics::SegmentationScores scores;
   SegmentationRequest request;
   request.probabilities = true;
+  bool isRemainder = false;
   overBatches(
       dataset, batchSize, progress, [](const data::SliceInfo& sample) { return sample.hasMask; },
       [&](const std::vector<size_t>& batch) {
-        const auto results = segmentSlices(model, {dataset, batch}, batchSize, request, cancelled);
+        const auto results =
+            segmentSlices(model, {dataset, batch, std::exchange(isRemainder, true)}, batchSize, request, cancelled);
         for (size_t i = 0; i < results.size(); ++i)
           scores.add(results[i].probabilities, dataset.mask(batch[i]).bytes());
       });

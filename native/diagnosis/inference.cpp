@@ -18,11 +18,6 @@ void requireTask(const model::Model& model, networks::Task task, const char* cal
   });
 }
 
-int64_t programBatch(size_t slices, int64_t batchSize) {
-  const auto count = static_cast<int64_t>(slices);
-  return count >= batchSize ? count : std::min(batchSize, static_cast<int64_t>(std::bit_ceil(slices)));
-}
-
 /// Programs are compiled for powers of two, so that sources of other sizes seldom need another; and for no less than
 /// images of the network's own size come to.
 int64_t roundedCapacity(int64_t needed, int64_t n, int64_t inputSize) {
@@ -127,6 +122,13 @@ std::vector<float> mapToSource(const model::ModelMetadata& metadata, std::vector
 
 }  // namespace
 
+int64_t programBatch(const SliceSelection& slices, int64_t batchSize, bool preparesSlowly) {
+  const auto count = static_cast<int64_t>(slices.size());
+  if (count >= batchSize) return count;
+  return slices.isRemainder && preparesSlowly ? batchSize
+                                              : std::min(batchSize, static_cast<int64_t>(std::bit_ceil(slices.size())));
+}
+
 InputGeometry inputGeometry(const networks::NetworkSpec& spec, int64_t size, int64_t sourceHeight,
                             int64_t sourceWidth) {
   const bool cutsCentre =
@@ -148,7 +150,7 @@ std::vector<SliceClassification> classifySlices(model::Model& model, const Slice
   if (slices.size() == 0) return {};
   const model::ModelMetadata metadata =
       model.metadata();  // one for the whole batch, should the model be trained meanwhile
-  const int64_t n = programBatch(slices.size(), batchSize);
+  const int64_t n = programBatch(slices, batchSize, model.engine().backend().preparesSlowly());
   const SourceBatch batch(metadata, slices, n, 0, model.engine().backend());
   compiler::Bindings bindings;
   batch.bind(bindings);
@@ -186,7 +188,7 @@ std::vector<SliceSegmentation> segmentSlices(model::Model& model, const SliceSel
   requireTask(model, networks::Task::kSegmentation, "segment");
   if (slices.size() == 0) return {};
   const model::ModelMetadata metadata = model.metadata();
-  const int64_t n = programBatch(slices.size(), batchSize);
+  const int64_t n = programBatch(slices, batchSize, model.engine().backend().preparesSlowly());
   const SourceBatch batch(metadata, slices, n, request.threshold, model.engine().backend());
   compiler::Bindings bindings;
   batch.bind(bindings);

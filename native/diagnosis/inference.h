@@ -15,6 +15,7 @@ namespace jcs::diagnosis {
 struct SliceSelection {
   const data::SliceStore& store;
   std::span<const size_t> indices;
+  bool isRemainder = false;  ///< what is left of more slices, after full batches
 
   size_t size() const { return indices.size(); }
   const data::SliceInfo& info(size_t i) const { return store.info(indices[i]); }
@@ -42,9 +43,12 @@ struct InputGeometry {
 InputGeometry inputGeometry(const networks::NetworkSpec& spec, int64_t inputSize, int64_t sourceHeight,
                             int64_t sourceWidth);
 
-/// Classifies up to `batchSize` slices in one run of the network; results in their order. A smaller batch runs in the
-/// next power of two, so that few programs are compiled. Blocks; CANCELLED when `cancelled` is raised.
-/// INVALID_ARGUMENT for a segmentation network.
+/// Of the program in which that many slices run: a batch that is not full takes the next power of two, so that few
+/// programs are compiled. On a device that prepares slowly a remainder takes the program of the full batches before it.
+int64_t programBatch(const SliceSelection& slices, int64_t batchSize, bool preparesSlowly);
+
+/// Classifies up to `batchSize` slices in one run of the network; results in their order. Blocks; CANCELLED when
+/// `cancelled` is raised. INVALID_ARGUMENT for a segmentation network.
 std::vector<SliceClassification> classifySlices(model::Model& model, const SliceSelection& slices, int64_t batchSize,
                                                 bool explain, const std::atomic<bool>* cancelled);
 

@@ -211,7 +211,7 @@ t.test('native measuring takes nothing on trust', async (t) => {
     ...place,
     positionMm: [0, 0, 0],
   })
-  const request = { threshold: 0.5, probabilities: false, minAreaPixels: 1, batchSize: 4 }
+  const request = { threshold: 0.5, probabilities: false, minAreaPixels: 1, batchSize: 4, isRemainder: false }
   const found = await native.segment(store, [0, 1, 2], request)
   const masks = found.map(({ mask }) => mask)
   const measure = (slices: unknown, lungs: unknown, lesions: unknown) =>

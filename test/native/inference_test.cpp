@@ -62,6 +62,20 @@ Tensor networkInput(const data::DecodedSlice& slice, const diagnosis::InputGeome
 
 }  // namespace
 
+TEST("inference: a batch that is not full takes few programs, and none of its own where preparing one takes long") {
+  const data::SliceStore store;
+  const std::vector<size_t> indices(20);
+  const auto batchOf = [&](size_t count, bool isRemainder, bool preparesSlowly) {
+    return diagnosis::programBatch({store, std::span(indices).first(count), isRemainder}, 12, preparesSlowly);
+  };
+  for (const auto& [count, expected] : {std::pair<size_t, int64_t>{1, 1}, {3, 4}, {9, 12}, {12, 12}, {20, 20}}) {
+    CHECK_EQUAL(batchOf(count, false, false), expected);
+    CHECK_EQUAL(batchOf(count, false, true), expected);
+    CHECK_EQUAL(batchOf(count, true, false), expected);
+    CHECK_EQUAL(batchOf(count, true, true), std::max<int64_t>(expected, 12));
+  }
+}
+
 TEST("inference: slices are classified as the network classifies their pixels") {
   for (const Variant variant : {Variant::kPaper, Variant::kAuthors}) {
     const auto model = smallModel("res2net50-v1b", variant, 64);

@@ -17,14 +17,15 @@ export function classifySlices(
   { batchSize, explain, threshold }: ClassificationSettings,
   context: RunContext,
 ): Promise<Classification[]> {
-  const request = { explain, threshold, batchSize }
   return inferSlices(
     slices,
     {
       phase: 'classify',
       batchSize,
-      infer: (store, batch, start) =>
-        start((cancellation) => native.classify(store.native, batch, request, cancellation)),
+      infer: (store, indices, batch, start) =>
+        start((cancellation) =>
+          native.classify(store.native, indices, { explain, threshold, ...batch }, cancellation),
+        ),
       toEvent: (classification, place) => ({ phase: 'classify', kind: 'slice', classification, ...place }),
     },
     context,

@@ -26,15 +26,15 @@ export function segmentSlices(
   context: RunContext,
   phase: 'segment' | 'lungs' = 'segment',
 ): Promise<Segmentation[]> {
-  const request = { threshold, probabilities, minAreaPixels, batchSize }
+  const request = { threshold, probabilities, minAreaPixels }
   return inferSlices(
     slices,
     {
       phase,
       batchSize,
-      infer: async (store, batch, start) => {
+      infer: async (store, indices, batch, start) => {
         const found = await start((cancellation) =>
-          native.segment(store.native, batch, request, cancellation),
+          native.segment(store.native, indices, { ...request, ...batch }, cancellation),
         )
         return found.map(toSegmentation)
       },

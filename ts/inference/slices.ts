@@ -1,5 +1,5 @@
 import type { Case, SliceStore } from '../cases'
-import { type StartNative, withNativeCalls } from '../native'
+import { type NativeBatch, type StartNative, withNativeCalls } from '../native'
 import { mapBatches, Rate } from '../run/batches'
 import type { ClassifyProgress, LungsProgress, ProgressEvent, SegmentProgress } from '../run/progress'
 import type { RunContext } from '../run/run'
@@ -22,7 +22,7 @@ interface Inference<Result> {
   phase: 'classify' | 'segment' | 'lungs'
   batchSize: number
   /** Runs the network on a batch. */
-  infer: (store: SliceStore, batch: number[], start: StartNative) => Promise<Result[]>
+  infer: (store: SliceStore, indices: number[], batch: NativeBatch, start: StartNative) => Promise<Result[]>
   /** The event that carries a result, where results are reported one by one. */
   toEvent?: (result: Result, place: { index: number; done: number; total?: number }) => ProgressEvent
 }
@@ -36,7 +36,11 @@ export function inferSlices<Result>(
   return withNativeCalls(signal, async (start) => {
     const results: Result[] = []
     const rate = new Rate()
-    const work = (batch: number[]) => infer(scan.store, batch, start)
+    let started = 0
+    const work = (batch: number[]) => {
+      const isRemainder = batch.length < batchSize && started++ > 0
+      return infer(scan.store, batch, { batchSize, isRemainder }, start)
+    }
     for await (const inferred of mapBatches(indices, batchSize, work, signal)) {
       if (isLastUse) scan.store.release(results.length, results.length + inferred.length)
       for (const result of inferred) {

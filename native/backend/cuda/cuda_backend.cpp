@@ -193,6 +193,7 @@ class CudaBackend : public Backend {
   bool supports(DType dtype) const override {
     return dtype == DType::kF32 || (dtype == DType::kBF16 && device_.computeCapability >= 80);
   }
+  bool preparesSlowly() const override { return true; }
   std::unique_ptr<Kernel> prepare(const Op& op, std::span<const Operand> inputs, std::span<const Operand> outputs,
                                   const KernelOptions& options) override {
     use();
