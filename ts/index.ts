@@ -80,6 +80,7 @@ export { type DicomKeyImagesOptions, dicomKeyImages } from './output/dicom-key-i
 export { type DicomReportOptions, dicomReport } from './output/dicom-report'
 export { type DicomSegmentationOptions, dicomSegmentation } from './output/dicom-segmentation'
 export type { Outlined } from './output/masks'
+export { writeWithNewUids } from './output/new-uids'
 export { niftiMask } from './output/nifti-mask'
 export {
   generateCase,

@@ -6,6 +6,7 @@ import {
   decodeAll,
   type Images,
   type Series,
+  type SeriesFiles,
   type SliceOrder,
   type SourceStudy,
   type Volume,
@@ -145,6 +146,12 @@ export class Case implements Disposable {
    */
   async study(): Promise<SourceStudy | undefined> {
     return this.#volumes.length === 1 ? this.#volumes[0]!.study?.() : undefined
+  }
+
+  /** The files of the case; undefined for what is not one DICOM series. @internal */
+  async dicomFiles(): Promise<SeriesFiles | undefined> {
+    await this.#decodeUntil(0, undefined)
+    return this.#volumes.length === 1 ? this.#volumes[0]!.files?.() : undefined
   }
 
   /** Height of a slice that was decoded, along the normal of the slices, towards the head. @internal */

@@ -8,6 +8,7 @@ export {
   type ReadSeriesOptions,
   readSeries,
   readStacks,
+  type SeriesFiles,
 } from './read-series'
 export { encodeRle } from './rle'
 export { rleLossless } from './transfer-syntaxes'

@@ -2,11 +2,12 @@ import { availableParallelism } from 'node:os'
 import { basename } from 'node:path'
 import { runAhead } from '../base/ahead'
 import { JcsError, toJcsError } from '../base/errors'
-import { type FileSource, type Outcome, runInThread, shareFile } from '../threads'
+import { type FileSource, type Outcome, readBytes, runInThread, shareFile } from '../threads'
 import { type Changes, describeChanges, type Excluded, type Orientation, summarise } from '../volumes'
 import type { DicomFile, DicomFrameTask, DicomHeadersTask, DicomStudyTask, SourceStudy } from './file'
 import type { DicomHeader } from './header'
 import type { HounsfieldFrame } from './pixels'
+import type { DicomRestampTask, RestampedFile } from './restamp'
 import { chooseStack, type SeriesFrame, type Stack, stackSeries } from './series'
 
 export interface ReadSeriesOptions {
@@ -18,6 +19,17 @@ export interface ReadSeriesOptions {
   /** Whether missing slices stop, or are reported. */
   onGap: 'refuse' | 'warn'
   signal?: AbortSignal | undefined
+}
+
+/** UIDs that all files of a series share. */
+export type SharedUids = Pick<DicomRestampTask, 'studyUid' | 'seriesUid' | 'frameOfReferenceUid'>
+
+/** The files of a series, in the order of their first slices. */
+export interface SeriesFiles {
+  count: number
+  readFirst(): Promise<Uint8Array>
+  /** File `index` with these UIDs and a new one of its own. */
+  restamp(index: number, uids: SharedUids): Promise<Uint8Array>
 }
 
 let opened = 0
@@ -82,6 +94,20 @@ export class DicomSeries {
       ...(header.isMultiFrame && { frameNumber: frameIndex + 1 }),
       seriesUid: header.seriesUid,
       source: label,
+    }
+  }
+
+  /** Read anew when asked for. */
+  files(signal: AbortSignal | undefined): SeriesFiles {
+    const files = [...new Set(this.stack.frames.map(({ file }) => file))]
+    return {
+      count: files.length,
+      readFirst: async () => readBytes(files[0]!.source),
+      restamp: async (index, uids) => {
+        const { source, name } = files[index]!
+        const task: DicomRestampTask = { source, name, index, ...uids }
+        return (await runInThread<RestampedFile>('dicomRestamp', task, signal)).data
+      },
     }
   }
 

@@ -47,6 +47,7 @@ export async function openDicomCase(
       gaps: dicom.stack.gaps,
       warnings: () => dicom.warnings,
       study: () => dicom.study(signal),
+      files: () => dicom.files(signal),
     },
   }
 }

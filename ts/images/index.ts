@@ -1,5 +1,5 @@
 export { compareNames } from '../base/files'
-export type { SourceStudy } from '../dicom'
+export type { SeriesFiles, SourceStudy } from '../dicom'
 export {
   type DecodeAllOptions,
   type DecodedMask,

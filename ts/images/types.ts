@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
-import type { SourceStudy } from '../dicom'
+import type { SeriesFiles, SourceStudy } from '../dicom'
 import type { Excluded, Orientation, Series, VoxelGrid } from '../volumes'
 import type { ImageFormat } from './sniff'
 
@@ -120,6 +120,8 @@ export interface Volume {
   grid?: VoxelGrid
   /** Of DICOM: whom it is of, and what files a result with it. Read from the file for each call. */
   study?(): Promise<SourceStudy>
+  /** Of DICOM. */
+  files?(): SeriesFiles
 }
 
 /** Decodes one slice of an encoded source when called. */

@@ -10,6 +10,7 @@ import {
   readDicomStudy,
   type SourceStudy,
 } from '../dicom/file'
+import { type DicomRestampTask, restampDicom } from '../dicom/restamp'
 import { type NiftiHeader, type NiftiTask, readNiftiHeader, readNiftiVolume } from '../nifti/file'
 import { type Outcome, outcomeOf } from '../threads/outcome'
 
@@ -23,6 +24,10 @@ export function dicomFrame(task: DicomFrameTask): Promise<unknown> {
 
 export function dicomStudy(task: DicomStudyTask): Promise<Outcome<SourceStudy>> {
   return outcomeOf(() => readDicomStudy(task))
+}
+
+export function dicomRestamp(task: DicomRestampTask): Promise<unknown> {
+  return handedOver(() => restampDicom(task))
 }
 
 export function niftiHeader(task: NiftiTask): Promise<Outcome<NiftiHeader>> {

@@ -20,7 +20,7 @@ export interface SourceSeries {
 }
 
 const wayOut =
-  'DICOM results refer to their source by UIDs; give copies of the files valid UIDs and diagnose those'
+  'DICOM results refer to their source by UIDs; writeWithNewUids (jcs diagnose --new-uids) gives copies of the files valid UIDs; diagnose those'
 
 /**
  * The series that a case is, for a result that is filed with it.

@@ -1,3 +1,3 @@
-export { type FileSource, shareFile } from './file-source'
+export { type FileSource, readBytes, shareFile } from './file-source'
 export type { Outcome } from './outcome'
 export { runInThread } from './pool'

@@ -11,6 +11,7 @@ import { dicomKeyImages } from '../../output/dicom-key-images'
 import { dicomReport } from '../../output/dicom-report'
 import { dicomSegmentation } from '../../output/dicom-segmentation'
 import { isAnythingOutlined, type Outlined } from '../../output/masks'
+import { writeWithNewUids } from '../../output/new-uids'
 import { niftiMask } from '../../output/nifti-mask'
 import { requireDicomSource } from '../../output/source-series'
 import { diagnosisReport, overlayPng } from '../../report'
@@ -43,6 +44,7 @@ interface Flags extends RuntimeFlags, ImageFlags {
   seg?: string
   sr?: string
   keyImages?: string
+  newUids?: string
   title?: string
   out?: string
 }
@@ -93,6 +95,10 @@ export function addDiagnose(program: Command, sessionFor: (flags: Flags) => Sess
       '--key-images <directory>',
       'write the three slices with most lesion as DICOM images with the outlines burnt in; they name the patient too',
     )
+    .option(
+      '--new-uids <directory>',
+      'write copies of the DICOM files with new UIDs and diagnose those: for files without valid ones, to which DICOM results cannot refer',
+    )
     .option('--title <text>', 'names the case in the report; no patient names, reports are passed on')
     .option('-o, --out <directory>', 'write report.html, diagnosis.json and overlays')
     .addHelpText(
@@ -122,7 +128,10 @@ a --slice-threshold has to be given.`,
     } = flags
     const { segmenter: segmenterSource = 'lesions' } = flags
     const lungsSource = flags.lungs ?? (flags.segmenter === undefined ? 'lungs' : false)
-    using scan = openCase(paths, imageOptionsOf(flags))
+    const copies = flags.newUids && (await copyWithNewUids(paths, flags, flags.newUids))
+    // Copies are of one series, whose UID is another one.
+    const options = imageOptionsOf(flags)
+    using scan = copies ? openCase(copies, { ...options, series: undefined }) : openCase(paths, options)
     const load = async (source: string | false | undefined) =>
       source ? await loadModel(source, runtimeOf(flags)) : undefined
     await using classifier = await load(flags.classifier)
@@ -211,6 +220,11 @@ async function writeSegmentation(
   const segmentation = await dicomSegmentation(diagnosis, scan)
   await writeFileAtomically(path, segmentation)
   return segmentation
+}
+
+async function copyWithNewUids(paths: string[], flags: Flags, directory: string): Promise<string[]> {
+  using found = openCase(paths, imageOptionsOf(flags))
+  return await writeWithNewUids(found, directory)
 }
 
 async function writeKeyImages(
