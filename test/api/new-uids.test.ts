@@ -73,18 +73,19 @@ t.test('copies differ in their UIDs alone, whether these were there, invalid or 
     const directory = writeFiles(join(root, name), files)
     isRestamped(t, await restamp(t, directory, join(root, `${name}-copies`)), all, name)
   }
-  // Implicit and compressed ones, as GDCM writes them.
-  for (const [name, flag] of [
-    ['implicit', '--implicit'],
-    ['jpegls', '--jpegls'],
+  const first = compare(join(root, 'whole'), join(root, 'whole-copies'))
+  t.same(await restamp(t, join(root, 'whole'), join(root, 'again')), first, 'the same again')
+  if (dciodvfyMissing) return
+  // Implicit and compressed ones, as DCMTK writes them.
+  for (const [name, [program, flag]] of [
+    ['implicit', ['dcmconv', '+ti']],
+    ['rle', ['dcmcrle', '--uid-never']],
   ] as const) {
     mkdirSync(join(root, name))
     for (const file of readdirSync(join(root, 'whole')))
-      execFileSync('gdcmconv', [flag, join(root, 'whole', file), join(root, name, file)])
+      execFileSync(program, [flag, join(root, 'whole', file), join(root, name, file)])
     isRestamped(t, await restamp(t, join(root, name), join(root, `${name}-copies`)), all, name)
   }
-  const first = compare(join(root, 'whole'), join(root, 'whole-copies'))
-  t.same(await restamp(t, join(root, 'whole'), join(root, 'again')), first, 'the same again')
 })
 
 t.test('results refer to the copies', { skip: sharedData.missing }, async (t) => {
@@ -135,6 +136,7 @@ t.test('what has no UIDs, or is not written, is refused', async (t) => {
     code: 'INVALID_ARGUMENT',
     message: /not a DICOM series/,
   })
+  if (dciodvfyMissing) return
   const [slice] = series(1, {}, () => ({ change: [frameOfReference] }))
   const directory = writeFiles(join(root, 'case'), filesOf([slice!]))
   const [file] = readdirSync(directory)
