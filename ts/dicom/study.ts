@@ -5,6 +5,8 @@ import { decodeText } from './text'
 
 interface StudyElement {
   tag: string
+  /** Of text whose delimiters are those of a name. */
+  vr?: 'PN'
   /** What a value must look like to be handed on; other ones of real files help nobody, and are left empty. */
   pattern?: RegExp
 }
@@ -18,7 +20,7 @@ const time = /^\d{2,6}(\.\d{1,6})?$/
  * and compressed. By keyword.
  */
 const elements = {
-  PatientName: { tag: 'x00100010' },
+  PatientName: { tag: 'x00100010', vr: 'PN' },
   PatientID: { tag: 'x00100020' },
   PatientBirthDate: { tag: 'x00100030', pattern: date },
   PatientSex: { tag: 'x00100040', pattern: /^[MFO]$/ },
@@ -26,7 +28,7 @@ const elements = {
   StudyDate: { tag: 'x00080020', pattern: date },
   StudyTime: { tag: 'x00080030', pattern: time },
   AccessionNumber: { tag: 'x00080050' },
-  ReferringPhysicianName: { tag: 'x00080090' },
+  ReferringPhysicianName: { tag: 'x00080090', vr: 'PN' },
   StudyID: { tag: 'x00200010' },
   StudyDescription: { tag: 'x00081030' },
   SeriesInstanceUID: { tag: 'x0020000e' },
@@ -44,8 +46,8 @@ export type SourceStudy = Record<keyof typeof elements, string>
 /** @throws JcsError UNSUPPORTED_FORMAT for text that cannot be decoded: it would name somebody else */
 export function readStudy({ dataSet }: Elements, name: string): SourceStudy {
   const characterSet = dataSet.string('x00080005') ?? ''
-  const values = Object.entries<StudyElement>(elements).map(([keyword, { tag, pattern }]) => {
-    const value = decodeText(bytesOf(dataSet, tag), characterSet)
+  const values = Object.entries<StudyElement>(elements).map(([keyword, { tag, vr = 'LO', pattern }]) => {
+    const value = decodeText(bytesOf(dataSet, tag), characterSet.trim(), vr)
     if (value === undefined) {
       throw new JcsError(
         'UNSUPPORTED_FORMAT',
