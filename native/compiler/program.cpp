@@ -24,9 +24,8 @@ Program::Program(const Graph& graph, std::shared_ptr<Backend> backend, const Com
   const auto optimized = optimize(graph, options.activation);
   int64_t largest = 0;
   for (const ValueInfo& value : optimized->values()) largest = std::max(largest, value.type.bytes());
-  requireRoom(
-      largest, 0,
-      options.heldArenaBytes);  // before any kernel is prepared: libraries are not made for sizes that no memory holds
+  // Before any kernel is prepared: libraries are not made for sizes that no memory holds.
+  requireRoom(largest, 0, options.heldArenaBytes);
   ProgramBuilder builder(*this, *optimized, *backend_, options.kernels);
   builder.build();
   allocate(shared, options.heldArenaBytes);

@@ -10,17 +10,18 @@ namespace jcs::diagnosis {
 
 namespace {
 
-/// Batches of the samples that `wanted` keeps.
+/// Batches of the samples that `wanted` keeps, as `SliceSelection`s.
 template <typename Wanted, typename Score>
 void overBatches(const data::SliceStore& dataset, int64_t batchSize, const EvaluationProgress& progress,
                  const Wanted& wanted, const Score& score) {
   const size_t total = dataset.size();
+  bool isFirst = true;
   for (size_t first = 0; first < total; first += static_cast<size_t>(batchSize)) {
     const size_t last = std::min(total, first + static_cast<size_t>(batchSize));
     std::vector<size_t> batch;
     for (size_t i = first; i < last; ++i)
       if (wanted(dataset.info(i))) batch.push_back(i);
-    if (!batch.empty()) score(batch);
+    if (!batch.empty()) score(SliceSelection{dataset, batch, !std::exchange(isFirst, false)});
     if (progress) progress(last, total);
   }
 }
@@ -52,15 +53,16 @@ ClassifierEvaluation evaluateClassifier(model::Model& model, const data::SliceSt
   const auto isExplained = [&](size_t i) { return options.explain && !dataset.info(i).maskIsEmpty; };
   overBatches(
       dataset, options.batchSize, progress, [](const data::SliceInfo&) { return true; },
-      [&](const std::vector<size_t>& batch) {
-        const bool maps = std::ranges::any_of(batch, isExplained), isRemainder = !evaluation.probabilities.empty();
-        const auto results = classifySlices(model, {dataset, batch, isRemainder}, options.batchSize, maps, cancelled);
+      [&](const SliceSelection& batch) {
+        const bool maps = std::ranges::any_of(batch.indices, isExplained);
+        const auto results = classifySlices(model, batch, options.batchSize, maps, cancelled);
         for (size_t i = 0; i < batch.size(); ++i) {
+          const size_t index = batch.indices[i];
           evaluation.probabilities.push_back(results[i].probability);
-          if (!isExplained(batch[i])) continue;
-          const data::SliceInfo& slice = dataset.info(batch[i]);
-          explanation.add(metrics::explanationMetrics(results[i].activationMap, dataset.mask(batch[i]).bytes(),
-                                                      dataset.lungs(batch[i]).bytes(), slice.width, slice.height));
+          if (!isExplained(index)) continue;
+          const data::SliceInfo& slice = batch.info(i);
+          explanation.add(metrics::explanationMetrics(results[i].activationMap, dataset.mask(index).bytes(),
+                                                      dataset.lungs(index).bytes(), slice.width, slice.height));
           ++evaluation.explained;
         }
       });
@@ -86,14 +88,12 @@ metrics::Metrics evaluate(model::Model& model, const data::SliceStore& dataset, 
   metrics::SegmentationScores scores;
   SegmentationRequest request;
   request.probabilities = true;
-  bool isRemainder = false;
   overBatches(
       dataset, batchSize, progress, [](const data::SliceInfo& sample) { return sample.hasMask; },
-      [&](const std::vector<size_t>& batch) {
-        const auto results =
-            segmentSlices(model, {dataset, batch, std::exchange(isRemainder, true)}, batchSize, request, cancelled);
+      [&](const SliceSelection& batch) {
+        const auto results = segmentSlices(model, batch, batchSize, request, cancelled);
         for (size_t i = 0; i < results.size(); ++i)
-          scores.add(results[i].probabilities, dataset.mask(batch[i]).bytes());
+          scores.add(results[i].probabilities, dataset.mask(batch.indices[i]).bytes());
       });
   const metrics::Metrics metrics = scores.result();
   require(!metrics.empty(), errors::kEmptyDataset, "no sample of the dataset has a mask to evaluate against");

@@ -32,7 +32,6 @@ bool reachesEdge(const Run& run, const StackGeometry& g) {
 Bytes openAir(std::span<const int16_t> hounsfield, const StackGeometry& g) {
   Bytes air(hounsfield.size());
   std::ranges::transform(hounsfield, air.begin(), [](int16_t hu) { return static_cast<uint8_t>(hu < kAirHu); });
-  if (air.empty()) return air;
   const MaskRuns runs(air, g.width, g.height);
   const Components parts({&runs, 1}, Connectivity::kFaces);
   std::vector<uint8_t> isOpen(parts.count());
@@ -44,41 +43,70 @@ Bytes openAir(std::span<const int16_t> hounsfield, const StackGeometry& g) {
 
 /// A face-connected part of what was called lung.
 struct Part {
-  double ml = 0;
-  int64_t pixels = 0, open = 0;  ///< of the slices that have values in HU
-  double hu = 0;
+  double ml = 0, hu = 0;
+  int64_t pixels = 0;  ///< of the slices that have values in HU
+  int64_t open = 0;    ///< of dark parts: how many of them are open air
 
+  bool isDark() const { return pixels > 0 && hu / static_cast<double>(pixels) < kDarkestLungHu; }
   /// Lungs that the edge of the image cuts are open as well, and denser.
-  bool isOutside() const { return 2 * open > pixels && hu / static_cast<double>(pixels) < kDarkestLungHu; }
+  bool isOutside() const { return isDark() && 2 * open > pixels; }
 };
 
-void keepLungs(std::vector<Bytes>& masks, const StackGeometry& g, const HounsfieldOf& hounsfieldOf) {
+/// What was called lung, as parts.
+struct Parts {
   std::vector<MaskRuns> slices;
-  for (const Bytes& mask : masks) slices.emplace_back(mask, g.width, g.height);
-  const Components components(slices, Connectivity::kFaces);
-  std::vector<Part> parts(components.count());
-  for (size_t s = 0; s < slices.size(); ++s) {
-    if (slices[s].size() == 0) continue;
+  Components components;
+  std::vector<Part> parts;
+
+  explicit Parts(std::vector<MaskRuns> runs) : slices(std::move(runs)), components(slices, Connectivity::kFaces) {
+    parts.resize(components.count());
+  }
+  /// Calls f(part, run) for every run of a slice.
+  template <typename F>
+  void forEach(size_t slice, F&& f) {
+    for (size_t i = 0; i < slices[slice].size(); ++i) f(parts[components.of(slice, i)], slices[slice][i]);
+  }
+};
+
+template <typename Values>
+double sumOver(const Run& run, const Values& values, int64_t width) {
+  const auto row = values.begin() + run.row * width;
+  return std::accumulate(row + run.begin, row + run.end, 0.0);
+}
+
+void keepLungs(std::vector<Bytes>& masks, const StackGeometry& g, const HounsfieldOf& hounsfieldOf) {
+  std::vector<MaskRuns> runs;
+  for (const Bytes& mask : masks) runs.emplace_back(mask, g.width, g.height);
+  Parts found(std::move(runs));
+  for (size_t s = 0; s < masks.size(); ++s) {
+    if (found.slices[s].size() == 0) continue;
     const std::vector<int16_t> hounsfield = hounsfieldOf(s);
-    const Bytes open = openAir(hounsfield, g);
-    for (size_t i = 0; i < slices[s].size(); ++i) {
-      const Run& run = slices[s][i];
-      Part& part = parts[components.of(s, i)];
+    found.forEach(s, [&](Part& part, const Run& run) {
       part.ml += static_cast<double>(run.pixels()) * g.pixelMl(s);
-      if (hounsfield.empty()) continue;
-      const int64_t first = run.row * g.width + run.begin, end = run.row * g.width + run.end;
-      part.hu += std::accumulate(hounsfield.begin() + first, hounsfield.begin() + end, 0.0);
-      part.open += std::accumulate(open.begin() + first, open.begin() + end, int64_t{0});
+      if (hounsfield.empty()) return;
+      part.hu += sumOver(run, hounsfield, g.width);
       part.pixels += run.pixels();
-    }
+    });
+  }
+  // Most cases have no part that is so dark, and where the open air lies takes longest to find out.
+  for (size_t s = 0; s < masks.size(); ++s) {
+    bool anyDark = false;
+    found.forEach(s, [&](const Part& part, const Run&) { anyDark |= part.isDark(); });
+    if (!anyDark) continue;
+    const std::vector<int16_t> hounsfield = hounsfieldOf(s);
+    if (hounsfield.empty()) continue;
+    const Bytes open = openAir(hounsfield, g);
+    found.forEach(s, [&](Part& part, const Run& run) {
+      if (part.isDark()) part.open += static_cast<int64_t>(sumOver(run, open, g.width));
+    });
   }
   double largest = 0;
-  for (const Part& part : parts)
+  for (const Part& part : found.parts)
     if (!part.isOutside()) largest = std::max(largest, part.ml);
-  for (size_t s = 0; s < slices.size(); ++s)
-    for (size_t i = 0; i < slices[s].size(); ++i)
-      if (const Part& part = parts[components.of(s, i)]; part.isOutside() || part.ml < kSmallestPart * largest)
-        fill(masks[s], slices[s][i], g.width, 0);
+  for (size_t s = 0; s < masks.size(); ++s)
+    found.forEach(s, [&](const Part& part, const Run& run) {
+      if (part.isOutside() || part.ml < kSmallestPart * largest) fill(masks[s], run, g.width, 0);
+    });
 }
 
 void closeHoles(Bytes& mask, const StackGeometry& g) {

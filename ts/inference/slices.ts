@@ -36,9 +36,10 @@ export function inferSlices<Result>(
   return withNativeCalls(signal, async (start) => {
     const results: Result[] = []
     const rate = new Rate()
-    let started = 0
+    let isFirst = true
     const work = (batch: number[]) => {
-      const isRemainder = batch.length < batchSize && started++ > 0
+      const isRemainder = !isFirst && batch.length < batchSize
+      isFirst = false
       return infer(scan.store, batch, { batchSize, isRemainder }, start)
     }
     for await (const inferred of mapBatches(indices, batchSize, work, signal)) {
