@@ -166,15 +166,21 @@ std::string planKey(const ConvolutionProblem& problem) {
 const ChosenPlan& ConvolutionPlans::choose(const ConvolutionProblem& problem) {
   std::string key = planKey(problem);
   if (timer_) key += "; fastest of " + std::to_string(candidates_);
-  const auto [place, added] = plans_.try_emplace(key);
-  ChosenPlan& chosen = place->second;
-  if (!added) return chosen;
-  if (const auto kept = files_.read(key))
-    if (auto plan = restorePlan(target_, kept->json, kept->name))
-      return chosen = {std::make_shared<const ExecutionPlan>(std::move(*plan)), kept->fused};
-  chosen = make(problem);
-  if (chosen.plan) files_.write(key, {chosen.plan->name(), chosen.plan->json(), chosen.fused});
-  return chosen;
+  if (const auto found = plans_.find(key); found != plans_.end()) return found->second;
+  ChosenPlan chosen = readKept(key);
+  if (!chosen.plan) {
+    chosen = make(problem);
+    if (chosen.plan) files_.write(key, {chosen.plan->name(), chosen.plan->json(), chosen.fused});
+  }
+  return plans_.emplace(key, std::move(chosen)).first->second;
+}
+
+ChosenPlan ConvolutionPlans::readKept(const std::string& key) const {
+  const auto kept = files_.read(key);
+  if (!kept) return {};
+  auto plan = restorePlan(target_, kept->json, kept->name);
+  if (!plan) return {};
+  return {std::make_shared<const ExecutionPlan>(std::move(*plan)), kept->fused};
 }
 
 ChosenPlan ConvolutionPlans::make(const ConvolutionProblem& problem) const {

@@ -99,6 +99,8 @@ class ConvolutionPlans {
   const ChosenPlan& choose(const ConvolutionProblem& problem);
 
  private:
+  /// No plan where the disk has none.
+  ChosenPlan readKept(const std::string& key) const;
   ChosenPlan make(const ConvolutionProblem& problem) const;
   ChosenPlan fastest(std::vector<ExecutionPlan> plans, const ConvolutionProblem& problem, bool fused) const;
 
