@@ -10,7 +10,9 @@
 #include "backend/cuda/cudnn.h"
 #include "backend/cuda/device_check.h"
 #include "backend/cuda/device_memory.h"
+#include "backend/cuda/event.h"
 #include "backend/cuda/kernels/conv2d.h"
+#include "backend/cuda/pinned_memory.h"
 #include "backend/cuda/plan_timer.h"
 #include "backend/cuda/shared_library.h"
 
@@ -225,22 +227,12 @@ class CudaBackend : public Backend {
 
   std::vector<double> time(std::span<const std::function<void()>> parts) override {
     use();
-    std::vector<std::unique_ptr<CUevent_st, cudaError_t (*)(cudaEvent_t)>> marks;
-    const auto mark = [&] {
-      cudaEvent_t event = nullptr;
-      checkCuda(cudaEventCreate(&event), "cudaEventCreate");
-      marks.emplace_back(event, cudaEventDestroy);
-      checkCuda(cudaEventRecord(event, stream_), "cudaEventRecord");
-    };
-    mark();
-    for (const auto& part : parts) part(), mark();
+    std::vector<Event> marks;
+    marks.push_back(recordEvent(stream_));
+    for (const auto& part : parts) part(), marks.push_back(recordEvent(stream_));
     checkCuda(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
     std::vector<double> seconds;
-    for (size_t i = 0; i < parts.size(); ++i) {
-      float milliseconds = 0;
-      checkCuda(cudaEventElapsedTime(&milliseconds, marks[i].get(), marks[i + 1].get()), "cudaEventElapsedTime");
-      seconds.push_back(milliseconds * 1e-3);
-    }
+    for (size_t i = 0; i < parts.size(); ++i) seconds.push_back(secondsBetween(marks[i], marks[i + 1]));
     return seconds;
   }
 

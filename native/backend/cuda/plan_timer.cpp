@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <limits>
-#include <memory>
+
+#include "backend/cuda/event.h"
 
 namespace jcs::cuda {
 
@@ -25,16 +26,6 @@ class Zeros {
   std::byte* data_;
 };
 
-using Event = std::unique_ptr<CUevent_st, cudaError_t (*)(cudaEvent_t)>;
-
-Event recordEvent(cudaStream_t stream) {
-  cudaEvent_t event = nullptr;
-  checkCuda(cudaEventCreate(&event), "cudaEventCreate");
-  Event owner(event, cudaEventDestroy);
-  checkCuda(cudaEventRecord(event, stream), "cudaEventRecord");
-  return owner;
-}
-
 }  // namespace
 
 double secondsOf(const ExecutionPlan& plan, const ConvolutionProblem& problem, bool fused, DeviceMemory& memory,
@@ -56,9 +47,7 @@ double secondsOf(const ExecutionPlan& plan, const ConvolutionProblem& problem, b
     for (int run = 0; run < kRunsEach; ++run) plan.execute(bindings, workspace.data());
     const Event end = recordEvent(stream);
     checkCuda(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
-    float milliseconds = 0;
-    checkCuda(cudaEventElapsedTime(&milliseconds, begin.get(), end.get()), "cudaEventElapsedTime");
-    best = std::min(best, milliseconds * 1e-3 / kRunsEach);
+    best = std::min(best, secondsBetween(begin, end) / kRunsEach);
   }
   return best;
 }

@@ -47,6 +47,15 @@ __device__ inline Window windowsOver(const PoolGeometry& g, int64_t h, int64_t o
   return {first <= 0 ? 0 : (first + stride - 1) / stride, end < outExtent ? end : static_cast<int>(outExtent)};
 }
 
+/// Calls f(h, w, values) for the pixels of the window that makes `at`, in reading order.
+template <int V, typename T, typename F>
+__device__ inline void overWindow(const PoolGeometry& g, const Place& at, const T* x, F&& f) {
+  const Window rows = windowOf(g, at.y, g.height), columns = windowOf(g, at.x, g.width);
+  for (int h = rows.begin; h < rows.end; ++h)
+    for (int w = columns.begin; w < columns.end; ++w)
+      f(h, w, load<V>(x + ((at.n * g.height + h) * g.width + w) * g.xStride + at.channel));
+}
+
 /// Pixels that window `p` counts along one axis: those inside the image, or inside the padded image when padding
 /// counts; what ceilMode lets hang out further never does.
 __device__ inline float countOf(const PoolGeometry& g, int64_t p, int64_t extent) {
@@ -63,15 +72,12 @@ template <int V, typename T>
 __global__ void maxKernel(PixelLoop loop, PoolGeometry g, const T* x, T* y) {
   for (int64_t i = globalThread(); i < loop.groups; i += globalThreads()) {
     const Place at = placeOf<V>(loop, i);
-    const Window rows = windowOf(g, at.y, g.height), columns = windowOf(g, at.x, g.width);
     Lanes<V> maximum = filled<V>(-INFINITY);
-    for (int h = rows.begin; h < rows.end; ++h)
-      for (int w = columns.begin; w < columns.end; ++w) {
-        const Lanes<V> value = load<V>(x + ((at.n * g.height + h) * g.width + w) * g.xStride + at.channel);
+    overWindow<V>(g, at, x, [&](int, int, const Lanes<V>& value) {
 #pragma unroll
-        for (int v = 0; v < V; ++v)
-          if (exceeds(value.at[v], maximum.at[v])) maximum.at[v] = value.at[v];
-      }
+      for (int v = 0; v < V; ++v)
+        if (exceeds(value.at[v], maximum.at[v])) maximum.at[v] = value.at[v];
+    });
     store(y + at.pixel * g.yStride + at.channel, maximum);
   }
 }
@@ -87,18 +93,16 @@ template <int V, typename X>
 __global__ void maxPlacesKernel(PixelLoop loop, PoolGeometry g, const X* x, WindowPlace* places) {
   for (int64_t i = globalThread(); i < loop.groups; i += globalThreads()) {
     const Place at = placeOf<V>(loop, i);
-    const Window rows = windowOf(g, at.y, g.height), columns = windowOf(g, at.x, g.width);
     Lanes<V> maximum = filled<V>(0.0f);
     Packed<WindowPlace, V> place{};
-    for (int h = rows.begin; h < rows.end; ++h)
-      for (int w = columns.begin; w < columns.end; ++w) {
-        const Lanes<V> value = load<V>(x + ((at.n * g.height + h) * g.width + w) * g.xStride + at.channel);
-        const bool isFirst = h == rows.begin && w == columns.begin;
-        const auto here = static_cast<WindowPlace>(placeIn(g, at.y, at.x, h, w));
+    bool isFirst = true;
+    overWindow<V>(g, at, x, [&](int h, int w, const Lanes<V>& value) {
+      const auto here = static_cast<WindowPlace>(placeIn(g, at.y, at.x, h, w));
 #pragma unroll
-        for (int v = 0; v < V; ++v)
-          if (isFirst || exceeds(value.at[v], maximum.at[v])) maximum.at[v] = value.at[v], place.at[v] = here;
-      }
+      for (int v = 0; v < V; ++v)
+        if (isFirst || exceeds(value.at[v], maximum.at[v])) maximum.at[v] = value.at[v], place.at[v] = here;
+      isFirst = false;
+    });
     *reinterpret_cast<Packed<WindowPlace, V>*>(places + at.pixel * g.channels + at.channel) = place;
   }
 }
@@ -128,14 +132,11 @@ template <int V, typename T>
 __global__ void averageKernel(PixelLoop loop, PoolGeometry g, const T* x, T* y) {
   for (int64_t i = globalThread(); i < loop.groups; i += globalThreads()) {
     const Place at = placeOf<V>(loop, i);
-    const Window rows = windowOf(g, at.y, g.height), columns = windowOf(g, at.x, g.width);
     Lanes<V> sum = filled<V>(0.0f);
-    for (int h = rows.begin; h < rows.end; ++h)
-      for (int w = columns.begin; w < columns.end; ++w) {
-        const Lanes<V> value = load<V>(x + ((at.n * g.height + h) * g.width + w) * g.xStride + at.channel);
+    overWindow<V>(g, at, x, [&](int, int, const Lanes<V>& value) {
 #pragma unroll
-        for (int v = 0; v < V; ++v) sum.at[v] += value.at[v];
-      }
+      for (int v = 0; v < V; ++v) sum.at[v] += value.at[v];
+    });
     const float share = 1.0f / (countOf(g, at.y, g.height) * countOf(g, at.x, g.width));
 #pragma unroll
     for (int v = 0; v < V; ++v) sum.at[v] *= share;
