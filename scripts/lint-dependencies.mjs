@@ -43,7 +43,7 @@ const typescriptLayers = {
   run: ['images', 'base'],
   native: ['run', 'images', 'base'],
   cases: ['native', 'run', 'images', 'volumes', 'base'],
-  output: ['report', 'cases', 'nifti', 'dicom', 'images', 'volumes', 'run', 'base'],
+  output: ['report', 'cases', 'native', 'nifti', 'dicom', 'images', 'volumes', 'run', 'base'],
   'open-case': ['cases', 'run', 'images', 'base'],
   'list-series': ['images', 'run', 'base'],
   devices: ['native'],

@@ -185,6 +185,11 @@ interface Addon {
     lesions: readonly NativeMask[],
     cancellation?: NativeCancellation,
   ): Promise<NativeMeasurement | { reason: string }>
+  /**
+   * Where masks are nonzero, row by row, five numbers each: the component, slice, row, and columns from and to. Components
+   * hang together at a face, an edge or a corner, as the lesions of `measureCase`, and count in the order of first runs.
+   */
+  maskRuns(masks: readonly Uint8Array[], width: number, height: number): Int32Array
   segmentationMetrics(probabilities: Float32Array, truth: Uint8Array): Record<string, number>
   classificationMetrics(
     probabilities: Float32Array,

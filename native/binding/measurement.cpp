@@ -125,10 +125,37 @@ Napi::Value measureCase(const Napi::CallbackInfo& info) {
   });
 }
 
+/// Runs of the masks of slices, five numbers each: component, slice, row, and columns from and to.
+Napi::Value maskRuns(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    require(info[0].IsArray(), errors::kInvalidType, "masks must be an array of Uint8Array");
+    const auto masks = info[0].As<Napi::Array>();
+    const int64_t width = toWhole(info[1], "width", 1, INT32_MAX), height = toWhole(info[2], "height", 1, INT32_MAX);
+    std::vector<measure::MaskRuns> slices;
+    size_t count = 0;
+    for (uint32_t s = 0; s < masks.Length(); ++s) {
+      slices.emplace_back(toBytes(masks.Get(s), "a mask"), width, height);
+      count += slices.back().size();
+    }
+    const measure::Components components(slices, measure::Connectivity::kCorners);
+    auto runs = Napi::Int32Array::New(info.Env(), 5 * count);
+    size_t at = 0;
+    for (size_t s = 0; s < slices.size(); ++s)
+      for (size_t i = 0; i < slices[s].size(); ++i) {
+        const measure::Run& run = slices[s][i];
+        for (const int64_t number :
+             {static_cast<int64_t>(components.of(s, i)), static_cast<int64_t>(s), run.row, run.begin, run.end})
+          runs[at++] = static_cast<int32_t>(number);
+      }
+    return runs;
+  });
+}
+
 }  // namespace
 
 void defineMeasurement(Napi::Env env, Napi::Object exports) {
   exports.Set("measureCase", Napi::Function::New(env, measureCase));
+  exports.Set("maskRuns", Napi::Function::New(env, maskRuns));
 }
 
 }  // namespace jcs::binding

@@ -39,25 +39,21 @@ export function segmentsOf(diagnosis: Diagnosis, size: Size, options: SegmentOpt
     lungs && lesions && options.isExclusive
       ? lungs.map((mask, slice) => mask.map((value, pixel) => value & ~lesions[slice]![pixel]!))
       : lungs
-  const segments: Segment[] = [{ kind: 'lungs', label: 'Lungs', runs: allRuns(lungsAlone, size) }]
+  const segments: Segment[] = [{ kind: 'lungs', label: 'Lungs', runs: runsOf(lungsAlone ?? [], size) }]
   if (options.perLesion) {
     const inside = lesions?.map((mask, slice) =>
       lungs ? mask.map((value, pixel) => value & lungs[slice]![pixel]!) : mask,
     )
-    const found = inMeasuredOrder(componentsOf(allRuns(inside, size)), diagnosis.involvement?.lesions)
+    const found = inMeasuredOrder(componentsOf(inside ?? [], size), diagnosis.involvement?.lesions)
     segments.push(
       ...found.map(
         (lesion, index): Segment => ({ kind: 'lesions', label: `Lesion ${index + 1}`, ...lesion }),
       ),
     )
   } else {
-    segments.push({ kind: 'lesions', label: 'Lesions', runs: allRuns(lesions, size) })
+    segments.push({ kind: 'lesions', label: 'Lesions', runs: runsOf(lesions ?? [], size) })
   }
   return segments.filter(({ runs }) => runs.length > 0)
-}
-
-function allRuns(masks: readonly Uint8Array[] | undefined, { width }: Size): Run[] {
-  return (masks ?? []).flatMap((mask, slice) => runsOf(mask, width, slice))
 }
 
 /** That of `involvement.lesions`, so that a segment's number is its measurement's; else the largest first. */
