@@ -12,7 +12,15 @@ import {
 } from '../../ts'
 import { type CtSlice, ctElements, element, encodeDicom, filesOf, writeFiles } from './dicom-files'
 import { type Box, lower, lungs, scan, size, upper } from './lung-scan'
-import { frameOfReference, isOf, outline, pixels, series } from './segmentation-cases'
+import {
+  frameOfReference,
+  isOf,
+  outline,
+  pixels,
+  refusesAsFound,
+  refusesOtherCases,
+  series,
+} from './segmentation-cases'
 import { dciodvfyMissing, dcmdump, errorsOfDciodvfy } from './segmentation-readers'
 import { sharedData } from './shared-data'
 import { repositoryRoot } from './small'
@@ -245,22 +253,12 @@ t.test('what cannot be filed, or is not of the case, is refused', async (t) => {
   await rejects({ count: 0 }, 'INVALID_ARGUMENT', /count/)
   await rejects({ count: '3' }, 'INVALID_TYPE', /count/)
   await rejects({ window: 'lung' }, 'INVALID_ARGUMENT', /has no option 'window'/)
-  const fewer = { ...diagnosis, slices: diagnosis.slices.slice(1) }
-  await rejects({}, 'INVALID_ARGUMENT', /not those that were diagnosed/, fewer)
-  using pictures = openCase([{ data: new Uint8Array(64 * 64), width: 64, height: 64 }])
-  await t.rejects(dicomKeyImages(await outline(pictures), pictures), {
-    code: 'INVALID_ARGUMENT',
-    message: /not a DICOM series/,
-  })
+  await refusesOtherCases(t, dicomKeyImages, diagnosis, opened)
 })
 
 t.test('a real case', { skip: sharedData.missing }, async (t) => {
   const root = t.testdir()
-  using found = openCase(sharedData.path('dicom/covid-ct-md/covid-P002'))
-  await t.rejects(dicomKeyImages(await outline(found), found), {
-    code: 'INVALID_ARGUMENT',
-    message: /no valid UID/,
-  })
+  await refusesAsFound(t, dicomKeyImages)
   using opened = openCase(sharedData.path('dicom/covid-ct-md/normal-001'))
   const diagnosis = await outline(opened, isOf, false)
   const images = await write(diagnosis, opened, root, { count: 1 })

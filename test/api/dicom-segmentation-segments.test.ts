@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { diagnose, dicomSegmentation, disclaimer, openCase } from '../../ts'
-import { cieLab } from '../../ts/output/cielab'
+import { cieLab } from '../../ts/output/dicom/cielab'
 import { filesOf, stack, writeFiles } from './dicom-files'
 import { count, lower, lungs, networks, scan, size, upper } from './lung-scan'
 import {

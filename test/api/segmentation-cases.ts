@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs'
+import type { Test } from 'tap'
 import {
   type Case,
   type Diagnosis,
@@ -9,6 +10,7 @@ import {
 } from '../../ts'
 import { type CtSlice, element, stack } from './dicom-files'
 import { type ReadSegmentation, readSegmentation } from './segmentation-readers'
+import { sharedData } from './shared-data'
 
 export const frameOfReference = element('00200052', 'UI', '1.2.9')
 
@@ -91,3 +93,33 @@ export function series(
 
 type Point = readonly number[]
 export const distance = (a: Point, b: Point) => Math.hypot(...a.map((value, i) => value - b[i]!))
+
+type Write = (diagnosis: Diagnosis, opened: Case) => Promise<unknown>
+
+/** A result of another case than the one that was diagnosed, or of pictures, is none. */
+export async function refusesOtherCases(
+  t: Test,
+  write: Write,
+  diagnosis: Diagnosis,
+  opened: Case,
+): Promise<void> {
+  const fewer = { ...diagnosis, slices: diagnosis.slices.slice(1) }
+  await t.rejects(write(fewer, opened), {
+    code: 'INVALID_ARGUMENT',
+    message: /not those that were diagnosed/,
+  })
+  using pictures = openCase([{ data: new Uint8Array(64 * 64), width: 64, height: 64 }])
+  await t.rejects(write(await outline(pictures), pictures), {
+    code: 'INVALID_ARGUMENT',
+    message: /not a DICOM series/,
+  })
+}
+
+/** covid-P002 was de-identified in a way that left no valid UID. */
+export async function refusesAsFound(t: Test, write: Write): Promise<void> {
+  using found = openCase(sharedData.path('dicom/covid-ct-md/covid-P002'))
+  await t.rejects(write(await outline(found), found), {
+    code: 'INVALID_ARGUMENT',
+    message: /no valid UID/,
+  })
+}

@@ -40,7 +40,10 @@ const elements = {
   LossyImageCompressionMethod: { tag: 'x00282114' },
 } satisfies Record<string, StudyElement>
 
-/** Values by keyword, several with backslashes between them, empty where the file has none. Whom it is about is in it: it is asked for, used and let go. */
+/**
+ * Values by keyword, several with backslashes between them, empty where the file has none. Whom it is about is in it: it is
+ * asked for, used and let go.
+ */
 export type SourceStudy = Record<keyof typeof elements, string>
 
 /** @throws JcsError UNSUPPORTED_FORMAT for text that cannot be decoded: it would name somebody else */

@@ -3,20 +3,20 @@ import { JcsError } from '../base/errors'
 import type { Case } from '../cases'
 import { writeDicom } from '../dicom'
 import type { Diagnosis } from '../run/results'
-import { ownSchemeIdentification } from './codes'
-import { contentTime, equipment, patientAndStudyOf } from './dicom-modules'
-import { referencedSeriesOf } from './functional-groups'
+import { ownSchemeIdentification } from './dicom/codes'
+import { referencedSeriesOf } from './dicom/functional-groups'
+import { contentTime, equipment, patientAndStudyOf } from './dicom/modules'
+import { reportContent } from './dicom/report-content'
+import { resultUidsOf } from './dicom/result-uids'
+import { planOfFile, type SegmentationPlan } from './dicom/segmentation-plan'
+import { type SourceSeries, sourceSeriesOf } from './dicom/source-series'
 import { requireDiagnosed } from './masks'
-import { reportContent } from './report-content'
-import { resultUidsOf } from './result-uids'
-import { planOfFile, type SegmentationPlan } from './segmentation-plan'
-import { type SourceSeries, sourceSeriesOf } from './source-series'
 
 /** What a structured report goes with. */
 export interface DicomReportOptions {
   /**
-   * The file, of type 'binary', that `dicomSegmentation` gave of the same diagnosis and case: each of its segments is measured in a group that
-   * refers to it. Default: none, and measurements are of the lungs and their parts alone.
+   * The file, of type 'binary', that `dicomSegmentation` gave of the same diagnosis and case: each of its segments is
+   * measured in a group that refers to it. Default: none, and measurements are of the lungs and their parts alone.
    */
   segmentation?: Uint8Array | undefined
 }

@@ -4,16 +4,16 @@ import { JcsError } from '../base/errors'
 import type { Case } from '../cases'
 import { rleLossless, writeDicom } from '../dicom'
 import type { Diagnosis } from '../run/results'
+import { dimensionsOf, functionalGroupsOf, referencedSeriesOf } from './dicom/functional-groups'
 import {
   contentTime,
   equipment,
   frameOfReferenceOf,
   lossyCompressionOf,
   patientAndStudyOf,
-} from './dicom-modules'
-import { dimensionsOf, functionalGroupsOf, referencedSeriesOf } from './functional-groups'
-import { resultUidsOf } from './result-uids'
-import { describeSegments } from './segment-description'
+} from './dicom/modules'
+import { resultUidsOf } from './dicom/result-uids'
+import { describeSegments } from './dicom/segment-description'
 import {
   compressFrames,
   drawLabels,
@@ -22,9 +22,9 @@ import {
   labelBytes,
   packBits,
   type SegmentationFrame,
-} from './segmentation-pixels'
-import { planSegmentation, type SegmentationSettings } from './segmentation-plan'
-import { sourceSeriesOf } from './source-series'
+} from './dicom/segmentation-pixels'
+import { planSegmentation, type SegmentationSettings } from './dicom/segmentation-plan'
+import { sourceSeriesOf } from './dicom/source-series'
 
 const types = ['binary', 'labelmap'] as const
 const compressions = ['none', 'rle'] as const

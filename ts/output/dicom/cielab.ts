@@ -1,4 +1,4 @@
-export type Rgb = readonly [number, number, number]
+import type { Rgb } from '../../report/colormap'
 
 /** Linear sRGB to XYZ of the white D50, which CIELab values of DICOM are of (PS3.3, C.10.7.1.1; matrix of Bradford). */
 const toXyz = [

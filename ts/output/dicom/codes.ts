@@ -1,4 +1,4 @@
-import { derivedUid } from '../dicom'
+import { derivedUid } from '../../dicom'
 
 /** A concept as an item of a sequence (PS3.3, 8.8). */
 export interface Code {

@@ -1,4 +1,4 @@
-import { callNativeNow } from '../native'
+import { callNativeNow } from '../../native'
 
 /** Pixels that lie side by side in a row of a slice: columns [begin, end). */
 export interface Run {

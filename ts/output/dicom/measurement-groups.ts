@@ -1,5 +1,5 @@
-import { version } from '../base/version'
-import type { Diagnosis, DiagnosisModel, Involvement, LungPart } from '../run/results'
+import { version } from '../../base/version'
+import type { Diagnosis, DiagnosisModel, Involvement, LungPart } from '../../run/results'
 import { type Code, code, lesion, lung, measured, sides, thirds, units } from './codes'
 import {
   type ContentItem,

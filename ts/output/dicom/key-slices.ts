@@ -1,5 +1,5 @@
-import type { Diagnosis } from '../run/results'
-import { findMasks } from './masks'
+import type { Diagnosis } from '../../run/results'
+import { findMasks } from '../masks'
 
 /** A slice with lesions, and what is outlined in it: bytes of pixels, 1 = inside. */
 export interface KeySlice {

@@ -1,5 +1,5 @@
-import { decimalString } from '../dicom'
-import type { Series } from '../images'
+import { decimalString } from '../../dicom'
+import type { Series } from '../../images'
 import { code, segmentation } from './codes'
 import type { Reference } from './content-items'
 import type { SegmentationFrame } from './segmentation-pixels'

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { JcsError } from '../base/errors'
-import { encodeRle } from '../dicom'
+import { JcsError } from '../../base/errors'
+import { encodeRle } from '../../dicom'
 import type { Run } from './runs'
 import type { Segment } from './segments'
 

@@ -1,5 +1,5 @@
-import type { Diagnosis, VolumeLesion } from '../run/results'
-import { findMasks, masksOf, type Outlined, requireMasksOf } from './masks'
+import type { Diagnosis, VolumeLesion } from '../../run/results'
+import { findMasks, masksOf, type Outlined, requireMasksOf } from '../masks'
 import { componentsOf, type Run, runsOf } from './runs'
 
 /** What one segment of a segmentation outlines. */

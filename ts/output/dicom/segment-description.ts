@@ -1,10 +1,11 @@
-import { version } from '../base/version'
-import { derivedUid } from '../dicom'
-import { lesionColor, lungColor } from '../report/overlay'
-import type { DiagnosisModel } from '../run/results'
-import { cieLab, type Rgb } from './cielab'
+import { version } from '../../base/version'
+import { derivedUid } from '../../dicom'
+import type { Rgb } from '../../report/colormap'
+import { lesionColor, lungColor } from '../../report/overlay'
+import type { DiagnosisModel } from '../../run/results'
+import type { Outlined } from '../masks'
+import { cieLab } from './cielab'
 import { code, lesion, lung, sides } from './codes'
-import type { Outlined } from './masks'
 import type { Segment } from './segments'
 
 /**

@@ -1,5 +1,5 @@
-import { version } from '../base/version'
-import type { SourceStudy } from '../images'
+import { version } from '../../base/version'
+import type { SourceStudy } from '../../images'
 
 /** Patient and study of a result: those of its source (PS3.3, C.7.1.1 and C.7.2.1). */
 export function patientAndStudyOf(study: SourceStudy): object {

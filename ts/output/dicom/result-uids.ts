@@ -1,7 +1,7 @@
-import { version } from '../base/version'
-import { derivedUid } from '../dicom'
-import type { SourceStudy } from '../images'
-import type { Diagnosis } from '../run/results'
+import { version } from '../../base/version'
+import { derivedUid } from '../../dicom'
+import type { SourceStudy } from '../../images'
+import type { Diagnosis } from '../../run/results'
 
 /** Gives UIDs that follow from what they are of, the source series, the models' hashes and the version of this library. */
 export type ResultUid = (what: string, ...more: string[]) => string

@@ -1,4 +1,4 @@
-import type { Orientation } from '../volumes'
+import type { Orientation } from '../../volumes'
 
 /** By axis, for either sign. */
 const letters = [

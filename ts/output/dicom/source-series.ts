@@ -1,8 +1,8 @@
-import { JcsError } from '../base/errors'
-import type { Case, SourceSlice } from '../cases'
-import { isValidUid } from '../dicom'
-import type { SourceStudy } from '../images'
-import type { Orientation, Vector } from '../volumes'
+import { JcsError } from '../../base/errors'
+import type { Case, SourceSlice } from '../../cases'
+import { isValidUid } from '../../dicom'
+import type { SourceStudy } from '../../images'
+import type { Orientation, Vector } from '../../volumes'
 
 /** A slice that a DICOM result can refer to and lie over. */
 export interface ReferencedSlice extends SourceSlice {

@@ -1,4 +1,4 @@
-import { decimalString } from '../dicom'
+import { decimalString } from '../../dicom'
 import type { Code } from './codes'
 
 type Relationship = 'CONTAINS' | 'HAS OBS CONTEXT' | 'HAS ACQ CONTEXT' | 'HAS CONCEPT MOD'
