@@ -25,13 +25,14 @@ const titles: Record<string, string> = {
 }
 
 const peer =
-  'PyTorch runs channels-last, eagerly and in torch.compile with CUDA graphs (`reduce-overhead`, cuDNN’s convolutions chosen by measurement); eager batches that are small wait for the host. Rows are of two calls on machines of the same kind: ours and torch.compile of one, plans by the clock, eager and first and next process of the other.'
+  'PyTorch runs channels-last, eagerly and in torch.compile with CUDA graphs (`reduce-overhead`, cuDNN’s convolutions chosen by measurement); eager batches that are small wait for the host. Rows are of two calls on machines of the same kind: ours and torch.compile of one, plans by the clock and eager of the other.'
 
-/** A section for every GPU that was measured. */
-export function gpuTables(): string[] {
+/** A section for every GPU that was measured; `isFull`: with what a program takes to prepare. */
+export function gpuTables(isFull: boolean): string[] {
   const folder = join(__dirname, 'results', 'gpu')
   return readdirSync(folder).map((name) =>
     sectionOf(
+      isFull,
       readFileSync(join(folder, name, 'bench.jsonl'), 'utf8')
         .trim()
         .split('\n')
@@ -40,7 +41,7 @@ export function gpuTables(): string[] {
   )
 }
 
-function sectionOf(timings: readonly Timing[]): string {
+function sectionOf(isFull: boolean, timings: readonly Timing[]): string {
   const measured = timings.filter(({ part }) => part !== 'warm')
   const tables = Object.entries(titles).map(([kind, title]) =>
     tableOf(
@@ -50,7 +51,8 @@ function sectionOf(timings: readonly Timing[]): string {
   )
   const own = timings.find(({ device }) => device)
   const libraries = [...new Set(timings.map(({ library }) => library))]
-  return `${[...tables, preparationOf(timings)].join('\n\n')}\n\n${own?.device}; ${libraries.join('; ')}. ${peer}`
+  const preparation = isFull ? [preparationOf(timings)] : []
+  return `${[...tables, ...preparation].join('\n\n')}\n\n${own?.device}; ${libraries.join('; ')}. ${peer}`
 }
 
 function tableOf(title: string, timings: readonly Timing[]): string {
@@ -75,7 +77,10 @@ function preparationOf(timings: readonly Timing[]): string {
       figure(secondsOf('bench', warm.job) ?? Number.NaN),
       figure(secondsOf('warm', warm.job) ?? Number.NaN),
     ])
-  return markdownRows(['preparing a program on the GPU: s', 'first process', 'the next'], rows)
+  return markdownRows(
+    ['preparing a program on the GPU: s', 'first process', 'the next, of the other call'],
+    rows,
+  )
 }
 
 const columnOf = ({ engine, precision, part }: Timing): string =>

@@ -19,18 +19,21 @@ import { isReached, type Target, targetsOf } from './targets'
 const root = join(__dirname, '..')
 
 /** What each document shows of a result file. */
-const documents: Record<string, (results: ResultFile) => string> = {
-  'README.md': (results) => markdownTables(results, ['inference', 'training']),
-  'docs/performance.md': (results) =>
-    [
-      markdownTables(results, Object.keys(kinds) as Kind[]),
-      '### Beside the targets',
-      'They were set for processors with a matrix unit (AMX), where bf16 is many times as fast as float32.',
-      markdownTargets(results),
-      '### Where the time goes',
-      'The share of the roof is defined below.',
-      markdownRooflines(results),
-    ].join('\n\n'),
+const documents: Record<string, { tablesOf: (results: ResultFile) => string; isFull: boolean }> = {
+  'README.md': { tablesOf: (results) => markdownTables(results, ['inference', 'training']), isFull: false },
+  'docs/performance.md': {
+    tablesOf: (results) =>
+      [
+        markdownTables(results, Object.keys(kinds) as Kind[]),
+        '### Beside the targets',
+        'They were set for processors with a matrix unit (AMX), where bf16 is many times as fast as float32.',
+        markdownTargets(results),
+        '### Where the time goes',
+        'The share of the roof is defined below.',
+        markdownRooflines(results),
+      ].join('\n\n'),
+    isFull: true,
+  },
 }
 
 /** What stands between these lines is written by this script. */
@@ -164,11 +167,11 @@ export function committedResults(): ResultFile[] {
 /** The documents as they should be, by path. */
 export function documentsWithTables(results: readonly ResultFile[]): Map<string, string> {
   return new Map(
-    Object.entries(documents).map(([name, tablesOf]) => {
+    Object.entries(documents).map(([name, { tablesOf, isFull }]) => {
       const text = readFileSync(join(root, name), 'utf8')
       const [before, rest] = splitOnce(text, markers[0], name)
       const [, after] = splitOnce(rest, markers[1], name)
-      const tables = [...results.map(tablesOf), ...gpuTables()].join('\n\n')
+      const tables = [...results.map(tablesOf), ...gpuTables(isFull)].join('\n\n')
       return [name, `${before}${markers[0]}\n\n${tables}\n\n${markers[1]}${after}`]
     }),
   )

@@ -66,6 +66,8 @@ function agrees(
   classes: readonly ('lungs' | 'lesions')[],
 ) {
   const { slices, rows, columns, spacing } = allSeries[name]!
+  const several = read.frames.length > 1 ? [read.frames.length] : []
+  t.same(read.gdcm, { dimensions: [columns, rows, ...several], isSame: true }, `${name}: what GDCM reads`)
   let frames = 0
   for (const [segment, kind] of classes.entries()) {
     const expected = { pixels: 0, sum: [0, 0, 0] }

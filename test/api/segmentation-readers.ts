@@ -23,13 +23,15 @@ export interface ReadFrame {
   mask: Uint8Array | Uint16Array
 }
 
-/** What pydicom says of a segmentation: see test/readers/segmentation_values.py. */
+/** What pydicom and GDCM say of a segmentation: see test/readers/segmentation_values.py. */
 export interface ReadSegmentation {
   [keyword: string]: unknown
   PatientName: string
   SOPInstanceUID: string
   SeriesInstanceUID: string
   ImageComments: string
+  /** Of a binary one: columns, rows and frames, where there are several, and whether GDCM's pixels are pydicom's. */
+  gdcm: { dimensions: number[]; isSame: boolean } | null
   referenced: [string, string[]][]
   segments: {
     number: number

@@ -1,11 +1,24 @@
 """What pydicom reads of a DICOM Segmentation: python3 segmentation_values.py FILE OUT. Frames go to OUT, a byte a pixel
-(two of label maps of 16 bits), what else there is as JSON to standard output."""
+(two of label maps of 16 bits), what else there is as JSON to standard output; of single bits also what GDCM reads, which
+does not know label maps."""
 
 import json
 import sys
 
+import gdcm
 import numpy
 import pydicom
+
+
+def read_by_gdcm(path, frames):
+    reader = gdcm.ImageReader()
+    reader.SetFileName(path)
+    assert reader.Read()
+    image = reader.GetImage()
+    packed = numpy.frombuffer(image.GetBuffer().encode("utf-8", errors="surrogateescape"), numpy.uint8)
+    bits = numpy.unpackbits(packed, bitorder="little")[: frames.size]
+    dimensions = [image.GetDimension(axis) for axis in range(image.GetNumberOfDimensions())]
+    return {"dimensions": dimensions, "isSame": bits.tobytes() == frames.astype(numpy.uint8).tobytes()}
 
 
 def code(sequence):
@@ -63,6 +76,7 @@ print(
             **{k: str(dataset[k].value) for k in keywords if k in dataset},
             "PatientName": str(dataset.PatientName),
             "ReferringPhysicianName": str(dataset.ReferringPhysicianName),
+            "gdcm": read_by_gdcm(sys.argv[1], frames) if dataset.BitsAllocated == 1 else None,
             "transferSyntax": dataset.file_meta.TransferSyntaxUID,
             "referenced": [
                 [series.SeriesInstanceUID, [item.ReferencedSOPInstanceUID for item in series.ReferencedInstanceSequence]]
