@@ -66,6 +66,16 @@ const tools = [
     present: () => !wants('--test') || findProgram('dciodvfy'),
   },
   {
+    name: 'orthanc',
+    why: 'is the PACS of tests',
+    present: () => !wants('--test') || findProgram('Orthanc'),
+  },
+  {
+    name: 'orthanc-dicomweb',
+    why: 'lets it answer DICOMweb',
+    present: () => !wants('--test') || existsSync('/usr/share/orthanc/plugins/libOrthancDicomWeb.so'),
+  },
+  {
     name: 'python3-nibabel',
     why: 'reads and writes NIfTI in tests, beside ours',
     present: () => !wants('--test') || existsSync('/usr/lib/python3/dist-packages/nibabel'),

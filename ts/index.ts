@@ -26,6 +26,8 @@ export {
 } from './datasets'
 export { type DeviceInfo, devices } from './devices'
 export { type DiagnoseOptions, type DiagnosisModels, defaultSliceThreshold, diagnose } from './diagnose'
+export { type DiagnoseStudyOptions, diagnoseStudy, type StudyDiagnosis } from './diagnose-study'
+export type { Pacs } from './dicomweb'
 export {
   type ClassificationEvaluation,
   type EvaluateOptions,
@@ -35,6 +37,8 @@ export {
   type PatientEvaluation,
   type SegmentationEvaluation,
 } from './evaluate'
+export { type FetchedSeries, fetchSeries, type SeriesAddress } from './fetch-series'
+export { type FoundSeries, findSeries, type SeriesQuery } from './find-series'
 export type {
   CaseOptions,
   DecodedImage,
@@ -78,6 +82,7 @@ export { type Case, openCase } from './open-case'
 export { type DiagnosisDocument, diagnosisDocument, type SliceDocument } from './output/diagnosis-document'
 export { type DicomKeyImagesOptions, dicomKeyImages } from './output/dicom-key-images'
 export { type DicomReportOptions, dicomReport } from './output/dicom-report'
+export { type DicomResults, dicomResults } from './output/dicom-results'
 export { type DicomSegmentationOptions, dicomSegmentation } from './output/dicom-segmentation'
 export type { Outlined } from './output/masks'
 export { writeWithNewUids } from './output/new-uids'
@@ -112,10 +117,12 @@ export type {
   Percent,
   Probability,
   Segmentation,
+  StoredInstance,
   VolumeLesion,
 } from './run/results'
 export type { Run, RunOptions } from './run/run'
 export { type SegmentOptions, segment } from './segment'
+export { storeInstances } from './store-instances'
 export { type TrainResult, train } from './train'
 export type { TrainData, TrainOptions } from './training/options'
 export type {

@@ -30,3 +30,28 @@ async function* withFailureLast<T>(
     yield () => Promise.reject(error)
   }
 }
+
+/**
+ * As `runAhead`, but tasks that are underway when one fails, or when the consumer leaves, are aborted, and have ended when
+ * this ends: for tasks that would leave something half done behind.
+ */
+export async function* runUntilFailure<T>(
+  tasks: readonly ((signal: AbortSignal) => Promise<T>)[],
+  concurrency: number,
+  signal: AbortSignal,
+): AsyncGenerator<T, void, undefined> {
+  const stop = new AbortController()
+  const either = AbortSignal.any([signal, stop.signal])
+  const started: Promise<T>[] = []
+  const start = (task: (typeof tasks)[number]) => () => {
+    const result = task(either)
+    started.push(result)
+    return result
+  }
+  try {
+    yield* runAhead(tasks.map(start), concurrency, signal)
+  } finally {
+    stop.abort()
+    await Promise.allSettled(started)
+  }
+}

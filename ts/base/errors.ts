@@ -31,6 +31,11 @@ export const errorMeanings = {
   BATCH_NORM_BATCH_TOO_SMALL: 'Batch normalisation in batch mode was given a single value per channel.',
   DIVERGED: 'Training stopped because the loss is no longer finite.',
   RESUME_MISMATCH: 'A checkpoint does not belong to the training run that was to be resumed.',
+  PACS_UNREACHABLE:
+    'A PACS cannot be reached, is silent, or answers that it cannot now, however often it was asked.',
+  PACS_UNAUTHORIZED: 'A PACS wants to know who asks, or does not let them.',
+  PACS_REFUSED: 'A PACS answers that it does not do what it was asked for.',
+  PACS_ANSWER_INVALID: 'What a PACS answers is not what DICOMweb lays down.',
   INTERNAL: 'An internal invariant does not hold: a bug of this library.',
   NATIVE_LOAD_FAILED: 'The native addon could not be loaded.',
 } as const

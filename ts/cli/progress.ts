@@ -12,6 +12,7 @@ export interface ProgressView {
 }
 
 const titles: Record<ProgressEvent['phase'], string> = {
+  fetch: 'fetching',
   decode: 'reading images',
   compile: 'compiling',
   classify: 'classifying',
@@ -21,6 +22,7 @@ const titles: Record<ProgressEvent['phase'], string> = {
   validate: 'validating',
   checkpoint: 'checkpoint',
   evaluate: 'evaluating',
+  store: 'storing',
 }
 
 /** Where nobody watches, a line this often is enough. */

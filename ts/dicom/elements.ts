@@ -22,16 +22,16 @@ export interface Elements {
 }
 
 /**
- * The elements of a DICOM file (PS3.10): of all of it, or with `headerOnly` of what lies before the pixels, whose element
- * is then there without its fragments. `name` is what messages call the file.
+ * The elements of a DICOM file (PS3.10): of all of it, or up to the one with the tag `until`, which is there without its
+ * fragments, such as `pixelDataTag`. `name` is what messages call the file.
  *
  * @throws JcsError UNSUPPORTED_FORMAT for an unknown transfer syntax, INPUT_TOO_LARGE, CORRUPT_FILE
  */
-export function parseElements(bytes: Uint8Array, name: string, headerOnly = false): Elements {
+export function parseElements(bytes: Uint8Array, name: string, until?: string): Elements {
   try {
     const bare = hasPrefix(bytes) ? undefined : bareDataSet(bytes)
-    if (bare) return parseBareDataSet(bytes, bare, name, headerOnly)
-    if (lacksPreamble(bytes)) return parseElements(withPreamble(bytes), name, headerOnly)
+    if (bare) return parseBareDataSet(bytes, bare, name, until)
+    if (lacksPreamble(bytes)) return parseElements(withPreamble(bytes), name, until)
     const meta = dicomParser.readPart10Header(bytes)
     const transferSyntaxUid = meta.string('x00020010')
     if (transferSyntaxUid === undefined) throw corrupt(name, 'it names no transfer syntax')
@@ -42,7 +42,7 @@ export function parseElements(bytes: Uint8Array, name: string, headerOnly = fals
         `${name} has the transfer syntax ${JSON.stringify(transferSyntaxUid)}, which is not read; convert it, for example with gdcmconv --raw`,
       )
     }
-    const dataSet = parseDataSet(bytes, positionAfter(meta), transferSyntax, name, headerOnly)
+    const dataSet = parseDataSet(bytes, positionAfter(meta), transferSyntax, name, until)
     return { dataSet, transferSyntaxUid, transferSyntax }
   } catch (error) {
     throw error instanceof JcsError ? error : corrupt(name, reasonOf(error), error)
@@ -54,12 +54,12 @@ function parseBareDataSet(
   bytes: Uint8Array,
   { isImplicit }: BareDataSet,
   name: string,
-  headerOnly: boolean,
+  until: string | undefined,
 ): Elements {
   const transferSyntaxUid = isImplicit ? '1.2.840.10008.1.2' : '1.2.840.10008.1.2.1'
   const transferSyntax = findTransferSyntax(transferSyntaxUid)!
   return {
-    dataSet: parseDataSet(bytes, 0, transferSyntax, name, headerOnly),
+    dataSet: parseDataSet(bytes, 0, transferSyntax, name, until),
     transferSyntaxUid,
     transferSyntax,
   }
@@ -75,7 +75,7 @@ function parseDataSet(
   start: number,
   { isImplicit, isBigEndian, isDeflated }: TransferSyntax,
   name: string,
-  headerOnly: boolean,
+  until: string | undefined,
 ): DataSet {
   const plain = isDeflated ? inflate(bytes.subarray(start), name) : bytes
   const numbers = isBigEndian ? dicomParser.bigEndianByteArrayParser : dicomParser.littleEndianByteArrayParser
@@ -83,7 +83,7 @@ function parseDataSet(
   readLongLengths(stream)
   const dataSet = new DataSetClass(numbers, plain, {})
   dataSet.warnings = [] // where dicom-parser notes what it could pass over
-  const options = headerOnly ? { untilTag: pixelDataTag } : undefined
+  const options = until === undefined ? undefined : { untilTag: until }
   if (isImplicit) dicomParser.parseDicomDataSetImplicit(dataSet, stream, plain.length, options)
   else dicomParser.parseDicomDataSetExplicit(dataSet, stream, plain.length, options)
   return dataSet

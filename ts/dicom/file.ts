@@ -62,13 +62,13 @@ async function readHeadElements({ source, name }: DicomStudyTask): Promise<Eleme
     const elements = head.length === headBytes ? parseHead(head, name) : undefined
     if (elements) return elements
   }
-  return parseElements(await readBytes(source), name, true)
+  return parseElements(await readBytes(source), name, pixelDataTag)
 }
 
 /** The elements before the pixels, or nothing if the file goes on beyond `head` before they come. */
 function parseHead(head: Uint8Array, name: string): Elements | undefined {
   try {
-    const elements = parseElements(head, name, true)
+    const elements = parseElements(head, name, pixelDataTag)
     return elements.dataSet.elements[pixelDataTag] && elements
   } catch (error) {
     if (error instanceof JcsError && error.code === 'UNSUPPORTED_FORMAT') throw error

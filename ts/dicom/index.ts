@@ -1,5 +1,11 @@
 export type { DicomFile, SourceStudy } from './file'
-export { type FileIdentity, readIdentity } from './identity'
+export {
+  type FileIdentity,
+  type InstanceReference,
+  readIdentity,
+  readInstanceUid,
+  readReference,
+} from './identity'
 export { isDicom } from './part10'
 export {
   type DicomSeries,

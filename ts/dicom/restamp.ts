@@ -3,7 +3,7 @@ import type { Element } from 'dicom-parser'
 import { JcsError } from '../base/errors'
 // Not from the room's index, which starts the threads that this runs in.
 import { type FileSource, readBytes } from '../threads/file-source'
-import { corrupt, type Elements, parseElements } from './elements'
+import { corrupt, type Elements, parseElements, pixelDataTag } from './elements'
 import { derivedUid } from './uids'
 
 export interface DicomRestampTask {
@@ -30,7 +30,7 @@ export interface RestampedFile {
 export async function restampDicom(task: DicomRestampTask): Promise<RestampedFile> {
   const { source, name, index, studyUid, seriesUid, frameOfReferenceUid } = task
   const bytes = await readBytes(source)
-  const elements = parseElements(bytes, name, true)
+  const elements = parseElements(bytes, name, pixelDataTag)
   const { isBigEndian, isDeflated, isImplicit = false } = elements.transferSyntax
   if (isBigEndian || isDeflated) {
     throw new JcsError(

@@ -1,5 +1,5 @@
 import { withoutArrays } from '../base/without-arrays'
-import type { Classification, DiagnosedSlice, Diagnosis, Segmentation } from '../run/results'
+import type { Classification, DiagnosedSlice, Diagnosis, Segmentation, StoredInstance } from '../run/results'
 
 /** A slice of a diagnosis without what is for files: masks, maps and probabilities of pixels. */
 export interface SliceDocument extends Omit<DiagnosedSlice, 'classification' | 'segmentation' | 'lungMask'> {
@@ -12,6 +12,8 @@ export interface SliceDocument extends Omit<DiagnosedSlice, 'classification' | '
 /** A diagnosis as JSON: what `jcs diagnose` prints and writes. Its schema is docs/schema/diagnosis.schema.json. */
 export interface DiagnosisDocument extends Omit<Diagnosis, 'slices'> {
   slices: SliceDocument[]
+  /** Of a study in an archive, of results that were to be stored there. */
+  stored?: StoredInstance[]
 }
 
 /** What can be said of a diagnosis in JSON. `names`: of its slices, in order, as a `Case` knows them. */

@@ -12,6 +12,16 @@ interface ProgressCounters {
   samplesPerSecond?: number
 }
 
+/** Fetching a series from a PACS; counts instances. */
+export interface FetchProgress extends ProgressCounters {
+  phase: 'fetch'
+}
+
+/** Storing results in a PACS; counts instances. */
+export interface StoreProgress extends ProgressCounters {
+  phase: 'store'
+}
+
 /** Reading and decoding images; counts slices or samples. */
 export interface DecodeProgress extends ProgressCounters {
   phase: 'decode'
@@ -94,6 +104,7 @@ export interface SliceSegmented extends SliceEvent {
 
 /** What a Run reports while it works: told apart by `phase`, and slice results by `kind: 'slice'`. */
 export type ProgressEvent =
+  | FetchProgress
   | DecodeProgress
   | CompileProgress
   | ClassifyProgress
@@ -103,5 +114,6 @@ export type ProgressEvent =
   | ValidateProgress
   | CheckpointProgress
   | EvaluateProgress
+  | StoreProgress
   | SliceClassified
   | SliceSegmented

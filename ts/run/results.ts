@@ -200,3 +200,13 @@ export interface Diagnosis {
   notices: string[]
   disclaimer: string
 }
+
+/** What became of a DICOM instance that was to be stored in an archive. */
+export interface StoredInstance {
+  sopClassUid: string
+  instanceUid: string
+  /** Whether the archive lists it afterwards. */
+  stored: boolean
+  /** Why not, as a full sentence. */
+  reason?: string
+}

@@ -8,14 +8,13 @@ import { loadModel } from '../../model'
 import { type Case, openCase } from '../../open-case'
 import { diagnosisDocument } from '../../output/diagnosis-document'
 import { requireDicomSource } from '../../output/dicom/source-series'
-import { dicomKeyImages } from '../../output/dicom-key-images'
-import { dicomReport } from '../../output/dicom-report'
-import { dicomSegmentation } from '../../output/dicom-segmentation'
-import { isAnythingOutlined, type Outlined } from '../../output/masks'
+import { type DicomResults, dicomResults } from '../../output/dicom-results'
+import type { Outlined } from '../../output/masks'
 import { writeWithNewUids } from '../../output/new-uids'
 import { niftiMask } from '../../output/nifti-mask'
 import { diagnosisReport, overlayPng } from '../../report'
-import type { Diagnosis } from '../../run/results'
+import type { ImageOptions } from '../../run/options'
+import type { Diagnosis, StoredInstance } from '../../run/results'
 import { thresholdText } from '../../run/threshold-text'
 import { fileNameFor } from '../file-name'
 import {
@@ -28,10 +27,12 @@ import {
   runtimeOf,
   wholeNumber,
 } from '../options'
+import { addPacsOptions } from '../pacs'
 import type { Session } from '../session'
+import { requireStored, type Source, type StudyFlags, storeResults, withSource } from '../study'
 import { maskOf } from './segment'
 
-interface Flags extends RuntimeFlags, ImageFlags {
+interface Flags extends RuntimeFlags, ImageFlags, StudyFlags {
   classifier?: string
   segmenter?: string
   /** False with --no-lungs. */
@@ -54,8 +55,8 @@ export function addDiagnose(program: Command, sessionFor: (flags: Flags) => Sess
     .command('diagnose')
     .description('decide a case: classify its slices, segment them, measure the lesions')
     .argument(
-      '<case...>',
-      'a directory of DICOM files or of pictures, a NIfTI volume, a multi-page TIFF, or slices in order',
+      '[case...]',
+      'a directory of DICOM files or of pictures, a NIfTI volume, a multi-page TIFF, or slices in order; or nothing, with --study',
     )
     .option(
       '-s, --segmenter <model>',
@@ -100,6 +101,12 @@ export function addDiagnose(program: Command, sessionFor: (flags: Flags) => Sess
       'write copies of the DICOM files with new UIDs and diagnose those: for files without valid ones, to which DICOM results cannot refer',
     )
     .option('--title <text>', 'names the case in the report; no patient names, reports are passed on')
+    .option('--study <uid>', 'instead of files: the StudyInstanceUID of a study in the archive of --from')
+    .option(
+      '--fetch-to <directory>',
+      'with --study: keep its files there, and go on there after a broken call',
+    )
+    .option('--store', 'with --study: store segmentation, report and key images with the study')
     .option('-o, --out <directory>', 'write report.html, diagnosis.json and overlays')
     .addHelpText(
       'after',
@@ -108,68 +115,77 @@ Examples:
   jcs diagnose scans/ --out result/
   jcs diagnose case/ --classifier classifier.safetensors --segmenter segmenter.safetensors --out result/
   jcs diagnose scans/ --seg segmentation.dcm --sr report.dcm --key-images key/
+  jcs diagnose --study 1.2.840.113619.2.55.3 --from https://pacs.example/dicom-web --token-file token --store
   jcs diagnose case/ -s segmenter.safetensors --lungs lungs.safetensors --slice-threshold 50mm --json
 
 With fewer than 250 slices the default threshold does not fit and the result says so; with no more slices than it,
 a --slice-threshold has to be given.`,
     )
-  addRunOptions(addImageOptions(command)).action(async (paths: string[], flags: Flags) => {
+  addRunOptions(addPacsOptions(addImageOptions(command))).action(async (paths: string[], flags: Flags) => {
     const session = sessionFor(flags)
-    const {
-      sliceThreshold,
-      minLesionArea,
-      batchSize,
-      out,
-      explain = false,
-      nifti = false,
-      seg,
-      sr,
-      keyImages,
-    } = flags
-    const { segmenter: segmenterSource = 'lesions' } = flags
-    const lungsSource = flags.lungs ?? (flags.segmenter === undefined ? 'lungs' : false)
-    const copies = flags.newUids && (await copyWithNewUids(paths, flags, flags.newUids))
-    // Copies are of one series, whose UID is another one.
-    const options = imageOptionsOf(flags)
-    using scan = copies ? openCase(copies, { ...options, series: undefined }) : openCase(paths, options)
-    const load = async (source: string | false | undefined) =>
-      source ? await loadModel(source, runtimeOf(flags)) : undefined
-    await using classifier = await load(flags.classifier)
-    await using segmenter = await loadModel(segmenterSource, runtimeOf(flags))
-    await using lungs = await load(lungsSource)
-    if (nifti && !out)
-      throw new JcsError('INVALID_ARGUMENT', '--nifti needs --out, the directory to write to')
-    if (out) await makeDirectory(out)
-    if (keyImages) await makeDirectory(keyImages)
-    if (seg || sr || keyImages) await requireDicomSource(scan)
-    const diagnosis = await session.follow((controls) =>
-      diagnose({ classifier, segmenter, lungs }, scan, {
-        sliceThreshold,
-        minLesionAreaMm2: minLesionArea,
-        batchSize,
-        explain,
-        ...controls,
-      }),
-    )
-    const document = diagnosisDocument(diagnosis, scan.names)
-    if (out) {
-      await writePictures(out, scan, diagnosis, session.signal)
-      const report = await diagnosisReport(diagnosis, scan, { title: flags.title })
-      await writeFileAtomically(join(out, 'report.html'), report)
-      await writeFileAtomically(join(out, 'diagnosis.json'), session.toJson(document))
-      if (nifti) {
-        const written = await writeMasks(out, scan, diagnosis)
-        if (written.length === 0)
-          session.warn(['No mask was written: nothing was outlined in a negative case.'])
-      }
-    }
-    const segmentation = seg && (await writeSegmentation(seg, scan, diagnosis, session))
-    if (sr)
-      await writeFileAtomically(sr, await dicomReport(diagnosis, scan, segmentation ? { segmentation } : {}))
-    if (keyImages) await writeKeyImages(keyImages, scan, diagnosis, session)
-    session.warn(diagnosis.warnings)
-    session.finish(document, describe(diagnosis, out))
+    await withSource(paths, flags, session, (source) => diagnoseSource(source, flags, session))
   })
+}
+
+async function diagnoseSource(
+  { paths, series, warnings }: Source,
+  flags: Flags,
+  session: Session,
+): Promise<void> {
+  const {
+    sliceThreshold,
+    minLesionArea,
+    batchSize,
+    out,
+    explain = false,
+    nifti = false,
+    seg,
+    sr,
+    keyImages,
+    store,
+  } = flags
+  const { segmenter: segmenterSource = 'lesions' } = flags
+  const lungsSource = flags.lungs ?? (flags.segmenter === undefined ? 'lungs' : false)
+  const options = { ...imageOptionsOf(flags), series }
+  const copies = flags.newUids && (await copyWithNewUids(paths, options, flags.newUids))
+  // Copies are of one series, whose UID is another one.
+  using scan = copies ? openCase(copies, { ...options, series: undefined }) : openCase(paths, options)
+  const load = async (source: string | false | undefined) =>
+    source ? await loadModel(source, runtimeOf(flags)) : undefined
+  await using classifier = await load(flags.classifier)
+  await using segmenter = await loadModel(segmenterSource, runtimeOf(flags))
+  await using lungs = await load(lungsSource)
+  if (nifti && !out) throw new JcsError('INVALID_ARGUMENT', '--nifti needs --out, the directory to write to')
+  if (out) await makeDirectory(out)
+  if (keyImages) await makeDirectory(keyImages)
+  if (seg || sr || keyImages || store) await requireDicomSource(scan)
+  const diagnosis = await session.follow((controls) =>
+    diagnose({ classifier, segmenter, lungs }, scan, {
+      sliceThreshold,
+      minLesionAreaMm2: minLesionArea,
+      batchSize,
+      explain,
+      ...controls,
+    }),
+  )
+  const document = diagnosisDocument(diagnosis, scan.names)
+  if (out) {
+    await writePictures(out, scan, diagnosis, session.signal)
+    const report = await diagnosisReport(diagnosis, scan, { title: flags.title })
+    await writeFileAtomically(join(out, 'report.html'), report)
+    await writeFileAtomically(join(out, 'diagnosis.json'), session.toJson(document))
+    if (nifti) {
+      const written = await writeMasks(out, scan, diagnosis)
+      if (written.length === 0)
+        session.warn(['No mask was written: nothing was outlined in a negative case.'])
+    }
+  }
+  const results = seg || sr || keyImages || store ? await dicomResults(diagnosis, scan) : undefined
+  if (results) await writeResults(results, flags, session)
+  session.warn([...warnings, ...diagnosis.warnings])
+  const stored = store && results ? await storeResults(results, flags, session) : undefined
+  session.finish({ ...document, ...(stored && { stored }) }, describe(diagnosis, out, stored))
+  requireStored(stored)
 }
 
 /** A number of slices, or millimetres of them. */
@@ -206,40 +222,30 @@ async function writeMasks(out: string, scan: Case, diagnosis: Diagnosis): Promis
   return outlined
 }
 
-async function writeSegmentation(
-  path: string,
-  scan: Case,
-  diagnosis: Diagnosis,
-  session: Session,
-): Promise<Buffer | undefined> {
-  // Without frames it would be no legal one.
-  if (!isAnythingOutlined(diagnosis)) {
-    session.warn(['No segmentation was written: no lung and no lesion was outlined.'])
-    return undefined
-  }
-  const segmentation = await dicomSegmentation(diagnosis, scan)
-  await writeFileAtomically(path, segmentation)
-  return segmentation
-}
-
-async function copyWithNewUids(paths: string[], flags: Flags, directory: string): Promise<string[]> {
-  using found = openCase(paths, imageOptionsOf(flags))
-  return await writeWithNewUids(found, directory)
-}
-
-async function writeKeyImages(
-  directory: string,
-  scan: Case,
-  diagnosis: Diagnosis,
+async function writeResults(
+  { segmentation, report, keyImages }: DicomResults,
+  { seg, sr, keyImages: directory }: Flags,
   session: Session,
 ): Promise<void> {
-  const images = await dicomKeyImages(diagnosis, scan)
-  if (images.length === 0) session.warn(['No key image was written: no lesion was outlined.'])
-  for (const [index, image] of images.entries())
+  if (seg && segmentation) await writeFileAtomically(seg, segmentation)
+  else if (seg) session.warn(['No segmentation was written: no lung and no lesion was outlined.'])
+  if (sr) await writeFileAtomically(sr, report)
+  if (!directory) return
+  if (keyImages.length === 0) session.warn(['No key image was written: no lesion was outlined.'])
+  for (const [index, image] of keyImages.entries())
     await writeFileAtomically(join(directory, `key-image-${index + 1}.dcm`), image)
 }
 
-function describe(diagnosis: Diagnosis, out: string | undefined): string {
+async function copyWithNewUids(paths: string[], options: ImageOptions, directory: string): Promise<string[]> {
+  using found = openCase(paths, options)
+  return await writeWithNewUids(found, directory)
+}
+
+function describe(
+  diagnosis: Diagnosis,
+  out: string | undefined,
+  stored: readonly StoredInstance[] | undefined,
+): string {
   const { positive, positiveSlices, totalSlices, slices, timing, notices, disclaimer } = diagnosis
   const lesions = slices.reduce((sum, { segmentation }) => sum + (segmentation?.lesions.length ?? 0), 0)
   const isSegmented = slices.some(({ segmentation }) => segmentation)
@@ -250,6 +256,9 @@ function describe(diagnosis: Diagnosis, out: string | undefined): string {
     ...describeInvolvement(diagnosis),
     `${(timing.totalMs / 1000).toFixed(1)} s`,
     ...(out ? [`report: ${join(out, 'report.html')}`] : []),
+    ...(stored
+      ? [`${stored.filter((one) => one.stored).length} of ${stored.length} results are in the archive`]
+      : []),
     '',
     ...notices,
     `${disclaimer}.`,
