@@ -82,7 +82,7 @@ export { type Case, openCase } from './open-case'
 export { type DiagnosisDocument, diagnosisDocument, type SliceDocument } from './output/diagnosis-document'
 export { type DicomKeyImagesOptions, dicomKeyImages } from './output/dicom-key-images'
 export { type DicomReportOptions, dicomReport } from './output/dicom-report'
-export { type DicomResults, dicomResults } from './output/dicom-results'
+export { type DicomResults, type DicomResultsOptions, dicomResults } from './output/dicom-results'
 export { type DicomSegmentationOptions, dicomSegmentation } from './output/dicom-segmentation'
 export type { Outlined } from './output/masks'
 export { writeWithNewUids } from './output/new-uids'
@@ -135,3 +135,4 @@ export type {
   ScheduleOptions,
   TrainSettings,
 } from './training/settings'
+export { type WatchEvent, type WatchedSeries, type WatchOptions, watch } from './watch'

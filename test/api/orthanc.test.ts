@@ -15,31 +15,15 @@ import {
   storeInstances,
   writeWithNewUids,
 } from '../../ts/index'
-import { ctSlice, element } from './dicom-files'
-import { lower, lungs, networks, scan, upper } from './lung-scan'
+import { archivedChest } from './archived-chest'
+import { networks } from './lung-scan'
 import { type Orthanc, orthancMissing, startOrthanc } from './orthanc'
 import { sharedData } from './shared-data'
 import { repositoryRoot } from './small'
 
 const missing = orthancMissing
 
-/** A chest of boxes under valid UIDs, as an archive takes them; in no useful order. */
-const study = '2.25.1001'
-const series = '2.25.1002'
-const slices = scan([...lungs, upper, lower]).map(({ change = [], ...slice }) =>
-  ctSlice({
-    ...slice,
-    uid: `2.25.1003.${slice.number}`,
-    series,
-    change: [
-      ...change,
-      element('0020000D', 'UI', study),
-      element('00200052', 'UI', '2.25.1004'),
-      element('00080020', 'DA', '20261101'),
-    ],
-  }),
-)
-const chest = slices.map((_, index) => slices[(7 * index) % slices.length]!)
+const { study, series, files: chest } = archivedChest('2.25.1001')
 
 /** The bytes of an instance's pixels, as WADO-RS gives the instance. */
 async function pixelsFrom(

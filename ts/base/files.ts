@@ -5,10 +5,12 @@ import { JcsError, readError } from './errors'
 /** Larger files are not read into memory: no image, mask or list is near it. */
 export const maxFileBytes = 2 ** 30
 
-const naturalOrder = new Intl.Collator('en', { numeric: true })
+/** Made when it is first used: that takes as long as loading a quarter of this library. */
+let naturalOrder: Intl.Collator | undefined
 
 /** Natural order ('slice2' before 'slice10'); the second comparison settles '1' against '01'. */
 export function compareNames(a: string, b: string): number {
+  naturalOrder ??= new Intl.Collator('en', { numeric: true })
   return naturalOrder.compare(a, b) || (a < b ? -1 : Number(a > b))
 }
 

@@ -11,6 +11,7 @@ import { addInspect } from './commands/inspect'
 import { addProfile } from './commands/profile'
 import { addSegment } from './commands/segment'
 import { addTrain } from './commands/train'
+import { addWatch } from './commands/watch'
 import { exitCodesHelp } from './exit-codes'
 import type { Session, SessionOptions } from './session'
 
@@ -37,6 +38,7 @@ ${disclaimer}.`,
   addClassify(program, sessionFor)
   addSegment(program, sessionFor)
   addDiagnose(program, sessionFor)
+  addWatch(program, sessionFor)
   addInspect(program, sessionFor)
   addEvaluate(program, sessionFor)
   addExport(program)

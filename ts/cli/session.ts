@@ -49,6 +49,11 @@ export class Session {
     else process.stdout.write(`${text}\n`)
   }
 
+  /** One of many outcomes, as they come: a line of JSON, or of text. */
+  report(document: unknown, text: string): void {
+    process.stdout.write(this.#json ? `${JSON.stringify(withoutArrays(document))}\n` : `${text}\n`)
+  }
+
   /** The text of a JSON file: as the document that programs get, without maps and masks. */
   toJson(document: unknown): string {
     return `${JSON.stringify(withoutArrays(document), undefined, 2)}\n`

@@ -1,7 +1,6 @@
 import { JcsError } from '../base/errors'
-import { isAxial, type Orientation } from '../volumes'
 import type { PacsSettings } from './pacs'
-import { type FoundSeries, type InstanceGeometry, queryGeometry, queryInstances, querySeries } from './query'
+import { type FoundSeries, queryGeometry, queryInstances, querySeries } from './query'
 
 /** The series of a study that is to be diagnosed, and its instances. */
 export interface ChosenSeries extends FoundSeries {
@@ -9,13 +8,6 @@ export interface ChosenSeries extends FoundSeries {
   /** Full sentences. */
   warnings: string[]
 }
-
-/** CT images, of one frame and of many (PS3.4, B.5). */
-const ctImageClasses = new Set([
-  '1.2.840.10008.5.1.4.1.1.2',
-  '1.2.840.10008.5.1.4.1.1.2.1',
-  '1.2.840.10008.5.1.4.1.1.2.2',
-])
 
 /**
  * Chooses among the CT series of a study that with the most instances whose first one is an axial image and no localizer,
@@ -63,15 +55,13 @@ export async function chooseSeries(
 
 async function isScan(
   pacs: PacsSettings,
-  { studyUid, uid, instanceUids }: ChosenSeries,
+  { studyUid, uid: seriesUid, instanceUids }: ChosenSeries,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  return isAxialImage(await queryGeometry(pacs, studyUid, uid, instanceUids[0]!, signal))
-}
-
-/** As far as it is known: of many frames it stands in each, and some archives leave it out. */
-function isAxialImage({ sopClassUid, imageType, orientation }: InstanceGeometry): boolean {
-  if (imageType.includes('LOCALIZER') || (sopClassUid !== '' && !ctImageClasses.has(sopClassUid)))
-    return false
-  return orientation.length !== 6 || isAxial(orientation as unknown as Orientation)
+  const { isAxial } = await queryGeometry(
+    pacs,
+    { studyUid, seriesUid, instanceUid: instanceUids[0]! },
+    signal,
+  )
+  return isAxial
 }

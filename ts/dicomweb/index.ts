@@ -1,5 +1,5 @@
 export { type ChosenSeries, chooseSeries } from './choose'
 export { type Pacs, type PacsSettings, requireUid, takePacs } from './pacs'
-export { type FoundSeries, querySeries, type SeriesQuery } from './query'
+export { type FoundSeries, queryGeometry, queryInstances, querySeries, type SeriesQuery } from './query'
 export { fetchInstance } from './retrieve'
 export { storeInstance } from './store'

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import type { Readable } from 'node:stream'
-import { Dicer } from '@fastify/busboy'
+import type { Dicer } from '@fastify/busboy'
 import { JcsError } from '../base/errors'
 import { incomplete, type PacsAnswer } from './request'
 
@@ -41,7 +41,8 @@ export async function readOnePart(
       `${where} answers with ${what} where multipart/related of application/dicom was asked for`,
     )
   }
-  const dicer = new Dicer({ boundary })
+  const busboy = require('@fastify/busboy') as typeof import('@fastify/busboy') // not before it is needed
+  const dicer = new busboy.Dicer({ boundary })
   let parts = 0
   let first: Readable | undefined
   let written: Promise<void> = Promise.resolve()

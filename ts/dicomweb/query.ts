@@ -1,5 +1,6 @@
 import { JcsError } from '../base/errors'
 import { isValidUid } from '../dicom'
+import { isAxial, type Orientation } from '../volumes'
 import { dicomJson, type JsonDataset, numbersOf, readDatasets, textOf, textsOf } from './dicom-json'
 import type { PacsSettings } from './pacs'
 import { request } from './request'
@@ -10,12 +11,20 @@ const tag = {
   sopClassUid: '00080016',
   sopInstanceUid: '00080018',
   modality: '00080060',
+  bodyPart: '00180015',
   seriesDescription: '0008103E',
   studyUid: '0020000D',
   seriesUid: '0020000E',
   seriesNumber: '00200011',
   orientation: '00200037',
   seriesInstances: '00201209',
+}
+
+/** Of what is fetched one by one. */
+export interface InstanceAddress {
+  studyUid: string
+  seriesUid: string
+  instanceUid: string
 }
 
 /** A series as the archive lists it. */
@@ -118,29 +127,38 @@ export async function hasInstance(
   return datasets.some((dataset) => textOf(dataset, tag.sopInstanceUid) === instanceUid)
 }
 
-/** What tells whether a series is a scan of slices, of one of its instances. */
+/** What tells of one of its instances whether a series is a scan of slices. */
 export interface InstanceGeometry {
-  sopClassUid: string
-  imageType: string[]
-  /** Six direction cosines, or none. */
-  orientation: number[]
+  /** An axial CT image and no localizer, as far as the archive says: of many frames it stands in each. */
+  isAxial: boolean
+  /** Empty where nothing is said. */
+  bodyPart: string
 }
+
+/** CT images, of one frame and of many (PS3.4, B.5). */
+const ctImageClasses = new Set([
+  '1.2.840.10008.5.1.4.1.1.2',
+  '1.2.840.10008.5.1.4.1.1.2.1',
+  '1.2.840.10008.5.1.4.1.1.2.2',
+])
 
 /** @throws what `querySeries` does */
 export async function queryGeometry(
   pacs: PacsSettings,
-  studyUid: string,
-  seriesUid: string,
-  instanceUid: string,
+  { studyUid, seriesUid, instanceUid }: InstanceAddress,
   signal: AbortSignal | undefined,
 ): Promise<InstanceGeometry> {
   const path = `studies/${studyUid}/series/${seriesUid}/instances/${instanceUid}/metadata`
   const [dataset = {}] = await queryPage(pacs, path, {}, signal)
-  return {
-    sopClassUid: textOf(dataset, tag.sopClassUid) ?? '',
-    imageType: textsOf(dataset, tag.imageType),
-    orientation: numbersOf(dataset, tag.orientation),
-  }
+  return { isAxial: isAxialImage(dataset), bodyPart: textOf(dataset, tag.bodyPart) ?? '' }
+}
+
+function isAxialImage(dataset: JsonDataset): boolean {
+  const sopClassUid = textOf(dataset, tag.sopClassUid)
+  if (sopClassUid !== undefined && !ctImageClasses.has(sopClassUid)) return false
+  if (textsOf(dataset, tag.imageType).includes('LOCALIZER')) return false
+  const orientation = numbersOf(dataset, tag.orientation)
+  return orientation.length !== 6 || isAxial(orientation as unknown as Orientation)
 }
 
 /** Page after page, until one brings nothing new: servers give as many at once as they like, or always the same. */

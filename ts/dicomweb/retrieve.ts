@@ -6,13 +6,8 @@ import { maxFileBytes, readHead, readWhole } from '../base/files'
 import { isDicom, readInstanceUid } from '../dicom'
 import { readOnePart } from './multipart'
 import type { PacsSettings } from './pacs'
+import type { InstanceAddress } from './query'
 import { incomplete, request } from './request'
-
-export interface InstanceAddress {
-  studyUid: string
-  seriesUid: string
-  instanceUid: string
-}
 
 /** What meta information fits into by far. */
 const headBytes = 2 ** 14

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { Piscina } from 'piscina'
+import type { Piscina } from 'piscina'
 import { throwIfAborted, untilAborted } from '../base/abort'
 import { JcsError, toJcsError } from '../base/errors'
 import type { Outcome } from './outcome'
@@ -23,7 +23,8 @@ const heapLimitMiB = 1024
 
 function decodingThreads(): Piscina {
   if (pool) return pool
-  pool = new Piscina({
+  const piscina = require('piscina') as typeof import('piscina') // not before it is needed
+  pool = new piscina.Piscina({
     filename: workerFile,
     minThreads: 0,
     maxThreads: availableParallelism(),

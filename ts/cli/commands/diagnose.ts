@@ -3,12 +3,11 @@ import type { Command } from 'commander'
 import { throwIfAborted } from '../../base/abort'
 import { JcsError } from '../../base/errors'
 import { makeDirectory, writeFileAtomically } from '../../base/write-files'
-import { type DiagnoseOptions, defaultSliceThreshold, diagnose } from '../../diagnose'
-import { loadModel } from '../../model'
+import { diagnose } from '../../diagnose'
 import { type Case, openCase } from '../../open-case'
 import { diagnosisDocument } from '../../output/diagnosis-document'
 import { requireDicomSource } from '../../output/dicom/source-series'
-import { type DicomResults, dicomResults } from '../../output/dicom-results'
+import { type DicomResults, type DicomResultsOptions, dicomResults } from '../../output/dicom-results'
 import type { Outlined } from '../../output/masks'
 import { writeWithNewUids } from '../../output/new-uids'
 import { niftiMask } from '../../output/nifti-mask'
@@ -16,30 +15,20 @@ import { diagnosisReport, overlayPng } from '../../report'
 import type { ImageOptions } from '../../run/options'
 import type { Diagnosis, StoredInstance } from '../../run/results'
 import { thresholdText } from '../../run/threshold-text'
-import { fileNameFor } from '../file-name'
 import {
-  addImageOptions,
-  addRunOptions,
-  type ImageFlags,
-  imageOptionsOf,
-  number,
-  type RuntimeFlags,
-  runtimeOf,
-  wholeNumber,
-} from '../options'
+  addDiagnosisOptions,
+  type DiagnosisFlags,
+  diagnosisOptionsOf,
+  withModels,
+} from '../diagnosis-options'
+import { fileNameFor } from '../file-name'
+import { addImageOptions, addRunOptions, type ImageFlags, imageOptionsOf } from '../options'
 import { addPacsOptions } from '../pacs'
 import type { Session } from '../session'
 import { requireStored, type Source, type StudyFlags, storeResults, withSource } from '../study'
 import { maskOf } from './segment'
 
-interface Flags extends RuntimeFlags, ImageFlags, StudyFlags {
-  classifier?: string
-  segmenter?: string
-  /** False with --no-lungs. */
-  lungs?: string | false
-  sliceThreshold?: DiagnoseOptions['sliceThreshold']
-  minLesionArea?: number
-  batchSize?: number
+interface Flags extends DiagnosisFlags, ImageFlags, StudyFlags {
   explain?: boolean
   nifti?: boolean
   seg?: string
@@ -51,37 +40,12 @@ interface Flags extends RuntimeFlags, ImageFlags, StudyFlags {
 }
 
 export function addDiagnose(program: Command, sessionFor: (flags: Flags) => Session): void {
-  const command = program
-    .command('diagnose')
+  const command = addDiagnosisOptions(program.command('diagnose'))
     .description('decide a case: classify its slices, segment them, measure the lesions')
     .argument(
       '[case...]',
       'a directory of DICOM files or of pictures, a NIfTI volume, a multi-page TIFF, or slices in order; or nothing, with --study',
     )
-    .option(
-      '-s, --segmenter <model>',
-      "a network that outlines lesions: 'lesions', the default, of the package jcs-ct-models, or a file",
-    )
-    .option(
-      '-c, --classifier <file>',
-      'a trained classifier: the case is decided by it; else by the area of lesions',
-    )
-    .option(
-      '-l, --lungs <model>',
-      "a network that outlines lungs, against which lesions are measured: 'lungs', the default beside the default segmenter, or a file",
-    )
-    .option('--no-lungs', 'measure nothing')
-    .option(
-      '--slice-threshold <n>',
-      `positive with more positive slices than this; default ${defaultSliceThreshold}, for 250 to 400 thin slices. Or in millimetres: 50mm`,
-      sliceThreshold,
-    )
-    .option(
-      '--min-lesion-area <mm2>',
-      "without a classifier: a slice is positive with more lesion; default the segmenter's",
-      number,
-    )
-    .option('--batch-size <n>', 'slices per run of the networks', wholeNumber)
     .option('--explain', 'activation maps as well')
     .option('--nifti', 'with --out: masks of lesions and lungs as well, lesions.nii.gz and lungs.nii.gz')
     .option(
@@ -132,42 +96,20 @@ async function diagnoseSource(
   flags: Flags,
   session: Session,
 ): Promise<void> {
-  const {
-    sliceThreshold,
-    minLesionArea,
-    batchSize,
-    out,
-    explain = false,
-    nifti = false,
-    seg,
-    sr,
-    keyImages,
-    store,
-  } = flags
-  const { segmenter: segmenterSource = 'lesions' } = flags
-  const lungsSource = flags.lungs ?? (flags.segmenter === undefined ? 'lungs' : false)
+  const { out, explain = false, nifti = false, keyImages, store } = flags
+  if (nifti && !out) throw new JcsError('INVALID_ARGUMENT', '--nifti needs --out, the directory to write to')
   const options = { ...imageOptionsOf(flags), series }
   const copies = flags.newUids && (await copyWithNewUids(paths, options, flags.newUids))
   // Copies are of one series, whose UID is another one.
   using scan = copies ? openCase(copies, { ...options, series: undefined }) : openCase(paths, options)
-  const load = async (source: string | false | undefined) =>
-    source ? await loadModel(source, runtimeOf(flags)) : undefined
-  await using classifier = await load(flags.classifier)
-  await using segmenter = await loadModel(segmenterSource, runtimeOf(flags))
-  await using lungs = await load(lungsSource)
-  if (nifti && !out) throw new JcsError('INVALID_ARGUMENT', '--nifti needs --out, the directory to write to')
-  if (out) await makeDirectory(out)
-  if (keyImages) await makeDirectory(keyImages)
-  if (seg || sr || keyImages || store) await requireDicomSource(scan)
-  const diagnosis = await session.follow((controls) =>
-    diagnose({ classifier, segmenter, lungs }, scan, {
-      sliceThreshold,
-      minLesionAreaMm2: minLesionArea,
-      batchSize,
-      explain,
-      ...controls,
-    }),
-  )
+  const kinds = kindsOf(flags)
+  const diagnosis = await withModels(flags, async (models) => {
+    for (const directory of [out, keyImages]) if (directory) await makeDirectory(directory)
+    if (kinds.length > 0) await requireDicomSource(scan)
+    return session.follow((controls) =>
+      diagnose(models, scan, { ...diagnosisOptionsOf(flags), explain, ...controls }),
+    )
+  })
   const document = diagnosisDocument(diagnosis, scan.names)
   if (out) {
     await writePictures(out, scan, diagnosis, session.signal)
@@ -180,7 +122,7 @@ async function diagnoseSource(
         session.warn(['No mask was written: nothing was outlined in a negative case.'])
     }
   }
-  const results = seg || sr || keyImages || store ? await dicomResults(diagnosis, scan) : undefined
+  const results = kinds.length > 0 ? await dicomResults(diagnosis, scan, { kinds }) : undefined
   if (results) await writeResults(results, flags, session)
   session.warn([...warnings, ...diagnosis.warnings])
   const stored = store && results ? await storeResults(results, flags, session) : undefined
@@ -188,10 +130,12 @@ async function diagnoseSource(
   requireStored(stored)
 }
 
-/** A number of slices, or millimetres of them. */
-function sliceThreshold(text: string): DiagnoseOptions['sliceThreshold'] {
-  const millimetres = /^(.+?) ?mm$/.exec(text)?.[1]
-  return millimetres === undefined ? wholeNumber(text) : { millimetres: number(millimetres) }
+function kindsOf({ seg, sr, keyImages, store }: Flags): NonNullable<DicomResultsOptions['kinds']> {
+  return [
+    ...(seg || store ? (['segmentation'] as const) : []),
+    ...(sr || store ? (['report'] as const) : []),
+    ...(keyImages || store ? (['key-images'] as const) : []),
+  ]
 }
 
 async function writePictures(
@@ -229,7 +173,7 @@ async function writeResults(
 ): Promise<void> {
   if (seg && segmentation) await writeFileAtomically(seg, segmentation)
   else if (seg) session.warn(['No segmentation was written: no lung and no lesion was outlined.'])
-  if (sr) await writeFileAtomically(sr, report)
+  if (sr && report) await writeFileAtomically(sr, report)
   if (!directory) return
   if (keyImages.length === 0) session.warn(['No key image was written: no lesion was outlined.'])
   for (const [index, image] of keyImages.entries())
