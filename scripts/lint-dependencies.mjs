@@ -59,6 +59,8 @@ const typescriptLayers = {
   train: ['training', 'model', 'native', 'run', 'datasets', 'base'],
   evaluate: ['training', 'inference', 'model', 'metrics', 'cases', 'native', 'run', 'datasets', 'base'],
   report: ['model', 'cases', 'run', 'images', 'base'],
+  comparison: ['output', 'cases', 'volumes', 'run', 'base'],
+  'compare-diagnoses': ['comparison', 'output', 'cases', 'volumes', 'run', 'base'],
   'find-series': ['dicomweb', 'run', 'base'],
   'fetch-series': ['dicomweb', 'run', 'base'],
   'store-instances': ['dicomweb', 'run', 'base'],

@@ -8,6 +8,7 @@
 export { disclaimer } from './base/disclaimer'
 export { JcsError, type JcsErrorCode } from './base/errors'
 export { type ClassifyOptions, classify } from './classify'
+export { type CompareOptions, compareDiagnoses, type DiagnosedCase } from './compare-diagnoses'
 export {
   type BadSample,
   type Dataset,
@@ -95,6 +96,8 @@ export {
   type PhantomSlice,
 } from './phantom'
 export {
+  type ComparisonReportOptions,
+  comparisonReport,
   type DiagnosisReportOptions,
   diagnosisReport,
   type ReportedTraining,
@@ -107,12 +110,14 @@ export type {
   ActivationMap,
   Amount,
   Classification,
+  Comparison,
   Count,
   DiagnosedSlice,
   Diagnosis,
   DiagnosisModel,
   Involvement,
   Lesion,
+  LesionChange,
   LungPart,
   Percent,
   Probability,

@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { disclaimer } from '../base/disclaimer'
 import { version } from '../base/version'
 import { addClassify } from './commands/classify'
+import { addCompare } from './commands/compare'
 import { addDemo } from './commands/demo'
 import { addDevices } from './commands/devices'
 import { addDiagnose } from './commands/diagnose'
@@ -39,6 +40,7 @@ ${disclaimer}.`,
   addSegment(program, sessionFor)
   addDiagnose(program, sessionFor)
   addWatch(program, sessionFor)
+  addCompare(program, sessionFor)
   addInspect(program, sessionFor)
   addEvaluate(program, sessionFor)
   addExport(program)

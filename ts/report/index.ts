@@ -1,3 +1,4 @@
+export { type ComparisonReportOptions, comparisonReport } from './comparison-report'
 export { type DiagnosisReportOptions, diagnosisReport } from './diagnosis-report'
 export { type OverlayOptions, overlayPng } from './overlay'
 export { type ProfileReportOptions, profileReport } from './profile-report'

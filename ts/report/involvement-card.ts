@@ -1,6 +1,7 @@
 import type { Involvement, LungPart } from '../run/results'
 import type { CoronalProjection } from './coronal'
 import { type Html, html } from './html'
+import { millilitres } from './millilitres'
 
 /** Lesions against lungs: whole, each lung, its thirds, and the largest lesions in three dimensions. */
 export function involvementCard(
@@ -10,7 +11,7 @@ export function involvementCard(
 ): Html {
   const { sides, regions, lesionOutsideLungsMl, severityScore, lesions } = involvement
   const row = (name: string, part: LungPart, isTotal = false) =>
-    html`<tr${isTotal && html` class="total"`}><th scope="row">${name}</th><td class="number">${ml(part.lungVolumeMl)}</td><td class="number">${ml(part.lesionVolumeMl)}</td><td class="number">${part.percent.toFixed(1)} %</td></tr>`
+    html`<tr${isTotal && html` class="total"`}><th scope="row">${name}</th><td class="number">${millilitres(part.lungVolumeMl)}</td><td class="number">${millilitres(part.lesionVolumeMl)}</td><td class="number">${part.percent.toFixed(1)} %</td></tr>`
   const rows = sides.flatMap((side) => [
     row(`${side.side} lung`, side, true),
     ...regions
@@ -28,7 +29,7 @@ export function involvementCard(
   ${projection && coronalFigure(projection, involvement, leftSide)}
   </div>
   <p class="hint">CT severity score ${severityScore} of 24 (six zones, Yuan et al. 2020; thirds of the lungs' height stand for the zones). Left and right are the patient's.
-  ${lesionOutsideLungsMl > 0 && `Another ${ml(lesionOutsideLungsMl)} ml outside the lungs are not counted.`}</p>
+  ${lesionOutsideLungsMl > 0 && `Another ${millilitres(lesionOutsideLungsMl)} ml outside the lungs are not counted.`}</p>
   ${lesions.length > 0 && largestLesions(involvement)}
 </section>`
 }
@@ -51,7 +52,7 @@ function largestLesions({ lesions }: Involvement): Html {
     .slice(0, shownLesions)
     .map(
       ({ volumeMl, meanHu, firstSlice, lastSlice, side, third }) =>
-        html`<tr><td class="number">${ml(volumeMl)}</td><td class="number">${meanHu === undefined ? '–' : Math.round(meanHu)}</td><td>${side}, ${third} third</td><td><a href="#viewer" data-slice="${Math.round((firstSlice + lastSlice) / 2)}">${firstSlice + 1}–${lastSlice + 1}</a></td></tr>`,
+        html`<tr><td class="number">${millilitres(volumeMl)}</td><td class="number">${meanHu === undefined ? '–' : Math.round(meanHu)}</td><td>${side}, ${third} third</td><td><a href="#viewer" data-slice="${Math.round((firstSlice + lastSlice) / 2)}">${firstSlice + 1}–${lastSlice + 1}</a></td></tr>`,
     )
   return html`
   <h3>Largest of ${lesions.length} lesions</h3>
@@ -59,9 +60,4 @@ function largestLesions({ lesions }: Involvement): Html {
     <thead><tr><th class="number">volume, ml</th><th class="number">mean, HU</th><th>place</th><th>slices</th></tr></thead>
     <tbody>${rows}</tbody>
   </table></div>`
-}
-
-/** Three figures are what such a volume is good for. */
-function ml(volume: number): string {
-  return volume >= 100 ? volume.toFixed(0) : volume >= 10 ? volume.toFixed(1) : volume.toFixed(2)
 }

@@ -210,3 +210,34 @@ export interface StoredInstance {
   /** Why not, as a full sentence. */
   reason?: string
 }
+
+/** What became of a lesion between two diagnoses, of one that split or of several that grew together as a whole. */
+export interface LesionChange {
+  change: 'new' | 'grown' | 'unchanged' | 'shrunk' | 'vanished'
+  volumeBeforeMl: Amount
+  volumeAfterMl: Amount
+  /** Indices into `before.lesions` and `after.lesions` of the comparison. */
+  before: Count[]
+  after: Count[]
+  /** Where it lies now, or lay. */
+  side: 'left' | 'right'
+  third: 'upper' | 'middle' | 'lower'
+  /** A slice of each case in which it lies, or would lie: where both have it, at the same height as far as may be. */
+  sliceBefore: Count
+  sliceAfter: Count
+}
+
+/** Two diagnoses of one patient, then and now. */
+export interface Comparison {
+  before: Involvement
+  after: Involvement
+  /** Largest first. */
+  lesions: LesionChange[]
+  /** What makes it less certain, as full sentences. */
+  warnings: string[]
+  /** Of this library. */
+  version: string
+  /** What the models' makers want to be said, such as terms of use; full sentences. */
+  notices: string[]
+  disclaimer: string
+}
