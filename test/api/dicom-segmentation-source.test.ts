@@ -230,6 +230,14 @@ t.test('the command writes a segmentation, or says why there is none', async (t)
     readdirSync(root).filter((name) => name.endsWith('.tmp')),
     [],
   )
+  t.match(run('case', path, '--lungs', files.lungs, '--per-lesion', '--labelmap'), { status: 0 })
+  const labelmap = readSegmentation(path)
+  t.match(labelmap, { SegmentationType: 'LABELMAP', transferSyntax: '1.2.840.10008.1.2.5' })
+  t.same(
+    labelmap.segments.map(({ label }) => label),
+    ['Lungs', 'Lesion 1'],
+  )
+  t.match(run('case', path, '--sr', sr, '--labelmap'), { status: 2, stderr: /cannot refer to a label map/ })
   // Refused before anything is diagnosed.
   const none = join(root, 'none.dcm')
   t.match(run('plain', none, '--sr', sr), {

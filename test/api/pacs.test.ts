@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -548,4 +548,43 @@ t.test('a certificate is taken only where somebody vouches for it', { skip: noOp
     }).stdout
   t.match(ask({}), /^PACS_UNREACHABLE .*self-signed certificate; NODE_EXTRA_CA_CERTS/)
   t.equal(ask({ NODE_EXTRA_CA_CERTS: certificate }), '0\n')
+})
+
+t.test('the command line says what is wrong, and no secret', async (t) => {
+  const secret = 'c2VjcmV0'
+  await using server = await standIn(status(401))
+  const run = (...args: string[]) =>
+    new Promise<{ status: number | null; said: string }>((resolve) => {
+      const child = spawn(process.execPath, [join(repositoryRoot, 'dist/cli/main.js'), ...args])
+      const said: Buffer[] = []
+      for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => said.push(chunk))
+      child.on('close', (status) => resolve({ status, said: Buffer.concat(said).toString() }))
+    })
+  const from = ['--from', String(server.pacs.url)]
+  const tokenFile = join(t.testdir({ token: `${secret}\n` }), 'token')
+  const cases: [string[], number, RegExp][] = [
+    [['inspect', ...from, '--token-file', tokenFile], 1, /PACS_UNAUTHORIZED/],
+    [['diagnose', '--study', '1.2', ...from, '--header', `X-Key: ${secret}`], 1, /PACS_UNAUTHORIZED/],
+    [['diagnose', '--study', '1.2', ...from, '--header', secret], 2, /--header needs a name and a value/],
+    [['diagnose', '--study', '1.2', ...from, '--token-file', `${tokenFile}s`], 3, /FILE_NOT_FOUND/],
+    [['diagnose', '--study', '1.2'], 2, /--from/],
+    [['diagnose', '--study', '../1', ...from], 2, /no valid UID/],
+    [['diagnose', '--study', '1.2', 'scans/', ...from], 2, /one of them/],
+    [['diagnose', '--study', '1.2', ...from, '--store', '--new-uids', 'x'], 2, /--new-uids/],
+    [['diagnose', 'scans/', '--store'], 2, /--store needs --study/],
+    [['diagnose', 'scans/', '--fetch-to', 'x'], 2, /--fetch-to needs --study/],
+    [['diagnose'], 2, /nothing was named/],
+    [['inspect'], 2, /--from/],
+    [['inspect', 'scans/', ...from], 2, /--from/],
+  ]
+  for (const [args, expected, message] of cases) {
+    const { status, said } = await run(...args)
+    t.equal(status, expected, `${args.join(' ')}: ${said}`)
+    t.match(said, message)
+    t.notOk(said.includes(secret))
+  }
+  t.ok(
+    server.asked.some(({ headers }) => headers.authorization === `Bearer ${secret}`),
+    'which was sent',
+  )
 })

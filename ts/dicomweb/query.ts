@@ -12,7 +12,6 @@ const tag = {
   sopInstanceUid: '00080018',
   modality: '00080060',
   bodyPart: '00180015',
-  seriesDescription: '0008103E',
   studyUid: '0020000D',
   seriesUid: '0020000E',
   seriesNumber: '00200011',
@@ -27,14 +26,13 @@ export interface InstanceAddress {
   instanceUid: string
 }
 
-/** A series as the archive lists it. */
+/** A series as the archive lists it, without what may name somebody, descriptions among it. */
 export interface FoundSeries {
   studyUid: string
   uid: string
   modality: string
   /** Numbers of series need not be unique. */
   number?: number
-  description?: string
   /** How many instances the archive says it has. */
   instances?: number
 }
@@ -68,7 +66,7 @@ export async function querySeries(
       ...(series !== undefined && { SeriesInstanceUID: series }),
       ...(modality !== undefined && { Modality: modality }),
       ...(studyDate !== undefined && { StudyDate: studyDate }),
-      includefield: [tag.studyUid, tag.seriesDescription, tag.seriesInstances].join(','),
+      includefield: [tag.studyUid, tag.seriesInstances].join(','),
     },
     tag.seriesUid,
     signal,
@@ -82,14 +80,12 @@ export async function querySeries(
     if ((modality !== undefined && found !== modality) || (series !== undefined && uid !== series)) return []
     const [number] = numbersOf(dataset, tag.seriesNumber)
     const [instances] = numbersOf(dataset, tag.seriesInstances)
-    const description = textOf(dataset, tag.seriesDescription)
     return [
       {
         studyUid,
         uid,
         modality: found,
         ...(Number.isFinite(number) && { number: number! }),
-        ...(description && { description }),
         ...(Number.isInteger(instances) && { instances: instances! }),
       },
     ]

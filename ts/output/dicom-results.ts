@@ -4,7 +4,7 @@ import type { Case } from '../cases'
 import type { Diagnosis } from '../run/results'
 import { dicomKeyImages } from './dicom-key-images'
 import { dicomReport } from './dicom-report'
-import { dicomSegmentation } from './dicom-segmentation'
+import { type DicomSegmentationOptions, dicomSegmentation } from './dicom-segmentation'
 import { isAnythingOutlined } from './masks'
 
 const kinds = ['segmentation', 'report', 'key-images'] as const
@@ -12,6 +12,8 @@ const kinds = ['segmentation', 'report', 'key-images'] as const
 export interface DicomResultsOptions {
   /** What is made. Default all. A report of its own refers to images alone. */
   kinds?: readonly (typeof kinds)[number][] | undefined
+  /** How the segmentation is made. A report can refer to a binary one alone. */
+  segmentation?: DicomSegmentationOptions | undefined
 }
 
 /** What of a diagnosis is filed with its study: DICOM files. */
@@ -34,14 +36,14 @@ export async function dicomResults(
   scan: Case,
   options: DicomResultsOptions = {},
 ): Promise<DicomResults> {
-  checkOptions('options', options, ['kinds'])
+  checkOptions('options', options, ['kinds', 'segmentation'])
   const { kinds: asked = kinds } = options
   if (!Array.isArray(asked)) throw new JcsError('INVALID_TYPE', 'kinds must be an array')
   for (const kind of asked) requireOneOf('kinds', kind, kinds)
   const isAsked = (kind: (typeof kinds)[number]) => asked.includes(kind)
   const segmentation =
     isAsked('segmentation') && isAnythingOutlined(diagnosis)
-      ? await dicomSegmentation(diagnosis, scan)
+      ? await dicomSegmentation(diagnosis, scan, options.segmentation)
       : undefined
   const report = isAsked('report')
     ? await dicomReport(diagnosis, scan, segmentation ? { segmentation } : {})

@@ -8,6 +8,7 @@ import { type Case, openCase } from '../../open-case'
 import { diagnosisDocument } from '../../output/diagnosis-document'
 import { requireDicomSource } from '../../output/dicom/source-series'
 import { type DicomResults, type DicomResultsOptions, dicomResults } from '../../output/dicom-results'
+import type { DicomSegmentationOptions } from '../../output/dicom-segmentation'
 import type { Outlined } from '../../output/masks'
 import { writeWithNewUids } from '../../output/new-uids'
 import { niftiMask } from '../../output/nifti-mask'
@@ -32,6 +33,8 @@ interface Flags extends DiagnosisFlags, ImageFlags, StudyFlags {
   explain?: boolean
   nifti?: boolean
   seg?: string
+  perLesion?: boolean
+  labelmap?: boolean
   sr?: string
   keyImages?: string
   newUids?: string
@@ -51,6 +54,11 @@ export function addDiagnose(program: Command, sessionFor: (flags: Flags) => Sess
     .option(
       '--seg <file>',
       'write lesions and lungs as a DICOM Segmentation, filed with the study of the case; it names the patient as DICOM does',
+    )
+    .option('--per-lesion', 'with --seg or --store: a segment for each lesion across slices')
+    .option(
+      '--labelmap',
+      'with --seg: a label map, for viewers that take one, compressed by RLE; not with --sr',
     )
     .option(
       '--sr <file>',
@@ -103,6 +111,7 @@ async function diagnoseSource(
   // Copies are of one series, whose UID is another one.
   using scan = copies ? openCase(copies, { ...options, series: undefined }) : openCase(paths, options)
   const kinds = kindsOf(flags)
+  const segmentation = segmentationOf(flags)
   const diagnosis = await withModels(flags, async (models) => {
     for (const directory of [out, keyImages]) if (directory) await makeDirectory(directory)
     if (kinds.length > 0) await requireDicomSource(scan)
@@ -122,12 +131,27 @@ async function diagnoseSource(
         session.warn(['No mask was written: nothing was outlined in a negative case.'])
     }
   }
-  const results = kinds.length > 0 ? await dicomResults(diagnosis, scan, { kinds }) : undefined
+  const results = kinds.length > 0 ? await dicomResults(diagnosis, scan, { kinds, segmentation }) : undefined
   if (results) await writeResults(results, flags, session)
   session.warn([...warnings, ...diagnosis.warnings])
   const stored = store && results ? await storeResults(results, flags, session) : undefined
   session.finish({ ...document, ...(stored && { stored }) }, describe(diagnosis, out, stored))
   requireStored(stored)
+}
+
+/** @throws JcsError INVALID_ARGUMENT for what does not go together */
+function segmentationOf({ seg, sr, store, perLesion, labelmap }: Flags): DicomSegmentationOptions {
+  if (labelmap && (sr || store))
+    throw new JcsError(
+      'INVALID_ARGUMENT',
+      '--labelmap is for --seg alone: a report cannot refer to a label map',
+    )
+  for (const [name, flag] of [
+    ['per-lesion', perLesion],
+    ['labelmap', labelmap],
+  ] as const)
+    if (flag && !seg && !store) throw new JcsError('INVALID_ARGUMENT', `--${name} needs --seg`)
+  return { perLesion, ...(labelmap && { type: 'labelmap', compression: 'rle' }) }
 }
 
 function kindsOf({ seg, sr, keyImages, store }: Flags): NonNullable<DicomResultsOptions['kinds']> {

@@ -52,14 +52,13 @@ shown.`,
 }
 
 function describeFound(series: readonly FoundSeries[]): string {
-  const rows = series.map(({ studyUid, number, instances, description, uid }) => [
+  const rows = series.map(({ studyUid, number, instances, uid }) => [
     studyUid,
     number ?? '–',
     instances ?? '–',
-    description ?? '–',
     uid,
   ])
-  return table(['study', 'series', 'instances', 'description', 'UID'], rows)
+  return table(['study', 'series', 'instances', 'UID'], rows)
 }
 
 function describe({ series, excluded }: SeriesList): string {
