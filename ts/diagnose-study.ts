@@ -7,6 +7,7 @@ import type { Pacs } from './dicomweb'
 import { fetchSeries } from './fetch-series'
 import { requireDicomSource } from './output/dicom/source-series'
 import { dicomResults, filesOf } from './output/dicom-results'
+import { separateImageOptions } from './run/options'
 import { runPart } from './run/part'
 import type { Diagnosis, StoredInstance } from './run/results'
 import { Run, type RunContext } from './run/run'
@@ -63,13 +64,14 @@ async function diagnoseIn(
   models: DiagnosisModels,
   pacs: Pacs,
   study: string,
-  { store, series, window, maxPixels, onBadSlice, onGap, ...settings }: DiagnoseStudyOptions,
+  { store, series, ...options }: DiagnoseStudyOptions,
   context: RunContext,
 ): Promise<StudyDiagnosis> {
   const fetched = await runPart(context, (controls) =>
     fetchSeries(pacs, { study, series }, directory, controls),
   )
-  using scan = new Case(fetched.files, { window, maxPixels, onBadSlice, onGap }, 'patient')
+  const [imageOptions, settings] = separateImageOptions(options)
+  using scan = new Case(fetched.files, imageOptions, 'patient')
   if (store) await requireDicomSource(scan)
   const diagnosis = await runPart(context, (controls) => diagnose(models, scan, { ...settings, ...controls }))
   const results = store ? filesOf(await dicomResults(diagnosis, scan)) : []

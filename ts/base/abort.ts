@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { JcsError } from './errors'
 
 export function cancelled(reason?: unknown): JcsError {
@@ -12,6 +13,12 @@ export function cancelled(reason?: unknown): JcsError {
 
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw cancelled(signal.reason)
+}
+
+/** Waits, and rejects as CANCELLED as soon as `signal` aborts. */
+export async function waitUntilAborted(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  await sleep(ms, undefined, signal && { signal }).catch(() => {})
+  throwIfAborted(signal)
 }
 
 /** Settles like `promise`, or rejects as CANCELLED as soon as `signal` aborts, whatever the promise then does. */

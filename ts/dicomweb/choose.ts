@@ -22,7 +22,7 @@ export async function chooseSeries(
   series: string | undefined,
   signal: AbortSignal | undefined,
 ): Promise<ChosenSeries> {
-  const where = `the PACS at ${pacs.base.origin}`
+  const { name: where } = pacs
   const found = await querySeries(pacs, { study, modality: 'CT' }, signal)
   if (found.length === 0) {
     throw new JcsError(

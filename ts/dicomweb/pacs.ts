@@ -25,6 +25,8 @@ export interface Pacs {
 export interface PacsSettings {
   /** Ends with '/'. */
   base: URL
+  /** What messages call it: nothing of its path, which may hold a key. */
+  name: string
   headers: Headers
   token: Pacs['token']
   retries: number
@@ -43,7 +45,16 @@ export function takePacs(pacs: Pacs): PacsSettings {
   requireNumber('pacs.timeoutMs', timeoutMs, 1, 2 ** 31 - 1)
   if (token !== undefined && typeof token !== 'function')
     throw new JcsError('INVALID_TYPE', 'pacs.token must be a function that gives a bearer token')
-  return { base: takeBase(url), headers: takeHeaders(headers), token, retries, retryDelayMs, timeoutMs }
+  const base = takeBase(url)
+  return {
+    base,
+    name: `the PACS at ${base.origin}`,
+    headers: takeHeaders(headers),
+    token,
+    retries,
+    retryDelayMs,
+    timeoutMs,
+  }
 }
 
 function takeBase(url: string | URL): URL {

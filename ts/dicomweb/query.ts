@@ -106,7 +106,7 @@ export async function queryInstances(
     if (isValidUid(uid)) return uid
     throw new JcsError(
       'PACS_ANSWER_INVALID',
-      `the PACS at ${pacs.base.origin} lists an instance of series ${seriesUid} whose SOPInstanceUID is none (PS3.5, 9.1): it cannot be asked for`,
+      `${pacs.name} lists an instance of series ${seriesUid} whose SOPInstanceUID is none (PS3.5, 9.1): it cannot be asked for`,
     )
   })
 }
@@ -177,10 +177,7 @@ async function queryAll(
     for (const dataset of page) found.set(textOf(dataset, uidTag) ?? `without, ${found.size}`, dataset)
     if (found.size === before) return [...found.values()]
     if (found.size > maxListed)
-      throw new JcsError(
-        'PACS_ANSWER_INVALID',
-        `the PACS at ${pacs.base.origin} lists more than ${maxListed} of ${path}`,
-      )
+      throw new JcsError('PACS_ANSWER_INVALID', `${pacs.name} lists more than ${maxListed} of ${path}`)
     offset += page.length
   }
 }
@@ -191,7 +188,7 @@ function queryPage(
   query: Readonly<Record<string, string>>,
   signal: AbortSignal | undefined,
 ): Promise<JsonDataset[]> {
-  const where = `the PACS at ${pacs.base.origin}`
+  const { name: where } = pacs
   return request(
     pacs,
     // What is not there is an empty list to some servers and 404 to others.

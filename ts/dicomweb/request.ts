@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { throwIfAborted } from '../base/abort'
+import { throwIfAborted, waitUntilAborted } from '../base/abort'
 import { JcsError } from '../base/errors'
 import type { PacsSettings } from './pacs'
 
@@ -36,6 +35,9 @@ const redirects = new Set([301, 302, 303, 307, 308])
 const maxRedirects = 5
 const maxWaitMs = 30_000
 
+/** A connection that sends less is as good as none. */
+const slowestBytesPerMs = 50
+
 /**
  * Makes a request and reads its answer with `read`, again and again as far as that may help: `read` starts anew each
  * time, and an answer that ends early is made again like one that never came.
@@ -56,7 +58,7 @@ export async function request<T>(
       if (!(error instanceof Passing)) throw error
       if (attempt >= pacs.retries) throw error.error
       const backoffMs = pacs.retryDelayMs * 2 ** attempt * (0.75 + 0.5 * Math.random())
-      await wait(Math.min(maxWaitMs, error.waitMs ?? backoffMs), signal)
+      await waitUntilAborted(Math.min(maxWaitMs, error.waitMs ?? backoffMs), signal)
     }
   }
 }
@@ -66,25 +68,18 @@ export function incomplete(message: string, cause?: unknown): Error {
   return new Passing(new JcsError('PACS_ANSWER_INVALID', message, { cause }))
 }
 
-async function wait(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  await sleep(ms, undefined, signal && { signal }).catch(() => {})
-  throwIfAborted(signal)
-}
-
 async function attemptOnce<T>(
   pacs: PacsSettings,
   asked: PacsRequest,
   read: (answer: PacsAnswer) => Promise<T>,
   signal: AbortSignal | undefined,
 ): Promise<T> {
-  const silence = new Silence(pacs.timeoutMs)
-  const stop = new AbortController()
-  const onAbort = () => stop.abort()
-  for (const one of [silence.signal, signal]) one?.addEventListener('abort', onAbort, { once: true })
-  if (signal?.aborted) onAbort()
-  const where = `the PACS at ${pacs.base.origin}`
+  const { name: where } = pacs
+  // Nobody tells how far what is sent has come.
+  const silence = new Silence(pacs.timeoutMs + (asked.body?.bytes.length ?? 0) / slowestBytesPerMs)
+  const stop = signal ? AbortSignal.any([silence.signal, signal]) : silence.signal
   try {
-    const response = await fetchWithin(pacs, asked, stop.signal, silence)
+    const response = await fetchWithin(pacs, asked, stop, silence)
     const { status } = response
     try {
       if (!response.ok && !asked.accepted?.includes(status)) throw failureOf(status, response.headers, where)
@@ -105,7 +100,6 @@ async function attemptOnce<T>(
     throw connectionFailure(error, where)
   } finally {
     silence.end()
-    signal?.removeEventListener('abort', onAbort)
   }
 }
 
@@ -140,7 +134,7 @@ async function fetchWithin(
       const to = next ? ` to ${next.origin}` : ''
       throw new JcsError(
         'PACS_REFUSED',
-        `the PACS at ${pacs.base.origin} redirects a ${method}${to}, which is not followed; give the address that answers`,
+        `${pacs.name} redirects a ${method}${to}, which is not followed; give the address that answers`,
       )
     }
     url = next

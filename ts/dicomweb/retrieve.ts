@@ -27,7 +27,7 @@ export async function fetchInstance(
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   if (await exists(path)) return false
-  const where = `the PACS at ${pacs.base.origin}`
+  const { name: where } = pacs
   const temporary = join(dirname(path), `.${randomUUID()}.tmp`)
   try {
     await request(

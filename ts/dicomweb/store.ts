@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { throwIfAborted } from '../base/abort'
+import { waitUntilAborted } from '../base/abort'
 import { JcsError } from '../base/errors'
 import { readReference } from '../dicom'
 import type { StoredInstance } from '../run/results'
@@ -57,7 +56,7 @@ async function post(
   instanceUid: string,
   signal: AbortSignal | undefined,
 ): Promise<string | undefined> {
-  const where = `the PACS at ${pacs.base.origin}`
+  const { name: where } = pacs
   try {
     return await request(
       pacs,
@@ -96,7 +95,6 @@ async function isListed(
   for (let attempt = 1; ; attempt++) {
     if (await hasInstance(pacs, studyUid, instanceUid, signal)) return true
     if (!isExpected || attempt === confirmations) return false
-    await sleep(pacs.retryDelayMs * 2 ** (attempt - 1), undefined, signal && { signal }).catch(() => {})
-    throwIfAborted(signal)
+    await waitUntilAborted(pacs.retryDelayMs * 2 ** (attempt - 1), signal)
   }
 }

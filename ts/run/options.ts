@@ -43,6 +43,18 @@ export function checkCommonOptions(options: CommonOptions & ImageOptions): void 
   checkImageOptions(options)
 }
 
+/** Options of a case that is opened, and those of what is done with it. */
+export function separateImageOptions<T extends ImageOptions>({
+  window,
+  maxPixels,
+  series,
+  onBadSlice,
+  onGap,
+  ...rest
+}: T): [ImageOptions, Omit<T, keyof ImageOptions>] {
+  return [{ window, maxPixels, series, onBadSlice, onGap }, rest]
+}
+
 /** So that an option given as undefined takes its default. */
 export function withoutUndefined<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
   const given = Object.entries(options).filter(([, value]) => value !== undefined)

@@ -53,7 +53,7 @@ const schemaVersion = 1
 
 /**
  * What was seen and done, in an SQLite database that survives being killed at any moment. Whoever opens it is the only
- * one: see `Watcher`.
+ * one: see `holdAlone`.
  */
 export class WatchState implements Disposable {
   readonly #database: Database

@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { throwIfAborted } from '../base/abort'
+import { waitUntilAborted } from '../base/abort'
 import { JcsError, type JcsErrorCode } from '../base/errors'
 import { readWhole } from '../base/files'
 import { makeDirectory, writeFileAtomically } from '../base/write-files'
@@ -15,6 +14,7 @@ import { diagnosisDocument } from '../output/diagnosis-document'
 import { requireDicomSource } from '../output/dicom/source-series'
 import { dicomResults, filesOf } from '../output/dicom-results'
 import { diagnosisReport } from '../report'
+import { separateImageOptions } from '../run/options'
 import type { Diagnosis } from '../run/results'
 import type { Run } from '../run/run'
 import { storeInstances } from '../store-instances'
@@ -88,8 +88,7 @@ export class Watcher {
       }
       if (once && failures === 0 && this.#isIdle()) return
       if (failures === 0) yield { kind: 'idle', counts: this.#state.count() }
-      await sleep(pauseMs, undefined, signal && { signal }).catch(() => {})
-      throwIfAborted(signal)
+      await waitUntilAborted(pauseMs, signal)
     }
   }
 
@@ -139,9 +138,9 @@ export class Watcher {
       return
     }
     yield { kind: 'started', ...watched(row) }
-    const { window, maxPixels, onBadSlice, onGap, ...settings } = options
+    const [imageOptions, settings] = separateImageOptions(options)
     const { paths, series } = yield* this.#fetch(row)
-    using scan = new Case(paths, { window, maxPixels, onBadSlice, onGap, series }, 'patient')
+    using scan = new Case(paths, { ...imageOptions, series }, 'patient')
     if (store) await requireDicomSource(scan)
     const diagnosis = yield* followed(row, diagnose(models, scan, { ...settings, signal }))
     await this.#writeReport(row, diagnosis, scan)

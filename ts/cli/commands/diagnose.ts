@@ -112,13 +112,14 @@ async function diagnoseSource(
   using scan = copies ? openCase(copies, { ...options, series: undefined }) : openCase(paths, options)
   const kinds = kindsOf(flags)
   const segmentation = segmentationOf(flags)
-  const diagnosis = await withModels(flags, async (models) => {
+  const made = await withModels(flags, async (models) => {
     for (const directory of [out, keyImages]) if (directory) await makeDirectory(directory)
     if (kinds.length > 0) await requireDicomSource(scan)
     return session.follow((controls) =>
       diagnose(models, scan, { ...diagnosisOptionsOf(flags), explain, ...controls }),
     )
   })
+  const diagnosis = { ...made, warnings: [...warnings, ...made.warnings] }
   const document = diagnosisDocument(diagnosis, scan.names)
   if (out) {
     await writePictures(out, scan, diagnosis, session.signal)
@@ -133,7 +134,7 @@ async function diagnoseSource(
   }
   const results = kinds.length > 0 ? await dicomResults(diagnosis, scan, { kinds, segmentation }) : undefined
   if (results) await writeResults(results, flags, session)
-  session.warn([...warnings, ...diagnosis.warnings])
+  session.warn(diagnosis.warnings)
   const stored = store && results ? await storeResults(results, flags, session) : undefined
   session.finish({ ...document, ...(stored && { stored }) }, describe(diagnosis, out, stored))
   requireStored(stored)
