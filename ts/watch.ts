@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { requireBoolean, requireNumber, requireObject, requireString } from './base/check'
 import { JcsError } from './base/errors'
 import { makeWritableDirectory } from './base/write-files'
@@ -40,7 +41,7 @@ export interface WatchOptions extends Omit<DiagnoseOptions, 'series' | 'onProgre
  * before, too. Ended in whatever way, it goes on with the same `state`.
  *
  * @param source an archive, or the path of a folder that files are copied to
- * @throws JcsError INVALID_ARGUMENT, INVALID_TYPE, BUSY when another process has the state, FILE_UNWRITABLE, CORRUPT_FILE
+ * @throws JcsError INVALID_ARGUMENT, for the state of another source as well, INVALID_TYPE, BUSY when another process has the state, FILE_UNWRITABLE, CORRUPT_FILE
  * for a state that is none, CANCELLED; what fails of one series, or passes, is an event
  */
 export async function* watch(
@@ -71,13 +72,14 @@ export async function* watch(
   const { signal, ...rest } = diagnosis
   await makeWritableDirectory(directory)
   using _alone = await holdAlone(directory)
-  using state = new WatchState(directory)
   const isFolder = typeof source === 'string'
+  const archive = isFolder ? undefined : takePacs(source)
+  using state = new WatchState(directory, archive ? archive.base.href : resolve(source as string))
   yield* new Watcher(
     {
       models,
       ...(isFolder ? { folder: source, pacs: undefined } : { folder: undefined, pacs: source }),
-      source: isFolder ? folderSource(source) : archiveSource(takePacs(source), studyDate),
+      source: archive ? archiveSource(archive, studyDate) : folderSource(source as string),
       directory,
       out,
       store,

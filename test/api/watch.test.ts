@@ -17,7 +17,7 @@ import { archivedChest } from './archived-chest'
 import { element } from './dicom-files'
 import { networks } from './lung-scan'
 import { type Orthanc, orthancMissing, startOrthanc } from './orthanc'
-import { json, standIn } from './pacs-stand-in'
+import { dataset, json, standIn } from './pacs-stand-in'
 import { repositoryRoot } from './small'
 
 const quick = { stableMs: 0, pollMs: 20, once: true, sliceThreshold: 3 }
@@ -143,6 +143,10 @@ t.test('a state is of one watch at a time, and is none of another file', async (
   await t.rejects(again(), { code: 'BUSY', message: /another process watches/ })
   await running.return()
   t.same(await again(), [], 'it is free again')
+  await t.rejects(events({ segmenter }, root, { ...options, state: join(root, 'state') }), {
+    code: 'INVALID_ARGUMENT',
+    message: /the state is of a watch of '.*in'/,
+  })
   await t.rejects(events({ segmenter }, join(root, 'in'), { ...options, state: join(root, 'bad') }), {
     code: 'CORRUPT_FILE',
   })
@@ -169,6 +173,40 @@ t.test('options are checked first', async (t) => {
       message,
     })
   t.notOk(existsSync(state))
+})
+
+t.test('of an archive, what is another part of the body or no axial image is left', async (t) => {
+  const root = t.testdir({ models: {} })
+  const { segmenter } = await networks(join(root, 'models'))
+  await using _segmenter = segmenter
+  const axial = { '00080016': '1.2.840.10008.5.1.4.1.1.2', '00200037': [1, 0, 0, 0, 1, 0] }
+  const metadata: Record<string, object> = {
+    '1.2.1': { ...axial, '00180015': 'HEAD' },
+    '1.2.2': { ...axial, '00200037': [1, 0, 0, 0, 0, -1] },
+    '1.2.3': { ...axial, '00080008': ['DERIVED', 'PRIMARY', 'LOCALIZER'] },
+    '1.2.4': { ...axial, '00180015': 'CHEST' },
+  }
+  await using server = await standIn((response, { path }) => {
+    const uid = /series\/([\d.]+)/.exec(path)?.[1]
+    if (path.includes('/metadata'))
+      return json(response, [dataset(metadata[uid!] as Parameters<typeof dataset>[0])])
+    if (path.includes('offset') && !path.includes('offset=0')) return json(response, [])
+    if (uid) return json(response, [dataset({ '00080018': `${uid}.1` })])
+    const found = Object.keys(metadata).map((series) =>
+      dataset({ '00080060': 'CT', '0020000D': '1.2', '0020000E': series, '00201209': 30 }),
+    )
+    json(response, found)
+  })
+  const all = await events({ segmenter }, server.pacs, { ...quick, state: join(root, 'state') })
+  t.same(
+    all.flatMap((event) => (event.kind === 'left' ? [[event.series, event.reason]] : [])),
+    [
+      ['1.2.1', 'Its body part is not the chest.'],
+      ['1.2.2', 'It is no series of axial CT images.'],
+      ['1.2.3', 'It is no series of axial CT images.'],
+    ],
+  )
+  t.same(kindsOf(all, '1.2.4').slice(0, 2), ['found', 'started'], 'a chest is tried')
 })
 
 t.test('an archive that is away is asked again, less and less often', async (t) => {

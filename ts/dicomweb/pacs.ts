@@ -17,7 +17,7 @@ export interface Pacs {
   retries?: number | undefined
   /** Before the first of them, ms; doubled each time, up to half a minute. What the server asks for comes first. Default 500. */
   retryDelayMs?: number | undefined
-  /** How long it may be silent, ms. Default 60,000. */
+  /** How long it may be silent, ms; longer by what is sent to it, at 50 kB a second. Default 60,000. */
   timeoutMs?: number | undefined
 }
 

@@ -32,6 +32,7 @@ export interface ResultRow {
 }
 
 const schema = `
+  CREATE TABLE IF NOT EXISTS source (address TEXT NOT NULL);
   CREATE TABLE IF NOT EXISTS series (
     uid TEXT PRIMARY KEY,
     study TEXT NOT NULL,
@@ -58,8 +59,12 @@ const schemaVersion = 1
 export class WatchState implements Disposable {
   readonly #database: Database
 
-  /** @throws JcsError FILE_UNWRITABLE, CORRUPT_FILE for a file that is none, or of a later version */
-  constructor(directory: string) {
+  /**
+   * @param address of the archive or folder that is watched: series and results of one mean nothing to another
+   * @throws JcsError INVALID_ARGUMENT for the state of another source, FILE_UNWRITABLE, CORRUPT_FILE for a file that is
+   * none, or of a later version
+   */
+  constructor(directory: string, address: string) {
     const path = join(directory, 'watch.sqlite')
     // The database's own lock outlives who is killed; that nobody else has it open is made sure of before.
     rmSync(`${path}.lock`, { recursive: true, force: true })
@@ -77,12 +82,24 @@ export class WatchState implements Disposable {
       if (version !== 0 && version !== schemaVersion)
         throw new Error(`it is of version ${version}, of a later jcs-ct`)
       this.#transaction(() => this.#database.exec(`${schema}; PRAGMA user_version = ${schemaVersion}`))
+      this.#belongTo(address)
     } catch (error) {
       this.#database.close()
+      if (error instanceof JcsError) throw error
       throw new JcsError('CORRUPT_FILE', `'${path}' is no state of a watch: ${(error as Error).message}`, {
         cause: error,
       })
     }
+  }
+
+  #belongTo(address: string): void {
+    const known = this.#database.get('SELECT address FROM source')?.address
+    if (known === undefined) this.#database.run('INSERT INTO source (address) VALUES (?)', address)
+    else if (known !== address)
+      throw new JcsError(
+        'INVALID_ARGUMENT',
+        `the state is of a watch of '${known}'; give each source a state of its own`,
+      )
   }
 
   /** Notes what a list says of a series; gives its row. A number of instances that changed has it wait anew. */
