@@ -111,6 +111,26 @@ Replacement dropFusedActivation(Rewriter& rewriter, const Node& node) {
   return std::vector{rewriter(node.inputs[0])};
 }
 
+/// The gradient of relu(batch_norm(x)) with respect to x in one: the ReLU's alone would be written and read again.
+Replacement fuseNormActivationGradient(Rewriter& rewriter, const Node& node) {
+  const auto* gradient = as<BatchNormGradient>(&node);
+  const Node* masked = gradient != nullptr && !gradient->relu ? soleProducer(rewriter, node, 0) : nullptr;
+  const auto* mask = as<UnaryGradient>(masked);
+  if (mask == nullptr || mask->kind != Unary::Kind::kRelu) return std::nullopt;
+  const Node* activated = rewriter.producer(masked->inputs[1]);
+  if (activated == nullptr || activationOf(*activated) != Activation::kRelu) return std::nullopt;
+  const Node* norm = rewriter.producer(activated->inputs[0]);
+  const bool isItsOwn = as<BatchNorm>(norm) != nullptr && activated->inputs[0] == norm->outputs[0] &&
+                        norm->inputs[0] == node.inputs[1] && norm->outputs[1] == node.inputs[3];
+  if (!isItsOwn) return std::nullopt;
+  auto fused = std::make_shared<BatchNormGradient>(*gradient);
+  fused->relu = true;
+  std::vector<Value> inputs = mapped(rewriter, node);
+  inputs[0] = rewriter(masked->inputs[0]);
+  inputs.push_back(rewriter(norm->inputs[2]));
+  return rewriter.target().add(fused, inputs);
+}
+
 /// conv + r, r of the same shape: the convolution adds it before it stores.
 Replacement fuseResidual(Rewriter& rewriter, const Node& node) {
   const auto* sum = as<Binary>(&node);
@@ -179,6 +199,7 @@ std::unique_ptr<Graph> fuseEpilogues(const Graph& graph) {
   result = prune(*Rewriter(*result).run([](Rewriter& rewriter, const Node& node) -> Replacement {
     if (auto norm = fuseNormActivation(rewriter, node)) return norm;
     if (auto dropped = dropFusedActivation(rewriter, node)) return dropped;
+    if (auto gradient = fuseNormActivationGradient(rewriter, node)) return gradient;
     return fuseActivation(rewriter, node);
   }));
   return result;

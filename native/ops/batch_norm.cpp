@@ -36,8 +36,8 @@ std::vector<Value> BatchNorm::gradient(const GradientContext& c) const {
 }
 
 std::vector<TensorType> BatchNormGradient::infer(std::span<const TensorType> in) const {
-  requireShape(in.size() == 5 && in[0].shape == in[1].shape && in[1].shape.rank() >= 2, in,
-               "takes dy, x, gamma, mean and variance");
+  requireShape(in.size() == (relu ? 6 : 5) && in[0].shape == in[1].shape && in[1].shape.rank() >= 2, in,
+               relu ? "takes dy, x, gamma, mean, variance and beta" : "takes dy, x, gamma, mean and variance");
   requireShape(perChannel(in.subspan(2), {in[0].shape.channels()}), in, "statistics have one value per channel");
   return {in[1], {in[2].dtype, in[2].shape}, {in[2].dtype, in[2].shape}};
 }

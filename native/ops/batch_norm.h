@@ -23,14 +23,19 @@ class BatchNorm : public OpOf<BatchNorm> {
   Precision precision(int input) const override { return input == 0 ? Precision::kFollow : Precision::kFloat32; }
 };
 
-/// (dx, dgamma, dbeta) from (dy, x, gamma, mean, variance).
+/// (dx, dgamma, dbeta) from (dy, x, gamma, mean, variance), or from those and beta where dy is the gradient of relu(y):
+/// it counts where y > 0, and y is computed again rather than read.
 class BatchNormGradient : public OpOf<BatchNormGradient> {
  public:
   static constexpr std::string_view kName = "batch_norm_gradient";
 
   float epsilon = 1e-5f;
+  bool relu = false;  ///< set by the compiler's fusion only
 
-  void visit(auto&& attribute) const { attribute("epsilon", epsilon); }
+  void visit(auto&& attribute) const {
+    attribute("epsilon", epsilon);
+    attribute("relu", relu);
+  }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   Precision precision(int input) const override { return input <= 1 ? Precision::kFollow : Precision::kFloat32; }
 };

@@ -8,6 +8,18 @@ namespace jcs::conformance {
 
 namespace {
 
+void addNormReluGradient(std::vector<Case>& table, const Shape& x) {
+  const Shape channels{x.channels()};
+  table.push_back({"fused batch norm and ReLU gradient " + x.toString(),
+                   {{x}, {x}, {channels, Fill::kPositive}, {channels}, {channels, Fill::kPositive}, {channels}},
+                   [](std::span<const Value> in) {
+                     auto op = std::make_shared<BatchNormGradient>();
+                     op->relu = true;
+                     return addNodeWithOutputs(op, in);
+                   },
+                   false});
+}
+
 void addBatchNorm(std::vector<Case>& table) {
   struct Row {
     Shape x;
@@ -25,6 +37,7 @@ void addBatchNorm(std::vector<Case>& table) {
     table.push_back({"batch norm " + text, inputs, [row](std::span<const Value> in) {
                        return std::vector{batchNorm(in[0], in[1], in[2], row.epsilon).y};
                      }});
+    addNormReluGradient(table, row.x);
     for (Activation activation : {Activation::kRelu, Activation::kSigmoid})
       table.push_back({"fused batch norm " + nameOf(activation) + " " + text, inputs,
                        [row, activation](std::span<const Value> in) {
@@ -66,6 +79,7 @@ void addLargeBatchNorm(std::vector<Case>& table) {
          {{x}, {x}, {channels, Fill::kPositive}, {channels}, {channels, Fill::kPositive}},
          [](std::span<const Value> in) { return addNodeWithOutputs(std::make_shared<BatchNormGradient>(), in); },
          false});
+    addNormReluGradient(table, x);
   }
 }
 

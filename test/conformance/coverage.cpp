@@ -64,6 +64,7 @@ std::string keyWithoutTypes(const Op& op, std::span<const TensorType> in) {
     return key(std::string(reduce->mean ? "mean " : "sum ") + repetition(reduce->target, in[0].shape));
   if (const auto* broadcast = as<Broadcast>(op)) return key(repetition(in[0].shape, broadcast->target));
   if (const auto* batchNorm = as<BatchNorm>(op)) return key("activation=" + nameOf(batchNorm->activation));
+  if (const auto* gradient = as<BatchNormGradient>(op)) return key(flag("relu", gradient->relu));
   if (const auto* scaleShift = as<BatchNormScaleShift>(op)) return key(flag("epsilon=0", scaleShift->epsilon == 0));
   if (const auto* pool = as<AveragePool2dGradient>(op)) return key(textOf(pool->pool));
   if (const auto* resize = as<Resize>(op))
@@ -76,8 +77,7 @@ std::string keyWithoutTypes(const Op& op, std::span<const TensorType> in) {
   if (is<BitsToMasks>(op)) return key(flag("warped", in.size() == 3));
   if (const auto* maps = as<MapsToSources>(op)) return key(flag("probabilities", maps->probabilities));
   if (const auto* update = as<SgdUpdate>(op)) return key(flag("nesterov", update->nesterov));
-  const bool isOneComputation = is<BatchNormGradient>(op) || is<Reshape>(op) || is<PixelsToImages>(op) ||
-                                is<AreaAverage>(op) || is<AdamUpdate>(op);
+  const bool isOneComputation = is<Reshape>(op) || is<PixelsToImages>(op) || is<AreaAverage>(op) || is<AdamUpdate>(op);
   // Kinds, activations, windows, transpositions: the attributes as they are.
   return isOneComputation ? name : key(op.attributes());
 }

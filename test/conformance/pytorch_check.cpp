@@ -88,6 +88,9 @@ Row plain(const std::string& name, OpType op = {}) {
 void addTraining(std::vector<Row>& rows) {
   rows.push_back(plain<BatchNorm>("batch norm"));
   rows.push_back(plain<BatchNormGradient>("batch norm gradient"));
+  BatchNormGradient withRelu;
+  withRelu.relu = true;
+  rows.push_back(plain("batch norm and ReLU gradient", withRelu));
   rows.push_back({"batch norm stored", [](std::span<const Value> in) {
                     return std::vector{batchNormInference(in[0], in[1], in[2], in[3], in[4], 1e-5f)};
                   }});

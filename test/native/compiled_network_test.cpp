@@ -11,6 +11,8 @@
 #include "ops/batch_norm.h"
 #include "ops/conv2d.h"
 #include "ops/elementwise.h"
+#include "train/task_loss.h"
+#include "train/training_graph.h"
 
 /// Whole networks as the CPU backend runs them, after all passes, against PyTorch's results in test/fixtures.
 
@@ -142,6 +144,21 @@ TEST("a compiled bf16 program has bf16 convolutions only, no norm or ReLU of its
                             network.name + ": copies are " + std::to_string(share) + " of the bytes");
     }
   }
+}
+
+TEST("in training, the gradient of a ReLU joins that of the batch norm before it") {
+  const networks::NetworkSpec spec{.network = "res2net50-v1b", .width = 0.125};
+  train::TrainConfig config;
+  config.task = networks::Task::kClassification;
+  config.inputSize = 64;
+  CompiledGraph step(*train::stepGraph(train::taskLoss(spec, config), 2, config.optimizer), {});
+  size_t apart = 0, joined = 0;
+  for (const compiler::Program::StepInfo& info : step.program().steps()) {
+    apart += info.op == UnaryGradient::kName;
+    joined += info.op == BatchNormGradient::kName && info.attributes.find("relu=1") != std::string::npos;
+  }
+  CHECK_EQUAL(apart, 16u);   // one after each block's sum
+  CHECK_EQUAL(joined, 67u);  // 3 of the stem, 4 of each block
 }
 
 TEST("compiling twice gives the same bits, whatever else the process has run") {

@@ -45,13 +45,32 @@ JCS_VECTORISED void addMoments(int64_t rows, int64_t channels, const T* x, int64
   });
 }
 
+/// What maps x to the y whose ReLU follows, per channel: dy counts where y > 0.
+struct ReluOf {
+  const float *scale, *shift;
+
+  template <typename N, typename G, typename X>
+  JCS_INLINE N gradient(const G* dy, const X* x, int64_t c) const {
+    return keepWhere(load<N>(x + c) * load<N>(scale + c) + load<N>(shift + c) > 0.0f, load<N>(dy + c));
+  }
+};
+struct NoRelu {
+  template <typename N, typename G, typename X>
+  JCS_INLINE N gradient(const G* dy, const X*, int64_t c) const {
+    return load<N>(dy + c);
+  }
+};
+
 /// Σdy and Σdy·(x − mean) per channel.
-template <typename G, typename X>
+template <typename G, typename X, typename Relu>
 JCS_VECTORISED void addGradientSums(int64_t rows, int64_t channels, const G* dy, int64_t dyStride, const X* x,
-                                    int64_t xStride, const float* mean, float* sums) {
-  addRows(rows, channels, dy, dyStride, sums);
-  addTerms(rows, channels, sums + channels, [&]<typename N>(As<N>, int64_t row, int64_t c) JCS_INLINE_LAMBDA -> N {
-    return load<N>(dy + row * dyStride + c) * (load<N>(x + row * xStride + c) - load<N>(mean + c));
+                                    int64_t xStride, const float* mean, const Relu& relu, float* sums) {
+  const auto gradient = [&]<typename N>(As<N>, int64_t row, int64_t c) JCS_INLINE_LAMBDA -> N {
+    return relu.template gradient<N>(dy + row * dyStride, x + row * xStride, c);
+  };
+  addTerms(rows, channels, sums, gradient);
+  addTerms(rows, channels, sums + channels, [&]<typename N>(As<N> as, int64_t row, int64_t c) JCS_INLINE_LAMBDA -> N {
+    return gradient(as, row, c) * (load<N>(x + row * xStride + c) - load<N>(mean + c));
   });
 }
 
@@ -62,15 +81,15 @@ JCS_INLINE Floats inFloat(const Doubles& x) { return __builtin_convertvector(x, 
 
 /// dx = a·((dy − b) − slope·(x − mean)), coefficients per channel: mean(dy) and the slope of dy over x are taken out.
 /// With few rows next to nothing is left, hence float64; the loop is bound by memory all the same.
-template <typename G, typename X>
+template <typename G, typename X, typename Relu>
 JCS_VECTORISED void gradientRows(int64_t rows, int64_t channels, const G* dy, int64_t dyStride, const X* x,
                                  int64_t xStride, X* dx, int64_t dxStride, const float* mean, const double* a,
-                                 const double* b, const double* slope) {
+                                 const double* b, const double* slope, const Relu& relu) {
   for (int64_t row = 0; row < rows; ++row, dy += dyStride, x += xStride, dx += dxStride)
     mapLine(dx, channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA -> N {
       using D = std::conditional_t<std::is_same_v<N, float>, double, Doubles>;
       return inFloat(loadDoubles<D>(a + c) *
-                     ((inDouble(load<N>(dy + c)) - loadDoubles<D>(b + c)) -
+                     ((inDouble(relu.template gradient<N>(dy, x, c)) - loadDoubles<D>(b + c)) -
                       loadDoubles<D>(slope + c) * (inDouble(load<N>(x + c)) - inDouble(load<N>(mean + c)))));
     });
 }
@@ -147,32 +166,48 @@ class BatchNormGradientKernel : public Kernel {
         x_(p.inputs[1]),
         dxStride_(p.outputs[0].rowStride),
         epsilon_(p.as<BatchNormGradient>().epsilon),
+        relu_(p.as<BatchNormGradient>().relu),
         rows_(x_.type.shape.rows()),
         channels_(x_.type.shape.channels()),
         sums_(1, rows_, channels_, 2) {}
 
-  int64_t scratchBytes() const override { return sums_.scratchBytes(threads_) + 3 * channels_ * 8; }
+  int64_t scratchBytes() const override { return sums_.scratchBytes(threads_) + channels_ * (3 * 8 + 2 * 4); }
 
   void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte* scratch) override {
     withElement(dy_.type.dtype, [&]<typename G>(G*) {
       withElement(x_.type.dtype, [&]<typename X>(X*) {
         run(reinterpret_cast<const G*>(in[0]), reinterpret_cast<const X*>(in[1]), reinterpret_cast<const float*>(in[2]),
             reinterpret_cast<const float*>(in[3]), reinterpret_cast<const float*>(in[4]), reinterpret_cast<X*>(out[0]),
-            reinterpret_cast<float*>(out[1]), reinterpret_cast<float*>(out[2]), scratch);
+            relu_ ? reinterpret_cast<const float*>(in[5]) : nullptr, reinterpret_cast<float*>(out[1]),
+            reinterpret_cast<float*>(out[2]), scratch);
       });
     });
   }
 
  private:
   template <typename G, typename X>
-  void run(const G* dy, const X* x, const float* gamma, const float* mean, const float* variance, X* dx, float* dGamma,
-           float* dBeta, std::byte* scratch) {
+  void run(const G* dy, const X* x, const float* gamma, const float* mean, const float* variance, X* dx,
+           const float* beta, float* dGamma, float* dBeta, std::byte* scratch) {
     double* coefficients = reinterpret_cast<double*>(scratch + sums_.scratchBytes(threads_));
+    if (beta == nullptr) return run(dy, x, gamma, mean, variance, dx, NoRelu(), dGamma, dBeta, scratch, coefficients);
+    float* scale = reinterpret_cast<float*>(coefficients + 3 * channels_);
+    float* shift = scale + channels_;
+    for (int64_t c = 0; c < channels_; ++c) {  // as in the forward pass
+      const double s = gamma[c] / std::sqrt(static_cast<double>(variance[c]) + epsilon_);
+      scale[c] = static_cast<float>(s);
+      shift[c] = static_cast<float>(beta[c] - mean[c] * s);
+    }
+    run(dy, x, gamma, mean, variance, dx, ReluOf{scale, shift}, dGamma, dBeta, scratch, coefficients);
+  }
+
+  template <typename G, typename X, typename Relu>
+  void run(const G* dy, const X* x, const float* gamma, const float* mean, const float* variance, X* dx,
+           const Relu& relu, float* dGamma, float* dBeta, std::byte* scratch, double* coefficients) {
     sums_.run(
         pool_, threads_, scratch,
         [&](int64_t row, int64_t rows, float* sums) {
           addGradientSums(rows, channels_, dy + row * dy_.rowStride, dy_.rowStride, x + row * x_.rowStride,
-                          x_.rowStride, mean, sums);
+                          x_.rowStride, mean, relu, sums);
         },
         [&](int64_t, const double* totals) {
           const double count = static_cast<double>(rows_);
@@ -188,7 +223,7 @@ class BatchNormGradientKernel : public Kernel {
     pool_.parallelFor(threads_, rows_, rowGrain(channels_), [&](int64_t begin, int64_t end, int) {
       gradientRows(end - begin, channels_, dy + begin * dy_.rowStride, dy_.rowStride, x + begin * x_.rowStride,
                    x_.rowStride, dx + begin * dxStride_, dxStride_, mean, coefficients, coefficients + channels_,
-                   coefficients + 2 * channels_);
+                   coefficients + 2 * channels_, relu);
     });
   }
 
@@ -197,6 +232,7 @@ class BatchNormGradientKernel : public Kernel {
   Operand dy_, x_;
   int64_t dxStride_;
   float epsilon_;
+  bool relu_;
   int64_t rows_, channels_;
   RowSums sums_;
 };

@@ -35,14 +35,22 @@ class BatchNormGradientKernel : public Kernel {
  public:
   explicit BatchNormGradientKernel(const Prepare& p)
       : launcher_(launcherOf(p.device)),
-        rows_{cutOf(p, p.inputs[1]), p.inputs[0].type.dtype, p.inputs[1].type.dtype,           p.inputs[0].rowStride,
-              p.inputs[1].rowStride, p.outputs[0].rowStride, p.as<BatchNormGradient>().epsilon} {}
+        rows_{cutOf(p, p.inputs[1]),
+              p.inputs[0].type.dtype,
+              p.inputs[1].type.dtype,
+              p.inputs[0].rowStride,
+              p.inputs[1].rowStride,
+              p.outputs[0].rowStride,
+              p.as<BatchNormGradient>().epsilon,
+              p.as<BatchNormGradient>().relu} {}
 
   int64_t scratchBytes() const override { return batchNormGradientScratchBytes(rows_.cut); }
   void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte* scratch) override {
+    const float* beta = rows_.relu ? floats(in[5]) : nullptr;
     batchNormGradient(
         launcher_, rows_,
-        {in[0], in[1], floats(in[2]), floats(in[3]), floats(in[4]), out[0], floats(out[1]), floats(out[2])}, scratch);
+        {in[0], in[1], floats(in[2]), floats(in[3]), floats(in[4]), beta, out[0], floats(out[1]), floats(out[2])},
+        scratch);
   }
 
  private:

@@ -27,18 +27,22 @@ void batchNorm(const BatchNorm& op, const Operands& operands) {
 void batchNormGradient(const BatchNormGradient& op, const Operands& operands) {
   const Input &dy = operands.inputs[0], &x = operands.inputs[1], &gamma = operands.inputs[2];
   const Input &mean = operands.inputs[3], &variance = operands.inputs[4];
+  const Input* beta = op.relu ? &operands.inputs[5] : nullptr;
   const Output &dx = operands.outputs[0], &dgamma = operands.outputs[1], &dbeta = operands.outputs[2];
   const auto count = static_cast<double>(x.rows());
   for (int64_t c = 0; c < x.channels(); ++c) {
     const double inverse = 1 / std::sqrt(variance[c] + static_cast<double>(op.epsilon));
     const auto normalised = [&](int64_t row) { return (x.at(row, c) - mean[c]) * inverse; };
+    const auto gradient = [&](int64_t row) {
+      return beta && normalised(row) * gamma[c] + (*beta)[c] <= 0 ? 0.0 : dy.at(row, c);
+    };
     dgamma[c] = dbeta[c] = 0;
     for (int64_t row = 0; row < x.rows(); ++row) {
-      dgamma[c] += dy.at(row, c) * normalised(row);
-      dbeta[c] += dy.at(row, c);
+      dgamma[c] += gradient(row) * normalised(row);
+      dbeta[c] += gradient(row);
     }
     for (int64_t row = 0; row < x.rows(); ++row)
-      dx.at(row, c) = gamma[c] * inverse * (dy.at(row, c) - dbeta[c] / count - normalised(row) * dgamma[c] / count);
+      dx.at(row, c) = gamma[c] * inverse * (gradient(row) - dbeta[c] / count - normalised(row) * dgamma[c] / count);
   }
 }
 

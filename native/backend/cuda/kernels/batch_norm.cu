@@ -69,21 +69,50 @@ struct FinishMoments {
   }
 };
 
+/// What maps x to y in the forward pass, of V channels: the gradient of relu(y) counts where y > 0.
+template <int V>
+struct ForwardMap {
+  Lanes<V> scale, shift;
+
+  static __device__ ForwardMap of(int64_t channel, const float* gamma, const float* beta, const float* mean,
+                                  const float* variance, float epsilon) {
+    ForwardMap map;
+#pragma unroll
+    for (int v = 0; v < V; ++v) {
+      const int64_t c = channel + v;
+      const double s =
+          static_cast<double>(gamma[c]) / sqrt(static_cast<double>(variance[c]) + static_cast<double>(epsilon));
+      map.scale.at[v] = static_cast<float>(s);
+      map.shift.at[v] = static_cast<float>(static_cast<double>(beta[c]) - static_cast<double>(mean[c]) * s);
+    }
+    return map;
+  }
+  __device__ void mask(Lanes<V>& gradient, const Lanes<V>& x) const {
+#pragma unroll
+    for (int v = 0; v < V; ++v)
+      if (!(x.at[v] * scale.at[v] + shift.at[v] > 0.0f)) gradient.at[v] = 0.0f;
+  }
+};
+
 /// Σdy and Σdy·(x − mean).
-template <int V, typename G, typename X, typename Sum>
+template <int V, bool kRelu, typename G, typename X, typename Sum>
 struct GradientSums {
   const G* dy;
   const X* x;
   int64_t dyStride, xStride;
-  const float* mean;
+  const float *gamma, *beta, *mean, *variance;
+  float epsilon;
 
   struct Column {
     const G* dy;
     const X* x;
     int64_t dyStride, xStride;
     Lanes<V> mean;
+    ForwardMap<V> forward;
     __device__ void add(int64_t row, Sum (&sums)[2][V]) const {
-      const Lanes<V> gradient = load<V>(dy + row * dyStride), value = load<V>(x + row * xStride);
+      Lanes<V> gradient = load<V>(dy + row * dyStride);
+      const Lanes<V> value = load<V>(x + row * xStride);
+      if constexpr (kRelu) forward.mask(gradient, value);
 #pragma unroll
       for (int v = 0; v < V; ++v) {
         const Sum g = static_cast<Sum>(gradient.at[v]);
@@ -93,21 +122,23 @@ struct GradientSums {
     }
   };
   __device__ Column at(int64_t channel) const {
-    Column column{dy + channel, x + channel, dyStride, xStride, {}};
+    Column column{dy + channel, x + channel, dyStride, xStride, {}, {}};
 #pragma unroll
     for (int v = 0; v < V; ++v) column.mean.at[v] = mean[channel + v];
+    if constexpr (kRelu) column.forward = ForwardMap<V>::of(channel, gamma, beta, mean, variance, epsilon);
     return column;
   }
 };
 
-/// dgamma, dbeta, and the coefficients of dx: gain, mean of dy, slope of dy over x.
+/// dgamma, dbeta, and the coefficients of dx: gain, mean of dy, slope of dy over x, and where a ReLU follows what is
+/// added to gain · x to give y.
 template <typename Real>
 struct FinishGradient {
   int64_t rows, channels;
   float epsilon;
-  const float *gamma, *variance;
+  const float *gamma, *mean, *variance, *beta;
   float *dGamma, *dBeta;
-  Real* coefficients;  ///< 3 × channels
+  Real* coefficients;  ///< 4 × channels
 
   __device__ void operator()(int64_t, int64_t c, const double (&totals)[2]) const {
     const double count = static_cast<double>(rows);
@@ -117,6 +148,9 @@ struct FinishGradient {
     coefficients[c] = static_cast<Real>(static_cast<double>(gamma[c]) * inverse);
     coefficients[channels + c] = static_cast<Real>(totals[0] / count);
     coefficients[2 * channels + c] = static_cast<Real>(totals[1] * inverse * inverse / count);
+    if (beta != nullptr)
+      coefficients[3 * channels + c] =
+          static_cast<Real>(ForwardMap<1>::of(c, gamma, beta, mean, variance, epsilon).shift.at[0]);
   }
 };
 
@@ -136,18 +170,29 @@ __device__ inline Reals<V, Real> loadReals(const Real* from) {
 }
 
 /// dx = gain · ((dy − mean of dy) − slope · (x − mean)).
-template <int V, typename G, typename X, typename Real>
+template <int V, bool kRelu, typename G, typename X, typename Real>
 __global__ void gradientKernel(int64_t groups, Divider perRow, int64_t channels, const G* dy, int64_t dyStride,
                                const X* x, int64_t xStride, const float* mean, const Real* coefficients, X* dx,
                                int64_t dxStride) {
   for (int64_t i = globalThread(); i < groups; i += globalThreads()) {
     int64_t row = i;
     const int64_t channel = perRow.split(row) * V;
-    const Lanes<V> gradient = load<V>(dy + row * dyStride + channel), value = load<V>(x + row * xStride + channel);
+    Lanes<V> gradient = load<V>(dy + row * dyStride + channel);
+    const Lanes<V> value = load<V>(x + row * xStride + channel);
     const Lanes<V> means = load<V>(mean + channel);
     const auto gain = loadReals<V>(coefficients + channel);
     const auto meanOfDy = loadReals<V>(coefficients + channels + channel);
     const auto slope = loadReals<V>(coefficients + 2 * channels + channel);
+    if constexpr (kRelu) {
+      const auto shift = loadReals<V>(coefficients + 3 * channels + channel);
+      ForwardMap<V> forward;
+#pragma unroll
+      for (int v = 0; v < V; ++v) {
+        forward.scale.at[v] = static_cast<float>(gain.at[v]);
+        forward.shift.at[v] = static_cast<float>(shift.at[v]);
+      }
+      forward.mask(gradient, value);
+    }
     Lanes<V> result;
 #pragma unroll
     for (int v = 0; v < V; ++v) {
@@ -174,6 +219,12 @@ constexpr int64_t kFewRows = 512;
 /// Rounded so that what follows in scratch is aligned for every access.
 
 int64_t partialBytes(const ColumnCut& cut) { return alignedUp(cut.partials(2) * (cut.rows <= kFewRows ? 8 : 4)); }
+
+template <typename F>
+void withBool(bool value, F&& f) {
+  if (value) return f(std::true_type());
+  f(std::false_type());
+}
 
 /// f(static_cast<Sum*>(nullptr)).
 template <typename F>
@@ -207,7 +258,7 @@ void batchNorm(const Launcher& launcher, const BatchNormRows& r, const BatchNorm
 }
 
 int64_t batchNormGradientScratchBytes(const ColumnCut& cut) {
-  return partialBytes(cut) + alignedUp(3 * cut.channels * (cut.rows <= kFewRows ? 8 : 4));
+  return partialBytes(cut) + alignedUp(4 * cut.channels * (cut.rows <= kFewRows ? 8 : 4));
 }
 
 void batchNormGradient(const Launcher& launcher, const BatchNormGradientRows& r, const BatchNormGradientPointers& p,
@@ -219,21 +270,25 @@ void batchNormGradient(const Launcher& launcher, const BatchNormGradientRows& r,
   const int64_t perRow = channels / mapped, groups = r.cut.rows * perRow;
   withSum(r.cut, [&]<typename Sum>(Sum*) {
     Sum* coefficients = reinterpret_cast<Sum*>(scratch + partialBytes(r.cut));
-    const FinishGradient<Sum> finish{r.cut.rows, channels, r.epsilon, p.gamma,
-                                     p.variance, p.dGamma, p.dBeta,   coefficients};
+    const FinishGradient<Sum> finish{r.cut.rows, channels, r.epsilon, p.gamma, p.mean,
+                                     p.variance, p.beta,   p.dGamma,  p.dBeta, coefficients};
     withElement(r.dyDtype, [&]<typename G>(G*) {
       withElement(r.xDtype, [&]<typename X>(X*) {
         const G* dy = static_cast<const G*>(p.dy);
         const X* x = static_cast<const X*>(p.x);
-        withLanes(summed, [&](auto lanes) {
-          constexpr int V = decltype(lanes)::value;
-          sumColumns<2, V, Sum>(launcher, r.cut, GradientSums<V, G, X, Sum>{dy, x, r.dyStride, r.xStride, p.mean},
-                                reinterpret_cast<Sum*>(scratch), finish);
-        });
-        withLanes(mapped, [&](auto lanes) {
-          launch(gradientKernel<decltype(lanes)::value, G, X, Sum>, launcher.blocksFor(groups), kBlock, 0, launcher,
-                 groups, Divider(std::max<int64_t>(perRow, 1), groups), channels, dy, r.dyStride, x, r.xStride, p.mean,
-                 static_cast<const Sum*>(coefficients), static_cast<X*>(p.dx), r.dxStride);
+        withBool(r.relu, [&](auto relu) {
+          constexpr bool kRelu = decltype(relu)::value;
+          withLanes(summed, [&](auto lanes) {
+            constexpr int V = decltype(lanes)::value;
+            const GradientSums<V, kRelu, G, X, Sum> sums{dy,     x,      r.dyStride, r.xStride, p.gamma,
+                                                         p.beta, p.mean, p.variance, r.epsilon};
+            sumColumns<2, V, Sum>(launcher, r.cut, sums, reinterpret_cast<Sum*>(scratch), finish);
+          });
+          withLanes(mapped, [&](auto lanes) {
+            launch(gradientKernel<decltype(lanes)::value, kRelu, G, X, Sum>, launcher.blocksFor(groups), kBlock, 0,
+                   launcher, groups, Divider(std::max<int64_t>(perRow, 1), groups), channels, dy, r.dyStride, x,
+                   r.xStride, p.mean, static_cast<const Sum*>(coefficients), static_cast<X*>(p.dx), r.dxStride);
+          });
         });
       });
     });

@@ -28,10 +28,11 @@ struct BatchNormGradientRows {
   DType dyDtype, xDtype;  ///< dx has x's
   int64_t dyStride, xStride, dxStride;
   float epsilon;
+  bool relu;
 };
 struct BatchNormGradientPointers {
   const void *dy, *x;
-  const float *gamma, *mean, *variance;
+  const float *gamma, *mean, *variance, *beta;  ///< beta is read with `relu` only
   void* dx;
   float *dGamma, *dBeta;
 };
