@@ -94,6 +94,12 @@ class Backend {
   virtual bool supports(DType dtype) const = 0;
   /// Whether preparing a program's kernels takes longer than running it on samples that nobody asked for.
   virtual bool preparesSlowly() const { return false; }
+  /// Whether `prepare` takes the operands of several such ops, those of each behind those of the one before, and gives
+  /// one kernel for all: where starting a kernel takes longer than what it does.
+  virtual bool preparesTogether(const Op& /*op*/, std::span<const Operand> /*inputs*/,
+                                std::span<const Operand> /*outputs*/) const {
+    return false;
+  }
   /// Throws INTERNAL when the op has no kernel.
   virtual std::unique_ptr<Kernel> prepare(const Op& op, std::span<const Operand> inputs,
                                           std::span<const Operand> outputs, const KernelOptions& options) = 0;
@@ -170,7 +176,7 @@ class DeviceBuffer {
 };
 
 /// Bumped whenever anything in this header, or in an op that kernels read, changes.
-inline constexpr int kBackendAbi = 4;
+inline constexpr int kBackendAbi = 5;
 
 /// What a backend library exports under C linkage. `jcsBackendAbi` is asked first.
 ///   int jcsBackendAbi();

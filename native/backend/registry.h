@@ -32,9 +32,13 @@ class KernelRegistry {
   /// Says which operands of the op may be channel slices.
   using Strided = std::function<bool(const Op& op, bool isOutput, int index)>;
 
+  /// Says whether the factory takes the operands of several such ops at once.
+  using Together = std::function<bool(std::span<const Operand> inputs, std::span<const Operand> outputs)>;
+
   template <typename T>
-  void add(Factory factory, Strided strided = nullptr) {
-    const bool isNew = entries_.emplace(T::kName, Entry{std::move(factory), std::move(strided)}).second;
+  void add(Factory factory, Strided strided = nullptr, Together together = nullptr) {
+    const bool isNew =
+        entries_.emplace(T::kName, Entry{std::move(factory), std::move(strided), std::move(together)}).second;
     invariant(isNew, "two kernels register for one op");
   }
   std::unique_ptr<Kernel> prepare(const Preparation<Device>& p) const {
@@ -46,6 +50,10 @@ class KernelRegistry {
     const auto found = entries_.find(op.name());
     return found != entries_.end() && found->second.strided && found->second.strided(op, isOutput, index);
   }
+  bool preparesTogether(const Op& op, std::span<const Operand> inputs, std::span<const Operand> outputs) const {
+    const auto found = entries_.find(op.name());
+    return found != entries_.end() && found->second.together && found->second.together(inputs, outputs);
+  }
   std::vector<std::string> ops() const {
     std::vector<std::string> names;
     for (const auto& [name, entry] : entries_) names.emplace_back(name);
@@ -56,6 +64,7 @@ class KernelRegistry {
   struct Entry {
     Factory factory;
     Strided strided;
+    Together together;
   };
   std::map<std::string_view, Entry> entries_;
 };

@@ -4,12 +4,22 @@
 
 namespace jcs::compiler {
 
-Timeline::Timeline(const Graph& graph, const PerValue<bool>& derived)
-    : times_(graph.nodes().size()), results_(static_cast<int>(graph.nodes().size())) {
+Timeline::Timeline(const Graph& graph, const PerValue<bool>& derived, PerNode<NodeId> groups)
+    : groups_(std::move(groups)), times_(graph.nodes().size()), results_(static_cast<int>(graph.nodes().size())) {
   for (const NodeId n : times_.ids()) {
     const int place = static_cast<int>(n);
     times_[n] = derived[graph.nodes()[n].outputs[0]] ? kInputs - results_ + place : place;
   }
+}
+
+std::vector<NodeId> Timeline::groupMembers(NodeId node) const {
+  std::vector<NodeId> members;
+  for (auto i = static_cast<size_t>(groups_[node]); i < groups_.size(); ++i) {
+    const NodeId n{static_cast<int>(i)};
+    if (groups_[n] != groups_[node]) break;
+    members.push_back(n);
+  }
+  return members;
 }
 
 namespace {
@@ -71,8 +81,10 @@ class LifetimePlanner {
     const ValueId root = rootOf(source);
     const bool ownsMemory = storage_.placements[result].root == result;
     if (!ownsMemory || !coversRoot(source, root) || info(root).type.bytes() != info(result).type.bytes()) return;
-    const bool isSoleReader =
-        std::ranges::count_if(graph_.nodes()[n].inputs, [&](ValueId id) { return rootOf(id) == root; }) == 1;
+    int64_t reads = 0;
+    for (const NodeId other : timeline_.groupMembers(n))
+      reads += std::ranges::count_if(graph_.nodes()[other].inputs, [&](ValueId id) { return rootOf(id) == root; });
+    const bool isSoleReader = reads == 1;
     Lifetime& lifetime = lifetimes_[root];
     if (!isSoleReader || lifetime.last > timeline_[n]) return;
     const Region region = regionOf(graph_, derived_, root);

@@ -6,15 +6,20 @@
 namespace jcs::compiler {
 
 /// The order in which a program works: what is derived, the arrival of the inputs, the steps of the run, its results.
+/// Nodes of a group, which is named by its first, work at the same time.
 class Timeline {
  public:
-  Timeline(const Graph& graph, const PerValue<bool>& derived);
+  Timeline(const Graph& graph, const PerValue<bool>& derived, PerNode<NodeId> groups);
 
   static constexpr int kInputs = -1;
   int results() const { return results_; }
-  int operator[](NodeId node) const { return times_[node]; }
+  int operator[](NodeId node) const { return times_[groups_[node]]; }
+  NodeId groupOf(NodeId node) const { return groups_[node]; }
+  /// The nodes that work when `node` does, first to last.
+  std::vector<NodeId> groupMembers(NodeId node) const;
 
  private:
+  PerNode<NodeId> groups_;
   PerNode<int> times_;
   int results_;
 };

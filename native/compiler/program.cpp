@@ -5,6 +5,7 @@
 
 #include "compiler/passes.h"
 #include "compiler/program_builder.h"
+#include "compiler/update_groups.h"
 #include "core/alignment.h"
 
 namespace jcs::compiler {
@@ -21,7 +22,7 @@ void throwIfCancelled(const std::atomic<bool>* cancelled) {
 Program::Program(const Graph& graph, std::shared_ptr<Backend> backend, const CompileOptions& options,
                  DerivedStore* shared)
     : backend_(std::move(backend)) {
-  const auto optimized = optimize(graph, options.activation);
+  const auto optimized = gatherUpdates(optimize(graph, options.activation), *backend_);
   int64_t largest = 0;
   for (const ValueInfo& value : optimized->values()) largest = std::max(largest, value.type.bytes());
   // Before any kernel is prepared: libraries are not made for sizes that no memory holds.

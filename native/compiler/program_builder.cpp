@@ -2,6 +2,7 @@
 
 #include <numeric>
 
+#include "compiler/update_groups.h"
 #include "core/alignment.h"
 #include "ops/layout.h"
 
@@ -13,8 +14,8 @@ ProgramBuilder::ProgramBuilder(Program& program, const Graph& graph, Backend& ba
       backend_(backend),
       options_(options),
       derived_(findDerived(graph)),
-      timeline_(graph, derived_),
       storage_(planStorage(graph, derived_, backend)),
+      timeline_(graph, derived_, planGroups(graph, derived_, storage_, backend)),
       lifetimes_(planLifetimes(graph, derived_, timeline_, storage_)),
       derivations_(graph),
       derivedStepOf_(graph.values().size()),
@@ -58,8 +59,20 @@ ProgramBuilder::Operands ProgramBuilder::operandsOf(std::span<const ValueId> ids
 
 void ProgramBuilder::addNode(NodeId n) {
   const Node& node = graph_.nodes()[n];
+  if (timeline_.groupOf(n) != n) return;
+  if (const auto members = timeline_.groupMembers(n); members.size() > 1) return addGroup(members);
   if (is<Concat>(*node.op) && !isDerived(node)) return addConcat(n);
   addStep(n, *node.op, operandsOf(node.inputs), operandsOf(node.outputs));
+}
+
+void ProgramBuilder::addGroup(std::span<const NodeId> members) {
+  std::vector<ValueId> inputs, outputs;
+  for (const NodeId n : members) {
+    const Node& node = graph_.nodes()[n];
+    inputs.insert(inputs.end(), node.inputs.begin(), node.inputs.end());
+    outputs.insert(outputs.end(), node.outputs.begin(), node.outputs.end());
+  }
+  addStep(members[0], *graph_.nodes()[members[0]].op, operandsOf(inputs), operandsOf(outputs));
 }
 
 void ProgramBuilder::addConcat(NodeId n) {
@@ -101,7 +114,9 @@ void ProgramBuilder::addStep(NodeId n, const Op& op, const Operands& inputs, con
     for (const ValueId id : outputs.ids) derivedStepOf_[rootOf(id)] = derivedSteps_.size();
     derivedSteps_.push_back({std::move(step), {}});
   } else {
-    describe(op, node.scope, inputs, outputs, *step.kernel);
+    const size_t others = timeline_.groupMembers(n).size() - 1;
+    const std::string scope = node.scope + (others > 0 ? " and " + std::to_string(others) + " more" : "");
+    describe(op, scope, inputs, outputs, *step.kernel);
     steps_.push_back(std::move(step));
   }
 }

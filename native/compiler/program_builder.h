@@ -71,6 +71,8 @@ class ProgramBuilder {
 
   void addStates();
   void addNode(NodeId n);
+  /// One step for all nodes of a group.
+  void addGroup(std::span<const NodeId> members);
   /// The parts of a concat that are not in place are copied there.
   void addConcat(NodeId n);
   void addStep(NodeId n, const Op& op, const Operands& inputs, const Operands& outputs);
@@ -96,8 +98,8 @@ class ProgramBuilder {
   Backend& backend_;
   const KernelOptions& options_;
   const PerValue<bool> derived_;
-  const Timeline timeline_;
   StoragePlan storage_;  ///< roots are as `planLifetimes` leaves them
+  const Timeline timeline_;
   const PerValue<Lifetime> lifetimes_;
   Derivations derivations_;
 

@@ -16,6 +16,15 @@ Value copyLeaf(Graph& to, const ValueInfo& info) {
   return {};
 }
 
+/// `map` says where the node's inputs are, and then where its outputs are.
+void copyNode(Graph& to, const Node& node, PerValue<Value>& map) {
+  const NodeLabel label(to, node.scope);
+  std::vector<Value> inputs;
+  for (const ValueId id : node.inputs) inputs.push_back(map[id]);
+  const std::vector<Value> copies = to.add(node.op, inputs);
+  for (size_t i = 0; i < copies.size(); ++i) map[node.outputs[i]] = copies[i];
+}
+
 }  // namespace
 
 PerValue<int> countUses(const Graph& graph) {
@@ -53,6 +62,16 @@ std::unique_ptr<Graph> Rewriter::run(const Rule& rule, const std::function<Value
   return std::move(to_);
 }
 
+std::unique_ptr<Graph> reordered(const Graph& graph, std::span<const NodeId> order) {
+  auto result = std::make_unique<Graph>();
+  PerValue<Value> map(graph.values().size());
+  for (const ValueId id : map.ids()) map[id] = copyLeaf(*result, graph.values()[id]);
+  for (const NodeId n : order) copyNode(*result, graph.nodes()[n], map);
+  for (const auto& [name, id] : graph.outputs()) result->output(name, map[id]);
+  for (const auto& [state, value] : graph.assignments()) result->assign(map[state], map[value]);
+  return result;
+}
+
 std::unique_ptr<Graph> prune(const Graph& graph, const std::vector<std::string>* outputs, bool assignments) {
   PerValue<bool> needed(graph.values().size());
   const auto need = [&](ValueId id) { needed[id] = true; };
@@ -75,11 +94,7 @@ std::unique_ptr<Graph> prune(const Graph& graph, const std::vector<std::string>*
       map[id] = copyLeaf(*result, graph.values()[id]);
   for (const Node& node : graph.nodes()) {
     if (std::ranges::none_of(node.outputs, isNeeded)) continue;
-    const NodeLabel label(*result, node.scope);
-    std::vector<Value> inputs;
-    for (const ValueId id : node.inputs) inputs.push_back(map[id]);
-    const std::vector<Value> copies = result->add(node.op, inputs);
-    for (size_t i = 0; i < copies.size(); ++i) map[node.outputs[i]] = copies[i];
+    copyNode(*result, node, map);
   }
   for (const auto& [name, id] : graph.outputs())
     if (wanted(name)) result->output(name, map[id]);

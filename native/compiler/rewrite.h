@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <unordered_map>
 
 #include "graph/graph.h"
@@ -35,6 +36,9 @@ class Rewriter {
   PerValue<Value> map_;
   PerValue<int> uses_;
 };
+
+/// A copy with the nodes in that order, in which what is read was computed before.
+std::unique_ptr<Graph> reordered(const Graph& graph, std::span<const NodeId> order);
 
 /// A copy without the nodes that no output and no assignment depends on. With `outputs`, only those are kept; without
 /// `assignments`, none is.

@@ -7,9 +7,10 @@ namespace jcs {
 
 namespace {
 
-/// running ← (1 − momentum) · running + momentum · correction · batch.
+/// running ← running + (momentum · correction · batch − momentum · running): the sum is taken where `running` lies.
 void follow(Value running, Value batch, float momentum, float correction = 1) {
-  running.graph->assign(running, add(multiply(running, 1 - momentum), multiply(batch, momentum * correction)));
+  const Value change = subtract(multiply(batch, momentum * correction), multiply(running, momentum));
+  running.graph->assign(running, add(running, change));
 }
 
 }  // namespace

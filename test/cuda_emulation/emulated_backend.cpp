@@ -65,6 +65,10 @@ class EmulatedCudaBackend : public Backend {
     return registry_.acceptsRowStride(op, isOutput, index);
   }
   bool supports(DType dtype) const override { return dtype != DType::kF64; }
+  bool preparesTogether(const Op& op, std::span<const Operand> inputs,
+                        std::span<const Operand> outputs) const override {
+    return registry_.preparesTogether(op, inputs, outputs);
+  }
   std::unique_ptr<Kernel> prepare(const Op& op, std::span<const Operand> inputs, std::span<const Operand> outputs,
                                   const KernelOptions& options) override {
     return registry_.prepare({op, inputs, outputs, device_, options});

@@ -196,6 +196,10 @@ class CudaBackend : public Backend {
     return dtype == DType::kF32 || (dtype == DType::kBF16 && device_.computeCapability >= 80);
   }
   bool preparesSlowly() const override { return true; }
+  bool preparesTogether(const Op& op, std::span<const Operand> inputs,
+                        std::span<const Operand> outputs) const override {
+    return registry_.preparesTogether(op, inputs, outputs);
+  }
   std::unique_ptr<Kernel> prepare(const Op& op, std::span<const Operand> inputs, std::span<const Operand> outputs,
                                   const KernelOptions& options) override {
     use();

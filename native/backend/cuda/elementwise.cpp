@@ -1,5 +1,8 @@
 #include "ops/elementwise.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "backend/cuda/operands.h"
 #include "ops/loss.h"
 #include "ops/reduce.h"
@@ -53,6 +56,39 @@ class PairKernel : public Kernel {
   Activation activation_;
   LoopShape shape_;
   LoopOperand y_, a_, b_;
+};
+
+/// The same for several pairs at once.
+class PairsKernel : public Kernel {
+ public:
+  PairsKernel(const Prepare& p, Pair pair, Activation activation)
+      : launcher_(launcherOf(p.device)), pair_(pair), activation_(activation) {
+    for (size_t i = 0; i < p.outputs.size(); ++i)
+      pairs_.push_back({p.outputs[i].type.elements(), isOne(p.inputs[2 * i + 1]), nullptr, nullptr, nullptr});
+  }
+
+  static bool takes(std::span<const Operand> inputs, std::span<const Operand> outputs) {
+    const auto isDenseFloat = [](const Operand& o) { return o.type.dtype == DType::kF32 && o.isDense(); };
+    return std::ranges::all_of(inputs, isDenseFloat) && std::ranges::all_of(outputs, isDenseFloat) &&
+           (isOne(inputs[1]) || inputs[1].type.shape == inputs[0].type.shape);
+  }
+
+  void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte*) override {
+    for (size_t i = 0; i < pairs_.size(); ++i) {
+      pairs_[i].a = reinterpret_cast<const float*>(in[2 * i]);
+      pairs_[i].b = reinterpret_cast<const float*>(in[2 * i + 1]);
+      pairs_[i].y = reinterpret_cast<float*>(out[i]);
+    }
+    pairArrays(launcher_, pair_, activation_, pairs_);
+  }
+
+ private:
+  static bool isOne(const Operand& operand) { return operand.type.elements() == 1; }
+
+  Launcher launcher_;
+  Pair pair_;
+  Activation activation_;
+  std::vector<PairArrays> pairs_;
 };
 
 class AffineKernel : public Kernel {
@@ -116,10 +152,12 @@ void registerElementwise(Registry& registry) {
       },
       anyOperandStrided);
   registry.add<Binary>(
-      [](const Prepare& p) {
-        return std::make_unique<PairKernel>(p, pairOf(p.as<Binary>().kind), p.as<Binary>().activation);
+      [](const Prepare& p) -> std::unique_ptr<Kernel> {
+        const Pair pair = pairOf(p.as<Binary>().kind);
+        if (p.outputs.size() > 1) return std::make_unique<PairsKernel>(p, pair, p.as<Binary>().activation);
+        return std::make_unique<PairKernel>(p, pair, p.as<Binary>().activation);
       },
-      anyOperandStrided);
+      anyOperandStrided, PairsKernel::takes);
   registry.add<SigmoidCrossEntropy>(
       [](const Prepare& p) { return std::make_unique<PairKernel>(p, Pair::kSigmoidCrossEntropy, Activation::kNone); });
   registry.add<Affine>([](const Prepare& p) { return std::make_unique<AffineKernel>(p); },

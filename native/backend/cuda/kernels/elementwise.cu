@@ -1,6 +1,9 @@
 #include "backend/cuda/kernels/elementwise.h"
 
+#include <vector>
+
 #include "backend/cuda/kernels/strided_loop.cuh"
+#include "backend/cuda/kernels/update_group.cuh"
 
 namespace jcs::cuda {
 
@@ -58,6 +61,21 @@ __global__ void pairKernel(StridedLoop<3> loop, Pair pair, Activation activation
     store(y + at[0], left);
   }
 }
+
+/// Arrays: y, a, b.
+struct PairUpdate {
+  Pair pair;
+  Activation activation;
+
+  template <int V>
+  __device__ void apply(float* const (&arrays)[3], int64_t i, bool repeatsB) const {
+    Lanes<V> left = load<V>(arrays[1] + i);
+    const Lanes<V> right = repeatsB ? filled<V>(*arrays[2]) : load<V>(arrays[2] + i);
+#pragma unroll
+    for (int v = 0; v < V; ++v) left.at[v] = activate(activation, paired(pair, left.at[v], right.at[v]));
+    store(arrays[0] + i, left);
+  }
+};
 
 template <int V, typename T>
 __global__ void affineKernel(int64_t groups, Divider perRow, Activation activation, const T* x, int64_t xStride,
@@ -125,6 +143,13 @@ void pairElements(const Launcher& launcher, const LoopShape& shape, Pair pair, A
       });
     });
   });
+}
+
+void pairArrays(const Launcher& launcher, Pair pair, Activation activation, std::span<const PairArrays> pairs) {
+  std::vector<UpdateMember<3>> members;
+  for (const PairArrays& p : pairs)
+    members.push_back({{p.y, const_cast<float*>(p.a), const_cast<float*>(p.b)}, p.elements, p.repeatsB});
+  launchUpdates<3>(launcher, members, PairUpdate{pair, activation});
 }
 
 void affineRows(const Launcher& launcher, const AffineRows& a, const void* x, const float* scale, const float* shift,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <span>
 
 #include "backend/cuda/kernels/launcher.h"
 #include "core/dtype.h"
@@ -38,6 +39,15 @@ void mapElements(const Launcher& launcher, const LoopShape& shape, Map map, floa
 void pairElements(const Launcher& launcher, const LoopShape& shape, Pair pair, Activation activation,
                   const LoopOperand& y, void* yData, const LoopOperand& a, const void* aData, const LoopOperand& b,
                   const void* bData);
+
+/// The same for pairs of float arrays of their own, dense, b as long as a or one number.
+struct PairArrays {
+  int64_t elements;
+  bool repeatsB;
+  const float *a, *b;
+  float* y;
+};
+void pairArrays(const Launcher& launcher, Pair pair, Activation activation, std::span<const PairArrays> pairs);
 
 /// y = act(x · scale + shift) over rows, scale and shift per channel. y may lie where x lies.
 struct AffineRows {

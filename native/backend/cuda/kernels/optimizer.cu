@@ -1,70 +1,75 @@
 #include "backend/cuda/kernels/optimizer.h"
 
-#include "backend/cuda/kernels/lanes.cuh"
+#include <vector>
+
+#include "backend/cuda/kernels/update_group.cuh"
 
 namespace jcs::cuda {
 
 namespace {
 
-template <int V>
-__global__ void sgdKernel(int64_t groups, SgdUpdateArguments a) {
-  const float learningRate = *a.learningRate;
-  for (int64_t i = globalThread(); i < groups; i += globalThreads()) {
-    Lanes<V> w = load<V>(a.w + i * V), velocity = load<V>(a.velocity + i * V);
-    const Lanes<V> gradient = load<V>(a.gradient + i * V);
+/// Arrays: w', v', w, gradient, v, learning rate.
+struct SgdStep : SgdAttributes {
+  template <int V>
+  __device__ void apply(float* const (&arrays)[6], int64_t i, bool) const {
+    const float learningRate = *arrays[5];
+    Lanes<V> w = load<V>(arrays[2] + i), velocity = load<V>(arrays[4] + i);
+    const Lanes<V> gradient = load<V>(arrays[3] + i);
 #pragma unroll
     for (int v = 0; v < V; ++v) {
-      const float g = gradient.at[v] + a.weightDecay * w.at[v];
-      velocity.at[v] = a.momentum * velocity.at[v] + g;
-      w.at[v] -= learningRate * (a.nesterov ? g + a.momentum * velocity.at[v] : velocity.at[v]);
+      const float g = gradient.at[v] + weightDecay * w.at[v];
+      velocity.at[v] = momentum * velocity.at[v] + g;
+      w.at[v] -= learningRate * (nesterov ? g + momentum * velocity.at[v] : velocity.at[v]);
     }
-    store(a.newVelocity + i * V, velocity);
-    store(a.newW + i * V, w);
+    store(arrays[1] + i, velocity);
+    store(arrays[0] + i, w);
   }
-}
+};
 
-template <int V>
-__global__ void adamKernel(int64_t groups, AdamUpdateArguments a) {
-  const float step = a.hyper[0] / a.hyper[1], correction = 1.0f / sqrtf(a.hyper[2]);
-  for (int64_t i = globalThread(); i < groups; i += globalThreads()) {
-    Lanes<V> w = load<V>(a.w + i * V), first = load<V>(a.first + i * V), second = load<V>(a.second + i * V);
-    const Lanes<V> gradient = load<V>(a.gradient + i * V);
+/// Arrays: w', m', v', w, gradient, m, v, hyper.
+struct AdamStep : AdamAttributes {
+  template <int V>
+  __device__ void apply(float* const (&arrays)[8], int64_t i, bool) const {
+    const float* hyper = arrays[7];
+    const float step = hyper[0] / hyper[1], correction = 1.0f / sqrtf(hyper[2]);
+    Lanes<V> w = load<V>(arrays[3] + i), first = load<V>(arrays[5] + i), second = load<V>(arrays[6] + i);
+    const Lanes<V> gradient = load<V>(arrays[4] + i);
 #pragma unroll
     for (int v = 0; v < V; ++v) {
-      const float g = gradient.at[v] + a.weightDecay * w.at[v];
-      first.at[v] = a.beta1 * first.at[v] + (1.0f - a.beta1) * g;
-      second.at[v] = a.beta2 * second.at[v] + (1.0f - a.beta2) * g * g;
-      w.at[v] -= step * first.at[v] / (sqrtf(second.at[v]) * correction + a.epsilon);
+      const float g = gradient.at[v] + weightDecay * w.at[v];
+      first.at[v] = beta1 * first.at[v] + (1.0f - beta1) * g;
+      second.at[v] = beta2 * second.at[v] + (1.0f - beta2) * g * g;
+      w.at[v] -= step * first.at[v] / (sqrtf(second.at[v]) * correction + epsilon);
     }
-    store(a.newFirst + i * V, first);
-    store(a.newSecond + i * V, second);
-    store(a.newW + i * V, w);
+    store(arrays[1] + i, first);
+    store(arrays[2] + i, second);
+    store(arrays[0] + i, w);
   }
-}
+};
+
+/// Tables hold what is read and what is written alike.
+float* arrayOf(const float* data) { return const_cast<float*>(data); }
 
 }  // namespace
 
-void sgdUpdate(const Launcher& launcher, int64_t elements, const SgdUpdateArguments& a) {
-  const int width =
-      laneCount(elements, {{a.w, 0, 4}, {a.gradient, 0, 4}, {a.velocity, 0, 4}, {a.newW, 0, 4}, {a.newVelocity, 0, 4}});
-  withLanes(width, [&](auto lanes) {
-    launch(sgdKernel<decltype(lanes)::value>, launcher.blocksFor(elements / width), kBlock, 0, launcher,
-           elements / width, a);
-  });
+void sgdUpdate(const Launcher& launcher, const SgdAttributes& attributes, std::span<const SgdArrays> parameters) {
+  std::vector<UpdateMember<6>> members;
+  for (const SgdArrays& p : parameters)
+    members.push_back(
+        {{p.newW, p.newVelocity, arrayOf(p.w), arrayOf(p.gradient), arrayOf(p.velocity), arrayOf(p.learningRate)},
+         p.elements,
+         true});
+  launchUpdates<6>(launcher, members, SgdStep{attributes});
 }
 
-void adamUpdate(const Launcher& launcher, int64_t elements, const AdamUpdateArguments& a) {
-  const int width = laneCount(elements, {{a.w, 0, 4},
-                                         {a.gradient, 0, 4},
-                                         {a.first, 0, 4},
-                                         {a.second, 0, 4},
-                                         {a.newW, 0, 4},
-                                         {a.newFirst, 0, 4},
-                                         {a.newSecond, 0, 4}});
-  withLanes(width, [&](auto lanes) {
-    launch(adamKernel<decltype(lanes)::value>, launcher.blocksFor(elements / width), kBlock, 0, launcher,
-           elements / width, a);
-  });
+void adamUpdate(const Launcher& launcher, const AdamAttributes& attributes, std::span<const AdamArrays> parameters) {
+  std::vector<UpdateMember<8>> members;
+  for (const AdamArrays& p : parameters)
+    members.push_back({{p.newW, p.newFirst, p.newSecond, arrayOf(p.w), arrayOf(p.gradient), arrayOf(p.first),
+                        arrayOf(p.second), arrayOf(p.hyper)},
+                       p.elements,
+                       true});
+  launchUpdates<8>(launcher, members, AdamStep{attributes});
 }
 
 }  // namespace jcs::cuda

@@ -1,24 +1,33 @@
 #pragma once
 
+#include <span>
+
 #include "backend/cuda/kernels/launcher.h"
 
 namespace jcs::cuda {
 
-// Updates are usually in place: results lie where the old values do. See ops/optimizer.h.
+// Updates of any number of parameters at once, usually in place: results lie where the old values do. See
+// ops/optimizer.h.
 
-struct SgdUpdateArguments {
+struct SgdAttributes {
   float momentum, weightDecay;
   bool nesterov;
+};
+struct SgdArrays {
+  int64_t elements;
   const float *w, *gradient, *velocity, *learningRate;
   float *newW, *newVelocity;
 };
-void sgdUpdate(const Launcher& launcher, int64_t elements, const SgdUpdateArguments& a);
+void sgdUpdate(const Launcher& launcher, const SgdAttributes& attributes, std::span<const SgdArrays> parameters);
 
-struct AdamUpdateArguments {
+struct AdamAttributes {
   float beta1, beta2, epsilon, weightDecay;
+};
+struct AdamArrays {
+  int64_t elements;
   const float *w, *gradient, *first, *second, *hyper;
   float *newW, *newFirst, *newSecond;
 };
-void adamUpdate(const Launcher& launcher, int64_t elements, const AdamUpdateArguments& a);
+void adamUpdate(const Launcher& launcher, const AdamAttributes& attributes, std::span<const AdamArrays> parameters);
 
 }  // namespace jcs::cuda
