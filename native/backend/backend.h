@@ -94,6 +94,8 @@ class Backend {
   virtual bool supports(DType dtype) const = 0;
   /// Whether preparing a program's kernels takes longer than running it on samples that nobody asked for.
   virtual bool preparesSlowly() const { return false; }
+  /// Of what the channels of a convolution have to be a multiple, lest kernels pad them in passes of their own.
+  virtual int64_t channelMultiple(DType /*activation*/, const KernelOptions& /*options*/) const { return 1; }
   /// Whether `prepare` takes the operands of several such ops, those of each behind those of the one before, and gives
   /// one kernel for all: where starting a kernel takes longer than what it does.
   virtual bool preparesTogether(const Op& /*op*/, std::span<const Operand> /*inputs*/,

@@ -1,5 +1,6 @@
 #include "compiler/passes.h"
 
+#include "compiler/channel_padding.h"
 #include "compiler/derivation.h"
 #include "compiler/rewrite.h"
 #include "ops/batch_norm.h"
@@ -223,11 +224,12 @@ std::unique_ptr<Graph> splitIntoSlices(const Graph& graph) {
   });
 }
 
-std::unique_ptr<Graph> optimize(const Graph& graph, DType activation) {
+std::unique_ptr<Graph> optimize(const Graph& graph, DType activation, int64_t channelMultiple) {
   auto result = prune(graph);
   result = prune(*foldBatchNorm(*result));
   result = fuseEpilogues(*result);
   result = splitIntoSlices(*result);
+  result = padChannels(*result, channelMultiple);
   return prune(*lowerPrecision(*result, activation));
 }
 

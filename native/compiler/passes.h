@@ -22,7 +22,8 @@ std::unique_ptr<Graph> splitIntoSlices(const Graph& graph);
 /// weights stay float32. Casts appear where the two meet. Identity for float32.
 std::unique_ptr<Graph> lowerPrecision(const Graph& graph, DType activation);
 
-/// All of them, in order, and dead code removed.
-std::unique_ptr<Graph> optimize(const Graph& graph, DType activation);
+/// All of them, in order, and dead code removed. Convolutions get channels by the multiple of `channelMultiple`
+/// (compiler/channel_padding.h) where that is free.
+std::unique_ptr<Graph> optimize(const Graph& graph, DType activation, int64_t channelMultiple = 1);
 
 }  // namespace jcs::compiler

@@ -22,7 +22,8 @@ void throwIfCancelled(const std::atomic<bool>* cancelled) {
 Program::Program(const Graph& graph, std::shared_ptr<Backend> backend, const CompileOptions& options,
                  DerivedStore* shared)
     : backend_(std::move(backend)) {
-  const auto optimized = gatherUpdates(optimize(graph, options.activation), *backend_);
+  const int64_t channelMultiple = backend_->channelMultiple(options.activation, options.kernels);
+  const auto optimized = gatherUpdates(optimize(graph, options.activation, channelMultiple), *backend_);
   int64_t largest = 0;
   for (const ValueInfo& value : optimized->values()) largest = std::max(largest, value.type.bytes());
   // Before any kernel is prepared: libraries are not made for sizes that no memory holds.

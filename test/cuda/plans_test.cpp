@@ -231,7 +231,7 @@ TEST("an H100 has a bf16 plan for every convolution of the networks at full widt
     networks::NetworkSpec spec;
     spec.network = network.name;
     const auto graph =
-        compiler::optimize(*networks::inferenceGraph(spec, 1, network.inputSize, network.inputSize), DType::kBF16);
+        compiler::optimize(*networks::inferenceGraph(spec, 1, network.inputSize, network.inputSize), DType::kBF16, 8);
     addProblems(*graph, DType::kBF16, {}, false, problems);
   }
   checkPlans(oneOfEachKind(problems));

@@ -65,6 +65,7 @@ class EmulatedCudaBackend : public Backend {
     return registry_.acceptsRowStride(op, isOutput, index);
   }
   bool supports(DType dtype) const override { return dtype != DType::kF64; }
+  int64_t channelMultiple(DType, const KernelOptions&) const override { return 8; }
   bool preparesTogether(const Op& op, std::span<const Operand> inputs,
                         std::span<const Operand> outputs) const override {
     return registry_.preparesTogether(op, inputs, outputs);

@@ -196,6 +196,9 @@ class CudaBackend : public Backend {
     return dtype == DType::kF32 || (dtype == DType::kBF16 && device_.computeCapability >= 80);
   }
   bool preparesSlowly() const override { return true; }
+  int64_t channelMultiple(DType activation, const KernelOptions& options) const override {
+    return channelQuantum(activation, activation == DType::kBF16 || options.tf32, 1);
+  }
   bool preparesTogether(const Op& op, std::span<const Operand> inputs,
                         std::span<const Operand> outputs) const override {
     return registry_.preparesTogether(op, inputs, outputs);
