@@ -32,6 +32,9 @@ Convolution same3x3(std::string name, Shape x, int64_t channels, int64_t dilatio
 
 void addForward(std::vector<Case>& table) {
   add(table, {"3x3 of an image, with bias", {1, 9, 7, 3}, 16, 3, {.padding = 1}, true});
+  add(table, same3x3("3x3 of images, 64 channels", {2, 5, 11, 3}, 64));
+  add(table, {"3x3 of images, stride 2, with bias", {2, 10, 13, 3}, 32, 3, {.stride = 2, .padding = 1}, true});
+  add(table, same3x3("3x3 of an image, stride 2", {1, 7, 18, 3}, 8, 1, 2));
   add(table, same3x3("3x3", {2, 7, 9, 16}, 8));
   add(table, same3x3("3x3, 26 channels", {2, 8, 5, 26}, 26));
   add(table, same3x3("3x3, 52 channels, batch 1", {1, 6, 7, 52}, 52));
@@ -111,6 +114,7 @@ void addFused(std::vector<Case>& table) {
                                  {{}, 1, {1, 7, 5, 24}, 40},
                                  {{}, 1, {2, 1, 1, 18}, 5},
                                  {{.padding = 4, .dilation = 4}, 3, {1, 9, 11, 16}, 16},
+                                 {{.padding = 1}, 3, {1, 6, 7, 3}, 24},
                                  {{.stride = 2, .padding = 3}, 7, {1, 12, 13, 3}, 16},
                                  {{.stride = 2, .padding = 1}, 3, {1, 8, 9, 26}, 26}};
   for (int64_t dilation : {2, 3, 6, 9})

@@ -70,7 +70,7 @@ class Conv2dKernel : public Kernel {
 };
 
 std::unique_ptr<Kernel> prepareConv2d(const Prepare& p) {
-  if (auto kernel = prepareRowDots(p)) return kernel;
+  if (auto kernel = prepareOwnConv2d(p)) return kernel;
   const ConvolutionProblem problem = forwardProblem(p.as<Conv2d>(), p.inputs, p.outputs[0], p.options);
   if (const ChosenPlan& chosen = p.device.convolutions->choose(problem); chosen.plan)
     return std::make_unique<Conv2dKernel>(p, problem, chosen);

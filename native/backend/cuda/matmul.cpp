@@ -138,8 +138,9 @@ class MatmulKernel : public Kernel {
 
 void registerMatmul(Registry& registry) {
   registry.add<Matmul>([](const Prepare& p) {
-    std::unique_ptr<Kernel> kernel = MatmulKernel::tryPrepare(p);
-    return kernel ? std::move(kernel) : prepareDirectMatmul(p);
+    if (auto kernel = prepareFewRows(p)) return kernel;
+    if (auto kernel = MatmulKernel::tryPrepare(p)) return kernel;
+    return prepareDirectMatmul(p);
   });
 }
 

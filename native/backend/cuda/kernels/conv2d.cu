@@ -66,23 +66,28 @@ __global__ void finishKernel(int64_t groups, Divider perRow, Activation activati
   }
 }
 
-/// `perRow` neighbouring threads, a power of two, make one number: each the sum of every perRow-th group of V channels.
+/// `perNumber` neighbouring threads, a power of two, make one number: each the sum of every perNumber-th group of V
+/// channels.
 template <int V, typename X, typename Y>
-__global__ void rowDotsKernel(RowDots d, int perRow, const X* x, const float* weights, const float* bias, Y* y) {
-  const int64_t rowsAtOnce = globalThreads() / perRow;
-  const int lane = static_cast<int>(threadIdx.x) % perRow;
-  const float shift = bias ? bias[0] : 0.0f;
-  // All threads of a warp take part in the exchange, those past the last row as well.
-  for (int64_t first = 0; first < d.rows; first += rowsAtOnce) {
-    const int64_t row = first + globalThread() / perRow;
+__global__ void rowDotsKernel(RowDots d, Divider columns, int perNumber, const X* x, const float* weights,
+                              const float* bias, Y* y) {
+  const int64_t numbers = d.rows * d.columns, atOnce = globalThreads() / perNumber;
+  const int lane = static_cast<int>(threadIdx.x) % perNumber;
+  // All threads of a warp take part in the exchange, those past the last number as well.
+  for (int64_t first = 0; first < numbers; first += atOnce) {
+    const int64_t number = first + globalThread() / perNumber;
+    int64_t row = number;
+    const int64_t column = columns.split(row);
     float sum = 0;
-    for (int64_t channel = lane * V; row < d.rows && channel < d.channels; channel += perRow * V) {
-      const Lanes<V> values = load<V>(x + row * d.xStride + channel), factors = load<V>(weights + channel);
+    for (int64_t channel = lane * V; number < numbers && channel < d.channels; channel += perNumber * V) {
+      const Lanes<V> values = load<V>(x + row * d.xStride + channel);
+      const Lanes<V> factors = load<V>(weights + column * d.channels + channel);
 #pragma unroll
       for (int v = 0; v < V; ++v) sum += values.at[v] * factors.at[v];
     }
-    for (int apart = perRow / 2; apart > 0; apart /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, apart);
-    if (lane == 0 && row < d.rows) y[row * d.yStride] = fromFloat<Y>(activate(d.activation, sum + shift));
+    for (int apart = perNumber / 2; apart > 0; apart /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, apart);
+    if (lane == 0 && number < numbers)
+      y[row * d.yStride + column] = fromFloat<Y>(activate(d.activation, sum + (bias ? bias[column] : 0.0f)));
   }
 }
 
@@ -131,12 +136,13 @@ void padRows(const Launcher& launcher, const PaddedRows& p, const void* x, void*
 void rowDots(const Launcher& launcher, const RowDots& d, const void* x, const float* weights, const float* bias,
              void* y) {
   const int width = laneCount(d.channels, {{x, d.xStride, sizeOf(d.xDtype)}, {weights, 0, 4}});
-  const int64_t groups = std::max<int64_t>(1, d.channels / width);
-  const int perRow = static_cast<int>(std::min<int64_t>(kWarp, std::bit_ceil(static_cast<uint64_t>(groups))));
+  const int64_t groups = std::max<int64_t>(1, d.channels / width), numbers = d.rows * d.columns;
+  const int perNumber = static_cast<int>(std::min<int64_t>(kWarp, std::bit_ceil(static_cast<uint64_t>(groups))));
   withElement(d.xDtype, [&]<typename X>(X*) {
     withElement(d.yDtype, [&]<typename Y>(Y*) {
       withLanes(width, [&](auto lanes) {
-        launch(rowDotsKernel<lanes.value, X, Y>, launcher.blocksFor(d.rows * perRow), kBlock, 0, launcher, d, perRow,
+        launch(rowDotsKernel<lanes.value, X, Y>, launcher.blocksFor(numbers * perNumber), kBlock, 0, launcher, d,
+               Divider(d.columns, numbers + launcher.blocksFor(numbers * perNumber) * kBlock), perNumber,
                static_cast<const X*>(x), weights, bias, static_cast<Y*>(y));
       });
     });

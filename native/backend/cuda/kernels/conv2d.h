@@ -33,10 +33,11 @@ struct PaddedRows {
 };
 void padRows(const Launcher& launcher, const PaddedRows& p, const void* x, void* padded);
 
-/// y = act(x · weights + bias), a number for each row: a 1×1 convolution to one channel, of which a library makes a
-/// matrix product with eight columns that nobody asked for. `bias` may be null.
+/// y = act(x · weightsᵀ + bias), by row and column, weights columns × channels: a 1×1 convolution to one channel, of
+/// which a library makes a matrix product with eight columns that nobody asked for, and products of few rows, which are
+/// over before a library's kernel has filled its tiles. `bias`, a number for each column, may be null.
 struct RowDots {
-  int64_t rows, channels, xStride, yStride;
+  int64_t rows, columns, channels, xStride, yStride;
   DType xDtype, yDtype;
   Activation activation;
 };
