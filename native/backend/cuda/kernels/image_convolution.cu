@@ -8,7 +8,8 @@ namespace {
 
 constexpr int kChannels = ImageConvolution::kChannels, kTaps = ImageConvolution::kTaps;
 constexpr int kOutputs = ImageConvolution::kLanes;
-constexpr int kPixels = 4;  ///< neighbours in a row of y that a thread computes
+/// Neighbours in a row of y that a thread computes: the more, the less often it reads a weight.
+constexpr int pixelsOf(int stride) { return stride == 1 ? 8 : 4; }
 
 /// Packed weights: for each product of the sum (tap, input channel) first the lower four outputs of every eight, then
 /// the upper four. Threads of a warp that read at the same time then read neighbouring banks.
@@ -24,11 +25,12 @@ __global__ void packImageKernel(int64_t outputs, const float* weights, float* pa
   }
 }
 
-/// A thread computes eight channels of four pixels.
+/// A thread computes eight channels of a few pixels.
 template <int kStride, typename X, typename Y>
-__global__ void __launch_bounds__(kBlock)
-    convolveKernel(ImageConvolution c, int64_t items, Divider groups, Divider quads, Divider rows, const X* x,
+__global__ void __launch_bounds__(kBlock, 2)
+    convolveKernel(ImageConvolution c, int64_t items, Divider groups, Divider runs, Divider rows, const X* x,
                    const float* packed, const float* bias, Y* y) {
+  constexpr int kPixels = pixelsOf(kStride);
   float* weights = sharedMemory<float>();
   for (int64_t i = threadIdx.x; i < kTaps * kChannels * c.outputs; i += blockDim.x) weights[i] = packed[i];
   __syncthreads();
@@ -36,7 +38,7 @@ __global__ void __launch_bounds__(kBlock)
   constexpr int kColumns = (kPixels - 1) * kStride + 3;
   for (int64_t item = globalThread(); item < items; item += globalThreads()) {
     int64_t sample = item;
-    const int64_t group = groups.split(sample), quad = quads.split(sample), row = rows.split(sample);
+    const int64_t group = groups.split(sample), run = runs.split(sample), row = rows.split(sample);
     float sums[kPixels][kOutputs];
     const Lanes<kOutputs> shift = bias ? load<kOutputs>(bias + group * kOutputs) : filled<kOutputs>(0.0f);
 #pragma unroll
@@ -44,7 +46,7 @@ __global__ void __launch_bounds__(kBlock)
 #pragma unroll
       for (int v = 0; v < kOutputs; ++v) sums[p][v] = shift.at[v];
 
-    const int64_t left = quad * kPixels * kStride - 1;
+    const int64_t left = run * kPixels * kStride - 1;
 #pragma unroll
     for (int r = 0; r < 3; ++r) {
       const int64_t line = row * kStride - 1 + r;
@@ -76,10 +78,10 @@ __global__ void __launch_bounds__(kBlock)
         }
     }
 
-    Y* to = y + ((sample * c.outputHeight + row) * c.outputWidth + quad * kPixels) * c.yStride + group * kOutputs;
+    Y* to = y + ((sample * c.outputHeight + row) * c.outputWidth + run * kPixels) * c.yStride + group * kOutputs;
 #pragma unroll
     for (int p = 0; p < kPixels; ++p) {
-      if (quad * kPixels + p >= c.outputWidth) break;
+      if (run * kPixels + p >= c.outputWidth) break;
       Lanes<kOutputs> result;
 #pragma unroll
       for (int v = 0; v < kOutputs; ++v) result.at[v] = activate(c.activation, sums[p][v]);
@@ -97,15 +99,16 @@ void packImageWeights(const Launcher& launcher, int64_t outputs, const float* we
 
 void convolveImages(const Launcher& launcher, const ImageConvolution& c, const void* x, const float* packed,
                     const float* bias, void* y) {
-  const int64_t groups = c.outputs / kOutputs, quads = (c.outputWidth + kPixels - 1) / kPixels;
-  const int64_t items = c.samples * c.outputHeight * quads * groups;
+  const int64_t pixels = pixelsOf(static_cast<int>(c.stride));
+  const int64_t groups = c.outputs / kOutputs, runs = (c.outputWidth + pixels - 1) / pixels;
+  const int64_t items = c.samples * c.outputHeight * runs * groups;
   // Weights are read once a block: blocks stay for several waves of pixels.
   const int64_t blocks = std::min<int64_t>((items + kBlock - 1) / kBlock, int64_t{4} * launcher.multiprocessors);
   withElement(c.xDtype, [&]<typename X>(X*) {
     withElement(c.yDtype, [&]<typename Y>(Y*) {
       const auto start = [&](auto stride) {
         launch(convolveKernel<decltype(stride)::value, X, Y>, blocks, kBlock, c.packedBytes(), launcher, c, items,
-               Divider(groups, items), Divider(std::max<int64_t>(quads, 1), items),
+               Divider(groups, items), Divider(std::max<int64_t>(runs, 1), items),
                Divider(std::max<int64_t>(c.outputHeight, 1), items), static_cast<const X*>(x), packed, bias,
                static_cast<Y*>(y));
       };
