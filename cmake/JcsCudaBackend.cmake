@@ -53,7 +53,7 @@ if(missing)
 endif()
 
 if(NOT JCS_CUDA_ARCHITECTURES)
-  set(JCS_CUDA_ARCHITECTURES 75 80 86 89 90 100 120)
+  set(JCS_CUDA_ARCHITECTURES 75-real 80-real 86-real 89-real 90-real 100-real 120) # machine code, and PTX of the newest
 endif()
 string(REGEX MATCH "[0-9]+" oldest_architecture "${JCS_CUDA_ARCHITECTURES}") # the list begins with it; newer ones have PTX
 if(NOT oldest_architecture)
@@ -89,6 +89,11 @@ target_link_options(jcs_cuda PRIVATE "LINKER:--version-script=${exports}" "LINKE
                     "LINKER:--no-undefined")
 set_target_properties(jcs_cuda PROPERTIES LINK_DEPENDS "${exports}")
 
+# What tries a GPU before it is used (native/backend/device_trial.h); it goes where the library goes.
+add_executable(jcs_device_trial native/trial/main.cpp)
+jcs_compiler_options(jcs_device_trial)
+target_link_libraries(jcs_device_trial PRIVATE jcs_core jcs_ops Threads::Threads ${CMAKE_DL_LIBS})
+
 if(NOT JCS_TESTS)
   return()
 endif()
@@ -106,7 +111,7 @@ target_include_directories(jcs_cuda_tests SYSTEM PRIVATE "${JCS_CUDNN_INCLUDE}" 
 target_link_libraries(jcs_cuda_tests PRIVATE jcs_ops jcs_core Threads::Threads ${CMAKE_DL_LIBS})
 add_dependencies(jcs_cuda_tests jcs_cuda)
 
-# Libraries that tests open: cuDNNs that have to be refused, and a driver that does nothing.
+# Libraries that tests open: cuDNNs that have to be refused, a driver that does nothing, and backends to be tried.
 function(jcs_fake_library name file source)
   add_library(${name} MODULE "${CMAKE_SOURCE_DIR}/test/cuda/libraries/${source}")
   set_target_properties(${name} PROPERTIES PREFIX "" OUTPUT_NAME "${file}" SUFFIX ""
@@ -119,4 +124,10 @@ jcs_fake_library(mixed libcudnn.so.9 fake_cudnn.cpp JCS_FAKE_VERSION=91000 JCS_F
 jcs_fake_library(incomplete libcudnn.so.9 fake_cudnn.cpp JCS_FAKE_VERSION=91000 JCS_FAKE_MIXED=false)
 jcs_fake_library(driver libcuda.so.1 absent_driver.cpp)
 target_link_options(driver PRIVATE "LINKER:-soname,libcuda.so.1") # what later openings by this name find
+foreach(behaviour IN ITEMS crash exit fine hang)
+  jcs_fake_library(trial_${behaviour} libjcs_cuda.so trial_backend.cpp "JCS_TRIAL_BEHAVIOUR=\"${behaviour}\"")
+  target_link_libraries(trial_${behaviour} PRIVATE jcs_ops)
+endforeach()
+add_dependencies(jcs_cuda_tests jcs_device_trial)
+target_compile_definitions(jcs_cuda_tests PRIVATE "JCS_TRIAL_PROGRAM=\"$<TARGET_FILE:jcs_device_trial>\"")
 target_compile_definitions(jcs_cuda_tests PRIVATE "JCS_FAKE_LIBRARIES=\"${CMAKE_BINARY_DIR}/fake_libraries\"")

@@ -13,6 +13,7 @@ const nativeLayers = {
   'backend/reference': ['backend', 'ops'],
   'backend/cpu': ['backend', 'ops', 'core'],
   'backend/cuda': ['backend', 'ops', 'core'],
+  trial: ['backend'],
   compiler: ['backend', 'ops', 'graph', 'core'],
   runtime: ['compiler', 'backend', 'ops'],
   nn: ['ops', 'graph'],

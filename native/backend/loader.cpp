@@ -4,6 +4,11 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <map>
+#include <mutex>
+
+#include "backend/device_trial.h"
+#include "core/cache_folder.h"
 
 namespace jcs {
 
@@ -11,12 +16,26 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// Folders of backend libraries that are packages of their own.
+std::map<std::string, fs::path>& packageFolders() {
+  static std::map<std::string, fs::path> folders;
+  return folders;
+}
+std::mutex& packageFoldersMutex() {
+  static std::mutex mutex;
+  return mutex;
+}
+
 fs::path libraryPath(const std::string& kind) {
   const std::string file = "libjcs_" + kind + ".so";
   if (const char* directory = std::getenv("JCS_BACKEND_DIR")) return fs::path(directory) / file;
   Dl_info info{};
   dladdr(reinterpret_cast<const void*>(&loadBackend), &info);
-  return fs::path(info.dli_fname ? info.dli_fname : ".").parent_path() / file;
+  const fs::path beside = fs::path(info.dli_fname ? info.dli_fname : ".").parent_path() / file;
+  const std::lock_guard lock(packageFoldersMutex());
+  const auto package = packageFolders().find(kind);
+  std::error_code ignored;
+  return fs::exists(beside, ignored) || package == packageFolders().end() ? beside : package->second / file;
 }
 
 [[noreturn]] void unavailable(const std::string& device, const std::string& reason) {
@@ -24,27 +43,38 @@ fs::path libraryPath(const std::string& kind) {
 }
 
 template <typename Function>
-Function symbol(void* library, const char* name, const std::string& device) {
+Function symbol(void* library, const char* name) {
   void* address = dlsym(library, name);
-  if (address == nullptr)
-    unavailable(device, std::string("its library does not export ") + name + "; reinstall jcs-ct");
+  require(address != nullptr, errors::kDeviceUnavailable,
+          [&] { return std::string("its library does not export ") + name + "; reinstall jcs-ct"; });
   return reinterpret_cast<Function>(address);
 }
 
-/// The library of that kind of device, its ABI checked. Opening it twice gives the same one.
-void* openLibrary(const std::string& kind, const std::string& device) {
+/// The library, its ABI checked. Opening it twice gives the same one.
+void* openLibrary(const fs::path& path) {
+  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  require(library != nullptr, errors::kDeviceUnavailable, [] { return std::string(dlerror()); });
+  const int abi = symbol<BackendAbiFunction>(library, "jcsBackendAbi")();
+  require(abi == kBackendAbi, errors::kDeviceUnavailable, [&] {
+    return "its library has ABI " + std::to_string(abi) + ", this build needs " + std::to_string(kBackendAbi) +
+           "; install matching versions";
+  });
+  return library;
+}
+
+/// The library of that kind of device, which was tried where it might crash.
+fs::path usableLibrary(const std::string& kind, int index) {
   const fs::path path = libraryPath(kind);
   std::error_code ignored;
-  if (!fs::exists(path, ignored))
-    unavailable(device, path.filename().string() + " is not installed beside the addon" +
-                            (kind == "cuda" ? "; this build of jcs-ct has no CUDA backend" : "; reinstall jcs-ct"));
-  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) unavailable(device, dlerror());
-  const int abi = symbol<BackendAbiFunction>(library, "jcsBackendAbi", device)();
-  if (abi != kBackendAbi)
-    unavailable(device, "its library has ABI " + std::to_string(abi) + ", this build needs " +
-                            std::to_string(kBackendAbi) + "; install matching versions");
-  return library;
+  require(fs::exists(path, ignored), errors::kDeviceUnavailable, [&] {
+    return path.filename().string() + " is not installed" +
+           (kind == "cuda" ? "; `npm install @jcs-ct/cuda` brings it" : " beside the addon; reinstall jcs-ct");
+  });
+  if (kind == "cuda" && hasGpuDriver()) {
+    const fs::path cache = cacheFolder();
+    tryDevice(path, index, {.markers = cache.empty() ? fs::path() : cache / "device-trials"});
+  }
+  return path;
 }
 
 /// Calls into a backend library; why it cannot use a device gets the device's name.
@@ -75,17 +105,31 @@ std::shared_ptr<Backend> loadBackend(const std::string& device, int threads) {
   }
   require(known, errors::kInvalidArgument, "device '" + device + "' is unknown; use 'auto', 'cpu', 'cuda' or 'cuda:N'");
 
-  void* library = openLibrary(kind, device);
-  const auto create = symbol<CreateBackendFunction>(library, "jcsCreateBackend", device);
-  return namingDevice(device, [&] { return std::shared_ptr<Backend>(create(index, threads)); });
+  return namingDevice(device, [&] { return createDevice(usableLibrary(kind, index), index, threads); });
+}
+
+std::shared_ptr<Backend> createDevice(const fs::path& library, int index, int threads) {
+  const auto create = symbol<CreateBackendFunction>(openLibrary(library), "jcsCreateBackend");
+  return std::shared_ptr<Backend>(create(index, threads));
+}
+
+std::vector<DeviceInfo> listDevicesOf(const fs::path& library) {
+  std::vector<DeviceInfo> devices;
+  symbol<ListDevicesFunction>(openLibrary(library), "jcsListDevices")(devices);
+  return devices;
+}
+
+void setPackageFolder(const std::string& kind, const std::string& folder) {
+  const std::lock_guard lock(packageFoldersMutex());
+  packageFolders()[kind] = folder;
 }
 
 std::vector<DeviceInfo> listDevices() {
   std::vector<DeviceInfo> devices;
   for (const std::string kind : {"cpu", "cuda"}) {
     try {
-      const auto list = symbol<ListDevicesFunction>(openLibrary(kind, kind), "jcsListDevices", kind);
-      namingDevice(kind, [&] { list(devices); });
+      const auto found = namingDevice(kind, [&] { return listDevicesOf(usableLibrary(kind, kEveryDevice)); });
+      devices.insert(devices.end(), found.begin(), found.end());
     } catch (const Error& error) {
       DeviceInfo info;
       info.name = info.kind = kind;

@@ -5,6 +5,8 @@
 #include "backend/cuda/device_check.h"
 #include "backend/cuda/shared_library.h"
 #include "backend/loader.h"
+#include "core/cache_folder.h"
+#include "cuda/environment.h"
 #include "native/harness.h"
 #include "native/temporary_directory.h"
 
@@ -13,23 +15,6 @@ namespace jcs::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// Sets an environment variable for the length of a test.
-class Environment {
- public:
-  Environment(const char* name, const std::string& value) : name_(name) {
-    if (const char* before = std::getenv(name)) before_ = before, had_ = true;
-    setenv(name, value.c_str(), 1);
-  }
-  ~Environment() { had_ ? setenv(name_, before_.c_str(), 1) : unsetenv(name_); }
-  Environment(const Environment&) = delete;
-  Environment& operator=(const Environment&) = delete;
-
- private:
-  const char* name_;
-  std::string before_;
-  bool had_ = false;
-};
 
 /// Opens cuDNN from one of the folders that the build filled with fakes.
 void openFake(const char* name) { cuda::CuDnn(std::vector<fs::path>{fs::path(JCS_FAKE_LIBRARIES) / name}); }

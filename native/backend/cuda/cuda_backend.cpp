@@ -15,6 +15,7 @@
 #include "backend/cuda/pinned_memory.h"
 #include "backend/cuda/plan_timer.h"
 #include "backend/cuda/shared_library.h"
+#include "core/cache_folder.h"
 
 namespace jcs::cuda {
 

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "core/cache_folder.h"
 #include "core/error.h"
 
 namespace jcs::cuda {
@@ -42,13 +43,6 @@ std::string fileOf(const void* address) {
 }
 
 }  // namespace
-
-fs::path cacheFolder() {
-  for (const char* name : {"JCS_CACHE", "XDG_CACHE_HOME"})
-    if (const std::string folder = environment(name); !folder.empty()) return fs::path(folder) / "jcs-ct";
-  const std::string home = environment("HOME");
-  return home.empty() ? fs::path() : fs::path(home) / ".cache" / "jcs-ct";
-}
 
 std::vector<fs::path> cudaLibraryFolders() {
   std::vector<fs::path> folders;

@@ -12,10 +12,6 @@ namespace jcs::cuda {
 /// pip packages, what `npm run setup -- --cuda` fetched, the system, /usr/local/cuda*.
 std::vector<std::filesystem::path> cudaLibraryFolders();
 
-/// Where jcs-ct keeps what can be made again: under JCS_CACHE, else XDG_CACHE_HOME, else ~/.cache. Empty where none of
-/// them is known.
-std::filesystem::path cacheFolder();
-
 /// A library opened at run time, never closed. Symbols stay local: two versions may live in one process.
 class SharedLibrary {
  public:

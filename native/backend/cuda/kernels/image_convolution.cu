@@ -9,7 +9,8 @@ namespace {
 constexpr int kChannels = ImageConvolution::kChannels, kTaps = ImageConvolution::kTaps;
 constexpr int kOutputs = ImageConvolution::kLanes;
 /// Neighbours in a row of y that a thread computes: the more, the less often it reads a weight.
-constexpr int pixelsOf(int stride) { return stride == 1 ? 8 : 4; }
+template <int kStride>
+constexpr int kPixelsOf = kStride == 1 ? 8 : 4;
 
 /// Packed weights: for each product of the sum (tap, input channel) first the lower four outputs of every eight, then
 /// the upper four. Threads of a warp that read at the same time then read neighbouring banks.
@@ -30,7 +31,7 @@ template <int kStride, typename X, typename Y>
 __global__ void __launch_bounds__(kBlock, 2)
     convolveKernel(ImageConvolution c, int64_t items, Divider groups, Divider runs, Divider rows, const X* x,
                    const float* packed, const float* bias, Y* y) {
-  constexpr int kPixels = pixelsOf(kStride);
+  constexpr int kPixels = kPixelsOf<kStride>;
   float* weights = sharedMemory<float>();
   for (int64_t i = threadIdx.x; i < kTaps * kChannels * c.outputs; i += blockDim.x) weights[i] = packed[i];
   __syncthreads();
@@ -99,7 +100,7 @@ void packImageWeights(const Launcher& launcher, int64_t outputs, const float* we
 
 void convolveImages(const Launcher& launcher, const ImageConvolution& c, const void* x, const float* packed,
                     const float* bias, void* y) {
-  const int64_t pixels = pixelsOf(static_cast<int>(c.stride));
+  const int64_t pixels = c.stride == 1 ? kPixelsOf<1> : kPixelsOf<2>;
   const int64_t groups = c.outputs / kOutputs, runs = (c.outputWidth + pixels - 1) / pixels;
   const int64_t items = c.samples * c.outputHeight * runs * groups;
   // Weights are read once a block: blocks stay for several waves of pixels.
