@@ -1,7 +1,7 @@
 // npm run check:package: proves the tarballs. Packs the library, installs it with no install scripts and no compiler into
-// an empty folder, and uses it from there as CommonJS and as ESM; first without the package of its models, then with it.
+// an empty folder, and uses it from there as CommonJS and as ESM; first without the packages of its models and of its CUDA backend, then with them.
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { root } from './paths.mjs'
@@ -35,6 +35,13 @@ const sameNames = async () => {
   assert.equal(esm.JcsError, jcs.JcsError, 'ESM and CommonJS are one instance')
 }
 
+const cuda = () => {
+  const { available, reason } = jcs.devices().find(({ kind }) => kind === 'cuda')
+  if (process.argv[2] === 'alone') return assert.match(reason, /npm install @jcs-ct\\/cuda/)
+  assert.ok(available || !reason.includes('not installed'), reason)
+  console.log('cuda: ' + (reason ?? 'available'))
+}
+
 const loadedFromPrebuild = () => {
   const libraries = readFileSync('/proc/self/maps', 'utf8').split('\\n').map((line) => line.split(' ').at(-1))
   for (const name of [/prebuilds\\/.*\\.node$/, /prebuilds\\/.*libjcs_cpu\\.so$/]) {
@@ -43,7 +50,7 @@ const loadedFromPrebuild = () => {
 }
 
 const models = async () => {
-  if (process.argv[2] === 'without-models')
+  if (process.argv[2] === 'alone')
     return assert.rejects(jcs.loadModel('lungs'), { code: 'MODELS_NOT_INSTALLED' })
   for (const name of ['lesions', 'lungs']) {
     const model = await jcs.loadModel(name, { device: 'cpu' })
@@ -52,13 +59,13 @@ const models = async () => {
   }
 }
 
-sameNames().then(classify).then(models).then(loadedFromPrebuild).catch((error) => {
+sameNames().then(classify).then(models).then(cuda).then(loadedFromPrebuild).catch((error) => {
   console.error(error)
   process.exitCode = 1
 })
 `
 
-const forbidden = /^package\/(binding\.gyp|native\/|ts\/|test\/|scripts\/|build|models\/)/
+const forbidden = /^package\/(binding\.gyp|native\/|ts\/|test\/|scripts\/|build|models\/|cuda\/)/
 
 /** Packs the package in a folder and gives the tarball's name. */
 const pack = async (packageFolder, destination) => {
@@ -88,10 +95,15 @@ const checkPackage = async () => {
     const use = (...words) =>
       run(process.execPath, ['probe.cjs', ...words], { cwd: folder, env: { HOME: folder, PATH: '' } })
     await install(tarball)
-    await use('without-models')
+    await use('alone')
     await install(await pack(path.join(root, 'models'), folder))
+    if (!existsSync(path.join(root, 'cuda', 'libjcs_cuda.so')))
+      throw new StepError('@jcs-ct/cuda has no library. Run `npm run prebuildify:cuda` first.')
+    await install(await pack(path.join(root, 'cuda'), folder))
     await use()
-    console.log('package: packs, installs without scripts, loads, classifies, with and without its models')
+    console.log(
+      'package: packs, installs without scripts, loads, classifies, with and without models and CUDA backend',
+    )
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

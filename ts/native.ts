@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { JcsError, toJcsError } from './base/errors'
 import type { DecodedImage } from './images'
 import type { Involvement, Lesion } from './run/results'
@@ -204,6 +204,8 @@ interface Addon {
     lungs: Uint8Array | undefined,
   ): Record<string, number>
   devices(): Json
+  /** Where the backend of that kind of device lies when it is a package of its own. */
+  setPackageFolder(kind: 'cuda', folder: string): void
   networks(): Json
 }
 
@@ -219,9 +221,20 @@ export function addon(): Addon {
 function load(): Addon {
   try {
     const loadFrom = require('node-gyp-build') as (directory: string) => Addon
-    return loadFrom(root)
+    const native = loadFrom(root)
+    const cuda = folderOfPackage('@jcs-ct/cuda')
+    if (cuda) native.setPackageFolder('cuda', cuda)
+    return native
   } catch (error) {
     throw new JcsError('NATIVE_LOAD_FAILED', explain(error as Error), { cause: error })
+  }
+}
+
+function folderOfPackage(name: string): string | undefined {
+  try {
+    return dirname(require.resolve(`${name}/package.json`))
+  } catch {
+    return undefined
   }
 }
 

@@ -38,6 +38,13 @@ Napi::Value devices(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value setPackage(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    setPackageFolder(info[0].ToString(), info[1].ToString());
+    return info.Env().Undefined();
+  });
+}
+
 Napi::Value networkList(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     nlohmann::json json = nlohmann::json::array();
@@ -64,6 +71,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   defineMetrics(env, exports);
   defineMeasurement(env, exports);
   exports.Set("devices", Napi::Function::New(env, devices));
+  exports.Set("setPackageFolder", Napi::Function::New(env, setPackage));
   exports.Set("networks", Napi::Function::New(env, networkList));
   return exports;
 }
