@@ -5,7 +5,7 @@ import { figure } from './results'
 
 /** A line of scripts/gpu-check's bench.jsonl. */
 interface Timing {
-  part: 'bench' | 'warm' | 'timed' | 'peers' | 'compiled' | 'autotuned'
+  part: 'bench' | 'count' | 'warm' | 'timed' | 'peers' | 'compiled' | 'autotuned'
   /** `inference:res2net50-v1b:32:224`: kind, network, batch, size. */
   job: string
   engine: string
@@ -16,6 +16,13 @@ interface Timing {
   seconds?: { median: number }
   compileSeconds?: number
   error?: string
+  /** By count: kernels and copies of a run, what they move and compute, and at the ceilings of an H100. */
+  operations?: number
+  gigabytes?: number
+  teraflops?: number
+  secondsAtCeilings?: number
+  paddedConvolutions?: number
+  epiloguesApart?: number
 }
 
 const titles: Record<string, string> = {
@@ -42,7 +49,7 @@ export function gpuTables(isFull: boolean): string[] {
 }
 
 function sectionOf(isFull: boolean, timings: readonly Timing[]): string {
-  const measured = timings.filter(({ part }) => part !== 'warm')
+  const measured = timings.filter(({ part }) => part !== 'warm' && part !== 'count')
   const tables = Object.entries(titles).map(([kind, title]) =>
     tableOf(
       title,
@@ -51,7 +58,7 @@ function sectionOf(isFull: boolean, timings: readonly Timing[]): string {
   )
   const own = timings.find(({ device }) => device)
   const libraries = [...new Set(timings.map(({ library }) => library))]
-  const preparation = isFull ? [preparationOf(timings)] : []
+  const preparation = isFull ? [countsOf(timings), preparationOf(timings)] : []
   return `${[...tables, ...preparation].join('\n\n')}\n\n${own?.device}; ${libraries.join('; ')}. ${peer}`
 }
 
@@ -64,6 +71,40 @@ function tableOf(title: string, timings: readonly Timing[]): string {
     ),
   ])
   return markdownRows([title, ...columns], rows)
+}
+
+/** What a run has to do, and the time that it would take at the ceilings; beside it what it takes, where that is known. */
+function countsOf(timings: readonly Timing[]): string {
+  const measured = (counted: Timing) =>
+    timings.find(
+      (one) =>
+        one.part === 'bench' &&
+        one.precision === 'bf16' &&
+        one.job === counted.job.replace('count:', 'inference:'),
+    )
+  const rows = timings
+    .filter(({ part, operations }) => part === 'count' && operations !== undefined)
+    .map((one) => [
+      workOf(one),
+      String(one.operations),
+      figure(one.gigabytes!),
+      figure(one.teraflops!),
+      figure(1000 * one.secondsAtCeilings!),
+      cellOf(measured(one)),
+      String(one.paddedConvolutions! + one.epiloguesApart!),
+    ])
+  return markdownRows(
+    [
+      'by count, inference in bf16',
+      'kernels and copies',
+      'GB moved',
+      'TFLOP',
+      'ms at the ceilings',
+      'ms, median',
+      'passes beside convolutions',
+    ],
+    rows,
+  )
 }
 
 /** How long programs take to prepare when the disk has none of their plans, and when it has. */

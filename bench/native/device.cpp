@@ -21,7 +21,8 @@
 ///   [JCS_BENCH_LOCK=FILE] jcs_device_bench DEVICE PRECISION JOB...
 ///
 /// A job is KIND:NETWORK:BATCH:SIZE. `inference` and `step` time a compiled program whose operands are on the device,
-/// as a deep-learning framework's timer would; `slices` times BATCH slices from decoded pixels on the host to results
+/// as a deep-learning framework's timer would; `count` counts what
+/// `inference` times; `slices` times BATCH slices from decoded pixels on the host to results
 /// on the host. One line of JSON a job: seconds, the program's memory, and its steps in order of their time.
 namespace jcs::bench {
 
@@ -46,9 +47,9 @@ Job parseJob(const std::string& text) {
   std::getline(in, job.kind, ':');
   std::getline(in, job.network, ':');
   in >> job.batch >> colon >> job.size;
-  const bool known = job.kind == "inference" || job.kind == "step" || job.kind == "slices";
+  const bool known = job.kind == "inference" || job.kind == "step" || job.kind == "slices" || job.kind == "count";
   require(in && in.peek() == EOF && colon == ':' && known && job.batch > 0 && job.size > 0, errors::kInvalidArgument,
-          [&] { return "'" + text + "' is no job; write inference|step|slices:NETWORK:BATCH:SIZE"; });
+          [&] { return "'" + text + "' is no job; write inference|step|slices|count:NETWORK:BATCH:SIZE"; });
   return job;
 }
 
@@ -143,6 +144,28 @@ Json stepsOf(const compiler::Program& program) {
   return {{"stepSeconds", total}, {"ops", ops}, {"top", top}};
 }
 
+/// What an H100 SXM does at most, measured: a bf16 product of 8192³, and a copy, read and written.
+constexpr double kCeilingFlops = 798e12, kCeilingBytes = 3.0e12;
+
+/// By count: what a run has to do, and how long that takes where every step is at the ceiling that it meets first.
+Json countOf(const compiler::Program& program) {
+  double flops = 0, bytes = 0, seconds = 0;
+  int paddedConvolutions = 0, epiloguesApart = 0;
+  for (const auto& step : program.steps()) {
+    flops += step.flops;
+    bytes += step.bytes;
+    seconds += std::max(step.flops / kCeilingFlops, step.bytes / kCeilingBytes);
+    paddedConvolutions += step.implementation.find("padded") != std::string::npos;
+    epiloguesApart += step.implementation.find("epilogue") != std::string::npos;
+  }
+  return {{"operations", program.recordedOperations()},
+          {"teraflops", flops * 1e-12},
+          {"gigabytes", bytes * 1e-9},
+          {"secondsAtCeilings", seconds},
+          {"paddedConvolutions", paddedConvolutions},
+          {"epiloguesApart", epiloguesApart}};
+}
+
 /// What runs the convolutions, and how many of them: a slow engine shows here before it does in the time.
 Json implementationsOf(const compiler::Program& program) {
   std::map<std::string, int> counts;
@@ -179,6 +202,8 @@ Json timeProgram(const Job& job, model::Model& model) {
     backend.time(once);
     result["firstRunSeconds"] = secondsSince(first);
     for (int i = 1; i < kWarmups; ++i) backend.time(once);
+    result.update(countOf(program));
+    if (job.kind == "count") return;
     const double estimate = backend.time(once)[0];
     const auto count = static_cast<size_t>(std::clamp(1.0 / estimate, 10.0, 200.0));
     const auto wall = Clock::now();

@@ -77,6 +77,8 @@ class Recording {
  public:
   virtual ~Recording() = default;
   virtual void replay() = 0;
+  /// Kernels and copies that a replay does.
+  virtual size_t operations() const { return 0; }
 };
 
 /// A device. Turns an op with known operands into a kernel, and owns the device's memory. Work may be done

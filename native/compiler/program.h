@@ -54,6 +54,8 @@ class Program {
   /// The steps of a run, in order; those done once after a change of state are not among them.
   const std::vector<StepInfo>& steps() const { return infos_; }
   void profile(bool on) { profiling_ = on; }
+  /// Kernels and copies of a run as the device recorded it; 0 before it did.
+  size_t recordedOperations() const { return recorded_.recording ? recorded_.recording->operations() : 0; }
 
  private:
   friend class ProgramBuilder;

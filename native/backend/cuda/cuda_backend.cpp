@@ -123,13 +123,16 @@ int timedCandidates() {
 
 class CudaRecording : public Recording {
  public:
-  CudaRecording(cudaGraphExec_t executable, cudaStream_t stream) : executable_(executable), stream_(stream) {}
+  CudaRecording(cudaGraphExec_t executable, cudaStream_t stream, size_t operations)
+      : executable_(executable), stream_(stream), operations_(operations) {}
   ~CudaRecording() override { cudaGraphExecDestroy(executable_); }
   void replay() override { checkCuda(cudaGraphLaunch(executable_, stream_), "cudaGraphLaunch"); }
+  size_t operations() const override { return operations_; }
 
  private:
   cudaGraphExec_t executable_;
   cudaStream_t stream_;
+  size_t operations_;
 };
 
 /// A stream of its own, released after everything that uses it.
@@ -225,8 +228,10 @@ class CudaBackend : public Backend {
     captured = cudaStreamEndCapture(stream_, &graph) == cudaSuccess && captured;
     const std::unique_ptr<CUgraph_st, cudaError_t (*)(cudaGraph_t)> owner(graph, cudaGraphDestroy);
     cudaGraphExec_t executable = nullptr;
-    if (captured && cudaGraphInstantiate(&executable, graph, 0) == cudaSuccess)
-      return std::make_unique<CudaRecording>(executable, stream_);
+    size_t operations = 0;
+    if (captured && cudaGraphGetNodes(graph, nullptr, &operations) == cudaSuccess &&
+        cudaGraphInstantiate(&executable, graph, 0) == cudaSuccess)
+      return std::make_unique<CudaRecording>(executable, stream_, operations);
     // Something that a stream cannot capture, or no memory for the graph: the work is enqueued kernel by kernel
     // instead, which reports what is wrong with it, if anything is.
     cudaGetLastError();
