@@ -1,5 +1,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -53,12 +55,22 @@ Job parseJob(const std::string& text) {
   return job;
 }
 
-/// Of processes with the same JCS_BENCH_LOCK, one at a time goes on from here until it ends: they prepare themselves
-/// side by side on the host, and are timed alone.
+/// Of processes with the same JCS_BENCH_LOCK, one at a time goes on from here until it ends, the first when
+/// JCS_BENCH_PROCESSES of them have come so far: they prepare themselves side by side, leave a byte each, and are timed
+/// alone.
 void takeTurn() {
   static const int file = [] {
     const char* path = std::getenv("JCS_BENCH_LOCK");
-    return path ? ::open(path, O_CREAT | O_RDWR, 0644) : -1;
+    const int opened = path ? ::open(path, O_CREAT | O_RDWR | O_APPEND, 0644) : -1;
+    if (opened < 0) return opened;
+    const char* processes = std::getenv("JCS_BENCH_PROCESSES");
+    const off_t expected = processes ? std::atol(processes) : 1;
+    const auto limit = Clock::now() + std::chrono::seconds(240);
+    if (::write(opened, ".", 1) != 1) return opened;
+    struct stat state {};
+    while (::fstat(opened, &state) == 0 && state.st_size < expected && Clock::now() < limit)
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    return opened;
   }();
   if (file >= 0) ::flock(file, LOCK_EX);
 }

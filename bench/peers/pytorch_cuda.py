@@ -79,11 +79,17 @@ def prepare_step(network, batch, size, compiler, bf16):
 
 
 def take_turn():
-    """Of processes with the same JCS_BENCH_LOCK, one at a time goes on from here until it ends."""
+    """Of processes with the same JCS_BENCH_LOCK, one at a time goes on from here until it ends; the first when
+    JCS_BENCH_PROCESSES of them have come so far (they leave a byte each), for none may use the GPU while one is timed."""
     path = os.environ.get('JCS_BENCH_LOCK')
     if not path:
         return None
-    lock = open(path, 'w')
+    lock = open(path, 'ab')
+    lock.write(b'.')
+    lock.flush()
+    others, limit = int(os.environ.get('JCS_BENCH_PROCESSES', '1')), time.monotonic() + 240
+    while os.path.getsize(path) < others and time.monotonic() < limit:
+        time.sleep(0.05)
     fcntl.flock(lock, fcntl.LOCK_EX)
     return lock
 
@@ -100,17 +106,19 @@ def measure(run, compiler):
         run()
     torch.cuda.synchronize()
     first += time.perf_counter() - start
-    begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
 
-    def timed():
-        begin.record()
-        run()
-        end.record()
-        end.synchronize()
-        return begin.elapsed_time(end) / 1e3
+    def timed(count):
+        """Runs follow each other without a pause, as ours do, an event between two."""
+        marks = [torch.cuda.Event(enable_timing=True) for _ in range(count + 1)]
+        marks[0].record()
+        for mark in marks[1:]:
+            run()
+            mark.record()
+        torch.cuda.synchronize()
+        return sorted(marks[i].elapsed_time(marks[i + 1]) / 1e3 for i in range(count))
 
-    count = int(min(max(1.0 / max(timed(), 1e-4), 10), 200))
-    seconds = sorted(timed() for _ in range(count))
+    count = int(min(max(1.0 / max(timed(1)[0], 1e-4), 10), 200))
+    seconds = timed(count)
     start = time.perf_counter()
     for _ in range(count):
         run()

@@ -139,7 +139,7 @@ void Program::refreshDerived(const Table<StateIndex, uint64_t>& versions) {
 
 void Program::runStep(Step& step) {
   for (const Packing& packing : step.packings)
-    if (std::holds_alternative<Arena>(packing.packed.memory)) pack(step, packing);
+    if (std::holds_alternative<Arena>(packing.packed.memory) && !packing.isMadeBefore) pack(step, packing);
   execute(step);
 }
 

@@ -71,6 +71,7 @@ class Program {
   struct Packing {
     int input;
     Location packed;
+    bool isMadeBefore = false;  ///< by an earlier step of the run, for itself
   };
   struct Step {
     std::unique_ptr<Kernel> kernel;

@@ -123,6 +123,14 @@ void ProgramBuilder::addStep(NodeId n, const Op& op, const Operands& inputs, con
 
 ProgramBuilder::UnplacedPacking ProgramBuilder::addPacking(UnplacedStep& step, int input, ValueId id, int64_t bytes,
                                                            bool isDerivedStep) {
+  if (const std::string form = step.kernel->packedForm(input); !derived_[id] && !form.empty()) {
+    const Placement& placement = storage_.placements[id];
+    const auto [found, isNew] =
+        sharedIndices_.emplace(std::tuple(placement.root, placement.offset, form), SharedIndex{});
+    if (isNew) found->second = sharedPackings_.add({bytes, {step.time, step.time}});
+    sharedPackings_[found->second].lifetime.last = step.time;
+    return {input, found->second, !isNew};
+  }
   if (!derived_[id] || isDerivedStep) {
     const InScratch packed{step.scratchBytes};
     step.scratchBytes += alignedUp(bytes);
@@ -183,6 +191,7 @@ std::vector<int64_t> ProgramBuilder::layOutArena() {
     buffers.push_back({derived.step.scratchBytes, {derived.step.time, derived.step.time}});
   for (const UnplacedStep& step : steps_) buffers.push_back({step.scratchBytes, {step.time, step.time}});
   const size_t scratches = buffers.size();
+  for (const SharedPacking& packing : sharedPackings_) buffers.push_back({packing.bytes, packing.lifetime});
   std::vector<ValueId> values;
   for (const ValueId id : graph_.values().ids()) {
     if (!isRoot(id) || memory_[id] || lifetimes_[id].isEmpty()) continue;
@@ -191,8 +200,9 @@ std::vector<int64_t> ProgramBuilder::layOutArena() {
   }
   ArenaPlan plan = planArena(buffers);
   program_.arenaBytes_ = plan.bytes;
-  for (size_t i = 0; i < values.size(); ++i)
-    memory_[values[i]] = Location{Program::Arena{}, plan.offsets[scratches + i]};
+  auto offset = plan.offsets.begin() + static_cast<std::ptrdiff_t>(scratches);
+  for (size_t i = 0; i < sharedPackings_.size(); ++i) sharedOffsets_.add(*offset++);
+  for (const ValueId id : values) memory_[id] = Location{Program::Arena{}, *offset++};
   plan.offsets.resize(scratches);
   return plan.offsets;
 }
@@ -203,6 +213,18 @@ ProgramBuilder::Location ProgramBuilder::place(const UnplacedLocation& location)
   return {root->memory, root->offset + location.offset};
 }
 
+Program::Packing ProgramBuilder::place(const UnplacedPacking& packing, int64_t scratchOffset) const {
+  Location location;
+  if (const auto* scratch = std::get_if<InScratch>(&packing.packed)) {
+    location = {Program::Arena{}, scratchOffset + scratch->offset};
+  } else if (const auto* shared = std::get_if<SharedIndex>(&packing.packed)) {
+    location = {Program::Arena{}, sharedOffsets_[*shared]};
+  } else {
+    location = {std::get<DerivedIndex>(packing.packed), 0};
+  }
+  return {packing.input, location, packing.isMadeBefore};
+}
+
 Program::Step ProgramBuilder::place(UnplacedStep step, int64_t scratchOffset) const {
   Program::Step placed{std::move(step.kernel), {}, {}, {}, scratchOffset, false};
   for (const UnplacedLocation& input : step.inputs) placed.inputs.push_back(place(input));
@@ -210,11 +232,7 @@ Program::Step ProgramBuilder::place(UnplacedStep step, int64_t scratchOffset) co
     placed.outputs.push_back(place(output));
     placed.changesState |= std::holds_alternative<StateIndex>(placed.outputs.back().memory);
   }
-  for (const auto& [input, packed] : step.packings) {
-    const auto* scratch = std::get_if<InScratch>(&packed);
-    placed.packings.push_back({input, scratch ? Location{Program::Arena{}, scratchOffset + scratch->offset}
-                                              : Location{std::get<DerivedIndex>(packed), 0}});
-  }
+  for (const UnplacedPacking& packing : step.packings) placed.packings.push_back(place(packing, scratchOffset));
   return placed;
 }
 

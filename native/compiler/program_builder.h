@@ -1,7 +1,9 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <span>
+#include <tuple>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -41,9 +43,16 @@ class ProgramBuilder {
   struct InScratch {
     int64_t offset;  ///< bytes into the step's own scratch
   };
+  /// A packed form that several steps of the run read: a step forward, and its gradient.
+  enum class SharedIndex : int {};
+  struct SharedPacking {
+    int64_t bytes;
+    Lifetime lifetime;
+  };
   struct UnplacedPacking {
     int input;
-    std::variant<InScratch, DerivedIndex> packed;
+    std::variant<InScratch, SharedIndex, DerivedIndex> packed;
+    bool isMadeBefore = false;
   };
   struct UnplacedStep {
     std::unique_ptr<Kernel> kernel;
@@ -76,7 +85,8 @@ class ProgramBuilder {
   /// The parts of a concat that are not in place are copied there.
   void addConcat(NodeId n);
   void addStep(NodeId n, const Op& op, const Operands& inputs, const Operands& outputs);
-  /// Into the step's scratch, or, of a derived value for a step of the run, into memory that is kept.
+  /// Into the step's scratch, or memory that later steps read as well, or, of a derived value for a step of the run,
+  /// into memory that is kept.
   UnplacedPacking addPacking(UnplacedStep& step, int input, ValueId id, int64_t bytes, bool isDerivedStep);
   void describe(const Op& op, const std::string& scope, const Operands& inputs, const Operands& outputs,
                 const Kernel& kernel);
@@ -89,6 +99,7 @@ class ProgramBuilder {
   std::vector<int64_t> layOutArena();
 
   Location place(const UnplacedLocation& location) const;
+  Program::Packing place(const UnplacedPacking& packing, int64_t scratchOffset) const;
   Program::Step place(UnplacedStep step, int64_t scratchOffset) const;
   void placeSteps(std::span<const int64_t> scratchOffsets);
   void placeResults();
@@ -103,6 +114,9 @@ class ProgramBuilder {
   const PerValue<Lifetime> lifetimes_;
   Derivations derivations_;
 
+  Table<SharedIndex, SharedPacking> sharedPackings_;
+  std::map<std::tuple<ValueId, int64_t, std::string>, SharedIndex> sharedIndices_;  ///< by root, offset and form
+  Table<SharedIndex, int64_t> sharedOffsets_;                                       ///< in the arena, once laid out
   std::vector<UnplacedDerivedStep> derivedSteps_;
   std::vector<UnplacedStep> steps_;
   PerValue<std::optional<size_t>> derivedStepOf_;  ///< by root: the derived step that computes it

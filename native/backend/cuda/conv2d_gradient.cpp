@@ -34,6 +34,7 @@ class InputGradientKernel : public Kernel {
   void pack(int, const std::byte* source, std::byte* packed) override {
     packWeights(launcher_, problem_.weights, reinterpret_cast<const float*>(source), packed);
   }
+  std::string packedForm(int) const override { return problem_.weights.form(); }
   std::string implementation() const override {
     return plan_->name() + (problem_.x.copied || problem_.y.copied ? " padded" : "");
   }
