@@ -32,7 +32,7 @@ const titles: Record<string, string> = {
 }
 
 const peer =
-  'PyTorch runs channels-last, eagerly and in torch.compile with CUDA graphs (`reduce-overhead`, cuDNN’s convolutions chosen by measurement); eager batches that are small wait for the host. Rows are of two calls on machines of the same kind: ours and torch.compile of one, plans by the clock and eager of the other.'
+  'PyTorch runs channels-last, eagerly and in torch.compile with CUDA graphs (`reduce-overhead`, cuDNN’s convolutions chosen by measurement); eager batches that are small wait for the host. Every process is prepared before the first is timed. Rows are of calls on machines of one kind: ours and torch.compile of one, plans by the clock and counts of another, eager of a third.'
 
 /** A section for every GPU that was measured; `isFull`: with what a program takes to prepare. */
 export function gpuTables(isFull: boolean): string[] {
@@ -119,7 +119,7 @@ function preparationOf(timings: readonly Timing[]): string {
       figure(secondsOf('warm', warm.job) ?? Number.NaN),
     ])
   return markdownRows(
-    ['preparing a program on the GPU: s', 'first process', 'the next, of the other call'],
+    ['preparing a program on the GPU: s', 'first process', 'the next, of another call'],
     rows,
   )
 }
