@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { JcsError, toJcsError } from './base/errors'
+import { packageRoot } from './base/package-root'
 import type { DecodedImage } from './images'
 import type { Involvement, Lesion } from './run/results'
 
@@ -209,7 +210,6 @@ interface Addon {
   networks(): Json
 }
 
-const root = join(__dirname, '..')
 let loaded: Addon | undefined
 
 /** The native addon, loaded when it is first needed. */
@@ -221,7 +221,7 @@ export function addon(): Addon {
 function load(): Addon {
   try {
     const loadFrom = require('node-gyp-build') as (directory: string) => Addon
-    const native = loadFrom(root)
+    const native = loadFrom(packageRoot)
     const cuda = folderOfPackage('@jcs-ct/cuda')
     if (cuda) native.setPackageFolder('cuda', cuda)
     return native
@@ -241,8 +241,8 @@ function folderOfPackage(name: string): string | undefined {
 function explain({ message }: Error): string {
   const here = `${process.platform}-${process.arch}`
   const [reason = ''] = message.split('\n', 1)
-  const isCheckout = existsSync(join(root, 'CMakeLists.txt'))
-  const prebuilds = listDirectories(join(root, 'prebuilds'))
+  const isCheckout = existsSync(join(packageRoot, 'CMakeLists.txt'))
+  const prebuilds = listDirectories(join(packageRoot, 'prebuilds'))
   const isMissing = /no native build/i.test(message)
   const found = isMissing
     ? `there is no build for ${here} (Node ${process.versions.node}); found: ${prebuilds.join(', ') || 'none'}`

@@ -530,7 +530,7 @@ t.test('a certificate is taken only where somebody vouches for it', { skip: noOp
     join(directory, 'ask.mjs'),
     `import { createServer } from 'node:https'
     import { readFileSync } from 'node:fs'
-    import { findSeries } from ${JSON.stringify(join(repositoryRoot, 'index.mjs'))}
+    import { findSeries } from ${JSON.stringify(join(repositoryRoot, 'dist', 'index.mjs'))}
     const server = createServer({ key: readFileSync(${JSON.stringify(key)}), cert: readFileSync(${JSON.stringify(certificate)}) }, (_, response) => response.writeHead(204).end())
     server.listen(0, '127.0.0.1', async () => {
       try {

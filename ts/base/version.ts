@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { packageRoot } from './package-root'
 
-const manifest = readFileSync(join(__dirname, '..', '..', 'package.json'), 'utf8')
+const manifest = readFileSync(join(packageRoot, 'package.json'), 'utf8')
 
 /** Of this package. */
 export const { version } = JSON.parse(manifest) as { version: string }

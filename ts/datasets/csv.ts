@@ -1,5 +1,4 @@
 import { basename, dirname, resolve } from 'node:path'
-import { CsvError, parse } from 'csv-parse/sync'
 import { JcsError } from '../base/errors'
 import { badSample } from './bad-samples'
 import type { DatasetDescription, DatasetSample, Label, ParsedDataset } from './types'
@@ -59,8 +58,9 @@ function normaliseColumn(name: string): string {
 function splitRows(text: string, path: string): Row[] {
   const [firstLine = ''] = text.trimStart().split('\n', 1)
   const delimiter = [',', ';', '\t'].find((candidate) => firstLine.includes(candidate)) ?? ','
+  const csv = require('csv-parse/sync') as typeof import('csv-parse/sync') // not before it is needed
   try {
-    const records = parse(text, {
+    const records = csv.parse(text, {
       delimiter,
       info: true,
       relax_column_count: true,
@@ -74,7 +74,7 @@ function splitRows(text: string, path: string): Row[] {
       }),
     )
   } catch (error) {
-    if (!(error instanceof CsvError)) throw error
+    if (!(error instanceof csv.CsvError)) throw error
     throw new JcsError('CORRUPT_FILE', `'${path}' is not a well-formed CSV file: ${error.message}`, {
       cause: error,
     })

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Piscina } from 'piscina'
 import { throwIfAborted, untilAborted } from '../base/abort'
 import { JcsError, toJcsError } from '../base/errors'
+import { packageRoot } from '../base/package-root'
 import type { Outcome } from './outcome'
 
 /** Threads that decode, one per processor: shared by all cases of a process, started when needed, gone when idle. */
@@ -12,7 +13,7 @@ let freeThreads = availableParallelism()
 const waiting: (() => void)[] = []
 
 /** The compiled one also where the library runs from its sources: what loads TypeScript does not reach threads. */
-const workerFile = join(__dirname, '..', '..', 'dist', 'images', 'worker.js')
+const workerFile = join(packageRoot, 'dist', 'images', 'worker.js')
 
 /** Starting a thread and loading its codecs takes as long as decoding fifty slices. */
 const idleMs = 30_000
