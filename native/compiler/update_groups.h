@@ -7,8 +7,8 @@
 
 namespace jcs::compiler {
 
-/// Updates of states are many, small and independent of each other: running statistics, steps of the optimiser. A
-/// device that takes several at once (Backend::preparesTogether) gets those of a kind as one kernel.
+// Updates of states are many, small and independent of each other: running statistics, steps of the optimiser. A device
+// that takes several at once (Backend::preparesTogether) gets those of a kind as one kernel.
 
 /// Moves small updates behind everything else, those of a kind next to each other. Where none is taken at once, the
 /// graph stays as it is.
