@@ -15,8 +15,8 @@ inline constexpr int kEveryDevice = -1;
 
 struct TrialOptions {
   std::chrono::milliseconds limit = std::chrono::seconds(60);
-  std::filesystem::path
-      markers;  ///< where it is kept that a trial went well, until the machine starts anew; "": nowhere
+  /// Where it is kept that a trial went well, until the machine starts anew; empty: nowhere.
+  std::filesystem::path markers = {};
 };
 
 /// Uses the device of that index in a process of its own: a driver that crashes or hangs takes that one down and not
