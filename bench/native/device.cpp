@@ -23,9 +23,9 @@
 ///   [JCS_BENCH_LOCK=FILE] jcs_device_bench DEVICE PRECISION JOB...
 ///
 /// A job is KIND:NETWORK:BATCH:SIZE. `inference` and `step` time a compiled program whose operands are on the device,
-/// as a deep-learning framework's timer would; `count` counts what
-/// `inference` times; `slices` times BATCH slices from decoded pixels on the host to results
-/// on the host. One line of JSON a job: seconds, the program's memory, and its steps in order of their time.
+/// as a deep-learning framework's timer would; `count` counts what `inference` times; `slices` times BATCH slices from
+/// decoded pixels on the host to results on the host. One line of JSON a job: seconds, the program's memory, and its
+/// steps in order of their time.
 namespace jcs::bench {
 
 namespace {

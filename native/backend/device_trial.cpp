@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
@@ -13,6 +12,7 @@
 #include <functional>
 #include <optional>
 #include <sstream>
+#include <thread>
 
 #include "core/error.h"
 
@@ -48,20 +48,33 @@ fs::path markerOf(const fs::path& library, int index, const fs::path& folder) {
   return folder / name.str();
 }
 
-/// The child's status as waitpid gives it; nothing when it did not end in time and was killed.
-std::optional<int> waitFor(pid_t child, std::chrono::milliseconds limit) {
-  const auto end = std::chrono::steady_clock::now() + limit;
-  int status = 0;
-  for (auto pause = std::chrono::milliseconds(1); std::chrono::steady_clock::now() < end;) {
+struct Ending {
+  enum class Kind { kExit, kSignal, kSilence, kUnknown } kind;
+  int number = 0;  ///< exit code or signal
+};
+
+/// Asks again and again until `end`; nothing where the child still runs, or where something else in this process waits
+/// for all children and has taken its ending.
+std::optional<Ending> endingOf(pid_t child, std::chrono::steady_clock::time_point end) {
+  auto pause = std::chrono::milliseconds(1);
+  do {
+    int status = 0;
     const pid_t ended = waitpid(child, &status, WNOHANG);
-    if (ended == child) return status;
-    if (ended < 0 && errno != EINTR) return 0;  // somebody else waits for all children: nothing is known against it
-    usleep(static_cast<useconds_t>(std::chrono::microseconds(pause).count()));
+    if (ended == child && WIFSIGNALED(status)) return Ending{Ending::Kind::kSignal, WTERMSIG(status)};
+    if (ended == child) return Ending{Ending::Kind::kExit, WEXITSTATUS(status)};
+    if (ended < 0 && errno != EINTR) return Ending{Ending::Kind::kUnknown};
+    std::this_thread::sleep_for(pause);
     pause = std::min(2 * pause, std::chrono::milliseconds(50));
-  }
-  kill(child, SIGKILL);
-  waitpid(child, &status, 0);
+  } while (std::chrono::steady_clock::now() < end);
   return std::nullopt;
+}
+
+Ending waitFor(pid_t child, std::chrono::milliseconds limit) {
+  if (const auto ending = endingOf(child, std::chrono::steady_clock::now() + limit)) return *ending;
+  kill(child, SIGKILL);
+  // Inside a driver that hangs even that is not heard: the child is left to the system, and the caller goes on.
+  endingOf(child, std::chrono::steady_clock::now() + std::chrono::milliseconds(500));
+  return {Ending::Kind::kSilence};
 }
 
 /// Silent: what a library prints on its way down helps nobody who reads the application's output.
@@ -98,21 +111,26 @@ void tryDevice(const fs::path& library, int index, const TrialOptions& options) 
   if (!fs::exists(program, ignored) || (!marker.empty() && fs::exists(marker, ignored))) return;
   const auto child = start(program, library, index);
   if (!child) return;
-  const std::optional<int> status = waitFor(*child, options.limit);
-  const std::string remedy =
-      "; it was tried in a process of its own. Check `nvidia-smi`, and reinstall the NVIDIA driver";
-  if (!status)
+  const Ending ending = waitFor(*child, options.limit);
+  const auto failed = [](const std::string& what) {
     fail(errors::kDeviceUnavailable,
-         "the GPU did not answer within " + std::to_string(options.limit.count() / 1000) + " s" + remedy);
-  if (WIFSIGNALED(*status))
-    fail(errors::kDeviceUnavailable, "the GPU's libraries crashed with signal " + std::to_string(WTERMSIG(*status)) +
-                                         " (" + strsignal(WTERMSIG(*status)) + ")" + remedy);
-  const int code = WEXITSTATUS(*status);
-  if (code == kTrialRefused) return;
-  // 126 and 127: the program did not run.
-  if (code != 0 && code < 126)
-    fail(errors::kDeviceUnavailable, "the GPU's libraries ended their process with " + std::to_string(code) + remedy);
-  if (code != 0 || marker.empty()) return;
+         what + "; it was tried in a process of its own. Check `nvidia-smi`, and reinstall the NVIDIA driver");
+  };
+  switch (ending.kind) {
+    case Ending::Kind::kSilence:
+      failed("the GPU did not answer within " + std::to_string(options.limit.count() / 1000) + " s");
+      break;
+    case Ending::Kind::kSignal:
+      failed("the GPU's libraries crashed with signal " + std::to_string(ending.number) + " (" +
+             strsignal(ending.number) + ")");
+      break;
+    case Ending::Kind::kUnknown: return;
+    case Ending::Kind::kExit:
+      // 126 and 127: the program did not run.
+      if (ending.number == kTrialRefused || ending.number >= 126) return;
+      if (ending.number != 0) failed("the GPU's libraries ended their process with " + std::to_string(ending.number));
+  }
+  if (marker.empty()) return;
   fs::create_directories(marker.parent_path(), ignored);
   std::ofstream(marker).flush();  // where it cannot be kept, the next process tries again
 }

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <mutex>
+#include <optional>
 
 #include "backend/device_trial.h"
 #include "core/cache_folder.h"
@@ -62,6 +63,24 @@ void* openLibrary(const fs::path& path) {
   return library;
 }
 
+/// Tries a GPU once in this process's life: one that hangs would take a minute each time it is asked for. Throws what
+/// the trial said.
+void tryOnce(const fs::path& library, int index) {
+  static std::mutex mutex;
+  static std::map<std::pair<fs::path, int>, std::optional<Error>> failures;
+  const std::lock_guard lock(mutex);
+  const auto [trial, isNew] = failures.try_emplace({library, index});
+  if (isNew) {
+    const fs::path cache = cacheFolder();
+    try {
+      tryDevice(library, index, {.markers = cache.empty() ? fs::path() : cache / "device-trials"});
+    } catch (const Error& error) {
+      trial->second = error;
+    }
+  }
+  if (trial->second) throw Error(*trial->second);
+}
+
 /// The library of that kind of device, which was tried where it might crash.
 fs::path usableLibrary(const std::string& kind, int index) {
   const fs::path path = libraryPath(kind);
@@ -70,10 +89,7 @@ fs::path usableLibrary(const std::string& kind, int index) {
     return path.filename().string() + " is not installed" +
            (kind == "cuda" ? "; `npm install @jcs-ct/cuda` brings it" : " beside the addon; reinstall jcs-ct");
   });
-  if (kind == "cuda" && hasGpuDriver()) {
-    const fs::path cache = cacheFolder();
-    tryDevice(path, index, {.markers = cache.empty() ? fs::path() : cache / "device-trials"});
-  }
+  if (kind == "cuda" && hasGpuDriver()) tryOnce(path, index);
   return path;
 }
 

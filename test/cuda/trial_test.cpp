@@ -1,3 +1,4 @@
+#include <csignal>
 #include <fstream>
 #include <sstream>
 
@@ -49,6 +50,15 @@ TEST("what a device says against its use is for it to say again, and a package w
   Package("fine").tryIt();
   Package("fine").tryIt(3);  // refused in words
   Package("crash", false).tryIt();
+}
+
+TEST("where a process waits for none of its children, a trial tells nothing") {
+  const TemporaryDirectory markers;
+  const auto before = std::signal(SIGCHLD, SIG_IGN);
+  Package("fine").tryIt(kEveryDevice, {.markers = markers.path()});
+  Package("crash").tryIt(kEveryDevice, {.markers = markers.path()});
+  std::signal(SIGCHLD, before);
+  CHECK(fs::is_empty(markers.path()));
 }
 
 TEST("a trial that went well is kept until something about it changes, and no other is") {

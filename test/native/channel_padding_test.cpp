@@ -112,7 +112,7 @@ TEST("channel padding: what leaves the program or counts channels keeps them") {
   checkSameResults(graph, *padded);
 }
 
-TEST("channel padding: a residual grows with the sum, and little is padded to much nowhere") {
+TEST("channel padding: a residual grows with the sum, and what would grow beyond measure does not") {
   Graph graph;
   const Value shortcut = convolution(graph, "shortcut", imageOf(graph), 6);
   const Value sum = relu(add(convolution(graph, "a", imageOf(graph), 6, 3), shortcut));

@@ -176,33 +176,40 @@ class BatchNormGradientKernel : public Kernel {
   void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte* scratch) override {
     withElement(dy_.type.dtype, [&]<typename G>(G*) {
       withElement(x_.type.dtype, [&]<typename X>(X*) {
-        run(reinterpret_cast<const G*>(in[0]), reinterpret_cast<const X*>(in[1]), reinterpret_cast<const float*>(in[2]),
-            reinterpret_cast<const float*>(in[3]), reinterpret_cast<const float*>(in[4]), reinterpret_cast<X*>(out[0]),
-            relu_ ? reinterpret_cast<const float*>(in[5]) : nullptr, reinterpret_cast<float*>(out[1]),
-            reinterpret_cast<float*>(out[2]), scratch);
+        if (!relu_) return run<G, X>(in, out, scratch, NoRelu());
+        run<G, X>(in, out, scratch, forwardMap(in, scratch));
       });
     });
   }
 
  private:
-  template <typename G, typename X>
-  void run(const G* dy, const X* x, const float* gamma, const float* mean, const float* variance, X* dx,
-           const float* beta, float* dGamma, float* dBeta, std::byte* scratch) {
-    double* coefficients = reinterpret_cast<double*>(scratch + sums_.scratchBytes(threads_));
-    if (beta == nullptr) return run(dy, x, gamma, mean, variance, dx, NoRelu(), dGamma, dBeta, scratch, coefficients);
-    float* scale = reinterpret_cast<float*>(coefficients + 3 * channels_);
+  static const float* floats(const std::byte* data) { return reinterpret_cast<const float*>(data); }
+  /// dx's coefficients, behind the sums' scratch; behind them what maps x to y.
+  double* coefficientsIn(std::byte* scratch) const {
+    return reinterpret_cast<double*>(scratch + sums_.scratchBytes(threads_));
+  }
+
+  ReluOf forwardMap(std::span<const std::byte* const> in, std::byte* scratch) const {
+    const float *gamma = floats(in[2]), *mean = floats(in[3]), *variance = floats(in[4]), *beta = floats(in[5]);
+    float* scale = reinterpret_cast<float*>(coefficientsIn(scratch) + 3 * channels_);
     float* shift = scale + channels_;
     for (int64_t c = 0; c < channels_; ++c) {  // as in the forward pass
       const double s = gamma[c] / std::sqrt(static_cast<double>(variance[c]) + epsilon_);
       scale[c] = static_cast<float>(s);
       shift[c] = static_cast<float>(beta[c] - mean[c] * s);
     }
-    run(dy, x, gamma, mean, variance, dx, ReluOf{scale, shift}, dGamma, dBeta, scratch, coefficients);
+    return {scale, shift};
   }
 
   template <typename G, typename X, typename Relu>
-  void run(const G* dy, const X* x, const float* gamma, const float* mean, const float* variance, X* dx,
-           const Relu& relu, float* dGamma, float* dBeta, std::byte* scratch, double* coefficients) {
+  void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte* scratch,
+           const Relu& relu) {
+    const G* dy = reinterpret_cast<const G*>(in[0]);
+    const X* x = reinterpret_cast<const X*>(in[1]);
+    const float *gamma = floats(in[2]), *mean = floats(in[3]), *variance = floats(in[4]);
+    X* dx = reinterpret_cast<X*>(out[0]);
+    auto *dGamma = reinterpret_cast<float*>(out[1]), *dBeta = reinterpret_cast<float*>(out[2]);
+    double* coefficients = coefficientsIn(scratch);
     sums_.run(
         pool_, threads_, scratch,
         [&](int64_t row, int64_t rows, float* sums) {

@@ -3,6 +3,7 @@
 #include "backend/cuda/convolution.h"
 #include "backend/cuda/direct_kernels.h"
 #include "backend/cuda/operands.h"
+#include "backend/cuda/preferred_kernels.h"
 
 namespace jcs::cuda {
 
@@ -70,7 +71,7 @@ class Conv2dKernel : public Kernel {
 };
 
 std::unique_ptr<Kernel> prepareConv2d(const Prepare& p) {
-  if (auto kernel = prepareOwnConv2d(p)) return kernel;
+  if (auto kernel = preparePreferredConv2d(p)) return kernel;
   const ConvolutionProblem problem = forwardProblem(p.as<Conv2d>(), p.inputs, p.outputs[0], p.options);
   if (const ChosenPlan& chosen = p.device.convolutions->choose(problem); chosen.plan)
     return std::make_unique<Conv2dKernel>(p, problem, chosen);

@@ -4,6 +4,7 @@
 #include "backend/cuda/direct_kernels.h"
 #include "backend/cuda/kernels/conv2d.h"
 #include "backend/cuda/operands.h"
+#include "backend/cuda/preferred_kernels.h"
 
 namespace jcs::cuda {
 
@@ -138,7 +139,7 @@ class MatmulKernel : public Kernel {
 
 void registerMatmul(Registry& registry) {
   registry.add<Matmul>([](const Prepare& p) {
-    if (auto kernel = prepareFewRows(p)) return kernel;
+    if (auto kernel = preparePreferredMatmul(p)) return kernel;
     if (auto kernel = MatmulKernel::tryPrepare(p)) return kernel;
     return prepareDirectMatmul(p);
   });

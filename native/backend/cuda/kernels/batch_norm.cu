@@ -217,7 +217,6 @@ __global__ void scaleShiftKernel(int64_t channels, float epsilon, const float* g
 constexpr int64_t kFewRows = 512;
 
 /// Rounded so that what follows in scratch is aligned for every access.
-
 int64_t partialBytes(const ColumnCut& cut) { return alignedUp(cut.partials(2) * (cut.rows <= kFewRows ? 8 : 4)); }
 
 template <typename F>
