@@ -33,8 +33,12 @@ TENSORS = {
     'res2net50-v1b': 436,
     'res2net101-v1b': 861,
     'unet': 118,
+    'dss': 109,
+    'poolnet': 358,
+    'egnet': 406,
     'backbone': None,
 }
+COMPARATORS = ('unet', 'dss', 'poolnet', 'egnet')
 
 
 class ConversionError(Exception):
@@ -86,10 +90,10 @@ def state_dict(content, path):
 
 
 def check_count(tensors, network, path):
-    """Frozen trunks may or may not carry num_batches_tracked; only fuse.* and U-Net define it."""
+    """Frozen trunks may or may not carry num_batches_tracked; only fuse.* and the comparators define it."""
     expected = TENSORS[network]
     counted = [name for name in tensors if not name.endswith('num_batches_tracked')
-               or network == 'unet' or name.startswith('fuse.')]
+               or network in COMPARATORS or name.startswith('fuse.')]
     if expected is not None and len(counted) != expected:
         fitting = [other for other, count in TENSORS.items() if count == len(counted)]
         hint = f' It fits {" or ".join(fitting)}.' if fitting else ' Is it complete, and of the authors\' variant?'

@@ -214,7 +214,9 @@ export class Model implements AsyncDisposable {
   /**
    * Runs the network on normalised images, N×3×H×W with H and W at least 32, and gives its raw outputs by name. A
    * classifier gives `logits` N×2 (uninfected, infected). A segmenter gives probabilities N×1×H×W at the input's size:
-   * `side1`, the final map, to `side5`; of `unet`, `side1` alone.
+   * `side1`, the final map, to `side5`; of `unet` and `poolnet`, `side1` alone. `dss` gives the mean that is final, the
+   * fusion as `side2`, and its sides as `side3`, the finest, to `side8`; `egnet` the final map, those guided by the edge
+   * (`side2` to `side5`) and those before (`side6` to `side9`), finest first, and `edge`.
    *
    * @throws JcsError INVALID_TYPE, SHAPE_MISMATCH, INPUT_TOO_SMALL, NOT_FINITE, OUT_OF_MEMORY, DISPOSED
    */

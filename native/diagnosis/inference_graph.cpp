@@ -2,7 +2,6 @@
 
 #include "networks/registry.h"
 #include "nn/normalize.h"
-#include "ops/elementwise.h"
 
 namespace jcs::diagnosis {
 
@@ -32,7 +31,7 @@ std::unique_ptr<Graph> segmentationGraph(const model::ModelMetadata& metadata, i
   const networks::SegmenterOutputs network = networks::buildSegmenter(Scope(*graph), image, metadata.spec);
   const NodeLabel label(*graph, "mask");
   const Value targets = graph->input(kTargetsInput, {n});
-  const auto results = mapsToSources(sigmoid(network.sideLogits[0]), targets, capacity.pixels, withProbabilities);
+  const auto results = mapsToSources(networks::prediction(network), targets, capacity.pixels, withProbabilities);
   graph->output(kMasksOutput, results[0]);
   graph->output(kStatisticsOutput, results[1]);
   if (withProbabilities) graph->output(kProbabilitiesOutput, results[2]);

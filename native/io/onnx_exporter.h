@@ -64,6 +64,7 @@ class OnnxExporter {
   std::string product(const Node& node);
   std::string reduction(const Node& node);
   std::string pooling(const Node& node, const PoolAttributes& pool, bool average);
+  std::string binning(const Node& node, int64_t bins);
   std::string interpolation(const Node& node);
   std::string concatenation(const Node& node);
   std::vector<std::string> parts(const Node& node);

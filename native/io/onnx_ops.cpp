@@ -126,6 +126,7 @@ std::string OnnxExporter::reduction(const Node& node) {
 
 std::string OnnxExporter::pooling(const Node& node, const PoolAttributes& pool, bool average) {
   const Shape &x = shape(node.inputs[0]), &y = shape(node.outputs[0]);
+  if (pool.bins > 0) return binning(node, pool.bins);
   // A partial last window becomes padding at the far edge: runtimes do not agree on ceil_mode.
   const auto endPadding = [&](int64_t input, int64_t output) {
     return std::max<int64_t>(0, (output - 1) * pool.stride + pool.kernel - input - pool.padding);
@@ -140,6 +141,21 @@ std::string OnnxExporter::pooling(const Node& node, const PoolAttributes& pool, 
     attributes["count_include_pad"] = int64_t{pool.countIncludePad};
   }
   return onnx(average ? "AveragePool" : "MaxPool", {name(node.inputs[0])}, attributes);
+}
+
+/// ONNX has no adaptive pooling. Windows along one side are the rows of a matrix: R·x·Cᵀ for each channel.
+std::string OnnxExporter::binning(const Node& node, int64_t bins) {
+  const Shape& x = shape(node.inputs[0]);
+  const auto shares = [&](int64_t extent, bool transposed) {
+    Tensor matrix = Tensor::zeros(DType::kF32, transposed ? Shape{extent, bins} : Shape{bins, extent});
+    for (int64_t p = 0; p < bins; ++p) {
+      const int64_t begin = p * extent / bins, end = ((p + 1) * extent - 1) / bins + 1;
+      for (int64_t i = begin; i < end; ++i)
+        matrix.as<float>()[size_t(transposed ? i * bins + p : p * extent + i)] = 1.0f / static_cast<float>(end - begin);
+    }
+    return model_.initializer("shares", matrix);
+  };
+  return onnx("MatMul", {shares(x[1], false), onnx("MatMul", {name(node.inputs[0]), shares(x[2], true)})});
 }
 
 std::string OnnxExporter::interpolation(const Node& node) {

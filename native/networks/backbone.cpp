@@ -34,6 +34,16 @@ bool dropPrefix(std::string& name, std::string_view prefix) {
   return true;
 }
 
+/// 'features.N.rest' to 'N.rest', of convolutions alone.
+std::optional<std::string> plainVggName(std::string name) {
+  // Where the convolutions stand without batch norms between them.
+  constexpr std::array kPlaces{0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28};
+  if (!dropPrefix(name, "features.")) return std::nullopt;
+  for (const int place : kPlaces)
+    if (name.starts_with(std::to_string(place) + ".")) return name;
+  return std::nullopt;
+}
+
 /// 'features.N.rest' to 'convX_Y.conv.rest' or 'convX_Y.bn.rest'.
 std::optional<std::string> vggName(std::string name) {
   if (dropPrefix(name, "features.")) {
@@ -52,6 +62,7 @@ std::optional<std::string> vggName(std::string name) {
   return std::nullopt;
 }
 
+/// ResNet's, too.
 bool isRes2netName(const std::string& name) {
   for (const char* prefix : {"conv1.", "bn1.", "layer1.", "layer2.", "layer3.", "layer4."})
     if (name.starts_with(prefix)) return true;
@@ -65,9 +76,16 @@ std::optional<std::string> backboneParameterName(const NetworkSpec& spec, const 
   dropPrefix(name, "module.");
   if (name.ends_with(".num_batches_tracked")) return std::nullopt;
   for (const Trunk& trunk : networkInfo(spec.network).trunks) {
-    if (trunk.kind == Trunk::Kind::kRes2net && isRes2netName(name)) return trunk.prefix + name;
-    if (trunk.kind != Trunk::Kind::kVgg16) continue;
-    if (const auto layer = vggName(name)) return trunk.prefix + *layer;
+    std::optional<std::string> layer;
+    switch (trunk.kind) {
+      case Trunk::Kind::kVgg16: layer = vggName(name); break;
+      case Trunk::Kind::kVgg16WithoutNorm: layer = plainVggName(name); break;
+      case Trunk::Kind::kRes2net:
+      case Trunk::Kind::kResnet50:
+        if (isRes2netName(name)) layer = name;
+        break;
+    }
+    if (layer) return trunk.prefix + *layer;
   }
   return std::nullopt;
 }

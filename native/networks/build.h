@@ -22,9 +22,15 @@ struct ClassifierOutputs {
 };
 
 struct SegmenterOutputs {
-  /// N×H×W×1 each, float32, at the image's size; the first is the finest and the final prediction.
+  /// N×H×W×1 each, float32, at the image's size; a loss compares each with the mask.
   std::vector<Value> sideLogits;
+  /// The sides whose probabilities are averaged to the final prediction.
+  std::vector<size_t> predictionSides = {0};
+  std::optional<Value> edgeLogits = std::nullopt;  ///< N×H×W×1 likewise, to be compared with the mask's edge
 };
+
+/// The final probabilities, N×H×W×1.
+Value prediction(const SegmenterOutputs& outputs);
 
 /// Options of the batch norms that the authors' code freezes (VGG and Res2Net trunks).
 inline NormOptions trunkNorm(const NetworkSpec& spec, const BuildOptions& options) {

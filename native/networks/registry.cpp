@@ -2,8 +2,11 @@
 
 #include <algorithm>
 
+#include "networks/dss.h"
+#include "networks/egnet.h"
 #include "networks/jcs_joint.h"
 #include "networks/jcs_segmentation.h"
+#include "networks/poolnet.h"
 #include "networks/res2net.h"
 #include "networks/unet.h"
 #include "nn/activation_map.h"
@@ -30,6 +33,18 @@ void checkImage(Value image, const NetworkSpec& spec, Task task) {
   });
 }
 
+std::vector<std::string> sides(int count) {
+  std::vector<std::string> names;
+  for (int side = 1; side <= count; ++side) names.push_back("side" + std::to_string(side));
+  return names;
+}
+
+std::vector<std::string> sidesAndEdge(int count) {
+  std::vector<std::string> names = sides(count);
+  names.emplace_back("edge");
+  return names;
+}
+
 }  // namespace
 
 const Trunk* NetworkInfo::classifierTrunk() const {
@@ -46,15 +61,18 @@ Task parseTask(const std::string& name) {
 }
 
 const std::vector<NetworkInfo>& networks() {
-  static const std::vector<std::string> sides{"side1", "side2", "side3", "side4", "side5"};
   static const Trunk vgg{Trunk::Kind::kVgg16, "vgg16."}, res2net{Trunk::Kind::kRes2net, "res2net."};
-  static const Trunk whole{Trunk::Kind::kRes2net, ""};
+  static const Trunk whole{Trunk::Kind::kRes2net, ""}, plainVgg{Trunk::Kind::kVgg16WithoutNorm, "base."};
+  static const Trunk resnet{Trunk::Kind::kResnet50, "base."}, poolnetResnet{Trunk::Kind::kResnet50, "base.resnet."};
   static const std::vector<NetworkInfo> all{
       {"res2net50-v1b", Task::kClassification, 224, {"logits"}, {whole}},
       {"res2net101-v1b", Task::kClassification, 224, {"logits"}, {whole}},
-      {"jcs-segmentation", Task::kSegmentation, 512, sides, {vgg}, true, jcsSegmentation},
-      {"jcs-joint", Task::kSegmentation, 512, sides, {vgg, res2net}, true, jcsJoint},
-      {"unet", Task::kSegmentation, 512, {"side1"}, {}, false, unet},
+      {"jcs-segmentation", Task::kSegmentation, 512, sides(5), {vgg}, true, jcsSegmentation},
+      {"jcs-joint", Task::kSegmentation, 512, sides(5), {vgg, res2net}, true, jcsJoint},
+      {"unet", Task::kSegmentation, 512, sides(1), {}, false, unet},
+      {"dss", Task::kSegmentation, 512, sides(8), {plainVgg}, false, dss},
+      {"poolnet", Task::kSegmentation, 512, sides(1), {poolnetResnet}, false, poolnet},
+      {"egnet", Task::kSegmentation, 512, sidesAndEdge(9), {resnet}, false, egnet},
   };
   return all;
 }
@@ -97,8 +115,11 @@ void addInferenceOutputs(Graph& graph, Value image, const NetworkSpec& spec, boo
             [&] { return "activation maps come from classifiers, and '" + spec.network + "' is a segmenter"; });
     const SegmenterOutputs outputs = buildSegmenter(root, image, spec);
     const NodeLabel label = root.label();
-    for (size_t side = 0; side < outputs.sideLogits.size(); ++side)
-      graph.output("side" + std::to_string(side + 1), sigmoid(outputs.sideLogits[side]));
+    int side = 0;
+    const auto output = [&](Value probability) { graph.output("side" + std::to_string(++side), probability); };
+    if (outputs.predictionSides.size() > 1) output(prediction(outputs));
+    for (const Value& logits : outputs.sideLogits) output(sigmoid(logits));
+    if (outputs.edgeLogits) graph.output("edge", sigmoid(*outputs.edgeLogits));
   }
 }
 

@@ -14,7 +14,12 @@ Task parseTask(const std::string& name);
 
 /// A part of a network that ImageNet files, or a trained classifier, can fill.
 struct Trunk {
-  enum class Kind { kVgg16, kRes2net };
+  enum class Kind {
+    kVgg16,             ///< with batch norm
+    kVgg16WithoutNorm,  ///< torchvision's plain one
+    kRes2net,
+    kResnet50,
+  };
   Kind kind;
   std::string prefix;  ///< of its parameters' names
 };
@@ -57,7 +62,8 @@ inline constexpr InputPort<float> kImageInput{"image"};
 inline constexpr OutputPort<float> kLogitsOutput{"logits"}, kActivationMapOutput{"activationMap"};
 
 /// Adds the network for inference and its outputs: of classifiers 'logits' N×2 and, on request, 'activationMap' N×h×w×1
-/// (raw, eq. 2); of segmenters 'side1'.. N×H×W×1, probabilities, side1 the finest and final.
+/// (raw, eq. 2); of segmenters 'side1'.. and, where there is one, 'edge', N×H×W×1, probabilities. side1 is the final
+/// prediction; where that is a mean of sides, these follow as side2...
 void addInferenceOutputs(Graph& graph, Value image, const NetworkSpec& spec, bool withActivationMap);
 
 /// The same on an input 'image' N×H×W×3.

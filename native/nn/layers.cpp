@@ -51,6 +51,8 @@ Value halve(Value x) { return maxPool2d(x, {.kernel = 2, .stride = 2}); }
 
 Value resizeLike(Value x, Value like) { return resize(x, like.shape()[1], like.shape()[2]); }
 
+Value resizeAligned(Value x, Value like) { return resize(x, like.shape()[1], like.shape()[2], true); }
+
 Value squeezeExcitation(const Scope& scope, Value x, int64_t hidden) {
   const int64_t n = x.shape()[0], c = x.shape().channels();
   const NodeLabel label = scope.label();

@@ -42,6 +42,8 @@ Value halve(Value x);
 
 /// x resized bilinearly (half-pixel centres) to the height and width of `like`.
 Value resizeLike(Value x, Value like);
+/// The same with corner pixels mapped onto each other, PyTorch's `align_corners`.
+Value resizeAligned(Value x, Value like);
 
 /// Squeeze-and-excitation (III-B2): every channel of x is scaled by a factor in (0, 1) that two linear layers,
 /// scope.linear1 to `hidden` units and scope.linear2 back, derive from the channels' means.

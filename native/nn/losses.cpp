@@ -55,6 +55,39 @@ SegmentationLoss segmentationLoss(std::span<const Value> sideLogits, Value mask,
   return loss;
 }
 
+Value maskEdge(Value mask) {
+  const Shape& s = mask.shape();
+  const int64_t n = s[0], h = s[1], w = s[2];
+  // 1 above 1/2, else 0: a slope so steep that only values within 1e-6 of it are between.
+  const auto clipped = [](Value x) { return add(multiply(relu(add(multiply(relu(x), -1), 1)), -1), 1); };
+  const Value inside = clipped(multiply(add(mask, -0.5f), 1e6f));
+  const auto difference = [&](int axis) {
+    const auto at = [&](int64_t position) { return axis == 1 ? Shape{0, position, 0, 0} : Shape{0, 0, position, 0}; };
+    const auto extent = [&](int64_t length) { return axis == 1 ? Shape{n, length, w, 1} : Shape{n, h, length, 1}; };
+    const int64_t length = axis == 1 ? h : w;
+    // The image with its first and last line doubled; the difference of lines two apart in it.
+    const Shape wide = extent(length + 2);
+    const Value first = slice(inside, at(0), extent(1)), last = slice(inside, at(length - 1), extent(1));
+    const Value extended = add(add(pad(inside, at(1), wide), pad(first, at(0), wide)), pad(last, at(length + 1), wide));
+    const Value step = subtract(slice(extended, at(2), extent(length)), slice(extended, at(0), extent(length)));
+    return multiply(step, step);
+  };
+  return clipped(add(difference(1), difference(2)));
+}
+
+Value edgeLoss(Value edgeLogits, Value mask, const std::optional<MicroBatch>& microBatch) {
+  const NodeLabel label(*mask.graph, "edge_loss");
+  constexpr float kOffEdge = 1.1f;
+  const Shape perSample{mask.shape()[0], 1, 1, 1};
+  const Value edge = maskEdge(mask), crossEntropy = sigmoidCrossEntropy(edgeLogits, edge);
+  const Value share = reduceMean(edge, perSample);
+  const Value all = reduceMean(crossEntropy, perSample), on = reduceMean(multiply(crossEntropy, edge), perSample);
+  const Value balanced =
+      add(multiply(on, add(multiply(share, -1), 1)), multiply(multiply(subtract(all, on), share), kOffEdge));
+  const Value mean = reduceMean(balanced, Shape{});
+  return microBatch ? multiply(mean, microBatch->share) : mean;
+}
+
 Value classificationLoss(Value logits, Value targets, const std::optional<MicroBatch>& microBatch) {
   const NodeLabel label(*logits.graph, "classification_loss");
   const Value mean = reduceMean(softmaxCrossEntropy(logits, targets), Shape{});

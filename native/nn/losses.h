@@ -40,6 +40,14 @@ struct SegmentationLoss {
 SegmentationLoss segmentationLoss(std::span<const Value> sideLogits, Value mask, const DiceOptions& options = {},
                                   const std::optional<MicroBatch>& microBatch = std::nullopt);
 
+/// Where a mask N×H×W×1, of which what is above 1/2 belongs to it, changes along rows or columns: its central
+/// differences, one-sided at the borders, are not zero (EGNet's sal2edge.m). 0 or 1, two pixels wide.
+Value maskEdge(Value mask);
+
+/// EGNet's class-balanced cross-entropy of edge logits N×H×W×1: over each sample's pixels, those on the edge weighted
+/// by the share of those off it, those off it by 1.1 times the share of those on it; averaged over batch and pixels.
+Value edgeLoss(Value edgeLogits, Value mask, const std::optional<MicroBatch>& microBatch = std::nullopt);
+
 /// Cross-entropy of logits N×K against target distributions N×K, mixed labels included (eq. 3), averaged over the
 /// batch.
 Value classificationLoss(Value logits, Value targets, const std::optional<MicroBatch>& microBatch = std::nullopt);

@@ -11,12 +11,14 @@ Shape pooled(const Shape& x, const PoolAttributes& pool) {
 constexpr const char* kRule = "takes N×H×W×C at least as large as the kernel less its padding";
 
 bool fits(const Shape& x, const PoolAttributes& pool) {
+  if (pool.bins > 0) return x.rank() == 4 && x.elements() > 0;
   return x.rank() == 4 && x[1] + 2 * pool.padding >= pool.kernel && x[2] + 2 * pool.padding >= pool.kernel;
 }
 
 }  // namespace
 
 int64_t PoolAttributes::outputExtent(int64_t input) const {
+  if (bins > 0) return bins;
   const int64_t span = input + 2 * padding - kernel;
   int64_t extent = (span + (ceilMode ? stride - 1 : 0)) / stride + 1;
   if (ceilMode && (extent - 1) * stride >= input + padding) --extent;
@@ -24,7 +26,7 @@ int64_t PoolAttributes::outputExtent(int64_t input) const {
 }
 
 std::vector<TensorType> MaxPool2d::infer(std::span<const TensorType> in) const {
-  requireShape(in.size() == 1 && fits(in[0].shape, pool), in, kRule);
+  requireShape(in.size() == 1 && pool.bins == 0 && fits(in[0].shape, pool), in, kRule);
   return {{in[0].dtype, pooled(in[0].shape, pool)}};
 }
 
@@ -71,6 +73,10 @@ Value averagePool2d(Value x, PoolAttributes attributes) {
   auto op = std::make_shared<AveragePool2d>();
   op->pool = attributes;
   return addNode(op, {x});
+}
+
+Value adaptiveAveragePool2d(Value x, int64_t bins) {
+  return averagePool2d(x, {.bins = bins, .kernel = 1, .stride = 1});
 }
 
 }  // namespace jcs

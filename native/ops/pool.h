@@ -6,6 +6,10 @@ namespace jcs {
 
 /// Windows of a 2-D pooling, as PyTorch's.
 struct PoolAttributes {
+  /// Of average pooling: so many windows along each side of an image of any size, and nothing else counts (PyTorch's
+  /// AdaptiveAvgPool2d). Window p is [⌊p·extent/bins⌋, ⌈(p + 1)·extent/bins⌉); neighbours may share pixels. 0: windows
+  /// of one size.
+  int64_t bins = 0;
   int64_t kernel = 2;
   int64_t stride = 2;
   int64_t padding = 0;
@@ -13,6 +17,7 @@ struct PoolAttributes {
   bool countIncludePad =
       false;  ///< average pooling divides by the window's pixels in the padded image; else by those in the image
   void visit(auto&& attribute) const {
+    attribute("bins", bins);
     attribute("kernel", kernel);
     attribute("stride", stride);
     attribute("padding", padding);
@@ -77,5 +82,7 @@ class AveragePool2dGradient : public OpOf<AveragePool2dGradient> {
 
 Value maxPool2d(Value x, PoolAttributes attributes);
 Value averagePool2d(Value x, PoolAttributes attributes);
+/// N×H×W×C to N×bins×bins×C.
+Value adaptiveAveragePool2d(Value x, int64_t bins);
 
 }  // namespace jcs

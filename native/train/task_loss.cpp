@@ -29,7 +29,13 @@ LossValues segmentation(Graph& graph, const BatchValues& batch, const networks::
   const networks::SegmenterOutputs network = networks::buildSegmenter(Scope(graph), batch.image, spec, build);
   const NodeLabel label(graph, "loss");
   const SegmentationLoss loss = segmentationLoss(network.sideLogits, batch.mask, config.dice, microBatch);
-  return {loss.total, {{kBceTerm, loss.bce}, {kDiceTerm, loss.dice}}, loss};
+  LossValues values{loss.total, {{kBceTerm, loss.bce}, {kDiceTerm, loss.dice}}, loss};
+  if (network.edgeLogits) {
+    const Value edge = edgeLoss(*network.edgeLogits, batch.mask, microBatch);
+    values.terms.emplace_back("edge", edge);
+    values.total = add(values.total, edge);
+  }
+  return values;
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ const specs: ModelSpec[] = (['paper', 'authors'] as const).flatMap((variant): Mo
   { network: 'jcs-segmentation', variant, width },
   { network: 'jcs-joint', variant, width, trunk: 'res2net50-v1b' },
 ])
-specs.push({ network: 'unet', width })
+for (const network of ['unet', 'dss', 'poolnet', 'egnet'] as const) specs.push({ network, width })
 specs.push({ network: 'res2net50-v1b', width, outputStride: 8 })
 specs.push(
   { network: 'jcs-segmentation', width, efm: false },

@@ -8,7 +8,7 @@ import { readNpz, writePublishedWeights } from './published-weights'
 import { sharedFolder } from './shared-data'
 
 /**
- * The authors' networks and U-Net at full width, loaded from a state dict under their own names, against what PyTorch
+ * The authors' networks and the comparators at full width, loaded from a state dict under their own names, against what PyTorch
  * gives for it (../shared/fixtures).
  */
 
@@ -17,10 +17,20 @@ interface Case {
   name: string
   spec: ModelSpec
   shape: [number, number, number, number]
-  expected: string
-  output: string
   file: string
+  /** The published arrays, in the order of `outputs`. */
+  expected: string[]
+  /** Ours; all but the classifier's are probabilities. */
+  outputs: string[]
+  /** Of the published arrays. */
+  areLogits: boolean
+  /** Where logits are so large that probabilities no longer tell them apart: the layer that makes them, made smaller. */
+  head?: string
 }
+
+const numbered = (count: number, name: (i: number) => string) =>
+  Array.from({ length: count }, (_, i) => name(i))
+const sides = (count: number, first = 1) => numbered(count, (i) => `side${first + i}`)
 
 const cases: Case[] = [
   {
@@ -28,32 +38,64 @@ const cases: Case[] = [
     spec: { network: 'jcs-segmentation', variant: 'authors' },
     shape: [1, 3, 75, 109],
     file: 'expected_jcs.npz',
-    expected: 'single',
-    output: 'side',
+    expected: ['single'],
+    outputs: sides(5),
+    areLogits: false,
   },
   {
     name: 'joint',
     spec: { network: 'jcs-joint', variant: 'authors' },
     shape: [1, 3, 90, 133],
     file: 'expected_jcs.npz',
-    expected: 'joint',
-    output: 'side',
+    expected: ['joint'],
+    outputs: sides(5),
+    areLogits: false,
   },
   {
     name: 'cls',
     spec: { network: 'res2net101-v1b', variant: 'authors' },
     shape: [1, 3, 97, 131],
     file: 'expected_jcs.npz',
-    expected: 'cls_logits',
-    output: 'logits',
+    expected: ['cls_logits'],
+    outputs: ['logits'],
+    areLogits: true,
   },
   {
     name: 'unet',
     spec: { network: 'unet', variant: 'authors' },
     shape: [2, 3, 96, 160],
     file: 'expected_unet.npz',
-    expected: 'out',
-    output: 'side',
+    expected: ['out'],
+    outputs: ['side1'],
+    areLogits: true,
+  },
+  {
+    name: 'dss',
+    spec: { network: 'dss' },
+    shape: [1, 3, 128, 128],
+    file: 'expected_dss.npz',
+    expected: numbered(7, (i) => `out.${i}`),
+    outputs: [...sides(6, 3), 'side2'],
+    areLogits: false,
+  },
+  {
+    name: 'poolnet',
+    spec: { network: 'poolnet' },
+    shape: [1, 3, 160, 192],
+    file: 'expected_poolnet.npz',
+    expected: ['out'],
+    outputs: ['side1'],
+    areLogits: true,
+    head: 'score.score.',
+  },
+  {
+    name: 'egnet',
+    spec: { network: 'egnet' },
+    shape: [1, 3, 96, 160],
+    file: 'expected_egnet.npz',
+    expected: ['out.0.0', ...numbered(4, (i) => `out.1.${i}`), ...numbered(5, (i) => `out.2.${i}`)],
+    outputs: ['edge', ...sides(4, 6).reverse(), ...sides(4, 2), 'side1'],
+    areLogits: true,
   },
 ]
 
@@ -79,12 +121,13 @@ t.test(
   async (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'jcs-parity-'))
     t.teardown(() => rmSync(folder, { recursive: true }))
-    for (const { name, spec, shape, file, expected, output } of cases) {
+    for (const { name, spec, shape, file, expected, outputs: wanted, areLogits, head } of cases) {
+      const scale = head ? 1 / 64 : 1
       await t.test(name, async (t) => {
         const path = join(folder, `${name}.safetensors`)
-        writePublishedWeights(join(fixtures, `keys_${name}.txt`), path)
+        writePublishedWeights(join(fixtures, `keys_${name}.txt`), path, head ? { [head]: scale } : {})
         const arrays = readNpz(join(fixtures, file))
-        const want = arrays.get(expected) ?? [...arrays.values()][0]!
+        const published = expected.flatMap((key) => [...arrays.get(key)!.data])
         const input = { data: normals(seedOf(name), shape[0] * 3 * shape[2] * shape[3]), shape: [...shape] }
         for (const [precision, bound] of [
           ['fp32', 1e-4],
@@ -93,16 +136,10 @@ t.test(
           const model = await loadModel(path, { spec, device: 'cpu', precision })
           const outputs = await model.forward(input)
           await model.dispose()
-          const isProbability = output === 'side'
-          const sides = Object.keys(outputs)
-            .filter((key) => key.startsWith(output))
-            .sort()
-          const ours = sides.flatMap((side) => [...outputs[side]!.data])
-          const published = [...want.data]
-          const areLogits = name === 'unet' || !isProbability
+          const ours = wanted.flatMap((output) => [...outputs[output]!.data])
           // float32 is compared as logits, bf16 as probabilities.
-          const expectedLogits = areLogits ? published : published.map(logit)
-          const ourLogits = isProbability ? ours.map(logit) : ours
+          const expectedLogits = areLogits ? published.map((z) => z * scale) : published.map(logit)
+          const ourLogits = wanted.includes('logits') ? ours : ours.map(logit)
           const error =
             precision === 'fp32'
               ? relativeError(ourLogits, expectedLogits)

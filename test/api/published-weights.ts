@@ -52,8 +52,17 @@ function crc(text: string): number {
   return (value ^ 0xffffffff) >>> 0
 }
 
-/** Writes the safetensors file that weights.py would write. */
-export function writePublishedWeights(keysPath: string, target: string): void {
+/**
+ * Writes the safetensors file that weights.py would write; tensors whose name starts with a key of `factors` are
+ * multiplied by its value.
+ */
+export function writePublishedWeights(
+  keysPath: string,
+  target: string,
+  factors: Readonly<Record<string, number>> = {},
+): void {
+  const factorOf = (name: string) =>
+    Object.entries(factors).find(([start]) => name.startsWith(start))?.[1] ?? 1
   const keys = readKeys(keysPath)
   let offset = 0
   const header: Record<string, unknown> = {}
@@ -71,7 +80,10 @@ export function writePublishedWeights(keysPath: string, target: string): void {
     writeSync(file, length)
     writeSync(file, text)
     for (const entry of keys) {
-      const values = entry.name.endsWith('num_batches_tracked') ? new BigInt64Array(1) : draw(entry)
+      const factor = factorOf(entry.name)
+      const values = entry.name.endsWith('num_batches_tracked')
+        ? new BigInt64Array(1)
+        : draw(entry).map((value) => value * factor)
       writeSync(file, Buffer.from(values.buffer))
     }
   } finally {

@@ -50,6 +50,9 @@ void addForward(std::vector<Case>& table) {
   add(table, {"3x3, 16 to 24 without padding, dilation 3", {1, 30, 28, 16}, 24, 3, {.dilation = 3}, true});
   add(table, same3x3("3x3, 5 to 7", {3, 5, 6, 5}, 7));
   add(table, same3x3("3x3 to one channel", {2, 6, 5, 24}, 1));
+  add(table, {"3x3 to one channel, 40 channels, with bias", {1, 9, 11, 40}, 1, 3, {.padding = 1}, true});
+  add(table, {"5x5 to one channel of 3, stride 2, with bias", {2, 9, 10, 3}, 1, 5, {.stride = 2, .padding = 2}, true});
+  add(table, {"5x5 to one channel, wider than the image", {1, 4, 3, 7}, 1, 5, {.padding = 2}});
   for (int64_t dilation : {2, 3, 4, 6, 9}) {
     const std::string text = "3x3, dilation " + std::to_string(dilation);
     add(table, same3x3(text, {1, 11, 13, 16}, 16, dilation));
@@ -71,6 +74,7 @@ void addForward(std::vector<Case>& table) {
   add(table, {"1x1, 256 to 64", {1, 4, 5, 256}, 64, 1, {}});
   add(table, {"7x7, stride 2", {1, 15, 13, 3}, 16, 7, {.stride = 2, .padding = 3}});
   add(table, {"7x7 with bias", {1, 9, 8, 4}, 8, 7, {.padding = 3}, true});
+  add(table, {"5x5 with bias", {2, 9, 8, 16}, 24, 5, {.padding = 2}, true});
   add(table, {"5x5, stride 2", {2, 9, 9, 8}, 8, 5, {.stride = 2, .padding = 2}});
   add(table,
       {"3x3, stride 2, dilation 2, with bias", {1, 11, 9, 8}, 8, 3, {.stride = 2, .padding = 2, .dilation = 2}, true});
@@ -102,6 +106,30 @@ void addTransposed(std::vector<Case>& table) {
          [a = row.attributes](std::span<const Value> in) { return std::vector{convTranspose2d(in[0], in[1], a)}; }});
 }
 
+/// Maps of one channel, enlarged by DSS; their gradients are sums where sides are enlarged for several others.
+void addEnlargements(std::vector<Case>& table) {
+  for (const int64_t factor : {2, 4, 8, 16, 32}) {
+    const Conv2dAttributes attributes{.stride = factor, .padding = factor / 2};
+    const int64_t kernel = 2 * factor;
+    const Shape small = factor < 16 ? Shape{2, 3, 5, 1} : Shape{1, 2, 1, 1};
+    const std::string text = std::to_string(kernel) + "x" + std::to_string(kernel) + " of one channel";
+    table.push_back({"transposed conv2d " + text, {{small}, {{1, 1, kernel, kernel}}}, [=](std::span<const Value> in) {
+                       return std::vector{convTranspose2d(in[0], in[1], attributes)};
+                     }});
+    for (const bool bias : {false, true}) {
+      auto op = std::make_shared<Conv2d>();
+      op->conv = attributes;
+      op->bias = bias, op->residual = true;
+      // Some rows more than the transposed convolution makes, so that the last window hangs over.
+      std::vector<Input> inputs{{{small[0], small[1] * factor + 1, small[2] * factor, 1}}, {{1, 1, kernel, kernel}}};
+      if (bias) inputs.push_back({{1}});
+      inputs.push_back({small});
+      table.push_back({"fused conv2d " + text + (bias ? " bias" : "") + " residual", inputs,
+                       [op](std::span<const Value> in) { return addNodeWithOutputs(op, in); }, false});
+    }
+  }
+}
+
 /// What the compiler's fusion makes; fused ops are not differentiated.
 void addFused(std::vector<Case>& table) {
   struct Fusion {
@@ -116,7 +144,10 @@ void addFused(std::vector<Case>& table) {
                                  {{.padding = 4, .dilation = 4}, 3, {1, 9, 11, 16}, 16},
                                  {{.padding = 1}, 3, {1, 6, 7, 3}, 24},
                                  {{.stride = 2, .padding = 3}, 7, {1, 12, 13, 3}, 16},
-                                 {{.stride = 2, .padding = 1}, 3, {1, 8, 9, 26}, 26}};
+                                 {{.stride = 2, .padding = 1}, 3, {1, 8, 9, 26}, 26},
+                                 {{.stride = 2}, 1, {1, 9, 8, 16}, 24},
+                                 {{.padding = 2}, 5, {1, 8, 7, 16}, 24},
+                                 {{.padding = 3}, 7, {1, 9, 10, 16}, 8}};
   for (int64_t dilation : {2, 3, 6, 9})
     fusions.push_back({{.padding = dilation, .dilation = dilation}, 3, {1, 8, 7, 16}, 24});
   for (const Fusion& fusion : fusions)
@@ -246,6 +277,7 @@ void addReuse(std::vector<Case>& table) {
 void addConvolutionCases(std::vector<Case>& table) {
   addForward(table);
   addTransposed(table);
+  addEnlargements(table);
   addFused(table);
   addFloat32Results(table);
   addLarge(table);

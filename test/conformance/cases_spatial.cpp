@@ -22,10 +22,26 @@ const Window kWindows[] = {
     {{1, 7, 8, 8}, {.kernel = 3, .stride = 2, .ceilMode = true}},
     {{1, 8, 9, 8}, {.kernel = 3, .stride = 2, .padding = 1, .ceilMode = true}},
     {{1, 5, 5, 4}, {.kernel = 5, .stride = 5}},
+    {{1, 7, 9, 8}, {.kernel = 3, .stride = 3}},
+    {{2, 9, 8, 16}, {.kernel = 4, .stride = 4}},
+    {{1, 17, 16, 8}, {.kernel = 8, .stride = 8}},
     {{2, 4, 5, 3}, {.kernel = 1, .stride = 1}},
     {{1, 5, 6, 8}, {.kernel = 1, .stride = 1, .ceilMode = true}},
     {{1, 5, 6, 8}, {.kernel = 1, .stride = 2}},
 };
+
+void addAdaptivePools(std::vector<Case>& table) {
+  const std::pair<Shape, int64_t> rows[] = {
+      {{2, 10, 12, 16}, 3},                                         // neighbouring windows share rows
+      {{1, 10, 12, 8}, 5},  {{1, 9, 7, 26}, 1}, {{2, 2, 3, 5}, 5},  // more windows than pixels
+      {{1, 6, 6, 13}, 3},
+  };
+  for (const auto& [x, bins] : rows)
+    table.push_back(
+        {"adaptive average pool " + x.toString() + " to " + std::to_string(bins),
+         {{x}},
+         [bins = bins](std::span<const Value> in) { return std::vector{adaptiveAveragePool2d(in[0], bins)}; }});
+}
 
 void addPools(std::vector<Case>& table) {
   for (const Window& w : kWindows) {
@@ -87,6 +103,7 @@ void addResizes(std::vector<Case>& table) {
 
 void addSpatialCases(std::vector<Case>& table) {
   addPools(table);
+  addAdaptivePools(table);
   addResizes(table);
 }
 

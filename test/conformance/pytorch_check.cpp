@@ -67,6 +67,9 @@ void addPools(std::vector<Row>& rows) {
   pools("ceil", {.kernel = 2, .stride = 2, .ceilMode = true});
   pools("padded", {.kernel = 3, .stride = 2, .padding = 1});
   pools("padded ceil", {.kernel = 3, .stride = 2, .padding = 1, .ceilMode = true});
+  for (const int64_t bins : {1, 3, 5})
+    rows.push_back({"adaptive average pool " + std::to_string(bins),
+                    [=](std::span<const Value> in) { return std::vector{adaptiveAveragePool2d(in[0], bins)}; }});
 }
 
 void addResizes(std::vector<Row>& rows) {

@@ -103,6 +103,7 @@ std::string forwardMismatches(const Json& fixture, const NamedTensors& inputs) {
     const networks::SegmenterOutputs out = networks::buildSegmenter(Scope(graph), image, spec);
     for (size_t side = 0; side < out.sideLogits.size(); ++side)
       graph.output("side" + std::to_string(side + 1) + "_logits_every3", out.sideLogits[side]);
+    if (out.edgeLogits) graph.output("edge_logits_every3", *out.edgeLogits);
   }
   const ReferenceRun run = runOnReference(graph, inputs, fixtureTensors(fixture.at("weights")));
   return mismatches(fixture.at("file"), [&](const std::string& name) {
@@ -132,13 +133,19 @@ std::string gradientMismatches(const Json& fixture, const NamedTensors& inputs) 
     loss = add(crossEntropy, activation);
   } else {
     const networks::SegmenterOutputs out = networks::buildSegmenter(Scope(graph), image, spec, options);
+    const Value mask = input("mask");
     const SegmentationLoss terms =
-        segmentationLoss(out.sideLogits, input("mask"), {.factor = spec.variant == Variant::kPaper ? 1.0f : 2.0f});
+        segmentationLoss(out.sideLogits, mask, {.factor = spec.variant == Variant::kPaper ? 1.0f : 2.0f});
     const auto sides = static_cast<int64_t>(out.sideLogits.size());
     const std::vector<Value> each = split(terms.sides, std::vector<int64_t>(size_t(sides), 1));
     for (int64_t side = 0; side < sides; ++side)
       graph.output("loss/side" + std::to_string(side + 1), each[size_t(side)]);
     loss = terms.total;
+    if (out.edgeLogits) {
+      const Value edge = edgeLoss(*out.edgeLogits, mask);
+      graph.output("loss/edge", edge);
+      loss = add(loss, edge);
+    }
   }
   graph.output("loss", loss);
   std::vector<Value> parameters;
@@ -162,14 +169,14 @@ std::string gradientMismatches(const Json& fixture, const NamedTensors& inputs) 
 TEST("network parity: forward passes of every network and variant equal PyTorch's") {
   const NamedTensors inputs = batch();
   const std::vector<Json> fixtures = fixturesIn("forward/");
-  CHECK(fixtures.size() >= 13);
+  CHECK(fixtures.size() >= 16);
   for (const Json& fixture : fixtures) CHECK_EQUAL(forwardMismatches(fixture, inputs), "");
 }
 
 TEST("network parity: losses, gradients and running statistics equal PyTorch's, stored and batch statistics") {
   const NamedTensors inputs = batch();
   const std::vector<Json> fixtures = fixturesIn("gradients/");
-  CHECK(fixtures.size() >= 12);
+  CHECK(fixtures.size() >= 17);
   for (const Json& fixture : fixtures) CHECK_EQUAL(gradientMismatches(fixture, inputs), "");
 }
 

@@ -81,7 +81,9 @@ struct TrainingGraph {
       const networks::SegmenterOutputs out = networks::buildSegmenter(root, image, spec, options);
       for (const Value& side : out.sideLogits)
         if (side.shape() != Shape{n, h, w, 1}) throw std::runtime_error("a side is not at the image's size");
-      loss = segmentationLoss(out.sideLogits, graph.input("mask", {DType::kF32, {n, h, w, 1}})).total;
+      const Value mask = graph.input("mask", {DType::kF32, {n, h, w, 1}});
+      loss = segmentationLoss(out.sideLogits, mask).total;
+      if (out.edgeLogits) loss = add(loss, edgeLoss(*out.edgeLogits, mask));
     }
     std::vector<Value> parameters;
     for (const ValueId id : graph.values().ids()) {
@@ -103,12 +105,17 @@ struct TrainingGraph {
 
 }  // namespace
 
-TEST("networks: the authors' and milesial's state dicts, name by name at full width") {
+TEST("networks: the state dicts of the authors and of the comparators, name by name at full width") {
   const std::filesystem::path folder = sharedFolder() / "fixtures";
   if (!std::filesystem::exists(folder))
     test::skip(folder.string() + " is absent; set JCS_SHARED to the folder that has fixtures/");
-  const std::pair<const char*, const char*> files[] = {
-      {"single", "jcs-segmentation"}, {"joint", "jcs-joint"}, {"cls", "res2net101-v1b"}, {"unet", "unet"}};
+  const std::pair<const char*, const char*> files[] = {{"single", "jcs-segmentation"},
+                                                       {"joint", "jcs-joint"},
+                                                       {"cls", "res2net101-v1b"},
+                                                       {"unet", "unet"},
+                                                       {"dss", "dss"},
+                                                       {"poolnet", "poolnet"},
+                                                       {"egnet", "egnet"}};
   for (const auto& [file, network] : files) {
     const Shapes expected = publishedShapes(folder / ("keys_" + std::string(file) + ".txt"));
     CHECK(expected.size() > 80);
@@ -120,7 +127,7 @@ TEST("networks: the authors' and milesial's state dicts, name by name at full wi
 TEST("networks: both variants have the state dicts that the PyTorch definitions have, at two widths") {
   std::ifstream in(fixturePath("state_dict_names.json"));
   const auto networks = nlohmann::json::parse(in).at("networks");
-  CHECK(networks.size() == 7);
+  CHECK(networks.size() == 10);
   for (const auto& [key, listing] : networks.items()) {
     const std::string network = key.substr(0, key.find(' ')), variant = key.substr(key.find(' ') + 1);
     for (const int column : {1, 2}) {
@@ -153,7 +160,8 @@ TEST("networks: every one builds forward and backward at odd sizes, both variant
         std::vector<std::string> names;
         for (const auto& [name, id] : inference->outputs()) names.push_back(name);
         std::vector<std::string> expected = networks::networkInfo(network).outputs;
-        if (classifier) expected.insert(expected.begin(), "activationMap");
+        if (classifier) expected.emplace_back("activationMap");
+        std::ranges::sort(expected);
         CHECK(names == expected);
       }
 }
@@ -177,7 +185,8 @@ TEST("networks: a wrong spec names the field, its value and what is allowed") {
   };
   CHECK_EQUAL(message([](networks::NetworkSpec&) {}), "");
   CHECK(message([](networks::NetworkSpec& s) { s.network = "vgg"; }) ==
-        "spec.network is 'vgg'; allowed: 'res2net50-v1b', 'res2net101-v1b', 'jcs-segmentation', 'jcs-joint', 'unet'");
+        "spec.network is 'vgg'; allowed: 'res2net50-v1b', 'res2net101-v1b', 'jcs-segmentation', 'jcs-joint', 'unet', "
+        "'dss', 'poolnet', 'egnet'");
   CHECK_EQUAL(message([](networks::NetworkSpec& s) { s.width = 0; }),
               "spec.width is 0; allowed: more than 0, at most 4");
   CHECK(message([](networks::NetworkSpec& s) { s.width = std::nan(""); }).starts_with("spec.width is nan"));
@@ -276,4 +285,20 @@ TEST("networks: ImageNet files fill the trunks completely") {
   for (const std::string& name : namesOf(specOf("res2net101-v1b"), "")) imagenet.push_back(name);
   CHECK(fill(specOf("res2net101-v1b"), imagenet) == namesOf(specOf("res2net101-v1b"), ""));
   CHECK(fill(specOf("jcs-joint"), imagenet) == namesOf(specOf("jcs-joint"), "res2net."));
+
+  // torchvision's vgg16: features are (conv, relu) × 13 with the same poolings.
+  std::vector<std::string> plain{"classifier.0.weight", "classifier.6.bias"};
+  index = 0;
+  for (int layer = 1; layer <= 13; ++layer) {
+    for (const char* field : {"weight", "bias"}) plain.push_back("features." + std::to_string(index) + "." + field);
+    index += layer == 2 || layer == 4 || layer == 7 || layer == 10 ? 3 : 2;
+  }
+  CHECK(fill(specOf("dss"), plain) == namesOf(specOf("dss"), "base."));
+
+  // torchvision's resnet50: PoolNet's own pyramid is beside it.
+  std::vector<std::string> resnet{"fc.weight", "fc.bias", "bn1.num_batches_tracked"};
+  for (const std::string& name : namesOf(specOf("egnet"), "base.")) resnet.push_back(name.substr(5));
+  CHECK(resnet.size() == 3 + 53 * 5);
+  CHECK(fill(specOf("egnet"), resnet) == namesOf(specOf("egnet"), "base."));
+  CHECK(fill(specOf("poolnet"), resnet) == namesOf(specOf("poolnet"), "base.resnet."));
 }

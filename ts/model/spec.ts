@@ -12,20 +12,14 @@ import { callNativeNow } from '../native'
 /** Classifiers with two classes and activation maps. */
 export type ClassifierNetwork = 'res2net50-v1b' | 'res2net101-v1b'
 
-export type SegmenterNetwork =
-  | 'jcs-segmentation'
-  | 'jcs-joint'
-  | 'unet'
-  // The paper's other comparators, which this version refuses.
-  | 'dss'
-  | 'poolnet'
-  | 'egnet'
+export type SegmenterNetwork = 'jcs-segmentation' | 'jcs-joint' | 'unet' | 'dss' | 'poolnet' | 'egnet'
 
 /**
  * - `res2net50-v1b`, `res2net101-v1b`: classifiers (section III-A of the paper).
  * - `jcs-segmentation`: VGG-16 encoder, enhanced feature module, attentive feature fusion (figure 2).
  * - `jcs-joint`: the same, with the features of a classifier (figure 4).
- * - `unet`, `dss`, `poolnet`, `egnet`: the paper's comparators, of which only `unet` is there yet.
+ * - `unet`, `dss`, `poolnet`, `egnet`: the paper's comparators, as their public implementations have them; the last two
+ *   with ResNet-50.
  */
 export type Network = ClassifierNetwork | SegmenterNetwork
 

@@ -2,6 +2,7 @@
 
 #include "backend/cpu/convolution.h"
 #include "backend/cpu/implicit_gemm.h"
+#include "backend/cpu/single_channel.h"
 #include "backend/cpu/winograd.h"
 
 namespace jcs::cpu {
@@ -120,6 +121,7 @@ class GemmConv2d : public Kernel {
 
 std::unique_ptr<Kernel> prepareConv2d(const Prepare& p) {
   const auto& op = p.as<Conv2d>();
+  if (auto kernel = singleChannelConvolution(p)) return kernel;
   if (op.conv.groups == 1 && WinogradConvolution::suits(convolutionOf(p)))
     return std::make_unique<GemmConv2d<WinogradConvolution>>(p);
   bool dense = p.inputs[0].isDense() && p.outputs[0].isDense();

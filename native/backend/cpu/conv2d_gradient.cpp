@@ -3,6 +3,7 @@
 #include "backend/cpu/convolution.h"
 #include "backend/cpu/implicit_gemm.h"
 #include "backend/cpu/row_sums.h"
+#include "backend/cpu/single_channel.h"
 #include "backend/cpu/winograd.h"
 #include "backend/cpu/winograd_weight_gradient.h"
 #include "ops/conv2d.h"
@@ -92,6 +93,7 @@ class GemmInputGradient : public Kernel {
 
 std::unique_ptr<Kernel> prepareInputGradient(const Prepare& p) {
   const Conv2dAttributes& conv = p.as<Conv2dInputGradient>().conv;
+  if (auto kernel = singleChannelInputGradient(p)) return kernel;
   if (conv.groups == 1 && conv.stride == 1 && WinogradConvolution::suits(convolutionOf(p)))
     return std::make_unique<GemmInputGradient<WinogradConvolution>>(p);
   if (p.inputs[0].isDense() && p.outputs[0].isDense()) return std::make_unique<OnednnInputGradient>(p);
@@ -273,7 +275,28 @@ class NarrowWeightGradient : public Kernel {
   std::optional<BiasGradient> bias_;
 };
 
+/// A weight gradient of another, and the bias's.
+class WithBiasGradient : public Kernel {
+ public:
+  WithBiasGradient(const Prepare& p, std::unique_ptr<Kernel> weights)
+      : weights_(std::move(weights)), bias_(p, p.inputs[1]) {}
+
+  int64_t scratchBytes() const override { return std::max(weights_->scratchBytes(), bias_.scratchBytes()); }
+  void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte* scratch) override {
+    weights_->run(in, out, scratch);
+    bias_.run(in[1], reinterpret_cast<float*>(out[1]), scratch);
+  }
+  std::string implementation() const override { return weights_->implementation(); }
+
+ private:
+  std::unique_ptr<Kernel> weights_;
+  BiasGradient bias_;
+};
+
 std::unique_ptr<Kernel> prepareWeightGradient(const Prepare& p) {
+  if (auto kernel = singleChannelWeightGradient(p))
+    return p.as<Conv2dWeightGradient>().bias ? std::make_unique<WithBiasGradient>(p, std::move(kernel))
+                                             : std::move(kernel);
   const bool grouped = p.as<Conv2dWeightGradient>().conv.groups != 1;
   if (!grouped && NarrowWeightGradient::suits(p.as<Conv2dWeightGradient>(), p.inputs[1]))
     return std::make_unique<NarrowWeightGradient>(p);

@@ -17,17 +17,25 @@ struct Geometry {
   int64_t xStride, yStride;         ///< elements from pixel to pixel
 };
 
-/// The part of window `p` that lies inside [0, extent).
 struct Window {
   int64_t begin, end;
 };
+
+/// What of [0, extent) the `i`-th of `bins` touches. Turned round, which bins of [0, bins) a pixel touches.
+JCS_INLINE Window binOf(int64_t i, int64_t bins, int64_t extent) {
+  return {i * extent / bins, ((i + 1) * extent - 1) / bins + 1};
+}
+
+/// The part of window `p` that lies inside [0, extent).
 JCS_INLINE Window windowOf(int64_t p, const PoolAttributes& pool, int64_t extent) {
+  if (pool.bins > 0) return binOf(p, pool.bins, extent);
   const int64_t start = p * pool.stride - pool.padding;
   return {std::max<int64_t>(start, 0), std::min(start + pool.kernel, extent)};
 }
 
 /// The windows that contain position `h`.
-JCS_INLINE Window windowsOver(int64_t h, const PoolAttributes& pool, int64_t outExtent) {
+JCS_INLINE Window windowsOver(int64_t h, const PoolAttributes& pool, int64_t extent, int64_t outExtent) {
+  if (pool.bins > 0) return binOf(h, extent, pool.bins);
   const int64_t first = h + pool.padding - pool.kernel + 1;
   return {first <= 0 ? 0 : (first + pool.stride - 1) / pool.stride,
           std::min((h + pool.padding) / pool.stride + 1, outExtent)};
@@ -36,6 +44,10 @@ JCS_INLINE Window windowsOver(int64_t h, const PoolAttributes& pool, int64_t out
 /// 1 / pixels that window `p` counts along one axis: those inside the image, or inside the padded image when padding
 /// counts (a window that ceilMode lets hang out further does not count that part).
 float shareOf(int64_t p, const PoolAttributes& pool, int64_t extent) {
+  if (pool.bins > 0) {
+    const Window window = windowOf(p, pool, extent);
+    return 1.0f / static_cast<float>(window.end - window.begin);
+  }
   const int64_t start = p * pool.stride - pool.padding;
   const int64_t end = std::min(start + pool.kernel, extent + (pool.countIncludePad ? pool.padding : 0));
   return 1.0f / static_cast<float>(end - (pool.countIncludePad ? start : std::max<int64_t>(start, 0)));
@@ -108,9 +120,9 @@ JCS_VECTORISED void findMaximaRow(const Geometry& g, int64_t p, const X* x, Plac
 template <typename T, typename X, typename Place>
 JCS_VECTORISED void maxPoolGradientRow(const Geometry& g, int64_t dxStride, int64_t h, const T* dy, const Place* places,
                                        X* dx) {
-  const Window rows = windowsOver(h, g.pool, g.outHeight);
+  const Window rows = windowsOver(h, g.pool, g.height, g.outHeight);
   for (int64_t w = 0; w < g.width; ++w) {
-    const Window columns = windowsOver(w, g.pool, g.outWidth);
+    const Window columns = windowsOver(w, g.pool, g.width, g.outWidth);
     forEachBlock(g.channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA {
       N sum{};
       for (int64_t p = rows.begin; p < rows.end; ++p)
@@ -143,9 +155,9 @@ JCS_VECTORISED void averagePoolRow(const Geometry& g, int64_t p, const float* ro
 template <typename T>
 JCS_VECTORISED void averagePoolGradientRow(const Geometry& g, int64_t h, const float* rowShares,
                                            const float* columnShares, const T* dy, T* dx) {
-  const Window rows = windowsOver(h, g.pool, g.outHeight);
+  const Window rows = windowsOver(h, g.pool, g.height, g.outHeight);
   for (int64_t w = 0; w < g.width; ++w) {
-    const Window columns = windowsOver(w, g.pool, g.outWidth);
+    const Window columns = windowsOver(w, g.pool, g.width, g.outWidth);
     forEachBlock(g.channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA {
       N sum{};
       for (int64_t p = rows.begin; p < rows.end; ++p)

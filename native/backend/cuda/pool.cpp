@@ -29,6 +29,7 @@ class PoolKernel : public Kernel {
                  xs[3],
                  ys[1],
                  ys[2],
+                 pool.bins,
                  pool.kernel,
                  pool.stride,
                  pool.padding,

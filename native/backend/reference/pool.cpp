@@ -14,6 +14,10 @@ struct Span {
 };
 
 Span window(const PoolAttributes& pool, int64_t position, int64_t extent) {
+  if (pool.bins > 0) {
+    const int64_t begin = position * extent / pool.bins, last = ((position + 1) * extent - 1) / pool.bins;
+    return {begin, last + 1, last + 1 - begin};
+  }
   const int64_t begin = position * pool.stride - pool.padding;
   const int64_t end = std::min(begin + pool.kernel, extent + pool.padding);
   return {std::max<int64_t>(begin, 0), std::min(end, extent), end - begin};

@@ -74,7 +74,7 @@ export function addTrain(program: Command, sessionFor: (flags: Flags) => Session
     .optionsGroup('Network:')
     .requiredOption(
       '-n, --network <name>',
-      'res2net50-v1b, res2net101-v1b, jcs-segmentation, jcs-joint, unet',
+      'res2net50-v1b, res2net101-v1b, jcs-segmentation, jcs-joint, unet, dss, poolnet, egnet',
     )
     .addOption(new Option('--variant <name>').choices(['paper', 'authors']))
     .option('--width <factor>', 'multiplies every channel count', number)

@@ -34,14 +34,21 @@ struct Window {
   int begin, end;
 };
 
+/// What of [0, extent) the `i`-th of `bins` touches. Turned round, which bins of [0, bins) a pixel touches.
+__device__ inline Window binOf(int64_t i, int64_t bins, int64_t extent) {
+  return {static_cast<int>(i * extent / bins), static_cast<int>(((i + 1) * extent - 1) / bins + 1)};
+}
+
 /// The part of window `p` that lies inside [0, extent).
 __device__ inline Window windowOf(const PoolGeometry& g, int64_t p, int64_t extent) {
+  if (g.bins > 0) return binOf(p, g.bins, extent);
   const int start = static_cast<int>(p * g.stride - g.padding), end = start + static_cast<int>(g.kernel);
   return {start < 0 ? 0 : start, end < extent ? end : static_cast<int>(extent)};
 }
 
 /// The windows that contain position `h`.
-__device__ inline Window windowsOver(const PoolGeometry& g, int64_t h, int64_t outExtent) {
+__device__ inline Window windowsOver(const PoolGeometry& g, int64_t h, int64_t extent, int64_t outExtent) {
+  if (g.bins > 0) return binOf(h, extent, g.bins);
   const int stride = static_cast<int>(g.stride), last = static_cast<int>(h + g.padding);
   const int first = last - static_cast<int>(g.kernel) + 1, end = last / stride + 1;
   return {first <= 0 ? 0 : (first + stride - 1) / stride, end < outExtent ? end : static_cast<int>(outExtent)};
@@ -59,6 +66,10 @@ __device__ inline void overWindow(const PoolGeometry& g, const Place& at, const 
 /// Pixels that window `p` counts along one axis: those inside the image, or inside the padded image when padding
 /// counts; what ceilMode lets hang out further never does.
 __device__ inline float countOf(const PoolGeometry& g, int64_t p, int64_t extent) {
+  if (g.bins > 0) {
+    const Window window = windowOf(g, p, extent);
+    return static_cast<float>(window.end - window.begin);
+  }
   const int64_t start = p * g.stride - g.padding;
   const int64_t limit = extent + (g.countIncludePad ? g.padding : 0);
   const int64_t end = start + g.kernel < limit ? start + g.kernel : limit;
@@ -113,7 +124,8 @@ __global__ void maxGradientKernel(PixelLoop loop, PoolGeometry g, const G* dy, c
                                   int64_t dxStride) {
   for (int64_t i = globalThread(); i < loop.groups; i += globalThreads()) {
     const Place at = placeOf<V>(loop, i);
-    const Window rows = windowsOver(g, at.y, g.outHeight), columns = windowsOver(g, at.x, g.outWidth);
+    const Window rows = windowsOver(g, at.y, g.height, g.outHeight),
+                 columns = windowsOver(g, at.x, g.width, g.outWidth);
     Lanes<V> sum = filled<V>(0.0f);
     for (int p = rows.begin; p < rows.end; ++p)
       for (int q = columns.begin; q < columns.end; ++q) {
@@ -148,7 +160,8 @@ template <int V, typename T>
 __global__ void averageGradientKernel(PixelLoop loop, PoolGeometry g, const T* dy, T* dx) {
   for (int64_t i = globalThread(); i < loop.groups; i += globalThreads()) {
     const Place at = placeOf<V>(loop, i);
-    const Window rows = windowsOver(g, at.y, g.outHeight), columns = windowsOver(g, at.x, g.outWidth);
+    const Window rows = windowsOver(g, at.y, g.height, g.outHeight),
+                 columns = windowsOver(g, at.x, g.width, g.outWidth);
     Lanes<V> sum = filled<V>(0.0f);
     for (int p = rows.begin; p < rows.end; ++p)
       for (int q = columns.begin; q < columns.end; ++q) {

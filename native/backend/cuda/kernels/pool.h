@@ -9,7 +9,7 @@ namespace jcs::cuda {
 struct PoolGeometry {
   int64_t batch, height, width, channels;  ///< of x
   int64_t outHeight, outWidth;             ///< of y
-  int64_t kernel, stride, padding;
+  int64_t bins, kernel, stride, padding;   ///< as in ops/pool.h
   bool countIncludePad;
   int64_t xStride, yStride;  ///< of x, or its gradient; of y, or its
 };
