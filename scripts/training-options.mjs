@@ -8,14 +8,14 @@ import { exitWith, StepError } from './process.mjs'
 
 const { callNativeNow } = await import(path.join(root, 'dist', 'native.js'))
 const table = JSON.parse(callNativeNow((native) => native.describeTrainOptions()))
-const { groups, options, recipes } = table
+const { groups, options, recipes, comparators } = table
 const tasks = ['classification', 'segmentation']
 const names = ['paper', 'authors', 'scratch']
 
 const valueIn = (settings, { group, name }) => (group === '' ? settings[name] : settings[group]?.[name])
 const capitalized = (text) => text[0].toUpperCase() + text.slice(1)
 const sentence = (text) => `${capitalized(text)}.`
-const isNumber = ({ type }) => type === 'number' || type === 'whole'
+const isNumber = ({ type }) => type === 'number' || type === 'whole' || type === 'wholes'
 
 /** The value that every recipe has, if it is one. */
 const defaultOf = (option) => {
@@ -29,7 +29,8 @@ const rangeOf = (option) => {
   if (!isNumber(option))
     return option.choices ? option.choices.map((choice) => `\`${choice}\``).join(', ') : ''
   const word = option.choices ? `, \`${option.choices[0]}\`` : ''
-  return `${option.type === 'whole' ? 'whole, ' : ''}${numeral(option.low)} to ${numeral(option.high)}${word}`
+  const kind = { whole: 'whole, ', wholes: 'whole numbers, ' }[option.type] ?? ''
+  return `${kind}${numeral(option.low)} to ${numeral(option.high)}${word}`
 }
 const numeral = (value) => {
   if (Number.isInteger(value) && Math.log2(value) === 53) return '2⁵³'
@@ -50,6 +51,7 @@ const defaultNote = (option) => {
 const typeOf = (option) => {
   if (option.type === 'boolean') return 'boolean'
   if (option.type === 'text') return 'string'
+  if (option.type === 'wholes') return 'readonly number[]'
   const words = (option.choices ?? []).map((choice) => `'${choice}'`)
   return [...(isNumber(option) ? ['number'] : []), ...words].join(' | ')
 }
@@ -132,10 +134,11 @@ const schemaOf = (option) => {
   if (option.type === 'text') return { ...schema, type: 'string', minLength: 1 }
   if (!isNumber(option)) return { ...schema, enum: option.choices }
   const range = {
-    type: option.type === 'whole' ? 'integer' : 'number',
+    type: option.type === 'number' ? 'number' : 'integer',
     minimum: option.low,
     maximum: option.high,
   }
+  if (option.type === 'wholes') return { ...schema, type: 'array', items: range }
   return option.choices ? { ...schema, anyOf: [range, { enum: option.choices }] } : { ...schema, ...range }
 }
 
@@ -199,7 +202,14 @@ const optionTable = () => [
   }),
 ]
 
-const recipeTable = (task) => {
+const isOption = ({ isRecorded, path }) => isRecorded && path !== 'recipe'
+
+/** Whether some of `settings` say what no default does. */
+const isSettled = (option, settings) =>
+  defaultOf(option) === undefined || settings.some((each) => valueIn(each, option) !== defaultOf(option))
+
+/** A column of settings each, a row for every option of which they say something. */
+const settingsTable = (title, columns) => {
   const shown = (option, settings) => {
     const { condition } = option
     const isIdle =
@@ -211,19 +221,28 @@ const recipeTable = (task) => {
     const value = isIdle ? undefined : valueIn(settings, option)
     const isOff = value === undefined || (option.group === 'augmentation' && value === 0)
     if (isOff) return '–'
+    if (Array.isArray(value)) return value.join(', ')
     return typeof value === 'number' ? numeral(Number(value.toPrecision(4))) : `${value}`
   }
   const rows = options
-    .filter((option) => option.isRecorded && option.path !== 'recipe' && defaultOf(option) === undefined)
-    .map((option) => [`\`${option.path}\``, ...names.map((name) => shown(option, recipes[task][name]))])
+    .filter((option) => isOption(option) && isSettled(option, Object.values(columns)))
+    .map((option) => [
+      `\`${option.path}\``,
+      ...Object.values(columns).map((settings) => shown(option, settings)),
+    ])
     .filter(([, ...cells]) => cells.some((cell) => cell !== '–'))
-  return [row([task, ...names]), rule(4), ...rows.map(row)]
+  const header = [title, ...Object.keys(columns)]
+  return [row(header), rule(header.length), ...rows.map(row)]
 }
+
+const recipeTable = (task) =>
+  settingsTable(task, Object.fromEntries(names.map((name) => [name, recipes[task][name]])))
 
 const tables = {
   options: optionTable,
   classification: () => recipeTable('classification'),
   segmentation: () => recipeTable('segmentation'),
+  comparators: () => settingsTable("`recipe: 'authors'`", comparators),
 }
 
 const guide = () => {

@@ -151,6 +151,7 @@ interface Addon {
     task: string,
     options: Json,
     isPretrained: boolean,
+    network: string,
   ) => NativeTrainSettings
   /** All options of training and the values of each recipe: `scripts/training-options.mjs` */
   describeTrainOptions(): Json

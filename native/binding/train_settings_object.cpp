@@ -21,7 +21,7 @@ void TrainSettingsObject::define(Napi::Env env, Napi::Object exports) {
 TrainSettingsObject::TrainSettingsObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   guarded(info.Env(), [&] {
     config_ = train::trainConfigFromJson(toString(info[1], "options"), networks::parseTask(toString(info[0], "task")),
-                                         toBoolean(info[2], "isPretrained"));
+                                         toBoolean(info[2], "isPretrained"), toString(info[3], "network"));
     return info.Env().Undefined();
   });
 }

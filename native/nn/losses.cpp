@@ -14,6 +14,13 @@ const Shape kOneSide{1};
 
 Value sumOf(Value sides) { return reduceSum(sides, Shape{}); }
 
+/// A mean over pixels and batch times the pixels, where they are summed, and times the part of the batch.
+Value weighted(Value mean, Value mask, SideLoss kind, const std::optional<MicroBatch>& microBatch) {
+  const Shape& s = mask.shape();
+  if (kind == SideLoss::kBceSum) mean = multiply(mean, static_cast<float>(s[1] * s[2]));
+  return microBatch ? multiply(mean, microBatch->share) : mean;
+}
+
 }  // namespace
 
 MicroBatch MicroBatch::inputs(Graph& graph, int64_t sides) {
@@ -55,6 +62,14 @@ SegmentationLoss segmentationLoss(std::span<const Value> sideLogits, Value mask,
   return loss;
 }
 
+Value sideCrossEntropy(std::span<const Value> sideLogits, Value mask, SideLoss kind,
+                       const std::optional<MicroBatch>& microBatch) {
+  const NodeLabel label(*mask.graph, "side_cross_entropy");
+  std::vector<Value> means;
+  for (const Value& logits : sideLogits) means.push_back(reduceMean(sigmoidCrossEntropy(logits, mask), kOneSide));
+  return weighted(sumOf(concat(means)), mask, kind, microBatch);
+}
+
 Value maskEdge(Value mask) {
   const Shape& s = mask.shape();
   const int64_t n = s[0], h = s[1], w = s[2];
@@ -75,7 +90,7 @@ Value maskEdge(Value mask) {
   return clipped(add(difference(1), difference(2)));
 }
 
-Value edgeLoss(Value edgeLogits, Value mask, const std::optional<MicroBatch>& microBatch) {
+Value edgeLoss(Value edgeLogits, Value mask, SideLoss kind, const std::optional<MicroBatch>& microBatch) {
   const NodeLabel label(*mask.graph, "edge_loss");
   constexpr float kOffEdge = 1.1f;
   const Shape perSample{mask.shape()[0], 1, 1, 1};
@@ -84,8 +99,7 @@ Value edgeLoss(Value edgeLogits, Value mask, const std::optional<MicroBatch>& mi
   const Value all = reduceMean(crossEntropy, perSample), on = reduceMean(multiply(crossEntropy, edge), perSample);
   const Value balanced =
       add(multiply(on, add(multiply(share, -1), 1)), multiply(multiply(subtract(all, on), share), kOffEdge));
-  const Value mean = reduceMean(balanced, Shape{});
-  return microBatch ? multiply(mean, microBatch->share) : mean;
+  return weighted(reduceMean(balanced, Shape{}), mask, kind, microBatch);
 }
 
 Value classificationLoss(Value logits, Value targets, const std::optional<MicroBatch>& microBatch) {

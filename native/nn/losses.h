@@ -40,13 +40,26 @@ struct SegmentationLoss {
 SegmentationLoss segmentationLoss(std::span<const Value> sideLogits, Value mask, const DiceOptions& options = {},
                                   const std::optional<MicroBatch>& microBatch = std::nullopt);
 
+/// What sides are compared with the mask by.
+enum class SideLoss {
+  kBceDice,  ///< `segmentationLoss`: eq. 6
+  kBce,      ///< cross-entropy, averaged over batch and pixels
+  kBceSum,   ///< summed over pixels, averaged over the batch: as PoolNet and EGNet are trained
+};
+
+/// Σ over the sides of the cross-entropy alone, for the last two of SideLoss.
+Value sideCrossEntropy(std::span<const Value> sideLogits, Value mask, SideLoss kind,
+                       const std::optional<MicroBatch>& microBatch = std::nullopt);
+
 /// Where a mask N×H×W×1, of which what is above 1/2 belongs to it, changes along rows or columns: its central
 /// differences, one-sided at the borders, are not zero (EGNet's sal2edge.m). 0 or 1, two pixels wide.
 Value maskEdge(Value mask);
 
 /// EGNet's class-balanced cross-entropy of edge logits N×H×W×1: over each sample's pixels, those on the edge weighted
-/// by the share of those off it, those off it by 1.1 times the share of those on it; averaged over batch and pixels.
-Value edgeLoss(Value edgeLogits, Value mask, const std::optional<MicroBatch>& microBatch = std::nullopt);
+/// by the share of those off it, those off it by 1.1 times the share of those on it. Averaged over batch and pixels,
+/// or as `kind` has it for sides.
+Value edgeLoss(Value edgeLogits, Value mask, SideLoss kind = SideLoss::kBce,
+               const std::optional<MicroBatch>& microBatch = std::nullopt);
 
 /// Cross-entropy of logits N×K against target distributions N×K, mixed labels included (eq. 3), averaged over the
 /// batch.

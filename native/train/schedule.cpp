@@ -19,7 +19,10 @@ double learningRateAt(const Schedule& s, int64_t iteration, int64_t iterationsPe
     case Schedule::Kind::kConstant: return s.learningRate;
     case Schedule::Kind::kStep: {
       const int64_t epoch = iteration / std::max<int64_t>(iterationsPerEpoch, 1);
-      return s.learningRate * std::pow(s.gamma, static_cast<double>(epoch / std::max<int64_t>(s.stepEpochs, 1)));
+      const int64_t steps = s.milestones.empty()
+                                ? epoch / std::max<int64_t>(s.stepEpochs, 1)
+                                : std::ranges::count_if(s.milestones, [&](int64_t after) { return after <= epoch; });
+      return s.learningRate * std::pow(s.gamma, static_cast<double>(steps));
     }
     case Schedule::Kind::kPoly: return s.learningRate * std::pow(1 - fraction(iteration, iterations), s.power);
     case Schedule::Kind::kCosine: {

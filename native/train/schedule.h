@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 namespace jcs::train {
 
@@ -11,7 +12,8 @@ struct Schedule {
   double learningRate = 0.1;  ///< the base
   int64_t stepEpochs = 30;    ///< kStep: multiplied by `gamma` every so many epochs (section V-B: ÷10 every 30)
   double gamma = 0.1;
-  double power = 0.9;            ///< kPoly: base · (1 − iteration/iterations)^power
+  std::vector<int64_t> milestones = {};  ///< kStep: instead of `stepEpochs`, after how many epochs
+  double power = 0.9;                    ///< kPoly: base · (1 − iteration/iterations)^power
   int64_t warmupIterations = 0;  ///< the rate rises linearly from `warmupFactor` · base over so many iterations
   double warmupFactor = 0.1;
   /// The authors' code warms up in the first epoch alone: a shorter epoch cuts it off, and the rate jumps.

@@ -28,10 +28,16 @@ LossValues segmentation(Graph& graph, const BatchValues& batch, const networks::
                         const std::optional<MicroBatch>& microBatch) {
   const networks::SegmenterOutputs network = networks::buildSegmenter(Scope(graph), batch.image, spec, build);
   const NodeLabel label(graph, "loss");
-  const SegmentationLoss loss = segmentationLoss(network.sideLogits, batch.mask, config.dice, microBatch);
-  LossValues values{loss.total, {{kBceTerm, loss.bce}, {kDiceTerm, loss.dice}}, loss};
+  LossValues values;
+  if (config.loss == SideLoss::kBceDice) {
+    const SegmentationLoss loss = segmentationLoss(network.sideLogits, batch.mask, config.dice, microBatch);
+    values = {loss.total, {{kBceTerm, loss.bce}, {kDiceTerm, loss.dice}}, loss};
+  } else {
+    const Value bce = sideCrossEntropy(network.sideLogits, batch.mask, config.loss, microBatch);
+    values = {bce, {{kBceTerm, bce}}, std::nullopt};
+  }
   if (network.edgeLogits) {
-    const Value edge = edgeLoss(*network.edgeLogits, batch.mask, microBatch);
+    const Value edge = edgeLoss(*network.edgeLogits, batch.mask, config.loss, microBatch);
     values.terms.emplace_back("edge", edge);
     values.total = add(values.total, edge);
   }
@@ -54,10 +60,11 @@ LossBuilder taskLoss(const networks::NetworkSpec& spec, const TrainConfig& confi
   return taskLoss(spec, config, tensorInputs(spec, config));
 }
 
-int64_t sideOutputs(const networks::NetworkSpec& spec, int64_t inputSize) {
-  if (networks::networkInfo(spec.network).task == networks::Task::kClassification) return 0;
+int64_t diceSides(const networks::NetworkSpec& spec, const TrainConfig& config) {
+  const bool isSegmenter = networks::networkInfo(spec.network).task == networks::Task::kSegmentation;
+  if (!isSegmenter || config.loss != SideLoss::kBceDice) return 0;
   Graph graph;
-  const Value image = graph.input(networks::kImageInput, {1, inputSize, inputSize, 3});
+  const Value image = graph.input(networks::kImageInput, {1, config.inputSize, config.inputSize, 3});
   return static_cast<int64_t>(networks::buildSegmenter(Scope(graph), image, spec).sideLogits.size());
 }
 

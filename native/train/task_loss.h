@@ -10,8 +10,8 @@ LossBuilder taskLoss(const networks::NetworkSpec& spec, const TrainConfig& confi
 /// The same on inputs of these values' names.
 LossBuilder taskLoss(const networks::NetworkSpec& spec, const TrainConfig& config);
 
-/// How many side outputs a segmentation network has; 0 for a classifier.
-int64_t sideOutputs(const networks::NetworkSpec& spec, int64_t inputSize);
+/// How many sides a loss compares by Dice, whose sums run over the whole batch; 0 for a classifier.
+int64_t diceSides(const networks::NetworkSpec& spec, const TrainConfig& config);
 /// Height and width of a classifier's last features.
 std::pair<int64_t, int64_t> featureSize(const networks::NetworkSpec& spec, int64_t inputSize);
 

@@ -61,17 +61,72 @@ TrainConfig segmentationRecipe(const std::string& name) {
   return c;
 }
 
+/// What DSS, PoolNet and EGNet were trained with; what their code leaves to the data, input sizes and DSS's batch, is
+/// ours.
+struct ComparatorRecipe {
+  const char* network;
+  void (*follow)(TrainConfig&);
+};
+
+void followDss(TrainConfig& c) {
+  c.loss = SideLoss::kBce;
+  c.inputSize = 256;
+  c.batchSize = 8;
+  c.epochs = 500;
+  c.optimizer.maxGradientNorm = 1;
+  c.schedule = {.kind = Schedule::Kind::kConstant, .learningRate = 1e-6};
+}
+
+/// One image at a time, gradients of ten accumulated: a batch of ten.
+void followPoolnet(TrainConfig& c) {
+  c.loss = SideLoss::kBceSum;
+  c.batchSize = 10;
+  c.epochs = 24;
+  c.optimizer.weightDecay = 5e-4f;
+  c.schedule = {.kind = Schedule::Kind::kStep, .learningRate = 5e-5, .stepEpochs = 15, .gamma = 0.1};
+  c.augmentation.horizontalFlip = 0.5;
+}
+
+void followEgnet(TrainConfig& c) {
+  followPoolnet(c);
+  c.epochs = 30;
+  c.schedule.milestones = {15, 24};
+}
+
+constexpr ComparatorRecipe kComparators[] = {{"dss", followDss}, {"poolnet", followPoolnet}, {"egnet", followEgnet}};
+
+void followAuthors(TrainConfig& config, bool isPretrained) {
+  const auto found = std::ranges::find(kComparators, config.network, &ComparatorRecipe::network);
+  if (found == std::end(kComparators)) return;
+  TrainConfig c;
+  c.task = config.task, c.recipe = config.recipe, c.network = config.network;
+  c.inputSize = config.inputSize;
+  c.optimizer.kind = OptimizerOptions::Kind::kAdam;
+  c.augmentation = data::AugmentationOptions::none();
+  if (isPretrained) c.batchNorm = BatchNormMode::kFrozen;
+  found->follow(c);
+  config = c;
+}
+
 }  // namespace
+
+std::vector<std::string> networksWithRecipe() {
+  std::vector<std::string> names;
+  for (const ComparatorRecipe& comparator : kComparators) names.emplace_back(comparator.network);
+  return names;
+}
 
 std::vector<std::string> recipeNames() { return {"paper", "authors", "scratch"}; }
 
-TrainConfig recipe(const std::string& name, networks::Task task, bool isPretrained) {
+TrainConfig recipe(const std::string& name, networks::Task task, bool isPretrained, const std::string& network) {
   require(std::ranges::count(recipeNames(), name) == 1, errors::kInvalidArgument,
           [&] { return "there is no recipe '" + name + "'"; });
   TrainConfig config = task == networks::Task::kClassification ? classificationRecipe(name) : segmentationRecipe(name);
   config.task = task;
   config.recipe = name;
+  config.network = network;
   if (isPretrained) config.batchNorm = name == "authors" ? BatchNormMode::kEval : BatchNormMode::kFrozen;
+  if (name == "authors") followAuthors(config, isPretrained);
   return config;
 }
 

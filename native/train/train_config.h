@@ -32,6 +32,7 @@ struct CheckpointOptions {
 /// train/train_options.cpp.
 struct TrainConfig {
   networks::Task task = networks::Task::kSegmentation;
+  std::string network;  ///< whose 'authors' are meant; empty: the paper's
   std::string recipe = "paper";
   int64_t epochs = 1;
   std::optional<int64_t> iterations;  ///< instead of `epochs`
@@ -46,6 +47,7 @@ struct TrainConfig {
   MixupOptions mixup;
   bool activationLoss = false;
   float activationLossWeight = 1;
+  SideLoss loss = SideLoss::kBceDice;
   DiceOptions dice;
   BatchNormMode batchNorm = BatchNormMode::kBatch;
   bool trainTrunk = false;
@@ -56,10 +58,12 @@ struct TrainConfig {
   std::string resume;  ///< empty: from the start
 };
 
-/// 'paper': section V-B; 'authors': their code, where it differs; 'scratch': tuned here for training without
-/// pretrained weights, see docs/training.md.
+/// 'paper': section V-B; 'authors': their code, where it differs, and of a comparator its public implementation's;
+/// 'scratch': tuned here for training without pretrained weights, see docs/training.md.
 std::vector<std::string> recipeNames();
 /// A recipe's own values for a network. INVALID_ARGUMENT for a name that is none.
-TrainConfig recipe(const std::string& name, networks::Task task, bool isPretrained);
+TrainConfig recipe(const std::string& name, networks::Task task, bool isPretrained, const std::string& network = "");
+/// The networks that have an 'authors' of their own.
+std::vector<std::string> networksWithRecipe();
 
 }  // namespace jcs::train

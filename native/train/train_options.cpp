@@ -23,6 +23,8 @@ constexpr Name<Schedule::Kind> kSchedules[] = {{"constant", Schedule::Kind::kCon
                                                {"step", Schedule::Kind::kStep},
                                                {"poly", Schedule::Kind::kPoly},
                                                {"cosine", Schedule::Kind::kCosine}};
+constexpr Name<SideLoss> kLosses[] = {
+    {"bce-dice", SideLoss::kBceDice}, {"bce", SideLoss::kBce}, {"bce-sum", SideLoss::kBceSum}};
 constexpr Name<BatchNormMode> kBatchNorms[] = {
     {"batch", BatchNormMode::kBatch}, {"eval", BatchNormMode::kEval}, {"frozen", BatchNormMode::kFrozen}};
 
@@ -106,6 +108,12 @@ Row whole(const char* path, At at, double low, double high, const char* help) {
   return ranged(Type::kWhole, path, at, low, high, help);
 }
 template <typename At>
+Row wholes(const char* path, At at, double low, double high, const char* help) {
+  Row wholes = ranged(Type::kWholes, path, at, low, high, help);
+  wholes.get = [at](const TrainConfig& config) { return at(config).empty() ? Json() : Json(at(config)); };
+  return wholes;
+}
+template <typename At>
 Row flag(const char* path, At at, const char* help) {
   return row(Type::kBoolean, path, at, help);
 }
@@ -146,7 +154,8 @@ std::vector<TrainOption> makeOptions() {
   Row recipe =
       row(Type::kChoice, SETTING(recipe),
           "where settings come from that are not given. `paper` (default): section V-B; `authors`: their code, "
-          "where it differs; `scratch`: tuned for short runs without ImageNet weights");
+          "where it differs, and of a comparator its public implementation; `scratch`: tuned for short runs without "
+          "ImageNet weights");
   recipe.choices = recipeNames();
   return {
       std::move(recipe),
@@ -172,11 +181,16 @@ std::vector<TrainOption> makeOptions() {
       number(SETTING(optimizer.epsilon), 0, 1, "added to the root of that mean square").with("optimizer.name", "adam"),
       number(SETTING(optimizer.weightDecay), 0, 1, "share of every weight that is added to its gradient"),
 
+      number(SETTING(optimizer.maxGradientNorm), 0, 1e9,
+             "a longer gradient, of all that is trained as one vector, is scaled down to this length. 0: none is"),
+
       choice("schedule.name", AT(schedule.kind), kSchedules,
              "the learning rate over time. `step`: times `gamma` every `stepEpochs`; `poly`: times (1 − iteration / "
              "iterations)^`power`; `cosine`: to zero"),
       number(SETTING(schedule.learningRate), 0, 100, "before warm-up and decay"),
       whole(SETTING(schedule.stepEpochs), 1, 1e9, "epochs between steps").with("schedule.name", "step"),
+      wholes(SETTING(schedule.milestones), 1, 1e9, "after how many epochs there is a step, instead of `stepEpochs`")
+          .with("schedule.name", "step"),
       number(SETTING(schedule.gamma), 0, 1, "factor of a step").with("schedule.name", "step"),
       number(SETTING(schedule.power), 0, 10, "exponent of the decay").with("schedule.name", "poly"),
       whole(SETTING(schedule.warmupIterations), 0, 1e9, "iterations over which the learning rate rises linearly"),
@@ -213,9 +227,17 @@ std::vector<TrainOption> makeOptions() {
           .required(),
       flag(SETTING(activationLoss), "loss on activation maps, equation (4), of samples with masks").of(kClassification),
       number(SETTING(activationLossWeight), 0, 1e6, "factor of that loss").of(kClassification),
-      number(SETTING(dice.factor), 1, 2, "of the intersection. 1 in equation (6), 2 in the usual definition")
+      choice(SETTING(loss), kLosses,
+             "what each side output is compared with the mask by. `bce-dice`: equation (6); `bce`: cross-entropy, "
+             "averaged over batch and pixels; `bce-sum`: summed over pixels, averaged over the batch. EGNet's edge has "
+             "its class-balanced cross-entropy beside each")
           .of(kSegmentation),
-      number(SETTING(dice.eps), 0, 1e6, "added to numerator and denominator").of(kSegmentation),
+      number(SETTING(dice.factor), 1, 2, "of the intersection. 1 in equation (6), 2 in the usual definition")
+          .of(kSegmentation)
+          .with("loss", "bce-dice"),
+      number(SETTING(dice.eps), 0, 1e6, "added to numerator and denominator")
+          .of(kSegmentation)
+          .with("loss", "bce-dice"),
       choice(SETTING(batchNorm), kBatchNorms,
              "statistics of batch norms. `batch`: of the batch, the default without pretrained weights; `eval`: stored "
              "ones, with trainable scale and offset; `frozen`: neither is trained, the default with a `backbone`"),
@@ -265,6 +287,19 @@ void TrainOption::check(const Json& value) const {
       if (!(number >= low && number <= high) || (isWhole && number != std::floor(number)))
         mustBe(std::string("a ") + (isWhole ? "whole " : "") + "number between " + format(low) + " and " +
                format(high) + (choices.empty() ? "" : ", or '" + choices.front() + "'"));
+      return;
+    }
+    case Type::kWholes: {
+      bool isRising = value.is_array();
+      double before = -1;
+      for (const Json& item : isRising ? value : Json::array()) {
+        const double number = item.is_number() ? item.get<double>() : std::nan("");
+        isRising = isRising && number >= low && number <= high && number == std::floor(number) && number > before;
+        before = number;
+      }
+      if (!isRising)
+        mustBe("a list of whole numbers between " + format(low) + " and " + format(high) +
+               ", each larger than the one before");
       return;
     }
     case Type::kBoolean:

@@ -14,7 +14,14 @@ namespace jcs::train {
 /// schema, the types of the TypeScript facade, the options of `jcs train` and the tables of docs/training.md come from
 /// this (`npm run training-options`); a new setting is a member of TrainConfig, a line in the table, and its use.
 struct TrainOption {
-  enum class Type { kNumber, kWhole, kBoolean, kChoice, kText };
+  enum class Type {
+    kNumber,
+    kWhole,
+    kWholes,  ///< a list of whole numbers, each larger than the one before; an empty one is as if it was not given
+    kBoolean,
+    kChoice,
+    kText,
+  };
   /// Another option's value without which this one says nothing.
   struct Condition {
     std::string path, value;

@@ -16,6 +16,7 @@ const char* nameOf(TrainOption::Type type) {
   switch (type) {
     case TrainOption::Type::kNumber: return "number";
     case TrainOption::Type::kWhole: return "whole";
+    case TrainOption::Type::kWholes: return "wholes";
     case TrainOption::Type::kBoolean: return "boolean";
     case TrainOption::Type::kChoice: return "choice";
     case TrainOption::Type::kText: return "text";
@@ -67,7 +68,8 @@ std::map<std::string, Json> flatten(const Json& json, networks::Task task, Train
 
 }  // namespace
 
-TrainConfig trainConfigFromJson(const std::string& text, networks::Task task, bool isPretrained) {
+TrainConfig trainConfigFromJson(const std::string& text, networks::Task task, bool isPretrained,
+                                const std::string& network) {
   Json json;
   try {
     json = Json::parse(text);
@@ -80,7 +82,7 @@ TrainConfig trainConfigFromJson(const std::string& text, networks::Task task, bo
     findOption("recipe")->check(json["recipe"]);
     name = json["recipe"];
   }
-  TrainConfig config = recipe(name, task, isPretrained);
+  TrainConfig config = recipe(name, task, isPretrained, network);
   const auto given = flatten(json, task, config);
   require(!given.contains("epochs") || !given.contains("iterations"), errors::kInvalidArgument,
           "options: give either epochs or iterations");
@@ -113,7 +115,7 @@ void requireResumable(const TrainConfig& config, const nlohmann::json& settings,
   if (task != networks::nameOf(config.task)) differs("task", task, networks::nameOf(config.task));
   TrainConfig stored;
   try {
-    stored = trainConfigFromJson(comparable.dump(), config.task);
+    stored = trainConfigFromJson(comparable.dump(), config.task, false, config.network);
   } catch (const Error& error) {
     fail(errors::kResumeMismatch, path + " was written with settings that this version does not have: " + error.what());
   }
@@ -143,11 +145,16 @@ nlohmann::json describeTrainOptions() {
     if (option.condition) json["condition"] = {{"path", option.condition->path}, {"value", option.condition->value}};
     options.push_back(std::move(json));
   }
-  Json recipes = Json::object();
+  Json recipes = Json::object(), comparators = Json::object();
   for (const networks::Task task : {networks::Task::kClassification, networks::Task::kSegmentation})
     for (const std::string& name : recipeNames())
       recipes[networks::nameOf(task)][name] = trainSettings(recipe(name, task, false));
-  return {{"groups", std::move(groups)}, {"options", std::move(options)}, {"recipes", std::move(recipes)}};
+  for (const std::string& network : networksWithRecipe())
+    comparators[network] = trainSettings(recipe("authors", networks::Task::kSegmentation, false, network));
+  return {{"groups", std::move(groups)},
+          {"options", std::move(options)},
+          {"recipes", std::move(recipes)},
+          {"comparators", std::move(comparators)}};
 }
 
 }  // namespace jcs::train

@@ -8,7 +8,8 @@
 namespace jcs::train {
 
 /// A recipe with the options that `json` names, as train/train_options.h has them. INVALID_ARGUMENT naming the option.
-TrainConfig trainConfigFromJson(const std::string& json, networks::Task task, bool isPretrained = false);
+TrainConfig trainConfigFromJson(const std::string& json, networks::Task task, bool isPretrained = false,
+                                const std::string& network = "");
 
 /// Every setting as it is used, and the task: what is stored as provenance and in checkpoints. As options, they come to
 /// the same settings again.

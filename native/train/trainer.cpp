@@ -106,7 +106,7 @@ Trainer::Trainer(std::shared_ptr<model::Model> model, TrainConfig config, std::s
     return "network '" + model_->spec().network + "' is not made for task '" + networks::nameOf(config_.task) + "'";
   });
   if (!config_.window) config_.window = model_->metadata().window;
-  sides_ = sideOutputs(model_->spec(), config_.inputSize);
+  sides_ = diceSides(model_->spec(), config_);
   loader_ = std::make_unique<data::Loader>(train_, loaderOptions(config_));
   const model::ModelMetadata metadata = model_->metadata();
   inputs_ = std::make_unique<BatchInputs>(model_->spec(), config_,
@@ -211,7 +211,9 @@ Trainer::Losses Trainer::stepInParts(const data::Batch& batch, std::span<const f
     for (const auto& [name, value] : accumulate(part, others))
       losses[name] = name == kDiceTerm ? value : losses[name] + value;
   }
-  if (losses.contains(kDiceTerm)) losses[kLossOutput] = losses.at(kBceTerm) + losses.at(kDiceTerm);
+  losses[kLossOutput] = 0;
+  for (const auto& [name, value] : losses)
+    if (name != kLossOutput) losses[kLossOutput] += value;
   compiler::Bindings bindings;
   bindings.input(kHyperInput, hyper);
   runProgram(*step_->update, bindings);

@@ -5,7 +5,9 @@
 #include "compiler/rewrite.h"
 #include "graph/autodiff.h"
 #include "ops/elementwise.h"
+#include "ops/layout.h"
 #include "ops/optimizer.h"
+#include "ops/reduce.h"
 
 namespace jcs::train {
 
@@ -56,6 +58,20 @@ void addUpdate(Graph& graph, Value parameter, Value gradient, Value hyper, const
   }
 }
 
+/// As PyTorch's clip_grad_norm_: times min(1, maximum / (norm + 1e-6)).
+std::vector<Value> clipped(std::vector<Value> gradients, float maximum) {
+  if (maximum == 0) return gradients;
+  Graph& graph = *gradients[0].graph;
+  const NodeLabel label(graph, "gradient_norm");
+  std::vector<Value> squares;
+  for (const Value& gradient : gradients) squares.push_back(reduceSum(multiply(gradient, gradient), Shape{1}));
+  const Value norm = add(sqrt(reduceSum(concat(squares), Shape{})), 1e-6f);
+  const Value excess = relu(add(norm, -maximum));
+  const Value scale = divide(graph.scalar(maximum), add(excess, maximum));
+  for (Value& gradient : gradients) gradient = multiply(gradient, scale);
+  return gradients;
+}
+
 Value hyperInput(Graph& graph, const OptimizerOptions& options) {
   const int64_t count = options.kind == OptimizerOptions::Kind::kSgd ? 1 : 3;
   return graph.input(kHyperInput, {count});
@@ -80,7 +96,7 @@ std::unique_ptr<Graph> stepGraph(const LossBuilder& build, int64_t samples, cons
   const LossValues loss = build(*graph, samples, std::nullopt);
   nameOutputs(*graph, loss);
   const std::vector<Value> parameters = trainableParameters(*graph);
-  const std::vector<Value> gradient = gradients(loss.total, parameters, add);
+  const std::vector<Value> gradient = clipped(gradients(loss.total, parameters, add), options.maxGradientNorm);
   const Value hyper = hyperInput(*graph, options);
   for (size_t i = 0; i < parameters.size(); ++i) addUpdate(*graph, parameters[i], gradient[i], hyper, options);
   return graph;
@@ -114,12 +130,14 @@ std::unique_ptr<Graph> updateGraph(const LossBuilder& build, int64_t samples, co
   build(whole, samples, std::nullopt);
   auto graph = std::make_unique<Graph>();
   const Value hyper = hyperInput(*graph, options);
+  std::vector<Value> parameters, sums;
   for (const Value& original : trainableParameters(whole)) {
     const ValueInfo& info = whole.info(original);
-    const Value parameter = graph->state(info.name, info.type, info.state);
-    const Value gradient = zeroState(*graph, kGradientPrefix + info.name, parameter.shape());
-    addUpdate(*graph, parameter, gradient, hyper, options);
+    parameters.push_back(graph->state(info.name, info.type, info.state));
+    sums.push_back(zeroState(*graph, kGradientPrefix + info.name, info.type.shape));
   }
+  const std::vector<Value> gradient = clipped(sums, options.maxGradientNorm);
+  for (size_t i = 0; i < parameters.size(); ++i) addUpdate(*graph, parameters[i], gradient[i], hyper, options);
   return graph;
 }
 

@@ -18,6 +18,8 @@ struct OptimizerOptions {
   bool nesterov = false;                                ///< SGD
   float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f;  ///< Adam
   float weightDecay = 0;                                ///< L2, added to the gradient
+  /// A longer gradient, of all that is trained as one vector, is scaled down to this; 0: none is.
+  float maxGradientNorm = 0;
 };
 
 /// Optimiser state lives beside the parameters under these prefixes and is not part of a saved model.

@@ -17,7 +17,7 @@ const tasks: Task[] = ['classification', 'segmentation']
 
 interface Described {
   path: string
-  type: 'number' | 'whole' | 'boolean' | 'choice' | 'text'
+  type: 'number' | 'whole' | 'wholes' | 'boolean' | 'choice' | 'text'
   task?: Task
   group: string
   low?: number
@@ -25,15 +25,18 @@ interface Described {
   choices?: string[]
   isRecorded: boolean
 }
-const { options, recipes } = JSON.parse(callNativeNow((native) => native.describeTrainOptions())) as {
+const { options, recipes, comparators } = JSON.parse(
+  callNativeNow((native) => native.describeTrainOptions()),
+) as {
   options: Described[]
+  comparators: Record<string, Record<string, unknown>>
   recipes: Record<Task, Record<string, Record<string, unknown>>>
 }
 
 /** What options over a recipe come to. */
-function resolve(task: Task, given: object): Record<string, unknown> {
+function resolve(task: Task, given: object, network = ''): Record<string, unknown> {
   const settings = callNativeNow(
-    ({ NativeTrainSettings }) => new NativeTrainSettings(task, JSON.stringify(given), false),
+    ({ NativeTrainSettings }) => new NativeTrainSettings(task, JSON.stringify(given), false, network),
   )
   return JSON.parse(settings.toJson())
 }
@@ -69,6 +72,18 @@ t.test('settings as they are used come to themselves again', async (t) => {
       t.same(resolve(task, given), settings, `${task}, ${name}`)
       t.ok(validate(settings), `${task}, ${name}: ${JSON.stringify(validate.errors)}`)
     }
+  for (const [network, settings] of Object.entries(comparators)) {
+    const { task: _, ...given } = settings
+    t.same(resolve('segmentation', { recipe: 'authors' }, network), settings, network)
+    t.same(resolve('segmentation', given), settings, `${network}, without saying whose`)
+    t.ok(validate(settings), `${network}: ${JSON.stringify(validate.errors)}`)
+    for (const recipe of ['paper', 'scratch'])
+      t.same(
+        resolve('segmentation', { recipe }, network),
+        recipes.segmentation[recipe],
+        `${network}, ${recipe}`,
+      )
+  }
   for (const file of ['covid-ct.json', 'ct100-fold1.json']) {
     const { train } = JSON.parse(readFileSync(join(repositoryRoot, 'experiments/configs', file), 'utf8'))
     const { spec: _, data: __, precision: ___, threads: ____, ...settings } = train
@@ -81,6 +96,7 @@ t.test('every option is checked against its range, by the parser and by the sche
     const good = {
       number: [low, high],
       whole: [low, high],
+      wholes: [[low], [low, high]],
       boolean: [true, false],
       choice: choices,
       text: ['x'],
@@ -89,6 +105,7 @@ t.test('every option is checked against its range, by the parser and by the sche
     const bad = {
       number: beyond,
       whole: [...beyond, low + 0.5],
+      wholes: [low, [low - 1], [high + 1], [low + 0.5], ['1'], [null]],
       boolean: [0, 'true', {}],
       choice: ['', 'other', 1],
       text: ['', 'a\0b', 1],
@@ -150,7 +167,7 @@ t.test('native training takes nothing on trust', async (t) => {
   for (const settings of [undefined, {}, '{}', { toJson: () => '{}' }])
     t.throws(() => start(settings), { code: 'INVALID_TYPE', message: /NativeTrainSettings/ })
   const other = callNativeNow(
-    ({ NativeTrainSettings }) => new NativeTrainSettings('classification', '{}', false),
+    ({ NativeTrainSettings }) => new NativeTrainSettings('classification', '{}', false, ''),
   )
   t.throws(() => start(other), { code: 'INVALID_ARGUMENT', message: /another task/ })
   t.throws(() => resolve('diagnosis' as Task, {}), { code: 'INVALID_ARGUMENT', message: /task must be/ })

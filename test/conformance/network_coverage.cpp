@@ -64,7 +64,7 @@ class Walk {
         config.batchNorm = mode;
         config.activationLoss = config.trainTrunk = option;
         const train::LossBuilder loss = train::taskLoss(networks::untrained(spec), config);
-        const int64_t sides = train::sideOutputs(spec, config.inputSize);
+        const int64_t sides = train::diceSides(spec, config);
         const std::string where = label + " training";
         visit(*train::stepGraph(loss, 2, {}), where);
         visit(*train::accumulateGraph(loss, 2, sides), where);
@@ -73,11 +73,19 @@ class Walk {
       }
     trainingFromPixels(spec, config, label);
     const train::LossBuilder loss = train::taskLoss(networks::untrained(spec), config);
-    train::OptimizerOptions nesterov, adam;
+    train::OptimizerOptions nesterov, adam, clipped;
     nesterov.nesterov = true;
     adam.kind = train::OptimizerOptions::Kind::kAdam;
-    for (const train::OptimizerOptions& optimizer : {nesterov, adam})
+    clipped.maxGradientNorm = 1;
+    for (const train::OptimizerOptions& optimizer : {nesterov, adam, clipped})
       visit(*train::updateGraph(loss, 2, optimizer), label + " update");
+    for (const SideLoss kind : {SideLoss::kBce, SideLoss::kBceSum}) {
+      if (config.task == networks::Task::kClassification) break;
+      config.loss = kind;
+      const train::LossBuilder other = train::taskLoss(networks::untrained(spec), config);
+      visit(*train::stepGraph(other, 2, clipped), label + " training, cross-entropy alone");
+      visit(*train::accumulateGraph(other, 2, 0), label + " training, cross-entropy alone");
+    }
     std::map<std::string, TensorType> states;
     const auto graph = networks::inferenceGraph(spec, 1, 64, 64);
     for (const ValueInfo& value : graph->values())
@@ -105,8 +113,7 @@ class Walk {
       const train::LossBuilder loss = train::taskLoss(networks::untrained(spec), config, inputs.source());
       visit(*train::stepGraph(loss, 2, {}), label + " training from pixels");
       for (int64_t samples : {1, 2}) {
-        visit(*train::accumulateGraph(loss, samples, train::sideOutputs(spec, config.inputSize)),
-              label + " training from pixels");
+        visit(*train::accumulateGraph(loss, samples, train::diceSides(spec, config)), label + " training from pixels");
         if (inputs.needsAnnotated()) visit(*inputs.annotatedGraph(samples), label + " training from pixels");
       }
     }

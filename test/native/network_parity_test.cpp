@@ -180,6 +180,50 @@ TEST("network parity: losses, gradients and running statistics equal PyTorch's, 
   for (const Json& fixture : fixtures) CHECK_EQUAL(gradientMismatches(fixture, inputs), "");
 }
 
+TEST("network parity: cross-entropy alone is that of eq. 6, or times the pixels") {
+  Graph graph;
+  NamedTensors inputs;
+  const Shape shape{2, 4, 5, 1};
+  const auto feed = [&](const std::string& name, auto&& value) {
+    Tensor tensor(DType::kF32, shape);
+    for (int64_t i = 0; i < tensor.elements(); ++i) tensor.as<float>()[size_t(i)] = value(i);
+    inputs[name] = std::move(tensor);
+    return graph.input(name, {DType::kF32, shape});
+  };
+  const Value sides[] = {feed("side1", [](int64_t i) { return float(i) / 10 - 2; }),
+                         feed("side2", [](int64_t i) { return 1 - float(i % 7); })};
+  const Value mask = feed("mask", [](int64_t i) { return i % 3 == 0 ? 1.0f : 0.0f; });
+  graph.output("eq6", segmentationLoss(sides, mask).bce);
+  graph.output("bce", sideCrossEntropy(sides, mask, SideLoss::kBce));
+  graph.output("sum", sideCrossEntropy(sides, mask, SideLoss::kBceSum));
+  graph.output("edge", edgeLoss(sides[0], mask));
+  graph.output("edgeSum", edgeLoss(sides[0], mask, SideLoss::kBceSum));
+  const ReferenceRun run = runOnReference(graph, inputs, {});
+  const auto value = [&](const char* name) { return run.outputs.at(name).as<double>()[0]; };
+  CHECK_NEAR(value("bce"), value("eq6"), 1e-12);
+  CHECK_NEAR(value("sum"), 20 * value("eq6"), 1e-10);
+  CHECK_NEAR(value("edgeSum"), 20 * value("edge"), 1e-10);
+}
+
+TEST("network parity: the edge of a mask is where MATLAB's gradient is not zero") {
+  // Rows by hand: one-sided at the borders, central inside. 0.6 belongs to the mask, 0.5 does not.
+  const std::vector<float> mask{1, 1, 0,    0, 0,  //
+                                0, 0, 0,    0, 0,  //
+                                0, 0, 0.6f, 0, 0,  //
+                                0, 0, 0,    0, 0.5f};
+  const std::vector<double> edge{1, 1, 1, 0, 0,  //
+                                 1, 1, 1, 0, 0,  //
+                                 0, 1, 0, 1, 0,  //
+                                 0, 0, 1, 0, 0};
+  Graph graph;
+  NamedTensors inputs;
+  inputs["mask"] = Tensor::fromFloats({1, 4, 5, 1}, mask);
+  graph.output("edge", maskEdge(graph.input("mask", {DType::kF32, {1, 4, 5, 1}})));
+  const ReferenceRun run = runOnReference(graph, inputs, {});
+  const auto found = run.outputs.at("edge").as<double>();
+  CHECK(std::vector<double>(found.begin(), found.end()) == edge);
+}
+
 TEST("network parity: the gradients of micro-batches are those of the whole batch") {
   constexpr int64_t kSides = 2, kHeight = 5, kWidth = 3;
   // Logits and masks of three samples; a micro-batch takes some of them.

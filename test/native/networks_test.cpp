@@ -7,6 +7,7 @@
 #include "graph/autodiff.h"
 #include "native/error_code.h"
 #include "native/harness.h"
+#include "native/reference_run.h"
 #include "native/test_files.h"
 #include "networks/backbone.h"
 #include "networks/registry.h"
@@ -301,4 +302,29 @@ TEST("networks: ImageNet files fill the trunks completely") {
   CHECK(resnet.size() == 3 + 53 * 5);
   CHECK(fill(specOf("egnet"), resnet) == namesOf(specOf("egnet"), "base."));
   CHECK(fill(specOf("poolnet"), resnet) == namesOf(specOf("poolnet"), "base.resnet."));
+}
+
+TEST("networks: DSS's prediction is the mean of its fusion and its second to fourth side") {
+  const auto graph = networks::inferenceGraph(specOf("dss"), 1, 64, 64);
+  const NamedTensors inputs = [] {
+    NamedTensors images;
+    images["image"] = Tensor::zeros(DType::kF32, {1, 64, 64, 3});
+    for (size_t i = 0; i < 64 * 64 * 3; ++i) images["image"].as<float>()[i] = std::sin(static_cast<float>(i % 97));
+    return images;
+  }();
+  NamedTensors weights;
+  for (const ValueInfo& value : graph->values()) {
+    if (value.kind != ValueInfo::Kind::kState) continue;
+    weights[value.name] = Tensor::zeros(DType::kF32, value.type.shape);
+    for (size_t i = 0; auto& weight : weights[value.name].as<float>())
+      weight = 0.1f * std::cos(static_cast<float>(i++));
+  }
+  const ReferenceRun run = runOnReference(*graph, inputs, weights);
+  const auto at = [&](int side, size_t i) { return run.outputs.at("side" + std::to_string(side)).as<double>()[i]; };
+  double spread = 0;
+  for (size_t i = 0; i < 64 * 64; ++i) {
+    CHECK_NEAR(at(1, i), (at(2, i) + at(4, i) + at(5, i) + at(6, i)) / 4, 1e-12);
+    spread = std::max(spread, std::abs(at(2, i) - at(4, i)));
+  }
+  CHECK(spread > 1e-3);  // or any of them would do
 }

@@ -86,6 +86,45 @@ TEST("a batch in parts trains as the whole batch does") {
   }
 }
 
+TEST("a batch in parts trains as the whole batch does, with every loss of a comparator and a bound on the gradient") {
+  for (const SideLoss loss : {SideLoss::kBceDice, SideLoss::kBce, SideLoss::kBceSum}) {
+    train::TrainConfig config = smallConfig(networks::Task::kSegmentation);
+    config.optimizer.kind = train::OptimizerOptions::Kind::kSgd;
+    config.optimizer.maxGradientNorm = 1e-3f;  // below any gradient here: that of each part would be another's
+    config.schedule.warmupIterations = 0;
+    config.loss = loss;
+    const auto whole = trained("egnet", config);
+    config.microBatch = 2;
+    const auto parts = trained("egnet", config);
+    CHECK(difference(*smallModel("egnet"), *whole) > 1e-6);
+    const double error = difference(*whole, *parts);
+    if (!(error < 1e-5))
+      test::reportFailure(__FILE__, __LINE__,
+                          "loss " + std::to_string(int(loss)) + " differs by " + std::to_string(error));
+  }
+}
+
+TEST("the losses of a batch in parts add up to those of the whole batch, an edge's too") {
+  train::TrainConfig config = smallConfig(networks::Task::kSegmentation);
+  config.iterations = 1;
+  const auto losses = [&](int64_t microBatch) {
+    config.microBatch = microBatch;
+    train::Trainer trainer(smallModel("egnet"), config, randomDataset(5), nullptr);
+    std::map<std::string, double> last;
+    trainer.run(
+        [&](const train::TrainEvent& event) {
+          if (!event.losses.empty()) last["loss"] = event.loss;
+          for (const auto& [name, value] : event.losses) last[name] = static_cast<double>(value);
+        },
+        nullptr);
+    return last;
+  };
+  const auto whole = losses(0), parts = losses(2);
+  CHECK_EQUAL(whole.size(), size_t{4});  // loss, bce, dice, edge
+  CHECK_NEAR(whole.at("loss"), whole.at("bce") + whole.at("dice") + whole.at("edge"), 1e-5);
+  for (const auto& [name, value] : whole) CHECK_NEAR(parts.at(name), value, 1e-5 * std::abs(value));
+}
+
 TEST("the sums of a batch in parts start at zero, whatever they held") {
   train::TrainConfig config = smallConfig(networks::Task::kSegmentation);
   const auto train = [&](float leftOver) {

@@ -191,6 +191,7 @@ TEST("optimisers follow PyTorch's trajectories") {
     options.momentum = settings.value("momentum", 0.0f);
     options.nesterov = settings.value("nesterov", false);
     options.weightDecay = settings.value("weight_decay", 0.0f);
+    options.maxGradientNorm = settings.value("max_norm", 0.0f);
     if (adam) {
       options.beta1 = settings.at("betas")[0];
       options.beta2 = settings.at("betas")[1];
@@ -239,6 +240,8 @@ TEST("schedules follow their formulas") {
   compare("authors_698", poly, 1, 698, 698 * 30);
   compare("step", {.kind = train::Schedule::Kind::kStep, .learningRate = 0.1, .stepEpochs = 30, .gamma = 0.1}, 1, 1,
           100);
+  compare("milestones",
+          {.kind = train::Schedule::Kind::kStep, .learningRate = 5e-5, .gamma = 0.1, .milestones = {15, 24}}, 1, 1, 30);
   compare("cosine", {.kind = train::Schedule::Kind::kCosine, .learningRate = 1e-3, .warmupIterations = 10}, 1, 100,
           100);
 }

@@ -38,6 +38,7 @@ function optionsOf(option: TrainOption): Option[] {
   const taking = new Option(`${flag} <${valueName(option)}>`, help).helpGroup(heading)
   if (type === 'choice') return [taking.choices(choices ?? [])]
   if (type === 'text') return [taking]
+  if (type === 'wholes') return [taking.argParser((text) => text.split(',').map(wholeNumber))]
   const parse = type === 'whole' ? wholeNumber : number
   return [taking.argParser((text) => (choices?.includes(text) ? text : parse(text)))]
 }
@@ -45,6 +46,7 @@ function optionsOf(option: TrainOption): Option[] {
 function valueName({ path, type, choices }: TrainOption): string {
   if (type === 'choice') return 'name'
   if (type === 'text') return 'file'
+  if (type === 'wholes') return 'n,…'
   if (choices) return `n|${choices.join('|')}`
   return path.endsWith('inputSize') ? 'pixels' : type === 'whole' ? 'n' : 'value'
 }

@@ -92,5 +92,8 @@ export function resolveSettings(options: TrainOptions): NativeTrainSettings {
   const window = options.window === undefined ? undefined : resolveWindow(options.window, 'options')
   const json = JSON.stringify({ ...given, window })
   const isPretrained = options.backbone !== undefined
-  return callNativeNow(({ NativeTrainSettings }) => new NativeTrainSettings(options.task, json, isPretrained))
+  const network = options.model?.spec.network ?? options.spec?.network ?? ''
+  return callNativeNow(
+    ({ NativeTrainSettings }) => new NativeTrainSettings(options.task, json, isPretrained, network),
+  )
 }

@@ -17,6 +17,11 @@ export interface OptimizerOptions {
   epsilon?: number | undefined
   /** Share of every weight that is added to its gradient. In [0, 1]. */
   weightDecay?: number | undefined
+  /**
+   * A longer gradient, of all that is trained as one vector, is scaled down to this length. 0: none is. In
+   * [0, 1e9]. Default 0.
+   */
+  maxGradientNorm?: number | undefined
 }
 
 /** The learning rate over time. */
@@ -30,6 +35,8 @@ export interface ScheduleOptions {
   learningRate?: number | undefined
   /** Epochs between steps. Of `step`. In [1, 1e9]. Default 30. */
   stepEpochs?: number | undefined
+  /** After how many epochs there is a step, instead of `stepEpochs`. Of `step`. In [1, 1e9]. */
+  milestones?: readonly number[] | undefined
   /** Factor of a step. Of `step`. In [0, 1]. Default 0.1. */
   gamma?: number | undefined
   /** Exponent of the decay. Of `poly`. In [0, 10]. Default 0.9. */
@@ -98,9 +105,12 @@ export interface MixupOptions {
 
 /** The Dice loss. */
 export interface DiceOptions {
-  /** Segmentation: of the intersection. 1 in equation (6), 2 in the usual definition. In [1, 2]. */
+  /**
+   * Segmentation: of the intersection. 1 in equation (6), 2 in the usual definition. Of `bce-dice`. In [1,
+   * 2].
+   */
   factor?: number | undefined
-  /** Segmentation: added to numerator and denominator. In [0, 1e6]. Default 1e-5. */
+  /** Segmentation: added to numerator and denominator. Of `bce-dice`. In [0, 1e6]. Default 1e-5. */
   eps?: number | undefined
 }
 
@@ -118,7 +128,8 @@ export interface CheckpointOptions {
 export interface TrainSettings {
   /**
    * Where settings come from that are not given. `paper` (default): section V-B; `authors`: their code, where
-   * it differs; `scratch`: tuned for short runs without ImageNet weights.
+   * it differs, and of a comparator its public implementation; `scratch`: tuned for short runs without
+   * ImageNet weights.
    */
   recipe?: 'paper' | 'authors' | 'scratch' | undefined
   /** How often every sample is seen. In [1, 1e7]. */
@@ -151,6 +162,12 @@ export interface TrainSettings {
   activationLoss?: boolean | undefined
   /** Classification: factor of that loss. In [0, 1e6]. Default 1. */
   activationLossWeight?: number | undefined
+  /**
+   * Segmentation: what each side output is compared with the mask by. `bce-dice`: equation (6); `bce`:
+   * cross-entropy, averaged over batch and pixels; `bce-sum`: summed over pixels, averaged over the batch.
+   * EGNet's edge has its class-balanced cross-entropy beside each. Default bce-dice.
+   */
+  loss?: 'bce-dice' | 'bce' | 'bce-sum' | undefined
   /** The Dice loss. */
   dice?: DiceOptions | undefined
   /**
@@ -179,7 +196,7 @@ export const trainOptions: readonly TrainOption[] = [
   {
     path: 'recipe',
     type: 'choice',
-    help: 'where settings come from that are not given. `paper` (default): section V-B; `authors`: their code, where it differs; `scratch`: tuned for short runs without ImageNet weights',
+    help: 'where settings come from that are not given. `paper` (default): section V-B; `authors`: their code, where it differs, and of a comparator its public implementation; `scratch`: tuned for short runs without ImageNet weights',
     choices: ['paper', 'authors', 'scratch'],
   },
   { path: 'epochs', type: 'whole', help: 'how often every sample is seen' },
@@ -209,6 +226,11 @@ export const trainOptions: readonly TrainOption[] = [
     help: 'share of every weight that is added to its gradient',
   },
   {
+    path: 'optimizer.maxGradientNorm',
+    type: 'number',
+    help: 'a longer gradient, of all that is trained as one vector, is scaled down to this length. 0: none is',
+  },
+  {
     path: 'schedule.name',
     type: 'choice',
     help: 'the learning rate over time. `step`: times `gamma` every `stepEpochs`; `poly`: times (1 − iteration / iterations)^`power`; `cosine`: to zero',
@@ -216,6 +238,11 @@ export const trainOptions: readonly TrainOption[] = [
   },
   { path: 'schedule.learningRate', type: 'number', help: 'before warm-up and decay' },
   { path: 'schedule.stepEpochs', type: 'whole', help: 'epochs between steps' },
+  {
+    path: 'schedule.milestones',
+    type: 'wholes',
+    help: 'after how many epochs there is a step, instead of `stepEpochs`',
+  },
   { path: 'schedule.gamma', type: 'number', help: 'factor of a step' },
   { path: 'schedule.power', type: 'number', help: 'exponent of the decay' },
   {
@@ -281,6 +308,13 @@ export const trainOptions: readonly TrainOption[] = [
   },
   { path: 'activationLossWeight', type: 'number', help: 'factor of that loss', task: 'classification' },
   {
+    path: 'loss',
+    type: 'choice',
+    help: "what each side output is compared with the mask by. `bce-dice`: equation (6); `bce`: cross-entropy, averaged over batch and pixels; `bce-sum`: summed over pixels, averaged over the batch. EGNet's edge has its class-balanced cross-entropy beside each",
+    choices: ['bce-dice', 'bce', 'bce-sum'],
+    task: 'segmentation',
+  },
+  {
     path: 'dice.factor',
     type: 'number',
     help: 'of the intersection. 1 in equation (6), 2 in the usual definition',
@@ -333,6 +367,7 @@ export const trainSettingNames = [
   'mixup',
   'activationLoss',
   'activationLossWeight',
+  'loss',
   'dice',
   'batchNorm',
   'trainTrunk',

@@ -2,7 +2,7 @@
 export interface TrainOption {
   /** `batchSize`, or `optimizer.weightDecay` in a group. */
   path: string
-  type: 'number' | 'whole' | 'boolean' | 'choice' | 'text'
+  type: 'number' | 'whole' | 'wholes' | 'boolean' | 'choice' | 'text'
   /** Markdown; its first sentence stands for itself. */
   help: string
   /** Of a `choice`; of numbers, words that may be given instead. */
