@@ -39,6 +39,8 @@ const numeral = (value) => {
     : `${value}`
 }
 
+const conditionOf = ({ condition }) => `Of ${condition.values.map((value) => `\`${value}\``).join(' and ')}.`
+
 const defaultNote = (option) => {
   const value = defaultOf(option)
   return value === undefined || /default/.test(option.help)
@@ -59,7 +61,7 @@ const typeOf = (option) => {
 const comment = (option) => {
   const facts = [sentence(option.help)]
   if (option.task) facts[0] = `${capitalized(option.task)}: ${option.help}.`
-  if (option.condition) facts.push(`Of \`${option.condition.value}\`.`)
+  if (option.condition) facts.push(conditionOf(option))
   if (isNumber(option)) facts.push(`In [${numeral(option.low)}, ${numeral(option.high)}].`)
   return `/** ${[...facts, ...defaultNote(option)].join(' ')} */`
 }
@@ -190,7 +192,7 @@ const optionTable = () => [
   ...options.map((option) => {
     const notes = [
       sentence(option.help),
-      ...(option.condition ? [`Of \`${option.condition.value}\`.`] : []),
+      ...(option.condition ? [conditionOf(option)] : []),
       ...(option.task ? [`${capitalized(option.task)} only.`] : []),
       ...defaultNote(option),
     ]
@@ -214,10 +216,12 @@ const settingsTable = (title, columns) => {
     const { condition } = option
     const isIdle =
       condition &&
-      valueIn(
-        settings,
-        options.find(({ path }) => path === condition.path),
-      ) !== condition.value
+      !condition.values.includes(
+        valueIn(
+          settings,
+          options.find(({ path }) => path === condition.path),
+        ),
+      )
     const value = isIdle ? undefined : valueIn(settings, option)
     const isOff = value === undefined || (option.group === 'augmentation' && value === 0)
     if (isOff) return '–'

@@ -15,8 +15,13 @@ export interface TrainResult {
   model: Model
   /** Every event of a short run, evenly thinned ones of a long run; decoding is left out. */
   history: ProgressEvent[]
-  /** Of the last validation; empty without validation data. A metric that is not defined on the data is NaN. */
+  /**
+   * Of the last validation, or with `best` of the one whose weights the model has; empty without validation data. A
+   * metric that is not defined on the data is NaN.
+   */
   metrics: Record<string, number>
+  /** With `best`: after how many iterations the model had its weights. */
+  bestIteration?: number
   /** Path of the last checkpoint. */
   checkpoint?: string
   iterations: number
@@ -77,16 +82,17 @@ export function train(options: TrainOptions): Run<TrainResult> {
         ),
       )
       context.throwIfCancelled()
-      const { metrics, checkpoint, iterations, microBatch, warnings: nativeWarnings } = JSON.parse(outcome)
+      const { metrics, checkpoint, iterations, bestIteration, microBatch, ...rest } = JSON.parse(outcome)
       return {
         model,
         history: history.events(),
         metrics: undefinedAsNaN(metrics),
         ...(checkpoint && { checkpoint }),
         iterations,
+        ...(bestIteration !== undefined && { bestIteration }),
         microBatch,
         settings: { ...JSON.parse(settings.toJson()), window: model.window },
-        warnings: [...warnings, ...nativeWarnings],
+        warnings: [...warnings, ...rest.warnings],
         skipped: [...datasets.flatMap(({ skipped }) => skipped), ...packed.flatMap(({ skipped }) => skipped)],
       }
     } catch (error) {

@@ -83,11 +83,12 @@ Napi::Value train(const Napi::CallbackInfo& info) {
         train::Trainer trainer(model, std::move(config), dataset, validation);
         const train::TrainOutcome outcome = trainer.run(
             [&](const train::TrainEvent& event) { events->emit(toJson(event), keeps(event)); }, token->flag().get());
-        const Json json{{"metrics", metricsJson(outcome.metrics)},
-                        {"checkpoint", outcome.checkpoint},
-                        {"iterations", outcome.iterations},
-                        {"microBatch", outcome.microBatch},
-                        {"warnings", outcome.warnings}};
+        Json json{{"metrics", metricsJson(outcome.metrics)},
+                  {"checkpoint", outcome.checkpoint},
+                  {"iterations", outcome.iterations},
+                  {"microBatch", outcome.microBatch},
+                  {"warnings", outcome.warnings}};
+        if (outcome.best) json["bestIteration"] = outcome.best->iteration;
         return text(json.dump(), events);
       });
       model.reset();

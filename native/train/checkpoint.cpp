@@ -28,9 +28,23 @@ Json arithmetic(model::Model& model) {
           {"precision", model.precision()}};
 }
 
+/// CORRUPT_FILE where a checkpoint does not have all of what it says it keeps.
+void requireBestWeights(const io::SafetensorsFile& file, const TrainConfig& config, const BestValidation& best,
+                        const std::string& path) {
+  bool isWhole = best.metrics.contains(config.best.metric);
+  for (const io::SafetensorsEntry& entry : file.entries()) {
+    if (entry.name.find(model::kTrainingStateSeparator) != std::string::npos) continue;
+    const auto kept = std::ranges::find(file.entries(), kBestPrefix + entry.name, &io::SafetensorsEntry::name);
+    isWhole = isWhole && kept != file.entries().end() && kept->shape == entry.shape;
+  }
+  require(isWhole, errors::kCorruptFile, [&] {
+    return path + ": the weights of iteration " + std::to_string(best.iteration) + " are not whole; start anew";
+  });
+}
+
 }  // namespace
 
-std::string writeCheckpoint(model::Model& model, const TrainConfig& config, TrainPosition position) {
+std::string writeCheckpoint(model::Model& model, const TrainConfig& config, const TrainPosition& position) {
   std::vector<std::pair<std::string, Tensor>> values;
   const std::string averaged = kAveragePrefix;
   model.engine().runAndWait([&] {
@@ -48,9 +62,9 @@ std::string writeCheckpoint(model::Model& model, const TrainConfig& config, Trai
   std::vector<io::NamedTensor> named;
   for (const auto& [name, tensor] : values) named.push_back({name, &tensor});
   auto metadata = model::toSafetensors(model.metadata());
-  metadata[kKey] =
-      Json{{"iteration", position.iteration}, {"settings", trainSettings(config)}, {"arithmetic", arithmetic(model)}}
-          .dump();
+  Json json{{"iteration", position.iteration}, {"settings", trainSettings(config)}, {"arithmetic", arithmetic(model)}};
+  if (!config.best.metric.empty()) json["best"] = toJson(position.best);
+  metadata[kKey] = json.dump();
   const std::string path = (std::filesystem::path(config.checkpoint.directory) / kFile).string();
   io::writeSafetensors(path, named, metadata);
   return path;
@@ -72,6 +86,7 @@ Resumed resumeCheckpoint(model::Model& model, const TrainConfig& config, const s
     resumed.position.iteration = json.at("iteration").get<int64_t>();
     require(resumed.position.iteration >= 0, errors::kCorruptFile, [&] { return path + ": a negative iteration"; });
     requireResumable(config, json.at("settings"), path);
+    if (json.contains("best")) resumed.position.best = bestPositionFromJson(json.at("best"));
     const Json here = arithmetic(model), there = json.at("arithmetic");
     for (const auto& [name, value] : here.items())
       if (there.value(name, Json()) != value)
@@ -81,6 +96,7 @@ Resumed resumeCheckpoint(model::Model& model, const TrainConfig& config, const s
     fail(errors::kCorruptFile, path + ": its checkpoint metadata is not usable: " + error.what());
   }
   model::checkStateDict(model::stateDictOf(file), model.spec(), path);
+  if (resumed.position.best.best) requireBestWeights(file, config, *resumed.position.best.best, path);
   std::vector<std::pair<std::string, Tensor>> values;
   const std::string raw = kRawPrefix;
   std::set<std::string> averaged;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "model/model.h"
+#include "train/best_weights.h"
 #include "train/train_config.h"
 
 namespace jcs::train {
@@ -11,11 +12,12 @@ namespace jcs::train {
 /// Where a run stands. Data order, augmentation, mixing and schedule follow from it and the seed alone.
 struct TrainPosition {
   int64_t iteration = 0;  ///< steps taken
+  BestPosition best = {};
 };
 
 /// Writes weights, or where there are averages those and the weights aside, optimiser moments and position to
 /// `directory`/checkpoint.safetensors, atomically. Also a model file: loadModel reads it and ignores the rest.
-std::string writeCheckpoint(model::Model& model, const TrainConfig& config, TrainPosition position);
+std::string writeCheckpoint(model::Model& model, const TrainConfig& config, const TrainPosition& position);
 
 struct Resumed {
   TrainPosition position;

@@ -17,6 +17,12 @@ struct EmaOptions {
   double decay = 0;  ///< 0 is off
 };
 
+/// Which validation's weights the model gets.
+struct BestOptions {
+  std::string metric;    ///< empty: those of the last step
+  int64_t patience = 0;  ///< validations that may bring nothing better; 0: any number
+};
+
 /// Equation (3).
 struct MixupOptions {
   double alpha = 0;  ///< 0 is off
@@ -44,6 +50,7 @@ struct TrainConfig {
   Schedule schedule;
   data::AugmentationOptions augmentation;
   EmaOptions ema;
+  BestOptions best;
   MixupOptions mixup;
   bool activationLoss = false;
   float activationLossWeight = 1;

@@ -1,9 +1,12 @@
 #include "train/train_options.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <type_traits>
+
+#include "train/best_weights.h"
 
 namespace jcs::train {
 
@@ -18,7 +21,8 @@ struct Name {
   T value;
 };
 constexpr Name<OptimizerOptions::Kind> kOptimizers[] = {{"sgd", OptimizerOptions::Kind::kSgd},
-                                                        {"adam", OptimizerOptions::Kind::kAdam}};
+                                                        {"adam", OptimizerOptions::Kind::kAdam},
+                                                        {"adamw", OptimizerOptions::Kind::kAdamW}};
 constexpr Name<Schedule::Kind> kSchedules[] = {{"constant", Schedule::Kind::kConstant},
                                                {"step", Schedule::Kind::kStep},
                                                {"poly", Schedule::Kind::kPoly},
@@ -59,7 +63,9 @@ Json toJson(const std::optional<T>& value) {
 /// An option and the member that holds it, which SETTING names once.
 struct Row : TrainOption {
   Row of(networks::Task only) && { return task = only, std::move(*this); }
-  Row with(const char* other, const char* value) && { return condition = {other, value}, std::move(*this); }
+  Row with(const char* other, std::vector<std::string> values) && {
+    return condition = {other, std::move(values)}, std::move(*this);
+  }
   /// `text` may be given, and is written, for `meaning`.
   Row word(const char* text, int64_t meaning) && {
     choices = {text};
@@ -150,6 +156,19 @@ constexpr double kAlmostOne = 0.9999999;
 bool isByEpochs(const TrainConfig& config) { return !config.iterations; }
 bool hasWindow(const TrainConfig& config) { return config.window.has_value(); }
 
+Row bestMetric() {
+  Row row =
+      text("best.metric", AT(best.metric),
+           "the model gets the weights of the validation where this metric was best, instead of the last ones. "
+           "Of segmentation `dice`, `diceEmptyAsOne`, `iou`, `iouAdaptive`, `mIoU`, `eMeasure`, `eMeasureMean`, "
+           "`eMeasureMax`, `mae`, of classification `auc`, `accuracy`, `f1`, of both `sensitivity`, `specificity`");
+  row.type = Type::kChoice;
+  for (const networks::Task task : {kClassification, kSegmentation})
+    for (const std::string& name : bestMetrics(task))
+      if (std::ranges::find(row.choices, name) == row.choices.end()) row.choices.push_back(name);
+  return std::move(row).required();
+}
+
 std::vector<TrainOption> makeOptions() {
   Row recipe =
       row(Type::kChoice, SETTING(recipe),
@@ -173,13 +192,18 @@ std::vector<TrainOption> makeOptions() {
 
       choice("optimizer.name", AT(optimizer.kind), kOptimizers, "what turns gradients into steps"),
       number(SETTING(optimizer.momentum), 0, 1, "share of the last step that the next one keeps")
-          .with("optimizer.name", "sgd"),
-      flag(SETTING(optimizer.nesterov), "Nesterov's form of momentum").with("optimizer.name", "sgd"),
-      number(SETTING(optimizer.beta1), 0, kAlmostOne, "decay of the gradient's mean").with("optimizer.name", "adam"),
+          .with("optimizer.name", {"sgd"}),
+      flag(SETTING(optimizer.nesterov), "Nesterov's form of momentum").with("optimizer.name", {"sgd"}),
+      number(SETTING(optimizer.beta1), 0, kAlmostOne, "decay of the gradient's mean")
+          .with("optimizer.name", {"adam", "adamw"}),
       number(SETTING(optimizer.beta2), 0, kAlmostOne, "decay of the gradient's mean square")
-          .with("optimizer.name", "adam"),
-      number(SETTING(optimizer.epsilon), 0, 1, "added to the root of that mean square").with("optimizer.name", "adam"),
-      number(SETTING(optimizer.weightDecay), 0, 1, "share of every weight that is added to its gradient"),
+          .with("optimizer.name", {"adam", "adamw"}),
+      number(SETTING(optimizer.epsilon), 0, 1, "added to the root of that mean square")
+          .with("optimizer.name", {"adam", "adamw"}),
+      number(SETTING(optimizer.weightDecay), 0, 1,
+             "share of every weight that is added to its gradient; of `adamw` the share, times the learning rate, by "
+             "which "
+             "the weight itself shrinks"),
 
       number(SETTING(optimizer.maxGradientNorm), 0, 1e9,
              "a longer gradient, of all that is trained as one vector, is scaled down to this length. 0: none is"),
@@ -188,11 +212,11 @@ std::vector<TrainOption> makeOptions() {
              "the learning rate over time. `step`: times `gamma` every `stepEpochs`; `poly`: times (1 − iteration / "
              "iterations)^`power`; `cosine`: to zero"),
       number(SETTING(schedule.learningRate), 0, 100, "before warm-up and decay"),
-      whole(SETTING(schedule.stepEpochs), 1, 1e9, "epochs between steps").with("schedule.name", "step"),
+      whole(SETTING(schedule.stepEpochs), 1, 1e9, "epochs between steps").with("schedule.name", {"step"}),
       wholes(SETTING(schedule.milestones), 1, 1e9, "after how many epochs there is a step, instead of `stepEpochs`")
-          .with("schedule.name", "step"),
-      number(SETTING(schedule.gamma), 0, 1, "factor of a step").with("schedule.name", "step"),
-      number(SETTING(schedule.power), 0, 10, "exponent of the decay").with("schedule.name", "poly"),
+          .with("schedule.name", {"step"}),
+      number(SETTING(schedule.gamma), 0, 1, "factor of a step").with("schedule.name", {"step"}),
+      number(SETTING(schedule.power), 0, 10, "exponent of the decay").with("schedule.name", {"poly"}),
       whole(SETTING(schedule.warmupIterations), 0, 1e9, "iterations over which the learning rate rises linearly"),
       number(SETTING(schedule.warmupFactor), 0, 1, "share of the learning rate that warm-up starts from"),
       flag(SETTING(schedule.warmupInFirstEpochOnly),
@@ -222,6 +246,11 @@ std::vector<TrainOption> makeOptions() {
              "validated, what checkpoints are as models, and what the trained model gets; 0 turns it off. After step t "
              "it is min(decay, (1 + t) / (10 + t))")
           .required(),
+      bestMetric(),
+      whole(SETTING(best.patience), 0, 1e6,
+            "how many validations in a row may bring nothing better before the run ends. 0 (default): any number")
+          .where([](const TrainConfig& config) { return !config.best.metric.empty(); })
+          .changeable(),
       number(SETTING(mixup.alpha), 0, 100, "image mixing, equation (3), with λ of Beta(alpha, alpha). 0 turns it off")
           .of(kClassification)
           .required(),
@@ -234,10 +263,10 @@ std::vector<TrainOption> makeOptions() {
           .of(kSegmentation),
       number(SETTING(dice.factor), 1, 2, "of the intersection. 1 in equation (6), 2 in the usual definition")
           .of(kSegmentation)
-          .with("loss", "bce-dice"),
+          .with("loss", {"bce-dice"}),
       number(SETTING(dice.eps), 0, 1e6, "added to numerator and denominator")
           .of(kSegmentation)
-          .with("loss", "bce-dice"),
+          .with("loss", {"bce-dice"}),
       choice(SETTING(batchNorm), kBatchNorms,
              "statistics of batch norms. `batch`: of the batch, the default without pretrained weights; `eval`: stored "
              "ones, with trainable scale and offset; `frozen`: neither is trained, the default with a `backbone`"),
@@ -337,6 +366,7 @@ const std::vector<TrainOptionGroup>& trainOptionGroups() {
        .isSwitch = true,
        .begin = [](TrainConfig& config) { config.augmentation = data::AugmentationOptions::none(); }},
       {.name = "ema", .help = "exponential moving average of the weights"},
+      {.name = "best", .help = "which validation's weights are kept"},
       {.name = "mixup", .help = "image mixing"},
       {.name = "dice", .help = "the Dice loss"},
       {.name = "checkpoint", .help = "what an interrupted run goes on from"},

@@ -22,9 +22,10 @@ struct TrainOption {
     kChoice,
     kText,
   };
-  /// Another option's value without which this one says nothing.
+  /// Another option's values without one of which this one says nothing.
   struct Condition {
-    std::string path, value;
+    std::string path;
+    std::vector<std::string> values;
   };
 
   std::string path;  ///< 'batchSize', or 'optimizer.weightDecay' in a group

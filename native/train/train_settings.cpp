@@ -142,7 +142,7 @@ nlohmann::json describeTrainOptions() {
     if (!option.isRecorded) json["default"] = option.get(TrainConfig());
     if (!option.choices.empty()) json["choices"] = option.choices;
     if (option.task) json["task"] = networks::nameOf(*option.task);
-    if (option.condition) json["condition"] = {{"path", option.condition->path}, {"value", option.condition->value}};
+    if (option.condition) json["condition"] = {{"path", option.condition->path}, {"values", option.condition->values}};
     options.push_back(std::move(json));
   }
   Json recipes = Json::object(), comparators = Json::object();

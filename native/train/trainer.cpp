@@ -105,6 +105,14 @@ Trainer::Trainer(std::shared_ptr<model::Model> model, TrainConfig config, std::s
   require(config_.task == model_->task(), errors::kInvalidArgument, [&] {
     return "network '" + model_->spec().network + "' is not made for task '" + networks::nameOf(config_.task) + "'";
   });
+  const std::string& metric = config_.best.metric;
+  if (!metric.empty()) {
+    require(std::ranges::count(bestMetrics(config_.task), metric) == 1, errors::kInvalidArgument, [&] {
+      return "options.best.metric is '" + metric + "', which is no metric of " + networks::nameOf(config_.task);
+    });
+    require(validation_ != nullptr, errors::kInvalidArgument,
+            "options.best needs validation data; give data.validation or data.validationFraction");
+  }
   if (!config_.window) config_.window = model_->metadata().window;
   sides_ = diceSides(model_->spec(), config_);
   loader_ = std::make_unique<data::Loader>(train_, loaderOptions(config_));
@@ -284,6 +292,7 @@ metrics::Metrics Trainer::validate(const TrainEvent& at, const Sink& sink, const
   const int64_t batch = std::min<int64_t>(config_.task == networks::Task::kClassification ? 16 : 4, batch_);
   const Averaged averaged(*this);
   event.metrics = diagnosis::evaluate(*model_, *validation_, batch, progress, cancelled);
+  if (best_) best_->consider(event.metrics, event.iteration);
   sink(event);
   return event.metrics;
 }
@@ -303,6 +312,7 @@ TrainOutcome Trainer::run(const Sink& sink, const std::atomic<bool>* cancelled) 
     Trainer& trainer;
     ~Cleanup() {
       trainer.average_.reset();
+      trainer.best_.reset();
       try {
         trainer.dropTrainingState();
       } catch (...) {  // the device is gone, and its state with it
@@ -330,11 +340,12 @@ TrainOutcome Trainer::run(const Sink& sink, const std::atomic<bool>* cancelled) 
     compile();
   });
   outcome.microBatch = step_->microBatch;
+  if (!config_.best.metric.empty()) best_ = std::make_unique<BestWeights>(*model_, config_.best, position.best);
   loader_->seek(position.iteration / iterationsPerEpoch_, position.iteration % iterationsPerEpoch_);
 
   const auto start = Clock::now();
   const int64_t firstIteration = position.iteration;
-  for (; position.iteration < iterations_;) {
+  while (position.iteration < iterations_ && !(best_ && best_->hasStalled())) {
     model_->requireAlive();
     const data::Batch batch = loader_->next(cancelled);
     event.learningRate = learningRateAt(config_.schedule, position.iteration, iterationsPerEpoch_, iterations_);
@@ -358,10 +369,14 @@ TrainOutcome Trainer::run(const Sink& sink, const std::atomic<bool>* cancelled) 
     event.etaMs = elapsed * 1000 / done * static_cast<double>(iterations_ - position.iteration);
     sink(event);
 
-    const bool last = position.iteration == iterations_;
+    bool last = position.iteration == iterations_;
     const bool epochEnd = position.iteration % iterationsPerEpoch_ == 0 || last;
     if (epochEnd && validation_ && (event.epoch % config_.validateEvery == 0 || last))
       outcome.metrics = validate(event, sink, cancelled);
+    if (best_) {
+      position.best = best_->position();
+      last = last || best_->hasStalled();
+    }
     const CheckpointOptions& checkpoint = config_.checkpoint;
     const bool due = checkpoint.everyIterations ? position.iteration % *checkpoint.everyIterations == 0
                                                 : epochEnd && event.epoch % checkpoint.every == 0;
@@ -374,6 +389,15 @@ TrainOutcome Trainer::run(const Sink& sink, const std::atomic<bool>* cancelled) 
   }
   outcome.iterations = position.iteration;
   if (average_) model_->engine().runAndWait([&] { average_->exchange(); });
+  if (best_) {
+    best_->restore();
+    outcome.best = best_->position().best;
+    if (outcome.best)
+      outcome.metrics = outcome.best->metrics;
+    else
+      outcome.warnings.push_back("no validation had a value for " + config_.best.metric +
+                                 ": the model has the weights of the last step");
+  }
   model_->setProvenance(trainSettings(config_).dump());
   return outcome;
 }

@@ -8,6 +8,7 @@
 #include "metrics/metrics.h"
 #include "model/model.h"
 #include "train/batch_inputs.h"
+#include "train/best_weights.h"
 #include "train/train_config.h"
 #include "train/weight_average.h"
 
@@ -29,11 +30,12 @@ struct TrainEvent {
 };
 
 struct TrainOutcome {
-  metrics::Metrics metrics;  ///< of the last validation
+  metrics::Metrics metrics;  ///< of the last validation, or of the best
   std::string checkpoint;    ///< path of the last one, or empty
   int64_t iterations = 0;
   int64_t microBatch = 0;  ///< samples per pass that were used
   std::vector<std::string> warnings;
+  std::optional<BestValidation> best;  ///< whose weights the model has, where a metric was to be best
 };
 
 /// Trains a model on decoded samples. `run` blocks its thread and uses the device's execution thread for each step, so
@@ -70,6 +72,7 @@ class Trainer {
   /// Runs it and reads the losses.
   Losses readLosses(compiler::Program& program, compiler::Bindings& bindings, const std::atomic<bool>* cancelled);
   void clearGradients();
+  /// On the averages, where there are such; the best weights are kept.
   metrics::Metrics validate(const TrainEvent& at, const Sink& sink, const std::atomic<bool>* cancelled);
   void dropTrainingState();
 
@@ -82,6 +85,7 @@ class Trainer {
   int64_t batch_ = 0, sides_ = 0, iterationsPerEpoch_ = 0, iterations_ = 0;
   std::shared_ptr<Step> step_;
   std::unique_ptr<WeightAverage> average_;  ///< while a run averages
+  std::unique_ptr<BestWeights> best_;       ///< while a run looks for the best
 };
 
 }  // namespace jcs::train

@@ -49,6 +49,7 @@ void addUpdate(Graph& graph, Value parameter, Value gradient, Value hyper, const
     op->beta2 = options.beta2;
     op->epsilon = options.epsilon;
     op->weightDecay = options.weightDecay;
+    op->decoupled = options.kind == OptimizerOptions::Kind::kAdamW;
     const Value first = moment("moment1"), second = moment("moment2");
     const Value inputs[] = {parameter, gradient, first, second, hyper};
     const auto next = addNodeWithOutputs(op, inputs);

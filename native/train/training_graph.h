@@ -12,12 +12,12 @@
 namespace jcs::train {
 
 struct OptimizerOptions {
-  enum class Kind { kSgd, kAdam };
+  enum class Kind { kSgd, kAdam, kAdamW };
   Kind kind = Kind::kSgd;
   float momentum = 0.9f;                                ///< SGD
   bool nesterov = false;                                ///< SGD
   float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f;  ///< Adam
-  float weightDecay = 0;                                ///< L2, added to the gradient
+  float weightDecay = 0;                                ///< L2, added to the gradient; of AdamW beside it
   /// A longer gradient, of all that is trained as one vector, is scaled down to this; 0: none is.
   float maxGradientNorm = 0;
 };

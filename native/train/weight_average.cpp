@@ -11,15 +11,14 @@ namespace {
 
 constexpr InputPort<float> kRateInput{"rate"};
 
-/// The model's own states, not those of its training.
+}  // namespace
+
 std::map<std::string, TensorType> ownStates(const compiler::StateStore& states) {
   std::map<std::string, TensorType> own;
   for (const auto& [name, entry] : states.entries())
     if (name.find(model::kTrainingStateSeparator) == std::string::npos) own.emplace(name, entry.type);
   return own;
 }
-
-}  // namespace
 
 std::unique_ptr<Graph> averageGraph(const std::map<std::string, TensorType>& states) {
   auto graph = std::make_unique<Graph>();

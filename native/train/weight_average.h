@@ -12,6 +12,9 @@ namespace jcs::train {
 inline constexpr const char* kAveragePrefix = "average/";
 inline constexpr const char* kRawPrefix = "raw/";
 
+/// The model's own states, not those of its training.
+std::map<std::string, TensorType> ownStates(const compiler::StateStore& states);
+
 /// a ← a + rate·(x − a) for every state x of these names and types; `rate` is an input of one value.
 std::unique_ptr<Graph> averageGraph(const std::map<std::string, TensorType>& states);
 

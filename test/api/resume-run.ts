@@ -2,7 +2,8 @@ import { train } from 'jcs-ct'
 import { normals } from './numpy-random'
 
 /**
- * Child process of resume.test.ts: trains on seeded noise with augmentation, mixing and four loader threads.
+ * Child process of resume.test.ts: trains on seeded noise with augmentation, mixing, averaged weights, the best of
+ * them kept, and four loader threads.
  * Arguments: checkpoint directory, iterations, checkpoint to resume or '-', iteration after which the process is killed
  * the hard way or 0.
  */
@@ -23,7 +24,7 @@ const samples = Array.from({ length: 10 }, (_, i) => {
 const run = train({
   task: 'classification',
   spec: { network: 'res2net50-v1b', width: 0.05 },
-  data: { train: samples },
+  data: { train: samples, validation: samples.slice(0, 4) },
   device: 'cpu',
   recipe: 'scratch',
   iterations: Number(iterations),
@@ -34,6 +35,9 @@ const run = train({
   mixup: { alpha: 0.5 },
   activationLoss: true,
   loaderThreads: 4,
+  optimizer: { name: 'adamw', weightDecay: 0.01, maxGradientNorm: 1 },
+  ema: { decay: 0.9 },
+  best: { metric: 'auc', patience: 100 },
   seed: 11,
   checkpoint: { directory, everyIterations: 10 },
   ...(resume !== '-' && { resume }),

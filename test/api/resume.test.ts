@@ -43,10 +43,11 @@ t.test('a killed run resumes bit for bit', async (t) => {
   t.equal(resumed.status, 0, resumed.stderr)
 
   const expected = fingerprint(whole)
-  t.ok(
-    expected.names.some((name) => name.startsWith('optimizer/')),
-    'moments are compared, too',
-  )
+  for (const kind of ['optimizer/', 'raw/', 'best/'])
+    t.ok(
+      expected.names.some((name) => name.startsWith(kind)),
+      `${kind} is compared, too`,
+    )
   t.not(half.data, expected.data, 'the second half changed something')
   t.same(fingerprint(parts), expected)
 })

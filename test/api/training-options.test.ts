@@ -44,7 +44,7 @@ function resolve(task: Task, given: object, network = ''): Record<string, unknow
 function nested(path: string, value: unknown): Record<string, unknown> {
   const [group = '', name] = path.split('.')
   if (name === undefined) return { [group]: value }
-  const required = path.startsWith('checkpoint.') ? { directory: 'folder' } : {}
+  const required = { checkpoint: { directory: 'folder' }, best: { metric: 'mae' } }[group]
   return { [group]: { ...required, [name]: value } }
 }
 

@@ -153,15 +153,17 @@ void addUpdates(std::vector<Case>& table) {
                          return addNodeWithOutputs(op, in);
                        },
                        false});
-    for (float weightDecay : {0.0f, 1e-2f})
-      table.push_back({"adam update " + w.toString() + " decay " + std::to_string(weightDecay),
-                       {{w}, {w}, {w}, {w, Fill::kUnit}, {{3}, Fill::kPositive}},
-                       [weightDecay](std::span<const Value> in) {
-                         auto op = std::make_shared<AdamUpdate>();
-                         op->weightDecay = weightDecay;
-                         return addNodeWithOutputs(op, in);
-                       },
-                       false});
+    for (const auto& [weightDecay, decoupled] : {std::pair{0.0f, false}, {1e-2f, false}, {1e-2f, true}})
+      table.push_back(
+          {"adam update " + w.toString() + " decay " + std::to_string(weightDecay) + (decoupled ? " decoupled" : ""),
+           {{w}, {w}, {w}, {w, Fill::kUnit}, {{3}, Fill::kPositive}},
+           [weightDecay = weightDecay, decoupled = decoupled](std::span<const Value> in) {
+             auto op = std::make_shared<AdamUpdate>();
+             op->weightDecay = weightDecay;
+             op->decoupled = decoupled;
+             return addNodeWithOutputs(op, in);
+           },
+           false});
   }
 }
 

@@ -76,8 +76,9 @@ std::string keyWithoutTypes(const Op& op, std::span<const TensorType> in) {
   if (const auto* pad = as<Pad>(op)) return key(parts(in[0].shape, pad->extent));
   if (is<BitsToMasks>(op)) return key(flag("warped", in.size() == 3));
   if (const auto* maps = as<MapsToSources>(op)) return key(flag("probabilities", maps->probabilities));
+  if (const auto* update = as<AdamUpdate>(op)) return key(flag("decoupled", update->decoupled));
   if (const auto* update = as<SgdUpdate>(op)) return key(flag("nesterov", update->nesterov));
-  const bool isOneComputation = is<Reshape>(op) || is<PixelsToImages>(op) || is<AreaAverage>(op) || is<AdamUpdate>(op);
+  const bool isOneComputation = is<Reshape>(op) || is<PixelsToImages>(op) || is<AreaAverage>(op);
   // Kinds, activations, windows, transpositions: the attributes as they are.
   return isOneComputation ? name : key(op.attributes());
 }

@@ -73,11 +73,12 @@ class Walk {
       }
     trainingFromPixels(spec, config, label);
     const train::LossBuilder loss = train::taskLoss(networks::untrained(spec), config);
-    train::OptimizerOptions nesterov, adam, clipped;
+    train::OptimizerOptions nesterov, adam, adamw, clipped;
     nesterov.nesterov = true;
     adam.kind = train::OptimizerOptions::Kind::kAdam;
+    adamw.kind = train::OptimizerOptions::Kind::kAdamW;
     clipped.maxGradientNorm = 1;
-    for (const train::OptimizerOptions& optimizer : {nesterov, adam, clipped})
+    for (const train::OptimizerOptions& optimizer : {nesterov, adam, adamw, clipped})
       visit(*train::updateGraph(loss, 2, optimizer), label + " update");
     for (const SideLoss kind : {SideLoss::kBce, SideLoss::kBceSum}) {
       if (config.task == networks::Task::kClassification) break;

@@ -118,6 +118,10 @@ void addTraining(std::vector<Row>& rows) {
     op.weightDecay = weightDecay;
     rows.push_back(plain(weightDecay > 0 ? "adam decayed" : "adam plain", op));
   }
+  AdamUpdate adamw;
+  adamw.weightDecay = 0.05f;
+  adamw.decoupled = true;
+  rows.push_back(plain("adamw", adamw));
 }
 
 std::vector<Row> allRows() {

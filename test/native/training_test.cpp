@@ -187,7 +187,8 @@ TEST("optimisers follow PyTorch's trajectories") {
   for (const auto& [name, settings] : fixture.at("settings").items()) {
     train::OptimizerOptions options;
     const bool adam = name.starts_with("adam");
-    options.kind = adam ? train::OptimizerOptions::Kind::kAdam : train::OptimizerOptions::Kind::kSgd;
+    using Kind = train::OptimizerOptions::Kind;
+    options.kind = name == "adamw" ? Kind::kAdamW : adam ? Kind::kAdam : Kind::kSgd;
     options.momentum = settings.value("momentum", 0.0f);
     options.nesterov = settings.value("nesterov", false);
     options.weightDecay = settings.value("weight_decay", 0.0f);

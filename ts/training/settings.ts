@@ -4,18 +4,21 @@ import type { TrainOption } from './train-option'
 /** What turns gradients into steps. */
 export interface OptimizerOptions {
   /** What turns gradients into steps. */
-  name?: 'sgd' | 'adam' | undefined
+  name?: 'sgd' | 'adam' | 'adamw' | undefined
   /** Share of the last step that the next one keeps. Of `sgd`. In [0, 1]. Default 0.9. */
   momentum?: number | undefined
   /** Nesterov's form of momentum. Of `sgd`. Default false. */
   nesterov?: boolean | undefined
-  /** Decay of the gradient's mean. Of `adam`. In [0, 0.9999999]. Default 0.9. */
+  /** Decay of the gradient's mean. Of `adam` and `adamw`. In [0, 0.9999999]. Default 0.9. */
   beta1?: number | undefined
-  /** Decay of the gradient's mean square. Of `adam`. In [0, 0.9999999]. Default 0.999. */
+  /** Decay of the gradient's mean square. Of `adam` and `adamw`. In [0, 0.9999999]. Default 0.999. */
   beta2?: number | undefined
-  /** Added to the root of that mean square. Of `adam`. In [0, 1]. Default 1e-8. */
+  /** Added to the root of that mean square. Of `adam` and `adamw`. In [0, 1]. Default 1e-8. */
   epsilon?: number | undefined
-  /** Share of every weight that is added to its gradient. In [0, 1]. */
+  /**
+   * Share of every weight that is added to its gradient; of `adamw` the share, times the learning rate, by
+   * which the weight itself shrinks. In [0, 1].
+   */
   weightDecay?: number | undefined
   /**
    * A longer gradient, of all that is trained as one vector, is scaled down to this length. 0: none is. In
@@ -95,6 +98,35 @@ export interface EmaOptions {
   decay: number
 }
 
+/** Which validation's weights are kept. */
+export interface BestOptions {
+  /**
+   * The model gets the weights of the validation where this metric was best, instead of the last ones. Of
+   * segmentation `dice`, `diceEmptyAsOne`, `iou`, `iouAdaptive`, `mIoU`, `eMeasure`, `eMeasureMean`,
+   * `eMeasureMax`, `mae`, of classification `auc`, `accuracy`, `f1`, of both `sensitivity`, `specificity`.
+   */
+  metric:
+    | 'auc'
+    | 'accuracy'
+    | 'f1'
+    | 'sensitivity'
+    | 'specificity'
+    | 'dice'
+    | 'diceEmptyAsOne'
+    | 'iou'
+    | 'iouAdaptive'
+    | 'eMeasure'
+    | 'eMeasureMean'
+    | 'eMeasureMax'
+    | 'mae'
+    | 'mIoU'
+  /**
+   * How many validations in a row may bring nothing better before the run ends. 0 (default): any number. In
+   * [0, 1e6].
+   */
+  patience?: number | undefined
+}
+
 /** Image mixing. */
 export interface MixupOptions {
   /**
@@ -156,6 +188,8 @@ export interface TrainSettings {
   augmentation?: AugmentationOptions | boolean | undefined
   /** Exponential moving average of the weights. */
   ema?: EmaOptions | undefined
+  /** Which validation's weights are kept. */
+  best?: BestOptions | undefined
   /** Image mixing. */
   mixup?: MixupOptions | undefined
   /** Classification: loss on activation maps, equation (4), of samples with masks. Default true. */
@@ -213,7 +247,7 @@ export const trainOptions: readonly TrainOption[] = [
     path: 'optimizer.name',
     type: 'choice',
     help: 'what turns gradients into steps',
-    choices: ['sgd', 'adam'],
+    choices: ['sgd', 'adam', 'adamw'],
   },
   { path: 'optimizer.momentum', type: 'number', help: 'share of the last step that the next one keeps' },
   { path: 'optimizer.nesterov', type: 'boolean', help: "Nesterov's form of momentum" },
@@ -223,7 +257,7 @@ export const trainOptions: readonly TrainOption[] = [
   {
     path: 'optimizer.weightDecay',
     type: 'number',
-    help: 'share of every weight that is added to its gradient',
+    help: 'share of every weight that is added to its gradient; of `adamw` the share, times the learning rate, by which the weight itself shrinks',
   },
   {
     path: 'optimizer.maxGradientNorm',
@@ -295,6 +329,32 @@ export const trainOptions: readonly TrainOption[] = [
     help: 'average the weights over the steps. The moving average of weights and batch-norm statistics is what is validated, what checkpoints are as models, and what the trained model gets; 0 turns it off. After step t it is min(decay, (1 + t) / (10 + t))',
   },
   {
+    path: 'best.metric',
+    type: 'choice',
+    help: 'the model gets the weights of the validation where this metric was best, instead of the last ones. Of segmentation `dice`, `diceEmptyAsOne`, `iou`, `iouAdaptive`, `mIoU`, `eMeasure`, `eMeasureMean`, `eMeasureMax`, `mae`, of classification `auc`, `accuracy`, `f1`, of both `sensitivity`, `specificity`',
+    choices: [
+      'auc',
+      'accuracy',
+      'f1',
+      'sensitivity',
+      'specificity',
+      'dice',
+      'diceEmptyAsOne',
+      'iou',
+      'iouAdaptive',
+      'eMeasure',
+      'eMeasureMean',
+      'eMeasureMax',
+      'mae',
+      'mIoU',
+    ],
+  },
+  {
+    path: 'best.patience',
+    type: 'whole',
+    help: 'how many validations in a row may bring nothing better before the run ends. 0 (default): any number',
+  },
+  {
     path: 'mixup.alpha',
     type: 'number',
     help: 'image mixing, equation (3), with λ of Beta(alpha, alpha). 0 turns it off',
@@ -364,6 +424,7 @@ export const trainSettingNames = [
   'schedule',
   'augmentation',
   'ema',
+  'best',
   'mixup',
   'activationLoss',
   'activationLossWeight',

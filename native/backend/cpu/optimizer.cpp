@@ -22,16 +22,17 @@ JCS_VECTORISED void sgd(int64_t begin, int64_t end, const float* w, const float*
 
 JCS_VECTORISED void adam(int64_t begin, int64_t end, const float* w, const float* g, const float* m, const float* v,
                          float* newW, float* newM, float* newV, const float* hyper, float beta1, float beta2,
-                         float epsilon, float weightDecay) {
+                         float epsilon, float weightDecay, bool decoupled) {
+  const float l2 = decoupled ? 0 : weightDecay, shrink = decoupled ? hyper[0] * weightDecay : 0;
   const float step = hyper[0] / hyper[1], correction = 1.0f / std::sqrt(hyper[2]);
 #pragma GCC ivdep
   for (int64_t i = begin; i < end; ++i) {
-    const float gradient = g[i] + weightDecay * w[i];
+    const float gradient = g[i] + l2 * w[i];
     const float first = beta1 * m[i] + (1.0f - beta1) * gradient;
     const float second = beta2 * v[i] + (1.0f - beta2) * gradient * gradient;
     newM[i] = first;
     newV[i] = second;
-    newW[i] = w[i] - step * first / (std::sqrt(second) * correction + epsilon);
+    newW[i] = w[i] - shrink * w[i] - step * first / (std::sqrt(second) * correction + epsilon);
   }
 }
 
@@ -74,9 +75,10 @@ std::unique_ptr<Kernel> prepareSgd(const Prepare& p) {
 std::unique_ptr<Kernel> prepareAdam(const Prepare& p) {
   const auto& op = p.as<AdamUpdate>();
   return std::make_unique<UpdateKernel>(
-      p, [beta1 = op.beta1, beta2 = op.beta2, epsilon = op.epsilon, decay = op.weightDecay](
+      p, [beta1 = op.beta1, beta2 = op.beta2, epsilon = op.epsilon, decay = op.weightDecay, decoupled = op.decoupled](
              int64_t begin, int64_t end, std::span<const float* const> in, std::span<float* const> out) {
-        adam(begin, end, in[0], in[1], in[2], in[3], out[0], out[1], out[2], in[4], beta1, beta2, epsilon, decay);
+        adam(begin, end, in[0], in[1], in[2], in[3], out[0], out[1], out[2], in[4], beta1, beta2, epsilon, decay,
+             decoupled);
       });
 }
 

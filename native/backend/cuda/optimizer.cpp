@@ -52,7 +52,7 @@ class AdamKernel : public Kernel {
                             floats(out[0]), floats(out[1]), floats(out[2])});
       in = in.subspan(5), out = out.subspan(3);
     }
-    adamUpdate(launcher_, {op_.beta1, op_.beta2, op_.epsilon, op_.weightDecay}, parameters);
+    adamUpdate(launcher_, {op_.beta1, op_.beta2, op_.epsilon, op_.weightDecay, op_.decoupled}, parameters);
   }
 
  private:

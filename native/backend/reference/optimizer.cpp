@@ -26,10 +26,11 @@ void adamUpdate(const AdamUpdate& op, const Operands& operands) {
   const double learningRate = hyper[0], correction1 = hyper[1], correction2 = hyper[2];
   const double beta1 = op.beta1, beta2 = op.beta2, epsilon = op.epsilon, weightDecay = op.weightDecay;
   for (int64_t i = 0; i < w.elements(); ++i) {
-    const double g = gradient[i] + weightDecay * w[i];
+    const double g = gradient[i] + (op.decoupled ? 0 : weightDecay * w[i]);
+    const double kept = op.decoupled ? w[i] * (1 - learningRate * weightDecay) : w[i];
     const double m = beta1 * first[i] + (1 - beta1) * g;
     const double v = beta2 * second[i] + (1 - beta2) * g * g;
-    operands.outputs[0][i] = w[i] - learningRate * (m / correction1) / (std::sqrt(v / correction2) + epsilon);
+    operands.outputs[0][i] = kept - learningRate * (m / correction1) / (std::sqrt(v / correction2) + epsilon);
     operands.outputs[1][i] = m;
     operands.outputs[2][i] = v;
   }

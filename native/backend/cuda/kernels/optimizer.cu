@@ -31,15 +31,16 @@ struct AdamStep : AdamAttributes {
   template <int V>
   __device__ void apply(float* const (&arrays)[8], int64_t i, bool) const {
     const float* hyper = arrays[7];
+    const float l2 = decoupled ? 0.0f : weightDecay, shrink = decoupled ? hyper[0] * weightDecay : 0.0f;
     const float step = hyper[0] / hyper[1], correction = 1.0f / sqrtf(hyper[2]);
     Lanes<V> w = load<V>(arrays[3] + i), first = load<V>(arrays[5] + i), second = load<V>(arrays[6] + i);
     const Lanes<V> gradient = load<V>(arrays[4] + i);
 #pragma unroll
     for (int v = 0; v < V; ++v) {
-      const float g = gradient.at[v] + weightDecay * w.at[v];
+      const float g = gradient.at[v] + l2 * w.at[v];
       first.at[v] = beta1 * first.at[v] + (1.0f - beta1) * g;
       second.at[v] = beta2 * second.at[v] + (1.0f - beta2) * g * g;
-      w.at[v] -= step * first.at[v] / (sqrtf(second.at[v]) * correction + epsilon);
+      w.at[v] -= shrink * w.at[v] + step * first.at[v] / (sqrtf(second.at[v]) * correction + epsilon);
     }
     store(arrays[1] + i, first);
     store(arrays[2] + i, second);

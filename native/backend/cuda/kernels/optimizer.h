@@ -22,6 +22,7 @@ void sgdUpdate(const Launcher& launcher, const SgdAttributes& attributes, std::s
 
 struct AdamAttributes {
   float beta1, beta2, epsilon, weightDecay;
+  bool decoupled;
 };
 struct AdamArrays {
   int64_t elements;
