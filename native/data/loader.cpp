@@ -1,12 +1,14 @@
 #include "data/loader.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <exception>
 #include <mutex>
 #include <numeric>
+#include <span>
 #include <thread>
 
 #include "core/philox.h"
@@ -23,6 +25,30 @@ std::vector<size_t> permutation(size_t count, Philox& random) {
   std::iota(order.begin(), order.end(), size_t{0});
   for (size_t i = count; i > 1; --i) std::swap(order[i - 1], order[random.below(static_cast<uint32_t>(i))]);
   return order;
+}
+
+/// A sample's turn in an epoch, and what its draws are told apart by from those of its other turns.
+struct Turn {
+  size_t sample;
+  uint32_t key;
+};
+
+/// `count` turns of two kinds alternately; each kind goes through all its samples in random order before it begins
+/// anew.
+std::vector<Turn> balancedTurns(const std::array<std::vector<size_t>, 2>& kinds, Philox& random) {
+  const size_t count = kinds[0].size() + kinds[1].size();
+  std::array<std::vector<size_t>, 2> left;  // taken from the end
+  std::vector<uint32_t> seen(count);
+  std::vector<Turn> turns;
+  while (turns.size() < count) {
+    const size_t kind = turns.size() % 2;
+    if (left[kind].empty())
+      for (const size_t i : permutation(kinds[kind].size(), random)) left[kind].push_back(kinds[kind][i]);
+    const size_t sample = left[kind].back();
+    left[kind].pop_back();
+    turns.push_back({sample, static_cast<uint32_t>(sample + seen[sample]++ * count)});
+  }
+  return turns;
 }
 
 /// The bytes of a sample in a batch.
@@ -52,7 +78,8 @@ struct Loader::State {
   std::deque<std::shared_ptr<Slot>> slots;  ///< in order; the first is what `next` waits for
   int64_t nextEpoch = 0, nextIndex = 0;     ///< of the next slot
   int64_t orderEpoch = -1;
-  std::vector<size_t> order;  ///< of the samples in `orderEpoch`
+  std::vector<Turn> order;                   ///< of the samples in `orderEpoch`
+  std::array<std::vector<size_t>, 2> kinds;  ///< the samples without and with infection
   bool stopping = false;
   std::vector<std::thread> threads;
 
@@ -66,11 +93,24 @@ struct Loader::State {
   }
 
   void openSlot();
-  void plan(Batch& batch) const;
+  std::vector<Turn> turnsOf(int64_t epoch) const;
+  bool isBalanced() const { return options.balanced && !kinds[0].empty() && !kinds[1].empty(); }
+  void plan(Batch& batch, std::span<const Turn> turns) const;
   void mix(Batch& batch) const;
   void read(Batch& batch, size_t i) const;
   void run();
 };
+
+std::vector<Turn> Loader::State::turnsOf(int64_t epoch) const {
+  Philox shuffle = random(epoch, 0, RandomPurpose::kShuffle);
+  if (isBalanced()) return balancedTurns(kinds, shuffle);
+  std::vector<size_t> samples(dataset->size());
+  std::iota(samples.begin(), samples.end(), size_t{0});
+  if (options.shuffle) samples = permutation(dataset->size(), shuffle);
+  std::vector<Turn> turns;
+  for (const size_t sample : samples) turns.push_back({sample, static_cast<uint32_t>(sample)});
+  return turns;
+}
 
 /// Holds `mutex`.
 void Loader::State::openSlot() {
@@ -79,23 +119,20 @@ void Loader::State::openSlot() {
   batch.epoch = nextEpoch;
   batch.index = nextIndex;
   if (orderEpoch != nextEpoch) {
-    Philox shuffle = random(nextEpoch, 0, RandomPurpose::kShuffle);
-    order.resize(dataset->size());
-    std::iota(order.begin(), order.end(), size_t{0});
-    if (options.shuffle) order = permutation(dataset->size(), shuffle);
+    order = turnsOf(nextEpoch);
     orderEpoch = nextEpoch;
   }
   const auto begin = static_cast<size_t>(nextIndex * options.batchSize);
   const size_t end = std::min(begin + static_cast<size_t>(options.batchSize), order.size());
-  batch.samples.assign(order.begin() + static_cast<std::ptrdiff_t>(begin),
-                       order.begin() + static_cast<std::ptrdiff_t>(end));
+  const auto turns = std::span(order).subspan(begin, end - begin);
+  for (const Turn& turn : turns) batch.samples.push_back(turn.sample);
   if (++nextIndex == batchesPerEpoch()) {
     nextIndex = 0;
     ++nextEpoch;
   }
   slot->left = batch.samples.size();
   try {
-    plan(batch);
+    plan(batch, turns);
   } catch (...) {
     slot->error = std::current_exception();
     slot->ready = true;
@@ -106,7 +143,7 @@ void Loader::State::openSlot() {
 }
 
 /// Everything about the batch but its bytes, which are read into the place that they get here.
-void Loader::State::plan(Batch& batch) const {
+void Loader::State::plan(Batch& batch, std::span<const Turn> turns) const {
   const size_t count = batch.samples.size();
   if (options.targets) {
     batch.targets = Tensor(DType::kF32, {batch.size(), 2});
@@ -119,17 +156,15 @@ void Loader::State::plan(Batch& batch) const {
   if (options.mixupAlpha > 0) mix(batch);
   const bool withMasks = options.masks || (options.activationMasks && batch.mixing == 1);
   batch.offsets = {0};
-  for (const size_t sample : batch.samples) {
+  for (const auto& [sample, key] : turns) {
     const SliceInfo& info = dataset->info(sample);
     ImageRecord& source = batch.sources.emplace_back(
         imageRecord(info, options.window, batch.offsets.back(), options.height, options.width));
-    drawWindow(options.augmentation, options.seed, static_cast<uint32_t>(batch.epoch), static_cast<uint32_t>(sample),
-               source);
+    drawWindow(options.augmentation, options.seed, static_cast<uint32_t>(batch.epoch), key, source);
     if (withMasks && info.hasMask) source.maskOffset = batch.offsets.back() + info.imageBytes();
     batch.offsets.push_back(batch.offsets.back() + sampleBytes(info, withMasks));
-    batch.augmentations.push_back(drawAugmentation(options.augmentation, options.seed,
-                                                   static_cast<uint32_t>(batch.epoch), static_cast<uint32_t>(sample),
-                                                   options.height, options.width));
+    batch.augmentations.push_back(drawAugmentation(
+        options.augmentation, options.seed, static_cast<uint32_t>(batch.epoch), key, options.height, options.width));
   }
   batch.bytes = Tensor(DType::kU8, {batch.offsets.back()});
 }
@@ -242,7 +277,9 @@ Loader::Loader(std::shared_ptr<const SliceStore> dataset, LoaderOptions options)
                          : state_->options.targets && info.label < 0 ? "no label, which classification needs"
                                                                      : nullptr;
     require(problem == nullptr, errors::kBadSample, [&] { return "sample " + std::to_string(i) + " has " + problem; });
-    state_->annotated |= info.hasMask && !info.maskIsEmpty;
+    const bool hasLesion = info.hasMask && !info.maskIsEmpty;
+    state_->annotated |= hasLesion;
+    state_->kinds[(state_->options.masks ? hasLesion : info.label == 1) ? 1 : 0].push_back(i);
   }
 }
 
@@ -260,6 +297,7 @@ std::vector<int64_t> Loader::mostBytes() const {
   for (size_t i = 0; i < state_->dataset->size(); ++i)
     sizes.push_back(sampleBytes(state_->dataset->info(i), state_->options.masks || state_->options.activationMasks));
   std::ranges::sort(sizes, std::ranges::greater{});
+  if (state_->isBalanced()) std::ranges::fill(sizes, sizes.front());  // one may come twice
   sizes.resize(std::min(sizes.size(), static_cast<size_t>(state_->options.batchSize)));
   std::vector<int64_t> most{0};
   for (const int64_t size : sizes) most.push_back(most.back() + size);

@@ -17,6 +17,10 @@ struct LoaderOptions {
   AugmentationOptions augmentation;
   uint64_t seed = 0;
   bool shuffle = true;
+  /// Infected and uninfected samples, or masks with and without lesions, take turns: of the rarer kind an epoch has
+  /// some more than once, each time augmented anew, of the other only as many. Where there is one kind alone, as
+  /// otherwise.
+  bool balanced = false;
   bool dropLast = true;  ///< of a partial last batch; kept whole when it is the only one
   bool masks = false;    ///< segmentation: every sample needs one
   bool targets = false;  ///< classification: every sample needs a label

@@ -23,6 +23,12 @@ struct BestOptions {
   int64_t patience = 0;  ///< validations that may bring nothing better; 0: any number
 };
 
+/// Which samples an epoch has.
+enum class Sampling {
+  kShuffled,  ///< each once
+  kBalanced,  ///< as many infected as uninfected ones, see data::LoaderOptions
+};
+
 /// Equation (3).
 struct MixupOptions {
   double alpha = 0;  ///< 0 is off
@@ -43,6 +49,7 @@ struct TrainConfig {
   int64_t epochs = 1;
   std::optional<int64_t> iterations;  ///< instead of `epochs`
   int64_t batchSize = 4;
+  Sampling sampling = Sampling::kShuffled;
   int64_t microBatch = 0;  ///< 0: the whole batch, or what fits into memory
   int64_t inputSize = 512;
   std::optional<data::IntensityWindow> window;  ///< the trainer takes the model's

@@ -27,6 +27,7 @@ constexpr Name<Schedule::Kind> kSchedules[] = {{"constant", Schedule::Kind::kCon
                                                {"step", Schedule::Kind::kStep},
                                                {"poly", Schedule::Kind::kPoly},
                                                {"cosine", Schedule::Kind::kCosine}};
+constexpr Name<Sampling> kSamplings[] = {{"shuffled", Sampling::kShuffled}, {"balanced", Sampling::kBalanced}};
 constexpr Name<SideLoss> kLosses[] = {
     {"bce-dice", SideLoss::kBceDice}, {"bce", SideLoss::kBce}, {"bce-sum", SideLoss::kBceSum}};
 constexpr Name<BatchNormMode> kBatchNorms[] = {
@@ -181,6 +182,9 @@ std::vector<TrainOption> makeOptions() {
       whole(SETTING(epochs), 1, 1e7, "how often every sample is seen").where(isByEpochs).changeable(),
       whole(SETTING(iterations), 1, 1e9, "steps, instead of `epochs`").changeable(),
       whole(SETTING(batchSize), 1, 65536, "samples per step"),
+      choice(SETTING(sampling), kSamplings,
+             "which samples an epoch has. `shuffled`: each once; `balanced`: infected and uninfected ones, for "
+             "segmentation slices with and without lesions, in turn, the rarer ones several times and augmented anew"),
       whole(SETTING(microBatch), 0, 65536,
             "samples per pass. `auto` (default), which 0 means as well, takes the whole batch, or splits it until it "
             "fits into memory; batch-norm statistics are then those of each part")

@@ -27,6 +27,7 @@ data::LoaderOptions loaderOptions(const TrainConfig& config) {
   options.augmentation = config.augmentation;
   options.seed = config.seed;
   options.threads = static_cast<int>(config.loaderThreads);
+  options.balanced = config.sampling == Sampling::kBalanced;
   options.masks = config.task == networks::Task::kSegmentation;
   options.targets = config.task == networks::Task::kClassification;
   if (options.targets) {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include "native/error_code.h"
@@ -72,6 +73,66 @@ TEST("loader: an epoch shows every sample once, each epoch in another order") {
     CHECK(std::set(order.begin(), order.end()).size() == 9);
   }
   CHECK(orders[0] != orders[1]);
+}
+
+TEST("loader: balanced batches have as many infected as uninfected samples") {
+  auto dataset = std::make_shared<data::SliceStore>();
+  for (int i = 0; i < 10; ++i) dataset->append(sampleOf(i, i < 2 ? 1 : 0, false));
+  data::LoaderOptions options = classification(4);
+  options.balanced = true;
+  options.dropLast = false;
+  options.augmentation = data::AugmentationOptions::scratch();
+  data::Loader loader(dataset, options);
+  std::map<size_t, std::vector<Augmentation>> seen;
+  std::vector<std::vector<size_t>> orders;
+  for (int64_t epoch = 0; epoch < 2; ++epoch) {
+    std::map<size_t, int> turns;
+    std::vector<size_t>& order = orders.emplace_back();
+    for (int64_t index = 0; index < loader.batchesPerEpoch(); ++index) {
+      const data::Batch batch = loader.next();
+      const auto infected = std::ranges::count_if(batch.samples, [](size_t sample) { return sample < 2; });
+      CHECK_EQUAL(2 * infected, batch.size());
+      CHECK(batch.offsets.back() <= loader.mostBytes().at(batch.samples.size()));
+      for (size_t i = 0; i < batch.samples.size(); ++i) {
+        ++turns[batch.samples[i]];
+        order.push_back(batch.samples[i]);
+        if (epoch == 0) seen[batch.samples[i]].push_back(batch.augmentations[i]);
+      }
+    }
+    CHECK_EQUAL(order.size(), size_t{10});
+    CHECK_EQUAL(turns[0] + turns[1], 5);
+    CHECK(std::abs(turns[0] - turns[1]) == 1);  // the rarer kind in turn
+    for (const auto& [sample, count] : turns) CHECK(sample < 2 || count == 1);
+  }
+  CHECK(orders[0] != orders[1]);
+  for (const size_t sample : {size_t{0}, size_t{1}})
+    CHECK(!sameRecords(std::vector{seen[sample][0]}, std::vector{seen[sample][1]}));  // augmented anew
+
+  options.threads = 5;
+  data::Loader other(dataset, options);
+  other.seek(1, 1);
+  CHECK(other.next().samples == std::vector(orders[1].begin() + 4, orders[1].begin() + 8));
+
+  // Slices of segmentation by whether there is a lesion; one kind alone is shuffled.
+  data::LoaderOptions masks = classification(2);
+  masks.targets = false;
+  masks.masks = masks.balanced = true;
+  auto lesions = std::make_shared<data::SliceStore>();
+  for (int i = 0; i < 6; ++i) {
+    data::DecodedSlice sample = sampleOf(i, 0, true);
+    if (i > 0) std::ranges::fill(sample.mask, uint8_t{0});
+    lesions->append(sample);
+  }
+  data::Loader slices(lesions, masks);
+  for (int batch = 0; batch < 3; ++batch) CHECK_EQUAL(std::ranges::count(slices.next().samples, size_t{0}), 1);
+  options.dropLast = true;
+  auto alike = std::make_shared<data::SliceStore>();
+  for (int i = 0; i < 8; ++i) alike->append(sampleOf(i, 1, false));
+  data::Loader shuffled(alike, options);
+  std::set<size_t> all;
+  for (int batch = 0; batch < 2; ++batch)
+    for (const size_t sample : shuffled.next().samples) all.insert(sample);
+  CHECK_EQUAL(all.size(), size_t{8});
 }
 
 TEST("loader: partial batches are dropped or kept as asked") {

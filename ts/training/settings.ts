@@ -171,6 +171,12 @@ export interface TrainSettings {
   /** Samples per step. In [1, 65536]. */
   batchSize?: number | undefined
   /**
+   * Which samples an epoch has. `shuffled`: each once; `balanced`: infected and uninfected ones, for
+   * segmentation slices with and without lesions, in turn, the rarer ones several times and augmented anew.
+   * Default shuffled.
+   */
+  sampling?: 'shuffled' | 'balanced' | undefined
+  /**
    * Samples per pass. `auto` (default), which 0 means as well, takes the whole batch, or splits it until it
    * fits into memory; batch-norm statistics are then those of each part. In [0, 65536].
    */
@@ -236,6 +242,12 @@ export const trainOptions: readonly TrainOption[] = [
   { path: 'epochs', type: 'whole', help: 'how often every sample is seen' },
   { path: 'iterations', type: 'whole', help: 'steps, instead of `epochs`' },
   { path: 'batchSize', type: 'whole', help: 'samples per step' },
+  {
+    path: 'sampling',
+    type: 'choice',
+    help: 'which samples an epoch has. `shuffled`: each once; `balanced`: infected and uninfected ones, for segmentation slices with and without lesions, in turn, the rarer ones several times and augmented anew',
+    choices: ['shuffled', 'balanced'],
+  },
   {
     path: 'microBatch',
     type: 'whole',
@@ -418,6 +430,7 @@ export const trainSettingNames = [
   'epochs',
   'iterations',
   'batchSize',
+  'sampling',
   'microBatch',
   'inputSize',
   'optimizer',
