@@ -26,12 +26,12 @@ const std::vector<std::string>& bestMetrics(networks::Task task) {
 
 nlohmann::json toJson(const BestPosition& position) {
   Json json{{"stalled", position.stalled}};
-  if (!position.best) return json;
+  if (!position.validation) return json;
   // JSON has no NaN: such a metric is left out, and is NaN again when it is asked for.
   Json metrics = Json::object();
-  for (const auto& [name, value] : position.best->metrics)
+  for (const auto& [name, value] : position.validation->metrics)
     if (std::isfinite(value)) metrics[name] = value;
-  json["iteration"] = position.best->iteration;
+  json["iteration"] = position.validation->iteration;
   json["metrics"] = std::move(metrics);
   return json;
 }
@@ -40,7 +40,7 @@ BestPosition bestPositionFromJson(const nlohmann::json& json) {
   BestPosition position;
   position.stalled = json.at("stalled").get<int64_t>();
   if (json.contains("metrics"))
-    position.best = {json.at("iteration").get<int64_t>(), json.at("metrics").get<metrics::Metrics>()};
+    position.validation = {json.at("iteration").get<int64_t>(), json.at("metrics").get<metrics::Metrics>()};
   return position;
 }
 
@@ -49,8 +49,8 @@ BestWeights::BestWeights(model::Model& model, const BestOptions& options, BestPo
 
 bool BestWeights::isBetter(double value) const {
   if (std::isnan(value)) return false;
-  if (!position_.best) return true;
-  const double best = position_.best->metrics.at(options_.metric);
+  if (!position_.validation) return true;
+  const double best = position_.validation->metrics.at(options_.metric);
   return options_.metric == kLowerIsBetter ? value < best : value > best;
 }
 
@@ -70,7 +70,7 @@ void BestWeights::consider(const metrics::Metrics& metrics, int64_t iteration) {
 bool BestWeights::hasStalled() const { return options_.patience > 0 && position_.stalled >= options_.patience; }
 
 void BestWeights::restore() {
-  if (!position_.best) return;
+  if (!position_.validation) return;
   model_.engine().runAndWait([&] {
     model_.requireAlive();
     compiler::StateStore& states = model_.states();

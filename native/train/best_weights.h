@@ -23,8 +23,8 @@ struct BestValidation {
 
 /// What a checkpoint keeps of it.
 struct BestPosition {
-  std::optional<BestValidation> best;
-  int64_t stalled = 0;  ///< validations since
+  std::optional<BestValidation> validation;  ///< none before one had the metric
+  int64_t stalled = 0;                       ///< validations since
 };
 nlohmann::json toJson(const BestPosition& position);
 BestPosition bestPositionFromJson(const nlohmann::json& json);

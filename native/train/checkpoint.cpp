@@ -96,7 +96,7 @@ Resumed resumeCheckpoint(model::Model& model, const TrainConfig& config, const s
     fail(errors::kCorruptFile, path + ": its checkpoint metadata is not usable: " + error.what());
   }
   model::checkStateDict(model::stateDictOf(file), model.spec(), path);
-  if (resumed.position.best.best) requireBestWeights(file, config, *resumed.position.best.best, path);
+  if (const auto& best = resumed.position.best.validation) requireBestWeights(file, config, *best, path);
   std::vector<std::pair<std::string, Tensor>> values;
   const std::string raw = kRawPrefix;
   std::set<std::string> averaged;

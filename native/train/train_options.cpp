@@ -158,15 +158,17 @@ bool isByEpochs(const TrainConfig& config) { return !config.iterations; }
 bool hasWindow(const TrainConfig& config) { return config.window.has_value(); }
 
 Row bestMetric() {
-  Row row =
-      text("best.metric", AT(best.metric),
-           "the model gets the weights of the validation where this metric was best, instead of the last ones. "
-           "Of segmentation `dice`, `diceEmptyAsOne`, `iou`, `iouAdaptive`, `mIoU`, `eMeasure`, `eMeasureMean`, "
-           "`eMeasureMax`, `mae`, of classification `auc`, `accuracy`, `f1`, of both `sensitivity`, `specificity`");
+  Row row = text("best.metric", AT(best.metric),
+                 "the model gets the weights of the validation where this metric was best, instead of the last ones");
   row.type = Type::kChoice;
-  for (const networks::Task task : {kClassification, kSegmentation})
-    for (const std::string& name : bestMetrics(task))
+  for (const networks::Task task : {kClassification, kSegmentation}) {
+    std::string names;
+    for (const std::string& name : bestMetrics(task)) {
+      names += (names.empty() ? "`" : ", `") + name + "`";
       if (std::ranges::find(row.choices, name) == row.choices.end()) row.choices.push_back(name);
+    }
+    row.help += std::string(". Of ") + networks::nameOf(task) + " " + names;
+  }
   return std::move(row).required();
 }
 

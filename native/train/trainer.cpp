@@ -392,7 +392,7 @@ TrainOutcome Trainer::run(const Sink& sink, const std::atomic<bool>* cancelled) 
   if (average_) model_->engine().runAndWait([&] { average_->exchange(); });
   if (best_) {
     best_->restore();
-    outcome.best = best_->position().best;
+    outcome.best = best_->position().validation;
     if (outcome.best)
       outcome.metrics = outcome.best->metrics;
     else

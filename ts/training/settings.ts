@@ -102,8 +102,9 @@ export interface EmaOptions {
 export interface BestOptions {
   /**
    * The model gets the weights of the validation where this metric was best, instead of the last ones. Of
-   * segmentation `dice`, `diceEmptyAsOne`, `iou`, `iouAdaptive`, `mIoU`, `eMeasure`, `eMeasureMean`,
-   * `eMeasureMax`, `mae`, of classification `auc`, `accuracy`, `f1`, of both `sensitivity`, `specificity`.
+   * classification `auc`, `accuracy`, `f1`, `sensitivity`, `specificity`. Of segmentation `dice`,
+   * `diceEmptyAsOne`, `iou`, `iouAdaptive`, `eMeasure`, `eMeasureMean`, `eMeasureMax`, `mae`, `mIoU`,
+   * `sensitivity`, `specificity`.
    */
   metric:
     | 'auc'
@@ -343,7 +344,7 @@ export const trainOptions: readonly TrainOption[] = [
   {
     path: 'best.metric',
     type: 'choice',
-    help: 'the model gets the weights of the validation where this metric was best, instead of the last ones. Of segmentation `dice`, `diceEmptyAsOne`, `iou`, `iouAdaptive`, `mIoU`, `eMeasure`, `eMeasureMean`, `eMeasureMax`, `mae`, of classification `auc`, `accuracy`, `f1`, of both `sensitivity`, `specificity`',
+    help: 'the model gets the weights of the validation where this metric was best, instead of the last ones. Of classification `auc`, `accuracy`, `f1`, `sensitivity`, `specificity`. Of segmentation `dice`, `diceEmptyAsOne`, `iou`, `iouAdaptive`, `eMeasure`, `eMeasureMean`, `eMeasureMax`, `mae`, `mIoU`, `sensitivity`, `specificity`',
     choices: [
       'auc',
       'accuracy',

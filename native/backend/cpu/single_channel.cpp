@@ -10,6 +10,8 @@ namespace jcs::cpu {
 
 namespace {
 
+constexpr const char* kName = "single channel";
+
 /// A convolution from x, N×H×W×I, to y, N×P×Q×1; a gradient has that of its forward pass.
 struct Geometry {
   int64_t stride, padding, kernelHeight, kernelWidth;
@@ -72,6 +74,25 @@ class LineWeights {
   int64_t area_, channels_;
 };
 
+/// What a kernel with such weights, its second input, is made of.
+class LineKernel : public Kernel {
+ public:
+  LineKernel(const Prepare& p, const Geometry& g)
+      : pool_(p.device.pool()), threads_(p.options.threads), g_(g), weights_(p.inputs[1].type.dtype, g) {}
+
+  int64_t packedBytes(int input) const override { return input == 1 ? weights_.bytes() : 0; }
+  void pack(int, const std::byte* source, std::byte* packed) override { weights_.pack(source, packed); }
+  std::string implementation() const override { return kName; }
+
+ protected:
+  ThreadPool& pool_;
+  int threads_;
+  Geometry g_;
+
+ private:
+  LineWeights weights_;
+};
+
 /// What is added to the sums of a row.
 template <typename R>
 struct Addends {
@@ -102,23 +123,17 @@ JCS_VECTORISED void convolveRow(const Geometry& g, int64_t p, const T* x, const 
   }
 }
 
-class SingleChannelConvolution : public Kernel {
+class SingleChannelConvolution : public LineKernel {
  public:
   SingleChannelConvolution(const Prepare& p, const Conv2d& op)
-      : pool_(p.device.pool()),
-        threads_(p.options.threads),
-        g_(op.conv, p.inputs[0].type.shape, p.inputs[1].type.shape[2], p.inputs[1].type.shape[3],
-           p.outputs[0].type.shape),
-        weights_(p.inputs[1].type.dtype, g_),
+      : LineKernel(p, {op.conv, p.inputs[0].type.shape, p.inputs[1].type.shape[2], p.inputs[1].type.shape[3],
+                       p.outputs[0].type.shape}),
         epilogue_(op.activation),
         biasInput_(op.biasInput()),
         residualInput_(op.residualInput()),
         dtype_(p.inputs[0].type.dtype),
         residualDtype_(op.residual ? p.inputs[static_cast<size_t>(residualInput_)].type.dtype : DType::kF32),
         outDtype_(p.outputs[0].type.dtype) {}
-
-  int64_t packedBytes(int input) const override { return input == 1 ? weights_.bytes() : 0; }
-  void pack(int, const std::byte* source, std::byte* packed) override { weights_.pack(source, packed); }
 
   void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte*) override {
     const float bias = biasInput_ < 0 ? 0 : *reinterpret_cast<const float*>(in[static_cast<size_t>(biasInput_)]);
@@ -141,13 +156,8 @@ class SingleChannelConvolution : public Kernel {
       });
     });
   }
-  std::string implementation() const override { return "single channel"; }
 
  private:
-  ThreadPool& pool_;
-  int threads_;
-  Geometry g_;
-  LineWeights weights_;
   Epilogue epilogue_;
   int biasInput_, residualInput_;
   DType dtype_, residualDtype_, outDtype_;
@@ -177,19 +187,14 @@ JCS_VECTORISED void convertRow(int64_t width, const float* from, T* to) {
   mapLine(to, width, [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA -> N { return load<N>(from + i); });
 }
 
-class SingleChannelInputGradient : public Kernel {
+class SingleChannelInputGradient : public LineKernel {
  public:
   SingleChannelInputGradient(const Prepare& p, const Conv2dInputGradient& op)
-      : pool_(p.device.pool()),
-        threads_(p.options.threads),
-        g_(op.conv, p.outputs[0].type.shape, p.inputs[1].type.shape[2], p.inputs[1].type.shape[3],
-           p.inputs[0].type.shape),
-        weights_(p.inputs[1].type.dtype, g_),
+      : LineKernel(p, {op.conv, p.outputs[0].type.shape, p.inputs[1].type.shape[2], p.inputs[1].type.shape[3],
+                       p.inputs[0].type.shape}),
         dyDtype_(p.inputs[0].type.dtype),
         dtype_(p.outputs[0].type.dtype) {}
 
-  int64_t packedBytes(int input) const override { return input == 1 ? weights_.bytes() : 0; }
-  void pack(int, const std::byte* source, std::byte* packed) override { weights_.pack(source, packed); }
   /// A row for each thread.
   int64_t scratchBytes() const override { return threads_ * g_.width * static_cast<int64_t>(sizeof(float)); }
 
@@ -210,13 +215,8 @@ class SingleChannelInputGradient : public Kernel {
       });
     });
   }
-  std::string implementation() const override { return "single channel"; }
 
  private:
-  ThreadPool& pool_;
-  int threads_;
-  Geometry g_;
-  LineWeights weights_;
   DType dyDtype_, dtype_;
 };
 
@@ -292,7 +292,7 @@ class SingleChannelWeightGradient : public Kernel {
       });
     });
   }
-  std::string implementation() const override { return "single channel"; }
+  std::string implementation() const override { return kName; }
 
  private:
   ThreadPool& pool_;
