@@ -9,20 +9,31 @@ import { root } from './paths.mjs'
 import { exitWith, runForStatus, StepError } from './process.mjs'
 
 const releaseFolder = path.join(root, 'build', 'Release')
-// The last is built where nvcc and cuDNN's headers are.
-const nativeSuites = ['jcs_native_tests', 'jcs_conformance', 'jcs_cuda_tests'].filter(
-  (name) => name !== 'jcs_cuda_tests' || existsSync(path.join(releaseFolder, name)),
-)
+/** Suites of one line run at once. The CPU backend's has the processor to itself, as it measures rates. */
+const nativeSuites = [
+  [['jcs_native_tests']],
+  [['jcs_conformance', '--backend', 'cpu']],
+  [
+    ['jcs_conformance', '--backend', 'cuda-emulated'],
+    ['jcs_conformance', '--backend', 'cuda-emulated-reverse'],
+  ],
+  [
+    ['jcs_conformance', '--backend', 'reference'],
+    ['jcs_conformance', '--backend', 'cuda'],
+    // Built where nvcc and cuDNN's headers are.
+    ...(existsSync(path.join(releaseFolder, 'jcs_cuda_tests')) ? [['jcs_cuda_tests']] : []),
+  ],
+]
 const summaryOf = ({ passed, failed, skipped }) => `${passed} passed, ${failed} failed, ${skipped} skipped`
 
-const runNative = async (name) => {
-  console.log(`\n# ${name}`)
+const runNative = async ([name, ...options]) => {
+  console.log(`\n# ${[name, ...options].join(' ')}`)
   let counts
   const skips = []
   let explained = 0
   const executable = path.join(releaseFolder, name)
   if (!existsSync(executable)) throw new StepError(`${executable} is missing. Run \`npm run build\` first.`)
-  const { code, signal } = await runForStatus(executable, [], {
+  const { code, signal } = await runForStatus(executable, options, {
     cwd: root,
     onLine(line) {
       const summary = /^(\d+) passed, (\d+) failed, (\d+) skipped$/.exec(line)
@@ -82,7 +93,7 @@ const test = async () => {
   const files = process.argv.slice(2)
   const results = []
   if (files.length === 0) {
-    for (const name of nativeSuites) results.push(await runNative(name))
+    for (const suites of nativeSuites) results.push(...(await Promise.all(suites.map(runNative))))
   }
   results.push(await runTap(files))
 

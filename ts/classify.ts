@@ -3,6 +3,7 @@ import { type Case, withCase } from './cases'
 import type { Images } from './images'
 import { classifyDefaults, classifySlices } from './inference/classification'
 import { streamSlices } from './inference/slices'
+import { type TestTimeAugmentation, takeTestTimeAugmentation } from './inference/test-time'
 import { type Model, nativeFor } from './model'
 import {
   type CommonOptions,
@@ -19,6 +20,8 @@ export interface ClassifyOptions extends CommonOptions, ImageOptions {
   explain?: boolean | undefined
   /** A slice is positive when its probability is above this. Default 0.5. */
   threshold?: number | undefined
+  /** Flipped and scaled views of each slice, averaged. Default: each slice once, as it is. */
+  testTimeAugmentation?: TestTimeAugmentation | undefined
   /** Default 16. */
   batchSize?: number | undefined
 }
@@ -35,15 +38,16 @@ export function classify(
   options: ClassifyOptions = {},
 ): Run<Classification[]> {
   return new Run(async (context) => {
-    checkOptions('options', options, [...commonNames, 'explain', 'threshold'])
+    checkOptions('options', options, [...commonNames, 'explain', 'threshold', 'testTimeAugmentation'])
     checkCommonOptions(options)
     const settings = { ...classifyDefaults, ...withoutUndefined(options) }
     requireBoolean('explain', settings.explain)
     requireNumber('threshold', settings.threshold, 0, 1)
+    const testTimeAugmentation = takeTestTimeAugmentation(options.testTimeAugmentation)
     const native = nativeFor('classification', model)
     return withCase(images, options, 'given', (scan, isOwn) => {
       const slices = { scan, indices: streamSlices(scan, context), isLastUse: isOwn }
-      return classifySlices(native, slices, settings, context)
+      return classifySlices(native, slices, { ...settings, testTimeAugmentation }, context)
     })
   }, options)
 }

@@ -4,6 +4,7 @@ import type { SliceStore } from './cases'
 import { type BadSample, type DatasetSource, readDataset } from './datasets'
 import { classifyDefaults } from './inference/classification'
 import { segmentDefaults } from './inference/segmentation'
+import { type TestTimeAugmentation, takeTestTimeAugmentation } from './inference/test-time'
 import type { ClassificationMetrics, ExplanationMetrics, SegmentationMetrics } from './metrics'
 import { type Model, nativeFor, nativeOf } from './model'
 import { withNativeCalls } from './native'
@@ -24,6 +25,8 @@ export interface EvaluateOptions extends CommonOptions, DecodingOptions {
   sliceThresholds?: readonly number[] | undefined
   /** Whether a sample that cannot be used stops (default) or is left out and reported. */
   onBadSample?: 'error' | 'skip' | undefined
+  /** Flipped and scaled views of each sample, averaged. Default: each once, as it is. */
+  testTimeAugmentation?: TestTimeAugmentation | undefined
   /** Default 16 for classification, 4 for segmentation. */
   batchSize?: number | undefined
 }
@@ -85,7 +88,13 @@ export type Metrics = ClassificationEvaluation | SegmentationEvaluation
  */
 export function evaluate(model: Model, data: DatasetSource, options: EvaluateOptions = {}): Run<Metrics> {
   return new Run(async (context) => {
-    checkOptions('options', options, [...datasetCommonNames, 'threshold', 'sliceThresholds', 'onBadSample'])
+    checkOptions('options', options, [
+      ...datasetCommonNames,
+      'threshold',
+      'sliceThresholds',
+      'onBadSample',
+      'testTimeAugmentation',
+    ])
     checkCommonOptions(options)
     const { threshold, sliceThresholds, onBadSample } = options
     if (threshold !== undefined) requireNumber('threshold', threshold, 0, 1)
@@ -95,6 +104,7 @@ export function evaluate(model: Model, data: DatasetSource, options: EvaluateOpt
       for (const value of sliceThresholds) requireWhole('every one of sliceThresholds', value, 0)
     }
     if (onBadSample !== undefined) requireOneOf('onBadSample', onBadSample, ['error', 'skip'])
+    takeTestTimeAugmentation(options.testTimeAugmentation)
     nativeOf(model)
     const { task } = model
     nativeFor(task, model) // refuses a model that was disposed
@@ -115,6 +125,7 @@ async function evaluateClassifier(
   context: RunContext,
 ): Promise<ClassificationEvaluation> {
   const { batchSize, threshold, sliceThresholds } = { ...evaluateDefaults, ...withoutUndefined(options) }
+  const testTimeAugmentation = takeTestTimeAugmentation(options.testTimeAugmentation)
   const { store, ...rest } = await readSamples(model, data, options, context)
   const { probabilities, metrics, patients, explanation } = await withNativeCalls(context.signal, (start) =>
     start((cancellation, native) =>
@@ -124,7 +135,7 @@ async function evaluateClassifier(
         batchSize,
         cancellation,
         (event) => context.emit(JSON.parse(event)),
-        { threshold, sliceThresholds },
+        { threshold, sliceThresholds, testTimeAugmentation },
       ),
     ),
   )
@@ -146,11 +157,17 @@ async function evaluateSegmenter(
   context: RunContext,
 ): Promise<SegmentationEvaluation> {
   const { batchSize = segmentDefaults.batchSize } = options
+  const testTimeAugmentation = takeTestTimeAugmentation(options.testTimeAugmentation)
   const { store, ...rest } = await readSamples(model, data, options, context)
   const metrics = await withNativeCalls(context.signal, (start) =>
     start((cancellation, native) =>
-      native.evaluateSegmenter(nativeOf(model), store.native, batchSize, cancellation, (event) =>
-        context.emit(JSON.parse(event)),
+      native.evaluateSegmenter(
+        nativeOf(model),
+        store.native,
+        batchSize,
+        cancellation,
+        (event) => context.emit(JSON.parse(event)),
+        { testTimeAugmentation },
       ),
     ),
   )

@@ -54,6 +54,7 @@ export type {
   Series,
   WindowName,
 } from './images'
+export type { TestTimeAugmentation } from './inference/test-time'
 export { type ListedSeries, type ListSeriesOptions, listSeries, type SeriesList } from './list-series'
 export {
   type ClassificationMetrics,

@@ -33,6 +33,17 @@ export interface NativeBatch {
   isRemainder: boolean
 }
 
+/** Of one slice: every scale in every flip. Left out, the network sees it once, as it is. */
+export interface NativeTestTimeAugmentation {
+  horizontalFlip: boolean
+  verticalFlip: boolean
+  scales: readonly number[]
+}
+
+interface WithTestTimeAugmentation {
+  testTimeAugmentation?: NativeTestTimeAugmentation | undefined
+}
+
 export interface NativeModel {
   /** `ModelDescription` */
   describe(): Json
@@ -43,13 +54,14 @@ export interface NativeModel {
   classify(
     store: NativeSliceStore,
     slices: readonly number[],
-    options: { explain: boolean; threshold: number } & NativeBatch,
+    options: { explain: boolean; threshold: number } & WithTestTimeAugmentation & NativeBatch,
     cancellation?: NativeCancellation,
   ): Promise<NativeClassification[]>
   segment(
     store: NativeSliceStore,
     slices: readonly number[],
-    options: { threshold: number; probabilities: boolean; minAreaPixels: number } & NativeBatch,
+    options: { threshold: number; probabilities: boolean; minAreaPixels: number } & WithTestTimeAugmentation &
+      NativeBatch,
     cancellation?: NativeCancellation,
   ): Promise<NativeSegmentation[]>
   /** Gives how many tensors were taken from the file, a path or its bytes. */
@@ -161,7 +173,7 @@ interface Addon {
     batchSize: number,
     cancellation: NativeCancellation | undefined,
     onEvent: (event: Json) => void,
-    options: { threshold: number; sliceThresholds: readonly number[] },
+    options: { threshold: number; sliceThresholds: readonly number[] } & WithTestTimeAugmentation,
   ): Promise<NativeEvaluation>
   evaluateSegmenter(
     model: NativeModel,
@@ -169,6 +181,7 @@ interface Addon {
     batchSize: number,
     cancellation: NativeCancellation | undefined,
     onEvent: (event: Json) => void,
+    options: WithTestTimeAugmentation,
   ): Promise<Record<string, number>>
   /** The paper's rule. `isPhysical`: the slice threshold came from millimetres. */
   decideCase(

@@ -3,6 +3,7 @@ import { type Case, withCase } from './cases'
 import type { Images } from './images'
 import { segmentDefaults, segmentSlices } from './inference/segmentation'
 import { streamSlices } from './inference/slices'
+import { type TestTimeAugmentation, takeTestTimeAugmentation } from './inference/test-time'
 import { type Model, nativeFor } from './model'
 import {
   type CommonOptions,
@@ -21,6 +22,8 @@ export interface SegmentOptions extends CommonOptions, ImageOptions {
   probabilities?: boolean | undefined
   /** Lesions of fewer pixels are left out of `lesions`; the mask keeps them. Default 1: none is. */
   minAreaPixels?: number | undefined
+  /** Flipped and scaled views of each slice, averaged. Default: each slice once, as it is. */
+  testTimeAugmentation?: TestTimeAugmentation | undefined
   /** Default 4. */
   batchSize?: number | undefined
 }
@@ -38,16 +41,23 @@ export function segment(
   options: SegmentOptions = {},
 ): Run<Segmentation[]> {
   return new Run(async (context) => {
-    checkOptions('options', options, [...commonNames, 'threshold', 'probabilities', 'minAreaPixels'])
+    checkOptions('options', options, [
+      ...commonNames,
+      'threshold',
+      'probabilities',
+      'minAreaPixels',
+      'testTimeAugmentation',
+    ])
     checkCommonOptions(options)
     const settings = { ...segmentDefaults, ...withoutUndefined(options) }
     requireNumber('threshold', settings.threshold, 0, 1)
     requireBoolean('probabilities', settings.probabilities)
     requireWhole('minAreaPixels', settings.minAreaPixels, 1)
+    const testTimeAugmentation = takeTestTimeAugmentation(options.testTimeAugmentation)
     const native = nativeFor('segmentation', model)
     return withCase(images, options, 'given', (scan, isOwn) => {
       const slices = { scan, indices: streamSlices(scan, context), isLastUse: isOwn }
-      return segmentSlices(native, slices, settings, context)
+      return segmentSlices(native, slices, { ...settings, testTimeAugmentation }, context)
     })
   }, options)
 }

@@ -4,6 +4,7 @@
 #include "binding/convert.h"
 #include "binding/event_stream.h"
 #include "binding/model_object.h"
+#include "binding/requests.h"
 #include "binding/slice_store_object.h"
 #include "diagnosis/evaluate.h"
 
@@ -73,20 +74,22 @@ Napi::Value fromCases(Napi::Env env, const std::vector<diagnosis::PatientCase>& 
   return object;
 }
 
-/// What both evaluations take: model, dataset, batch size, cancellation, callback.
+/// What both evaluations take: model, dataset, batch size, cancellation, callback, options.
 struct EvaluationCall {
   std::shared_ptr<model::Model> model;
   std::shared_ptr<data::SliceStore> dataset;
   int64_t batchSize;
   CancelFlag flag;
   std::shared_ptr<EventStream> events;
+  diagnosis::TestTimeAugmentation testTime;
 
   explicit EvaluationCall(const Napi::CallbackInfo& info)
       : model(ModelObject::unwrap(info[0])),
         dataset(SliceStoreObject::unwrap(info[1])),
         batchSize(toBatchSize(info[2])),
         flag(toCancelFlag(info[3])),
-        events(std::make_shared<EventStream>(AddonData::of(info.Env()).thread, info[4])) {
+        events(std::make_shared<EventStream>(AddonData::of(info.Env()).thread, info[4])),
+        testTime(toTestTimeAugmentation(toObject(info[5], "options"))) {
     model->requireAlive();
   }
 
@@ -108,7 +111,8 @@ Napi::Value evaluateClassifierModel(const Napi::CallbackInfo& info) {
     return AddonData::of(info.Env()).run(info.Env(), call.flag, [=](const CancelFlag& flag) {
       const auto progress = [&](size_t done, size_t total) { call.report(done, total); };
       const auto result = std::make_shared<diagnosis::ClassifierEvaluation>(diagnosis::evaluateClassifier(
-          *call.model, *call.dataset, {.batchSize = call.batchSize, .probabilityThreshold = threshold, .explain = true},
+          *call.model, *call.dataset,
+          {.batchSize = call.batchSize, .probabilityThreshold = threshold, .explain = true, .testTime = call.testTime},
           progress, flag.get()));
       return Deferred::Convert([=](Napi::Env env) -> Napi::Value {
         call.events->deliver(env);
@@ -135,7 +139,7 @@ Napi::Value evaluateSegmenterModel(const Napi::CallbackInfo& info) {
     return AddonData::of(info.Env()).run(info.Env(), call.flag, [=](const CancelFlag& flag) {
       const auto progress = [&](size_t done, size_t total) { call.report(done, total); };
       const metrics::Metrics metrics =
-          diagnosis::evaluate(*call.model, *call.dataset, call.batchSize, progress, flag.get());
+          diagnosis::evaluate(*call.model, *call.dataset, call.batchSize, progress, flag.get(), call.testTime);
       return Deferred::Convert([=](Napi::Env env) -> Napi::Value {
         call.events->deliver(env);
         return fromMetrics(env, metrics);

@@ -5,6 +5,7 @@
 
 #include "binding/cancellation.h"
 #include "binding/convert.h"
+#include "binding/requests.h"
 #include "binding/results.h"
 #include "binding/slice_store_object.h"
 #include "io/onnx.h"
@@ -198,15 +199,15 @@ Napi::Value ModelObject::classify(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto store = SliceStoreObject::unwrap(info[0]);
     const Napi::Object options = toObject(info[2], "options");
-    const bool explain = toBoolean(options.Get("explain"), "explain");
+    const diagnosis::ClassificationRequest request = toClassificationRequest(options);
     const diagnosis::CaseRule rule{.scoreThreshold = toNumber(options.Get("threshold"), "threshold")};
     const int64_t batchSize = toBatchSize(options.Get("batchSize"));
     const bool isRemainder = toBoolean(options.Get("isRemainder"), "isRemainder");
     return start(info, info[3], [=, indices = toSliceIndices(info[1])](model::Model& model, auto* cancelled) {
       auto results = std::make_shared<std::vector<diagnosis::SliceClassification>>(
-          diagnosis::classifySlices(model, {*store, indices, isRemainder}, batchSize, explain, cancelled));
+          diagnosis::classifySlices(model, {*store, indices, isRemainder}, batchSize, request, cancelled));
       return Deferred::Convert([=](Napi::Env env) {
-        return fromClassifications(env, *results, {*store, indices}, rule, explain);
+        return fromClassifications(env, *results, {*store, indices}, rule, request.explain);
       });
     });
   });
@@ -216,10 +217,7 @@ Napi::Value ModelObject::segment(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto store = SliceStoreObject::unwrap(info[0]);
     const Napi::Object options = toObject(info[2], "options");
-    diagnosis::SegmentationRequest request;
-    request.threshold = static_cast<float>(toNumber(options.Get("threshold"), "threshold"));
-    request.probabilities = toBoolean(options.Get("probabilities"), "probabilities");
-    request.minAreaPixels = toWhole(options.Get("minAreaPixels"), "minAreaPixels", 1);
+    const diagnosis::SegmentationRequest request = toSegmentationRequest(options);
     const int64_t batchSize = toBatchSize(options.Get("batchSize"));
     const bool isRemainder = toBoolean(options.Get("isRemainder"), "isRemainder");
     return start(info, info[3], [=, indices = toSliceIndices(info[1])](model::Model& model, auto* cancelled) {

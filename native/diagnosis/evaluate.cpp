@@ -55,7 +55,7 @@ ClassifierEvaluation evaluateClassifier(model::Model& model, const data::SliceSt
       dataset, options.batchSize, progress, [](const data::SliceInfo&) { return true; },
       [&](const SliceSelection& batch) {
         const bool maps = std::ranges::any_of(batch.indices, isExplained);
-        const auto results = classifySlices(model, batch, options.batchSize, maps, cancelled);
+        const auto results = classifySlices(model, batch, options.batchSize, {maps, options.testTime}, cancelled);
         for (size_t i = 0; i < batch.size(); ++i) {
           const size_t index = batch.indices[i];
           evaluation.probabilities.push_back(results[i].probability);
@@ -82,12 +82,15 @@ ClassifierEvaluation evaluateClassifier(model::Model& model, const data::SliceSt
 }
 
 metrics::Metrics evaluate(model::Model& model, const data::SliceStore& dataset, int64_t batchSize,
-                          const EvaluationProgress& progress, const std::atomic<bool>* cancelled) {
+                          const EvaluationProgress& progress, const std::atomic<bool>* cancelled,
+                          const TestTimeAugmentation& testTime) {
   if (model.task() == networks::Task::kClassification)
-    return evaluateClassifier(model, dataset, {.batchSize = batchSize}, progress, cancelled).metrics;
+    return evaluateClassifier(model, dataset, {.batchSize = batchSize, .testTime = testTime}, progress, cancelled)
+        .metrics;
   metrics::SegmentationScores scores;
   SegmentationRequest request;
   request.probabilities = true;
+  request.testTime = testTime;
   overBatches(
       dataset, batchSize, progress, [](const data::SliceInfo& sample) { return sample.hasMask; },
       [&](const SliceSelection& batch) {

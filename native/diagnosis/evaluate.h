@@ -15,7 +15,8 @@ using EvaluationProgress = std::function<void(size_t done, size_t total)>;
 /// classificationMetrics over the labelled samples; segmenters: those of SegmentationScores over the samples with
 /// masks. EMPTY_DATASET when there are none.
 metrics::Metrics evaluate(model::Model& model, const data::SliceStore& dataset, int64_t batchSize,
-                          const EvaluationProgress& progress, const std::atomic<bool>* cancelled);
+                          const EvaluationProgress& progress, const std::atomic<bool>* cancelled,
+                          const TestTimeAugmentation& testTime = {});
 
 struct ClassifierEvaluation {
   std::vector<float> probabilities;  ///< of infection, of every sample in the order of the dataset
@@ -29,6 +30,7 @@ struct ClassifierEvaluationOptions {
   int64_t batchSize = 16;
   double probabilityThreshold = CaseRule().scoreThreshold;  ///< a slice is positive above
   bool explain = false;                                     ///< score the activation maps, too
+  TestTimeAugmentation testTime;
 };
 
 /// The same for a classifier, with all that its scores are made from.

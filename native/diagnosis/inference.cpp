@@ -28,29 +28,37 @@ int64_t roundedCapacity(int64_t needed, int64_t n, int64_t inputSize) {
 struct SourceBatch {
   std::shared_ptr<std::byte> bytes;
   int64_t byteCount = 0;
-  std::vector<ImageRecord> sources;
+  std::vector<std::vector<ImageRecord>> sources;  ///< by input size
   std::vector<MapTarget> targets;
   SourceCapacity capacity;
   int64_t pixels = 0;  ///< of all slices
 
-  SourceBatch(const model::ModelMetadata& metadata, const SliceSelection& slices, int64_t n, float threshold,
-              Backend& backend)
-      : sources(static_cast<size_t>(n)), targets(static_cast<size_t>(n)) {
+  SourceBatch(const model::ModelMetadata& metadata, const SliceSelection& slices, int64_t n,
+              const TestTimeAugmentation& testTime, float threshold, Backend& backend)
+      : targets(static_cast<size_t>(n)) {
+    const std::vector<int64_t> sizes = testTime.inputSizes(metadata.inputSize);
+    sources.assign(sizes.size(), std::vector<ImageRecord>(static_cast<size_t>(n)));
     int64_t& end = byteCount;
+    std::vector<int64_t> offsets;
     for (size_t i = 0; i < slices.size(); ++i) {
       const data::SliceInfo& slice = slices.info(i);
-      const InputGeometry g = inputGeometry(metadata.spec, metadata.inputSize, slice.height, slice.width);
-      sources[i] = data::imageRecord(slice, metadata.window, end, g.height, g.width);
-      sources[i].top = static_cast<int32_t>(g.top);
-      sources[i].left = static_cast<int32_t>(g.left);
-      targets[i] = {pixels, sources[i].width, sources[i].height, threshold, 0};
+      for (size_t s = 0; s < sizes.size(); ++s) {
+        const InputGeometry g = inputGeometry(metadata.spec, sizes[s], slice.height, slice.width);
+        ImageRecord& record = sources[s][i];
+        record = data::imageRecord(slice, metadata.window, end, g.height, g.width);
+        record.top = static_cast<int32_t>(g.top);
+        record.left = static_cast<int32_t>(g.left);
+      }
+      targets[i] = {pixels, sources[0][i].width, sources[0][i].height, threshold, 0};
+      offsets.push_back(end);
       end += data::alignedSample(slice.imageBytes());
       pixels += slice.width * slice.height;
     }
+    offsets.push_back(end);
     bytes = backend.hostMemory(end);
     for (size_t i = 0; i < slices.size(); ++i) {
-      std::byte* const first = bytes.get() + sources[i].offset;
-      std::byte* const next = bytes.get() + (i + 1 < slices.size() ? sources[i + 1].offset : end);
+      std::byte* const first = bytes.get() + offsets[i];
+      std::byte* const next = bytes.get() + offsets[i + 1];
       const auto count = static_cast<size_t>(slices.info(i).imageBytes());
       slices.store.read(slices.indices[i], {first, count});
       std::fill(first + count, next, std::byte{0});
@@ -60,7 +68,7 @@ struct SourceBatch {
 
   void bind(compiler::Bindings& bindings) const {
     bindings.beginning(kSourceBytesInput, {bytes.get(), static_cast<size_t>(byteCount)});
-    bindings.input(kSourcesInput, sources);
+    for (size_t s = 0; s < sources.size(); ++s) bindings.input(kSourcesInputs[s], sources[s]);
   }
 };
 
@@ -145,27 +153,31 @@ InputGeometry inputGeometry(const networks::NetworkSpec& spec, int64_t size, int
 }
 
 std::vector<SliceClassification> classifySlices(model::Model& model, const SliceSelection& slices, int64_t batchSize,
-                                                bool explain, const std::atomic<bool>* cancelled) {
+                                                const ClassificationRequest& request,
+                                                const std::atomic<bool>* cancelled) {
   requireTask(model, networks::Task::kClassification, "classify");
   if (slices.size() == 0) return {};
   const model::ModelMetadata metadata =
       model.metadata();  // one for the whole batch, should the model be trained meanwhile
   const int64_t n = programBatch(slices, batchSize, model.engine().backend().preparesSlowly());
-  const SourceBatch batch(metadata, slices, n, 0, model.engine().backend());
+  const SourceBatch batch(metadata, slices, n, request.testTime, 0, model.engine().backend());
   compiler::Bindings bindings;
   batch.bind(bindings);
   const runtime::ProgramKey key{.kind = runtime::ProgramKey::Kind::kClassification,
                                 .samples = n,
                                 .height = metadata.inputSize,
                                 .width = metadata.inputSize,
-                                .withMap = explain,
+                                .withMap = request.explain,
+                                .testTime = request.testTime.text(),
                                 .sourceBytes = batch.capacity.bytes};
-  const auto graph = [&] { return classificationGraph(metadata, n, batch.capacity, explain); };
+  const auto graph = [&] {
+    return classificationGraph(metadata, n, batch.capacity, request.explain, request.testTime);
+  };
   Tensor logits, maps;
   const auto bindOutputs = [&](const compiler::Program& program) {
     logits = Tensor(program.outputType(networks::kLogitsOutput.name));
     bindings.output(networks::kLogitsOutput, logits.as<float>());
-    if (!explain) return;
+    if (!request.explain) return;
     maps = Tensor(program.outputType(networks::kActivationMapOutput.name));
     bindings.output(networks::kActivationMapOutput, maps.as<float>());
   };
@@ -175,7 +187,7 @@ std::vector<SliceClassification> classifySlices(model::Model& model, const Slice
     const auto pair = sample(logits, i);
     requireFiniteOutput(model, std::isfinite(pair[0]) && std::isfinite(pair[1]));
     results[i].probability = 1 / (1 + std::exp(pair[0] - pair[1]));
-    if (!explain) continue;
+    if (!request.explain) continue;
     const auto raw = sample(maps, i);
     results[i].activationMap =
         mapToSource(metadata, {raw.begin(), raw.end()}, maps.shape()[1], maps.shape()[2], slices.info(i));
@@ -189,7 +201,7 @@ std::vector<SliceSegmentation> segmentSlices(model::Model& model, const SliceSel
   if (slices.size() == 0) return {};
   const model::ModelMetadata metadata = model.metadata();
   const int64_t n = programBatch(slices, batchSize, model.engine().backend().preparesSlowly());
-  const SourceBatch batch(metadata, slices, n, request.threshold, model.engine().backend());
+  const SourceBatch batch(metadata, slices, n, request.testTime, request.threshold, model.engine().backend());
   compiler::Bindings bindings;
   batch.bind(bindings);
   bindings.input(kTargetsInput, batch.targets);
@@ -205,9 +217,12 @@ std::vector<SliceSegmentation> segmentSlices(model::Model& model, const SliceSel
                                 .height = metadata.inputSize,
                                 .width = metadata.inputSize,
                                 .withMap = request.probabilities,
+                                .testTime = request.testTime.text(),
                                 .sourceBytes = batch.capacity.bytes,
                                 .maskPixels = batch.capacity.pixels};
-  const auto graph = [&] { return segmentationGraph(metadata, n, batch.capacity, request.probabilities); };
+  const auto graph = [&] {
+    return segmentationGraph(metadata, n, batch.capacity, request.probabilities, request.testTime);
+  };
   runProgram(
       model, key, graph, bindings, [](const compiler::Program&) {}, cancelled);
   std::vector<SliceSegmentation> results(slices.size());

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "data/slice_store.h"
+#include "diagnosis/test_time.h"
 #include "measure/lesions.h"
 #include "model/model.h"
 
@@ -47,15 +48,21 @@ InputGeometry inputGeometry(const networks::NetworkSpec& spec, int64_t inputSize
 /// programs are compiled. On a device that prepares slowly a remainder takes the program of the full batches before it.
 int64_t programBatch(const SliceSelection& slices, int64_t batchSize, bool preparesSlowly);
 
+struct ClassificationRequest {
+  bool explain = false;  ///< activation maps, too
+  TestTimeAugmentation testTime;
+};
 /// Classifies up to `batchSize` slices in one run of the network; results in their order. Blocks; CANCELLED when
 /// `cancelled` is raised. INVALID_ARGUMENT for a segmentation network.
 std::vector<SliceClassification> classifySlices(model::Model& model, const SliceSelection& slices, int64_t batchSize,
-                                                bool explain, const std::atomic<bool>* cancelled);
+                                                const ClassificationRequest& request,
+                                                const std::atomic<bool>* cancelled);
 
 struct SegmentationRequest {
   float threshold = 0.5f;  ///< a pixel is lesion when its probability, at the source's size, is larger
   bool probabilities = false;
   int64_t minAreaPixels = 1;
+  TestTimeAugmentation testTime;
 };
 /// The same for segmentation networks: the final side output (side1), resized to the source.
 std::vector<SliceSegmentation> segmentSlices(model::Model& model, const SliceSelection& slices, int64_t batchSize,

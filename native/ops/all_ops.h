@@ -40,7 +40,7 @@ using AllOps = OpList<
     // resize.h
     Resize, ResizeGradient,
     // layout.h
-    Concat, Split, Slice, Pad, Reshape,
+    Concat, Split, Slice, Pad, Flip, Reshape,
     // loss.h
     Softmax, SoftmaxCrossEntropy, SigmoidCrossEntropy, MinMaxNormalize, MinMaxNormalizeGradient,
     // images.h

@@ -1,5 +1,7 @@
 #include "ops/layout.h"
 
+#include <algorithm>
+#include <functional>
 #include <numeric>
 
 #include "ops/reduce.h"
@@ -74,6 +76,15 @@ std::vector<Value> Pad::gradient(const GradientContext& c) const {
   return {slice(c.outputGradients[0], begin, c.inputs[0].shape())};
 }
 
+std::vector<TensorType> Flip::infer(std::span<const TensorType> in) const {
+  const bool isRising = std::ranges::adjacent_find(axes, std::ranges::greater_equal()) == axes.end();
+  requireShape(in.size() == 1 && !axes.empty() && isRising && axes.front() >= 0 && axes.back() < in[0].shape.rank(), in,
+               "takes at least one of the input's axes, each once and in rising order");
+  return {in[0]};
+}
+
+std::vector<Value> Flip::gradient(const GradientContext& c) const { return {flip(c.outputGradients[0], axes)}; }
+
 std::vector<TensorType> Reshape::infer(std::span<const TensorType> in) const {
   requireShape(in.size() == 1 && in[0].shape.elements() == target.elements(), in, "the number of elements must stay");
   return {{in[0].dtype, target}};
@@ -102,6 +113,13 @@ Value pad(Value x, Shape begin, Shape extent) {
   auto op = std::make_shared<Pad>();
   op->begin = std::move(begin);
   op->extent = std::move(extent);
+  return addNode(op, {x});
+}
+
+Value flip(Value x, std::vector<int64_t> axes) {
+  if (axes.empty()) return x;
+  auto op = std::make_shared<Flip>();
+  op->axes = std::move(axes);
   return addNode(op, {x});
 }
 

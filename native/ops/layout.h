@@ -60,6 +60,19 @@ class Pad : public OpOf<Pad> {
   Precision precision(int) const override { return Precision::kFollow; }
 };
 
+/// The elements in the opposite order along each of `axes`, which are given in rising order: torch.flip.
+class Flip : public OpOf<Flip> {
+ public:
+  static constexpr std::string_view kName = "flip";
+
+  std::vector<int64_t> axes;
+
+  void visit(auto&& attribute) const { attribute("axes", axes); }
+  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
+  std::vector<Value> gradient(const GradientContext& context) const override;
+  Precision precision(int) const override { return Precision::kFollow; }
+};
+
 /// The same elements in the same order under another shape.
 class Reshape : public OpOf<Reshape> {
  public:
@@ -78,6 +91,8 @@ inline Value concat(std::initializer_list<Value> parts) { return concat(std::spa
 std::vector<Value> split(Value x, std::span<const int64_t> sizes);
 Value slice(Value x, Shape begin, Shape extent);
 Value pad(Value x, Shape begin, Shape extent);
+/// `x` itself where there is no axis.
+Value flip(Value x, std::vector<int64_t> axes);
 Value reshape(Value x, Shape target);
 
 }  // namespace jcs

@@ -3,6 +3,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <string>
 
 #include "compiler/program.h"
 
@@ -15,6 +16,7 @@ struct ProgramKey {
   Kind kind;
   int64_t samples, height, width;
   bool withMap = false;                     ///< the activation map, or probabilities
+  std::string testTime = {};                ///< over which views its outputs are averaged
   int64_t sourceBytes = 0, maskPixels = 0;  ///< where it starts from pixels, the most of a batch
 
   bool operator==(const ProgramKey&) const = default;

@@ -70,6 +70,33 @@ void addBoxes(std::vector<Case>& table) {
                    }});
 }
 
+void addFlips(std::vector<Case>& table) {
+  struct Flipped {
+    Shape shape;
+    std::vector<int64_t> axes;
+  };
+  for (const auto& [shape, axes] : {
+           Flipped{{2, 6, 5, 3}, {2}},     // images, left to right
+           Flipped{{2, 6, 5, 3}, {1}},     // upside down
+           Flipped{{2, 6, 5, 3}, {1, 2}},  // both
+           Flipped{{2, 7, 9, 1}, {2}},     // probabilities
+           Flipped{{2, 7, 9, 1}, {1, 2}},
+           Flipped{{1, 5, 4, 16}, {1}},
+           Flipped{{3, 4, 2, 8}, {0, 3}},
+           Flipped{{2, 3, 2, 5}, {0, 1, 2, 3}},
+           Flipped{{1, 4, 1, 8}, {2}},  // of one pixel
+           Flipped{{4, 6}, {1}},
+           Flipped{{17}, {0}},
+       }) {
+    std::string text = "flip of " + shape.toString() + " along";
+    for (int64_t axis : axes) text += " " + std::to_string(axis);
+    table.push_back({text, {{shape}}, [axes](std::span<const Value> in) { return std::vector{flip(in[0], axes)}; }});
+  }
+  table.push_back({"flip of channels of a concat", {{{2, 3, 4, 3}}, {{2, 3, 4, 2}}}, [](std::span<const Value> in) {
+                     return std::vector{flip(concat({in[0], in[1]}), {2})};
+                   }});
+}
+
 void addReshapes(std::vector<Case>& table) {
   struct Pair {
     Shape from, to;
@@ -88,6 +115,7 @@ void addLayoutCases(std::vector<Case>& table) {
   addConcats(table);
   addSplits(table);
   addBoxes(table);
+  addFlips(table);
   addReshapes(table);
 }
 

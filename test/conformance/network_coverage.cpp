@@ -48,11 +48,13 @@ class Walk {
           visit(*networks::inferenceGraph(spec, size.n, size.height, size.width, withMap), label + " inference");
     model::ModelMetadata metadata = model::defaultMetadata(spec);
     metadata.inputSize = 64;
+    const diagnosis::TestTimeAugmentation views{.horizontalFlip = true, .verticalFlip = true, .scales = {1, 0.5}};
     for (int64_t n : {1, 2})
       for (bool option : {false, true})
-        visit(classifier ? *diagnosis::classificationGraph(metadata, n, {4096, 0}, option)
-                         : *diagnosis::segmentationGraph(metadata, n, {4096, 4096}, option),
-              label + " diagnosis");
+        for (const auto& testTime : {diagnosis::TestTimeAugmentation{}, views})
+          visit(classifier ? *diagnosis::classificationGraph(metadata, n, {4096, 0}, option, testTime)
+                           : *diagnosis::segmentationGraph(metadata, n, {4096, 4096}, option, testTime),
+                label + " diagnosis");
   }
 
   void training(const networks::NetworkSpec& spec, const std::string& label) {

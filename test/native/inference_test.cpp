@@ -87,7 +87,7 @@ TEST("inference: slices are classified as the network classifies their pixels") 
   for (const Variant variant : {Variant::kPaper, Variant::kAuthors}) {
     const auto model = smallModel("res2net50-v1b", variant, 64);
     const SomeSlices some;
-    const auto together = diagnosis::classifySlices(*model, some.all(), 16, true, nullptr);
+    const auto together = diagnosis::classifySlices(*model, some.all(), 16, {.explain = true}, nullptr);
     for (size_t i = 0; i < some.slices.size(); ++i) {
       const data::DecodedSlice& slice = some.slices[i];
       const diagnosis::InputGeometry g =
@@ -98,7 +98,7 @@ TEST("inference: slices are classified as the network classifies their pixels") 
       const auto logits = outputs.at("logits").as<float>();
       CHECK_NEAR(together[i].probability, 1 / (1 + std::exp(logits[0] - logits[1])), 1e-5);
       CHECK_EQUAL(together[i].activationMap.size(), static_cast<size_t>(slice.info.width * slice.info.height));
-      const auto alone = diagnosis::classifySlices(*model, some.one(i), 1, false, nullptr);
+      const auto alone = diagnosis::classifySlices(*model, some.one(i), 1, {}, nullptr);
       CHECK_NEAR(alone[0].probability, together[i].probability, 1e-6);
     }
   }
@@ -180,6 +180,108 @@ TEST("inference: slices are segmented as the network segments their pixels, at t
   }
 }
 
+namespace {
+
+/// N×height×width×C with its rows or columns the other way round.
+std::vector<float> turned(std::span<const float> values, int64_t height, int64_t width, bool leftToRight,
+                          bool upsideDown) {
+  const auto channels = static_cast<size_t>(std::ssize(values) / (height * width));
+  std::vector<float> result;
+  for (int64_t y = 0; y < height; ++y)
+    for (int64_t x = 0; x < width; ++x) {
+      const int64_t from = (upsideDown ? height - 1 - y : y) * width + (leftToRight ? width - 1 - x : x);
+      const auto pixel = values.subspan(static_cast<size_t>(from) * channels, channels);
+      result.insert(result.end(), pixel.begin(), pixel.end());
+    }
+  return result;
+}
+
+Tensor turned(const Tensor& image, bool leftToRight, bool upsideDown) {
+  Tensor result(image.type());
+  std::ranges::copy(turned(image.as<float>(), image.shape()[1], image.shape()[2], leftToRight, upsideDown),
+                    result.as<float>().begin());
+  return result;
+}
+
+constexpr std::pair<bool, bool> kFlips[] = {{false, false}, {true, false}, {false, true}, {true, true}};
+
+}  // namespace
+
+TEST("inference: test-time augmentation is the mean of what the network gives for flipped and scaled slices") {
+  const auto model = smallModel("jcs-segmentation", Variant::kPaper, 64);
+  const SomeSlices some;
+  diagnosis::SegmentationRequest request;
+  request.probabilities = true;
+  const auto plain = diagnosis::segmentSlices(*model, some.all(), 4, request, nullptr);
+  request.testTime = {.horizontalFlip = true, .verticalFlip = true, .scales = {1, 1.5}};
+  const auto results = diagnosis::segmentSlices(*model, some.all(), 4, request, nullptr);
+  float change = 0;
+  for (size_t i = 0; i < some.slices.size(); ++i) {
+    const data::DecodedSlice& slice = some.slices[i];
+    std::vector<float> mean(size_t{96} * 96);
+    for (const int64_t size : {64, 96})
+      for (const auto [leftToRight, upsideDown] : kFlips) {
+        const Tensor input = turned(networkInput(slice, {size, size, 0, 0}, size), leftToRight, upsideDown);
+        const auto outputs = model->forward(input, false);
+        const auto back = turned(outputs.at("side1").as<float>(), size, size, leftToRight, upsideDown);
+        const auto enlarged = diagnosis::resizeMap(back, size, size, 96, 96);
+        for (size_t p = 0; p < mean.size(); ++p) mean[p] += enlarged[p] / 8;
+      }
+    const auto expected = diagnosis::resizeMap(mean, 96, 96, slice.info.width, slice.info.height);
+    CHECK_EQUAL(results[i].probabilities.size(), expected.size());
+    for (size_t p = 0; p < expected.size(); ++p) {
+      CHECK_NEAR(results[i].probabilities[p], expected[p], 1e-5);
+      change = std::max(change, std::abs(expected[p] - plain[i].probabilities[p]));
+    }
+  }
+  CHECK(change > 1e-3f);
+}
+
+TEST("inference: test-time augmentation of a classifier is the mean of logits and of maps that are turned back") {
+  const auto model = smallModel("res2net50-v1b", Variant::kPaper, 96);
+  const SomeSlices some;
+  const auto results = diagnosis::classifySlices(
+      *model, some.all(), 4, {.explain = true, .testTime = {.horizontalFlip = true, .scales = {1, 0.7}}}, nullptr);
+  for (size_t i = 0; i < some.slices.size(); ++i) {
+    float difference = 0;
+    std::vector<float> mean(9);
+    for (const int64_t size : {96, 64})
+      for (const bool leftToRight : {false, true}) {
+        const Tensor input = turned(networkInput(some.slices[i], {size, size, 0, 0}, size), leftToRight, false);
+        const auto outputs = model->forward(input, true);
+        const auto logits = outputs.at("logits").as<float>();
+        difference += (logits[0] - logits[1]) / 4;
+        const Tensor& map = outputs.at("activationMap");
+        const int64_t extent = map.shape()[1];
+        const auto enlarged =
+            diagnosis::resizeMap(turned(map.as<float>(), extent, extent, leftToRight, false), extent, extent, 3, 3);
+        for (size_t p = 0; p < mean.size(); ++p) mean[p] += enlarged[p] / 4;
+      }
+    CHECK_NEAR(results[i].probability, 1 / (1 + std::exp(difference)), 1e-5);
+    const auto [low, high] = std::ranges::minmax(mean);
+    for (float& value : mean) value = (value - low) / (high - low);
+    const auto& slice = some.slices[i].info;
+    const auto expected = diagnosis::resizeMap(mean, 3, 3, slice.width, slice.height);
+    CHECK_EQUAL(results[i].activationMap.size(), expected.size());
+    for (size_t p = 0; p < expected.size(); ++p) CHECK_NEAR(results[i].activationMap[p], expected[p], 1e-4);
+  }
+}
+
+TEST("inference: scales of test-time augmentation that a network does not take are refused") {
+  const diagnosis::TestTimeAugmentation testTime{.scales = {1, 0.75, 1.25, 0.3}};
+  CHECK(testTime.inputSizes(208) == (std::vector<int64_t>{208, 160, 256, 64}));
+  const auto sizesOf = [](std::vector<double> scales, int64_t inputSize) {
+    return codeOf([&] { diagnosis::TestTimeAugmentation{.scales = std::move(scales)}.inputSizes(inputSize); });
+  };
+  const std::string refused = errors::kInvalidArgument;
+  CHECK_EQUAL(sizesOf({}, 64), refused);
+  CHECK_EQUAL(sizesOf({1, 1, 1, 1, 1, 1}, 64), refused);
+  CHECK_EQUAL(sizesOf({0}, 64), refused);
+  CHECK_EQUAL(sizesOf({4.5}, 64), refused);
+  CHECK_EQUAL(sizesOf({std::nan("")}, 64), refused);
+  CHECK_EQUAL(sizesOf({4}, networks::kLargestInput), refused);
+}
+
 TEST("inference: a network whose values are not finite is an error, not a mask") {
   for (const std::string network : {"jcs-segmentation", "res2net50-v1b"}) {
     const auto model = smallModel(network, Variant::kPaper, 64);
@@ -192,7 +294,7 @@ TEST("inference: a network whose values are not finite is an error, not a mask")
     const bool classifier = model->task() == networks::Task::kClassification;
     CHECK_EQUAL(codeOf([&] {
                   if (classifier) {
-                    diagnosis::classifySlices(*model, some.all(), 4, false, nullptr);
+                    diagnosis::classifySlices(*model, some.all(), 4, {}, nullptr);
                   } else {
                     diagnosis::segmentSlices(*model, some.all(), 4, {}, nullptr);
                   }

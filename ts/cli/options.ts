@@ -29,6 +29,10 @@ export function wholeNumbers(text: string): number[] {
   return list(text).map(wholeNumber)
 }
 
+function numbers(text: string): number[] {
+  return list(text).map(number)
+}
+
 /** A window's name, or `center,width` in HU. */
 function intensityWindow(text: string): NonNullable<ImageOptions['window']> {
   if (Object.hasOwn(namedWindows, text)) return text as WindowName
@@ -36,6 +40,34 @@ function intensityWindow(text: string): NonNullable<ImageOptions['window']> {
   if (center === undefined || width === undefined || rest.length > 0)
     throw new InvalidArgumentError('expected lung, mediastinum or center,width, for example -600,1500.')
   return { center, width }
+}
+
+export interface TestTimeFlags {
+  testTimeFlips?: string[]
+  testTimeScales?: number[]
+}
+
+/** Test-time augmentation. */
+export function addTestTimeOptions(command: Command): Command {
+  return command
+    .option('--test-time-flips <axes>', 'average over flipped slices: horizontal, vertical or both', flips)
+    .option('--test-time-scales <s,s>', "average over input sizes, multiples of the model's", numbers)
+}
+
+export function testTimeOf({ testTimeFlips = [], testTimeScales }: TestTimeFlags) {
+  if (testTimeFlips.length === 0 && testTimeScales === undefined) return undefined
+  return {
+    horizontalFlip: testTimeFlips.includes('horizontal'),
+    verticalFlip: testTimeFlips.includes('vertical'),
+    scales: testTimeScales,
+  }
+}
+
+function flips(text: string): string[] {
+  const axes = list(text)
+  if (axes.length === 0 || axes.some((axis) => axis !== 'horizontal' && axis !== 'vertical'))
+    throw new InvalidArgumentError('expected horizontal, vertical or horizontal,vertical.')
+  return axes
 }
 
 export interface RuntimeFlags extends SessionOptions {

@@ -1,4 +1,4 @@
-import type { NativeModel } from '../native'
+import type { NativeModel, NativeTestTimeAugmentation } from '../native'
 import type { Classification } from '../run/results'
 import type { RunContext } from '../run/run'
 import { inferSlices, type SliceStream } from './slices'
@@ -7,6 +7,7 @@ export interface ClassificationSettings {
   batchSize: number
   explain: boolean
   threshold: number
+  testTimeAugmentation?: NativeTestTimeAugmentation | undefined
 }
 
 export const classifyDefaults = { batchSize: 16, explain: false, threshold: 0.5 } as const
@@ -14,7 +15,7 @@ export const classifyDefaults = { batchSize: 16, explain: false, threshold: 0.5 
 export function classifySlices(
   native: NativeModel,
   slices: SliceStream,
-  { batchSize, explain, threshold }: ClassificationSettings,
+  { batchSize, ...request }: ClassificationSettings,
   context: RunContext,
 ): Promise<Classification[]> {
   return inferSlices(
@@ -24,7 +25,7 @@ export function classifySlices(
       batchSize,
       infer: (store, indices, batch, start) =>
         start((cancellation) =>
-          native.classify(store.native, indices, { explain, threshold, ...batch }, cancellation),
+          native.classify(store.native, indices, { ...request, ...batch }, cancellation),
         ),
       toEvent: (classification, place) => ({ phase: 'classify', kind: 'slice', classification, ...place }),
     },

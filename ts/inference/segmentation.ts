@@ -1,5 +1,5 @@
 import { JcsError } from '../base/errors'
-import type { NativeMask, NativeModel, NativeSegmentation } from '../native'
+import type { NativeMask, NativeModel, NativeSegmentation, NativeTestTimeAugmentation } from '../native'
 import type { Segmentation } from '../run/results'
 import type { RunContext } from '../run/run'
 import { inferSlices, type SliceStream } from './slices'
@@ -9,6 +9,7 @@ export interface SegmentationSettings {
   threshold: number
   probabilities: boolean
   minAreaPixels: number
+  testTimeAugmentation?: NativeTestTimeAugmentation | undefined
 }
 
 export const segmentDefaults = {
@@ -22,11 +23,10 @@ export const segmentDefaults = {
 export function segmentSlices(
   native: NativeModel,
   slices: SliceStream,
-  { batchSize, threshold, probabilities, minAreaPixels }: SegmentationSettings,
+  { batchSize, ...request }: SegmentationSettings,
   context: RunContext,
   phase: 'segment' | 'lungs' = 'segment',
 ): Promise<Segmentation[]> {
-  const request = { threshold, probabilities, minAreaPixels }
   return inferSlices(
     slices,
     {

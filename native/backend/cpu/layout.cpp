@@ -48,6 +48,21 @@ class CopyKernel : public Kernel {
     copies_.push_back({StridedLoop<2>(extent, {yStrides, xStrides}), from, to, offsetOf(xStrides, fromBegin),
                        offsetOf(yStrides, toBegin), x.type.dtype, y.type.dtype});
   }
+  /// Copies input 0 to output 0, in the opposite order along `axes`.
+  void addFlipped(const Prepare& p, std::span<const int64_t> axes) {
+    const Operand &x = p.inputs[0], &y = p.outputs[0];
+    const Shape& extent = y.type.shape;
+    AxisStrides xStrides = axisStrides(x, extent);
+    int64_t last = 0;
+    for (int64_t axis : axes) {
+      int64_t& stride = xStrides[static_cast<size_t>(axis)];
+      last += (extent[static_cast<int>(axis)] - 1) * stride;
+      stride = -stride;
+    }
+    if (extent.elements() == 0) last = 0;
+    copies_.push_back(
+        {StridedLoop<2>(extent, {axisStrides(y, extent), xStrides}), 0, 0, last, 0, x.type.dtype, y.type.dtype});
+  }
   /// Output 0 is zeroed before anything is copied; it must be dense.
   void clearFirst(int64_t bytes) { clearedBytes_ = bytes; }
 
@@ -126,6 +141,12 @@ std::unique_ptr<Kernel> preparePad(const Prepare& p) {
   return kernel;
 }
 
+std::unique_ptr<Kernel> prepareFlip(const Prepare& p) {
+  auto kernel = std::make_unique<CopyKernel>(p);
+  kernel->addFlipped(p, p.as<Flip>().axes);
+  return kernel;
+}
+
 std::unique_ptr<Kernel> prepareReshape(const Prepare& p) {
   auto kernel = std::make_unique<CopyKernel>(p);
   // Both are dense: the same elements in the same order.
@@ -146,6 +167,7 @@ void registerLayout(Registry& registry) {
   registry.add<Split>(prepareSplit, anyOperand);
   registry.add<Slice>(prepareSlice, anyOperand);
   registry.add<Pad>(preparePad, [](const Op&, bool isOutput, int) { return !isOutput; });
+  registry.add<Flip>(prepareFlip, anyOperand);
   registry.add<Reshape>(prepareReshape);
 }
 

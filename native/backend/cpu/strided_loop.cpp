@@ -36,7 +36,7 @@ StridedLoop<kOperands>::StridedLoop(const Shape& target, const std::array<AxisSt
   }
   // A line steps by 0 or 1; where the innermost axis does not, lines are single elements.
   bool lined = axes > 0;
-  for (size_t k = 0; lined && k < kOperands; ++k) lined = steps[0][k] <= 1;
+  for (size_t k = 0; lined && k < kOperands; ++k) lined = steps[0][k] == 0 || steps[0][k] == 1;
   if (lined) {
     length_ = extents[0];
     lineStrides_ = steps[0];

@@ -32,6 +32,20 @@ class CopyKernel : public Kernel {
     copies_.push_back({loopShape(extent), from, to, offsetBytes(x, fromBegin), offsetBytes(y, toBegin), x, y});
   }
 
+  /// Copies input 0 to output 0, in the opposite order along `axes`.
+  void addFlipped(const Prepare& p, std::span<const int64_t> axes) {
+    const Shape& extent = p.outputs[0].type.shape;
+    LoopOperand x = loopOperand(p.inputs[0], extent);
+    int64_t last = 0;
+    for (int64_t axis : axes) {
+      int64_t& stride = x.strides[static_cast<size_t>(axis)];
+      last += (extent[static_cast<int>(axis)] - 1) * stride;
+      stride = -stride;
+    }
+    if (extent.elements() == 0) last = 0;
+    copies_.push_back({loopShape(extent), 0, 0, last * sizeOf(x.dtype), 0, x, loopOperand(p.outputs[0], extent)});
+  }
+
   void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte*) override {
     for (const BoxCopy& copy : copies_)
       mapElements(launcher_, copy.extent, Map::kIdentity, 1.0f, copy.y, out[copy.to] + copy.toOffset, copy.x,
@@ -84,6 +98,12 @@ std::unique_ptr<Kernel> prepareSlice(const Prepare& p) {
   return kernel;
 }
 
+std::unique_ptr<Kernel> prepareFlip(const Prepare& p) {
+  auto kernel = std::make_unique<CopyKernel>(p);
+  kernel->addFlipped(p, p.as<Flip>().axes);
+  return kernel;
+}
+
 std::unique_ptr<Kernel> prepareReshape(const Prepare& p) {
   auto kernel = std::make_unique<CopyKernel>(p);
   // Both are dense: the same elements in the same order.
@@ -129,6 +149,7 @@ void registerLayout(Registry& registry) {
   registry.add<Slice>(prepareSlice, anyOperandStrided);
   registry.add<Pad>([](const Prepare& p) { return std::make_unique<PadKernel>(p); },
                     [](const Op&, bool isOutput, int) { return !isOutput; });
+  registry.add<Flip>(prepareFlip, anyOperandStrided);
   registry.add<Reshape>(prepareReshape);
 }
 

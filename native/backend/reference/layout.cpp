@@ -1,4 +1,7 @@
 #include "ops/layout.h"
+
+#include <algorithm>
+
 #include "backend/reference/kernels.h"
 
 namespace jcs::reference {
@@ -49,6 +52,21 @@ void pad(const Pad& op, const Operands& operands) {
   for (int64_t i = 0; i < x.elements(); ++i) y[positionInWhole(i, op.begin, x.shape(), y.shape())] = x[i];
 }
 
+void flip(const Flip& op, const Operands& operands) {
+  const Input& x = operands.inputs[0];
+  const Output& y = operands.outputs[0];
+  for (int64_t i = 0; i < y.elements(); ++i) {
+    int64_t position = 0, stride = 1, rest = i;
+    for (int axis = y.shape().rank() - 1; axis >= 0; --axis) {
+      const int64_t extent = y.shape()[axis], index = rest % extent;
+      position += (std::ranges::count(op.axes, axis) ? extent - 1 - index : index) * stride;
+      rest /= extent;
+      stride *= extent;
+    }
+    y[i] = x[position];
+  }
+}
+
 void reshape(const Reshape&, const Operands& operands) {
   const Output& y = operands.outputs[0];
   for (int64_t i = 0; i < y.elements(); ++i) y[i] = operands.inputs[0][i];
@@ -61,6 +79,7 @@ void addLayoutKernels(KernelRegistry<Oracle>& kernels) {
   addLoops<Split>(kernels, split);
   addLoops<Slice>(kernels, slice);
   addLoops<Pad>(kernels, pad);
+  addLoops<Flip>(kernels, flip);
   addLoops<Reshape>(kernels, reshape);
 }
 

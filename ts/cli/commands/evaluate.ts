@@ -5,19 +5,22 @@ import { loadModel } from '../../model'
 import type { DecodingOptions } from '../../run/options'
 import {
   addRunOptions,
+  addTestTimeOptions,
   addWindowOption,
   datasetOf,
   list,
   number,
   type RuntimeFlags,
   runtimeOf,
+  type TestTimeFlags,
+  testTimeOf,
   wholeNumber,
   wholeNumbers,
 } from '../options'
 import type { Session } from '../session'
 import { decimal, table } from '../table'
 
-interface Flags extends RuntimeFlags {
+interface Flags extends RuntimeFlags, TestTimeFlags {
   model: string
   folds?: string[]
   threshold?: number
@@ -45,7 +48,7 @@ Examples:
   jcs evaluate folds.csv --folds 5 --model segmenter.safetensors
   jcs evaluate val.csv --model classifier.safetensors --slice-thresholds 0,1,2 --json`,
     )
-  addWindowOption(command, "the model's")
+  addTestTimeOptions(addWindowOption(command, "the model's"))
   addRunOptions(command).action(async (path: string, flags: Flags) => {
     const session = sessionFor(flags)
     const { folds, threshold, sliceThresholds, batchSize, window, skipBadSamples = false } = flags
@@ -54,6 +57,7 @@ Examples:
       evaluate(model, datasetOf(path, folds), {
         ...(model.task === 'classification' && { threshold, sliceThresholds }),
         batchSize,
+        testTimeAugmentation: testTimeOf(flags),
         window,
         onBadSample: skipBadSamples ? 'skip' : 'error',
         ...controls,

@@ -13,17 +13,20 @@ import { fileNameFor } from '../file-name'
 import {
   addImageOptions,
   addRunOptions,
+  addTestTimeOptions,
   type ImageFlags,
   imageOptionsOf,
   number,
   type RuntimeFlags,
   runtimeOf,
+  type TestTimeFlags,
+  testTimeOf,
   wholeNumber,
 } from '../options'
 import type { Session } from '../session'
 import { table } from '../table'
 
-interface Flags extends RuntimeFlags, ImageFlags {
+interface Flags extends RuntimeFlags, ImageFlags, TestTimeFlags {
   model: string
   threshold?: number
   minArea?: number
@@ -47,39 +50,48 @@ export function addSegment(program: Command, sessionFor: (flags: Flags) => Sessi
 Examples:
   jcs segment slice.png --model segmenter.safetensors
   jcs segment case/ --model segmenter.safetensors --out result/
+  jcs segment case/ --model segmenter.safetensors --test-time-flips horizontal --test-time-scales 0.75,1,1.25
 
 'left' is the patient's left for DICOM, and the image's left for pictures.`,
     )
-  addRunOptions(addImageOptions(command)).action(async (paths: string[], flags: Flags) => {
-    const session = sessionFor(flags)
-    const { threshold, minArea: minAreaPixels, batchSize, out } = flags
-    using scan = openCase(paths, imageOptionsOf(flags))
-    await using model = await loadModel(flags.model, runtimeOf(flags))
-    if (out) await makeDirectory(out)
-    const results = await session.follow((controls) =>
-      segment(model, scan, { threshold, minAreaPixels, batchSize, ...controls }),
-    )
-    const document = results.map(({ width, height, areaPixels, areaMm2, lesions }, index) => ({
-      image: scan.names[index]!,
-      width,
-      height,
-      areaPixels,
-      ...(areaMm2 !== undefined && { areaMm2 }),
-      lesions,
-    }))
-    if (out) {
-      for (const [index, result] of results.entries()) {
-        throwIfAborted(session.signal)
-        const write = (suffix: string, picture: Buffer) =>
-          writeFileAtomically(join(out, fileNameFor(scan.names[index]!, index, suffix)), picture)
-        await write('_overlay.png', await overlayPng(await scan.image(index), { lesions: maskOf(result) }))
-        await write('_mask.png', await maskPng(result))
+  addRunOptions(addImageOptions(addTestTimeOptions(command))).action(
+    async (paths: string[], flags: Flags) => {
+      const session = sessionFor(flags)
+      const { threshold, minArea: minAreaPixels, batchSize, out } = flags
+      using scan = openCase(paths, imageOptionsOf(flags))
+      await using model = await loadModel(flags.model, runtimeOf(flags))
+      if (out) await makeDirectory(out)
+      const results = await session.follow((controls) =>
+        segment(model, scan, {
+          threshold,
+          minAreaPixels,
+          batchSize,
+          testTimeAugmentation: testTimeOf(flags),
+          ...controls,
+        }),
+      )
+      const document = results.map(({ width, height, areaPixels, areaMm2, lesions }, index) => ({
+        image: scan.names[index]!,
+        width,
+        height,
+        areaPixels,
+        ...(areaMm2 !== undefined && { areaMm2 }),
+        lesions,
+      }))
+      if (out) {
+        for (const [index, result] of results.entries()) {
+          throwIfAborted(session.signal)
+          const write = (suffix: string, picture: Buffer) =>
+            writeFileAtomically(join(out, fileNameFor(scan.names[index]!, index, suffix)), picture)
+          await write('_overlay.png', await overlayPng(await scan.image(index), { lesions: maskOf(result) }))
+          await write('_mask.png', await maskPng(result))
+        }
+        await writeFileAtomically(join(out, 'segmentation.json'), session.toJson(document))
       }
-      await writeFileAtomically(join(out, 'segmentation.json'), session.toJson(document))
-    }
-    session.warn(scan.warnings)
-    session.finish(document, `${describe(document)}\n\n${disclaimer}.`)
-  })
+      session.warn(scan.warnings)
+      session.finish(document, `${describe(document)}\n\n${disclaimer}.`)
+    },
+  )
 }
 
 export function maskOf({ mask, width, height }: Segmentation) {
