@@ -131,6 +131,7 @@ export { type SegmentOptions, segment } from './segment'
 export { storeInstances } from './store-instances'
 export { type TrainResult, train } from './train'
 export type { TrainData, TrainOptions } from './training/options'
+export type { PretrainedLayer, PretrainedMatch } from './training/pretrained'
 export type {
   AugmentationOptions,
   CheckpointOptions,

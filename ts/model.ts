@@ -343,13 +343,18 @@ export async function loadModel(
   options: LoadModelOptions = {},
 ): Promise<Model> {
   checkOptions('options', options, [...runtimeOptionNames, 'spec'])
-  const weights = takeWeights(isShippedModel(source) ? shippedModelPath(source) : source, 'source')
+  const weights = weightsOf(source, 'source')
   const spec = options.spec === undefined ? undefined : specToJson(options.spec)
   const settings = JSON.stringify(takeRuntimeOptions(options))
   // Bytes are read before anything is awaited, as the addon reads them.
   const bytesHash = typeof weights === 'string' ? undefined : hashOfBytes(weights)
   const native = await callNative((native) => native.loadModel(weights, spec, settings))
   return new Model(native, bytesHash ?? (await hashOfFile(weights as string).catch(() => undefined)))
+}
+
+/** What the addon reads weights from. @throws JcsError INVALID_TYPE, INVALID_ARGUMENT, MODELS_NOT_INSTALLED */
+export function weightsOf(source: WeightsSource | ShippedModel, name: string): string | Uint8Array {
+  return takeWeights(isShippedModel(source) ? shippedModelPath(source) : source, name)
 }
 
 function isWeightsSource(source: unknown): source is WeightsSource {

@@ -66,6 +66,8 @@ export interface NativeModel {
   ): Promise<NativeSegmentation[]>
   /** Gives how many tensors were taken from the file, a path or its bytes. */
   loadBackbone(source: string | Uint8Array): Promise<number>
+  /** `PretrainedMatch`: what was taken from the file, a path or its bytes. */
+  loadPretrained(source: string | Uint8Array): Promise<Json>
   copyTrunk(classifier: NativeModel): Promise<void>
   /** `Profile` */
   profile(batch: number, height: number, width: number, cancellation?: NativeCancellation): Promise<Json>

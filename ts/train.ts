@@ -3,13 +3,14 @@ import { makeWritableDirectory } from './base/write-files'
 import { type BadSample, type Dataset, findOverlap, readDataset, splitByPatient } from './datasets'
 import { createModel, loadModel, type Model, nativeFor, nativeOf } from './model'
 import { takeRuntimeOptions } from './model/runtime'
-import { type ClassifierNetwork, combinesClassifier } from './model/spec'
-import { callNative, withNativeCalls } from './native'
+import { type ClassifierNetwork, combinesClassifier, type ModelSpec } from './model/spec'
+import { callNative, type NativeModel, withNativeCalls } from './native'
 import type { ProgressEvent } from './run/progress'
 import { Run } from './run/run'
 import { History } from './training/history'
 import { checkTrainOptions, resolveSettings, type TrainOptions } from './training/options'
 import { packAll } from './training/pack'
+import { type PretrainedMatch, startFrom } from './training/pretrained'
 
 export interface TrainResult {
   model: Model
@@ -20,6 +21,8 @@ export interface TrainResult {
    * metric that is not defined on the data is NaN.
    */
   metrics: Record<string, number>
+  /** With `pretrained`: layer by layer, what the network started from. */
+  pretrained?: PretrainedMatch
   /** With `best`: after how many iterations the model had its weights. */
   bestIteration?: number
   /** Path of the last checkpoint. */
@@ -41,8 +44,8 @@ export interface TrainResult {
  *
  * Cancelling stops within a step. A new model is then disposed of; checkpoints that were written stay.
  *
- * @throws JcsError BAD_SAMPLE, EMPTY_DATASET, INVALID_ARGUMENT, FILE_UNWRITABLE, DISK_FULL, OUT_OF_MEMORY, DIVERGED,
- * RESUME_MISMATCH, CANCELLED, DISPOSED
+ * @throws JcsError BAD_SAMPLE, EMPTY_DATASET, INVALID_ARGUMENT, MISSING_PARAMETER, FILE_UNWRITABLE, DISK_FULL,
+ * OUT_OF_MEMORY, DIVERGED, RESUME_MISMATCH, CANCELLED, DISPOSED
  */
 export function train(options: TrainOptions): Run<TrainResult> {
   return new Run(async (context) => {
@@ -54,7 +57,7 @@ export function train(options: TrainOptions): Run<TrainResult> {
     if (options.checkpoint) await makeWritableDirectory(options.checkpoint.directory)
     const { train: trainSet, validation: validationSet, warnings } = await reading
 
-    const model = options.model ?? (await prepareModel(options))
+    const { model, match } = options.model ? { model: options.model } : await prepareModel(options)
     model.forgetFile()
     try {
       const native = nativeFor(options.task, model)
@@ -90,6 +93,7 @@ export function train(options: TrainOptions): Run<TrainResult> {
         ...(checkpoint && { checkpoint }),
         iterations,
         ...(bestIteration !== undefined && { bestIteration }),
+        ...(match && { pretrained: match }),
         microBatch,
         settings: { ...JSON.parse(settings.toJson()), window: model.window },
         warnings: [...warnings, ...rest.warnings],
@@ -133,8 +137,13 @@ async function readAll(options: TrainOptions, signal: AbortSignal): Promise<Data
   }
 }
 
-async function prepareModel(options: TrainOptions): Promise<Model> {
-  const { spec, classifier, backbone, seed } = options
+interface Prepared {
+  model: Model
+  match?: PretrainedMatch | undefined
+}
+
+async function prepareModel(options: TrainOptions): Promise<Prepared> {
+  const { spec, classifier, backbone, pretrained, seed } = options
   const runtime = takeRuntimeOptions(options)
   if (!spec) throw new JcsError('INVALID_ARGUMENT', 'spec is missing')
   if (classifier !== undefined && !combinesClassifier(spec.network)) {
@@ -143,21 +152,25 @@ async function prepareModel(options: TrainOptions): Promise<Model> {
       `network '${spec.network}' does not combine a classifier's features; leave classifier out`,
     )
   }
-  if (classifier === undefined) return createModel(spec, { ...runtime, seed, backbone })
+  const prepare = async (spec: ModelSpec, trunk?: NativeModel): Promise<Prepared> => {
+    const model = await createModel(spec, { ...runtime, seed, backbone })
+    try {
+      const match = pretrained === undefined ? undefined : await startFrom(model, pretrained)
+      if (trunk) await callNative(() => nativeOf(model).copyTrunk(trunk))
+      return { model, match }
+    } catch (error) {
+      await model.dispose()
+      throw error
+    }
+  }
+  if (classifier === undefined) return prepare(spec)
 
   const companion = typeof classifier === 'string' ? await loadModel(classifier, runtime) : classifier
   try {
     const native = nativeFor('classification', companion, 'classifier')
     const trunk = spec.trunk ?? (companion.spec.network as ClassifierNetwork)
     const outputStride = spec.outputStride ?? companion.spec.outputStride
-    const model = await createModel({ ...spec, trunk, outputStride }, { ...runtime, seed, backbone })
-    try {
-      await callNative(() => nativeOf(model).copyTrunk(native))
-      return model
-    } catch (error) {
-      await model.dispose()
-      throw error
-    }
+    return await prepare({ ...spec, trunk, outputStride }, native)
   } finally {
     if (companion !== classifier) await companion.dispose()
   }

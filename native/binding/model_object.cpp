@@ -44,6 +44,16 @@ std::function<io::SafetensorsFile()> toFileSource(const Napi::Value& value) {
   return [bytes] { return io::SafetensorsFile::parse(*bytes); };
 }
 
+std::string pretrainedJson(const model::PretrainedMatch& match) {
+  Json layers = Json::array();
+  for (const model::LayerMatch& layer : match.layers) {
+    Json one{{"layer", layer.layer}, {"parameters", layer.parameters.size()}, {"taken", layer.taken()}};
+    if (!layer.taken()) one["reason"] = layer.reason;
+    layers.push_back(std::move(one));
+  }
+  return Json{{"layers", std::move(layers)}, {"unused", match.unused}}.dump();
+}
+
 std::string profileJson(const model::Profile& profile) {
   Json steps = Json::array();
   for (const compiler::Program::StepInfo& step : profile.steps)
@@ -75,10 +85,11 @@ void ModelObject::define(Napi::Env env, Napi::Object exports) {
       {InstanceMethod("describe", &ModelObject::describe), InstanceMethod("parameters", &ModelObject::parameters),
        InstanceMethod("getParameter", &ModelObject::getParameter), InstanceMethod("forward", &ModelObject::forward),
        InstanceMethod("classify", &ModelObject::classify), InstanceMethod("segment", &ModelObject::segment),
-       InstanceMethod("loadBackbone", &ModelObject::loadBackbone), InstanceMethod("copyTrunk", &ModelObject::copyTrunk),
-       InstanceMethod("profile", &ModelObject::profile), InstanceMethod("peaks", &ModelObject::peaks),
-       InstanceMethod("save", &ModelObject::save), InstanceMethod("exportOnnx", &ModelObject::exportOnnx),
-       InstanceMethod("dispose", &ModelObject::dispose)});
+       InstanceMethod("loadBackbone", &ModelObject::loadBackbone),
+       InstanceMethod("loadPretrained", &ModelObject::loadPretrained),
+       InstanceMethod("copyTrunk", &ModelObject::copyTrunk), InstanceMethod("profile", &ModelObject::profile),
+       InstanceMethod("peaks", &ModelObject::peaks), InstanceMethod("save", &ModelObject::save),
+       InstanceMethod("exportOnnx", &ModelObject::exportOnnx), InstanceMethod("dispose", &ModelObject::dispose)});
   AddonData::of(env).modelConstructor = Napi::Persistent(constructor);
   exports.Set("NativeModel", constructor);
 }
@@ -233,6 +244,17 @@ Napi::Value ModelObject::loadBackbone(const Napi::CallbackInfo& info) {
     return start(info, info.Env().Undefined(), [open = toFileSource(info[0])](model::Model& model, auto*) {
       const int count = model.loadBackbone(open());
       return Deferred::Convert([count](Napi::Env env) { return Napi::Number::New(env, count); });
+    });
+  });
+}
+
+/// loadPretrained(source): JSON of PretrainedMatch of ts/native.ts.
+Napi::Value ModelObject::loadPretrained(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return start(info, info.Env().Undefined(), [open = toFileSource(info[0])](model::Model& model, auto*) {
+      return Deferred::Convert([text = pretrainedJson(model.loadPretrained(open()))](Napi::Env env) {
+        return Napi::String::New(env, text);
+      });
     });
   });
 }

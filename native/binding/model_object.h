@@ -24,6 +24,7 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
   Napi::Value classify(const Napi::CallbackInfo& info);
   Napi::Value segment(const Napi::CallbackInfo& info);
   Napi::Value loadBackbone(const Napi::CallbackInfo& info);
+  Napi::Value loadPretrained(const Napi::CallbackInfo& info);
   Napi::Value copyTrunk(const Napi::CallbackInfo& info);
   Napi::Value profile(const Napi::CallbackInfo& info);
   Napi::Value peaks(const Napi::CallbackInfo& info);

@@ -200,6 +200,32 @@ int Model::loadBackbone(const io::SafetensorsFile& file) {
   return static_cast<int>(taken.size());
 }
 
+PretrainedMatch Model::loadPretrained(const io::SafetensorsFile& file) {
+  PretrainedMatch match = matchPretrained(file, spec());
+  const auto entries = stateDictOf(file);
+  std::vector<std::pair<std::string, Tensor>> values;
+  for (const LayerMatch& layer : match.layers) {
+    if (!layer.taken()) continue;
+    for (const std::string& name : layer.parameters) {
+      Tensor value = file.load(entries.at(name)->name);
+      requireFinite(value, name, file.source());
+      requirePositiveVariance(value, name, file.source());
+      values.emplace_back(name, std::move(value));
+    }
+  }
+  require(!values.empty(), errors::kMissingParameter, [&] {
+    return file.source() + " has no layer of network '" + spec().network + "' in its shape; of the first, " +
+           match.layers.front().reason + " (check network, variant and width)";
+  });
+  setParameters(values);
+  if (const auto theirs = fromSafetensors(file.metadata(), file.source())) {
+    const std::lock_guard lock(metadataMutex_);
+    metadata_.window = theirs->window;
+    metadata_.notice = theirs->notice;
+  }
+  return match;
+}
+
 void Model::copyTrunk(Model& classifier) {
   const networks::Trunk* trunk = networks::networkInfo(spec().network).classifierTrunk();
   require(trunk != nullptr, errors::kInvalidArgument,

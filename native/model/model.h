@@ -9,6 +9,7 @@
 
 #include "io/safetensors.h"
 #include "model/metadata.h"
+#include "model/pretrained.h"
 #include "runtime/engine.h"
 #include "runtime/peaks.h"
 #include "runtime/program_cache.h"
@@ -80,6 +81,9 @@ class Model : public std::enable_shared_from_this<Model> {
   /// Copies the weights of an ImageNet backbone (torchvision's VGG-16-BN, Res2Net's) into the layers that it has.
   /// Returns how many tensors were taken; MISSING_PARAMETER when the file lacks some.
   int loadBackbone(const io::SafetensorsFile& file);
+  /// Copies the layers that a state dict of whatever network has under our names and in our shapes; the others stay as
+  /// they are. A file of ours brings its window and its notice. MISSING_PARAMETER when it has none of them.
+  PretrainedMatch loadPretrained(const io::SafetensorsFile& file);
   /// jcs-joint: copies a classifier's trunk into `res2net.*`, and takes over its window. WRONG_VARIANT when its depth,
   /// width or output stride differs.
   void copyTrunk(Model& classifier);

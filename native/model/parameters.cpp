@@ -17,17 +17,6 @@ uint64_t hashName(const std::string& name) {
   return hash;
 }
 
-/// Also reads 'shape' fields of files, which may be of any rank.
-std::string shapeText(const std::vector<int64_t>& shape) {
-  std::string text = "[";
-  for (size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
-  return text + "]";
-}
-
-bool sameShape(const io::SafetensorsEntry& entry, const Shape& shape) {
-  return std::ranges::equal(entry.shape, shape.extents());
-}
-
 bool fits(const std::map<std::string, const io::SafetensorsEntry*>& entries, const networks::NetworkSpec& spec) {
   const auto declared = declareParameters(spec);
   if (declared.size() != entries.size()) return false;
@@ -56,6 +45,16 @@ std::string betterSpec(const std::map<std::string, const io::SafetensorsEntry*>&
 }
 
 }  // namespace
+
+std::string shapeText(const std::vector<int64_t>& shape) {
+  std::string text = "[";
+  for (size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+bool sameShape(const io::SafetensorsEntry& entry, const Shape& shape) {
+  return std::ranges::equal(entry.shape, shape.extents());
+}
 
 std::vector<ParameterDeclaration> declareParameters(const networks::NetworkSpec& spec) {
   const auto graph = networks::inferenceGraph(spec, 1, networks::kSmallestInput, networks::kSmallestInput);

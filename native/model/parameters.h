@@ -28,6 +28,10 @@ inline constexpr char kTrainingStateSeparator = '/';
 /// ignored.
 std::map<std::string, const io::SafetensorsEntry*> stateDictOf(const io::SafetensorsFile& file);
 
+/// Of a file's tensor, which may be of any rank.
+std::string shapeText(const std::vector<int64_t>& shape);
+bool sameShape(const io::SafetensorsEntry& entry, const Shape& shape);
+
 /// Checks that the file has exactly the network's parameters; errors as Model::load says.
 void checkStateDict(const std::map<std::string, const io::SafetensorsEntry*>& entries,
                     const networks::NetworkSpec& spec, const std::string& source);

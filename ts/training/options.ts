@@ -4,6 +4,7 @@ import type { DatasetSource, Task } from '../datasets'
 import { resolveWindow } from '../images'
 import { Model, type WeightsSource } from '../model'
 import { type RuntimeOptions, runtimeOptionNames } from '../model/runtime'
+import type { ShippedModel } from '../model/shipped'
 import type { ModelSpec } from '../model/spec'
 import { callNativeNow, type NativeTrainSettings } from '../native'
 import {
@@ -32,6 +33,12 @@ export interface TrainOptions extends TrainSettings, CommonOptions, DecodingOpti
   classifier?: Model | string | undefined
   /** ImageNet weights for the trunk, see `createModel`. */
   backbone?: WeightsSource | readonly WeightsSource[] | undefined
+  /**
+   * Weights to start from: a .safetensors file of whatever network, or a shipped model's name. Every layer that it has
+   * by our name and in its shape is taken, the others are drawn from `seed`; `TrainResult.pretrained` says which. A
+   * model's window and notice are taken over.
+   */
+  pretrained?: WeightsSource | ShippedModel | undefined
   /** Whether a sample that cannot be used stops (default) or is left out and reported. */
   onBadSample?: 'error' | 'skip' | undefined
 }
@@ -45,6 +52,7 @@ const otherNames = [
   'model',
   'classifier',
   'backbone',
+  'pretrained',
   'onBadSample',
 ] as const
 
@@ -54,7 +62,7 @@ export function checkTrainOptions(options: TrainOptions): void {
   requireKnown('options', options, [...trainSettingNames, ...otherNames])
   const { batchSize: _, ...common } = options
   checkCommonOptions(common)
-  const { task, spec, data, model, classifier, backbone, onBadSample } = options
+  const { task, spec, data, model, classifier, backbone, pretrained, onBadSample } = options
   requireOneOf('task', task, ['classification', 'segmentation'])
   requireObject('data', data)
   requireKnown('data', data, ['train', 'validation', 'validationFraction'])
@@ -67,12 +75,14 @@ export function checkTrainOptions(options: TrainOptions): void {
   if (model === undefined && spec === undefined) {
     throw new JcsError('INVALID_ARGUMENT', "spec is missing, for example { network: 'jcs-segmentation' }")
   }
-  if (model !== undefined && (spec !== undefined || backbone !== undefined)) {
+  if (model !== undefined && (spec !== undefined || backbone !== undefined || pretrained !== undefined)) {
     throw new JcsError(
       'INVALID_ARGUMENT',
-      'spec and backbone make a new model; leave them out beside `model`',
+      'spec, backbone and pretrained make a new model; leave them out beside `model`',
     )
   }
+  if (backbone !== undefined && pretrained !== undefined)
+    throw new JcsError('INVALID_ARGUMENT', 'give either backbone or pretrained')
   if (classifier !== undefined && !(classifier instanceof Model)) requireString('classifier', classifier)
   if (onBadSample !== undefined) requireOneOf('onBadSample', onBadSample, ['error', 'skip'])
 }

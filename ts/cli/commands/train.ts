@@ -9,6 +9,7 @@ import type { ModelSpec } from '../../model/spec'
 import { trainingReport } from '../../report'
 import { type TrainResult, train } from '../../train'
 import type { TrainOptions } from '../../training/options'
+import type { PretrainedMatch } from '../../training/pretrained'
 import type { TrainSettings } from '../../training/settings'
 import {
   addRunOptions,
@@ -40,6 +41,7 @@ interface Flags extends RuntimeFlags {
   outputStride?: ModelSpec['outputStride']
   classifier?: string
   backbone?: string[]
+  pretrained?: string
   config?: string
   skipBadSamples?: boolean
   window?: TrainOptions['window']
@@ -84,6 +86,7 @@ export function addTrain(program: Command, sessionFor: (flags: Flags) => Session
     .option('--output-stride <n>', 'Res2Net: 16 or 8 for finer activation maps; default 32', wholeNumber)
     .option('--classifier <file>', 'jcs-joint: a trained classifier to start its trunk from')
     .option('--backbone <file...>', 'ImageNet weights of the trunk, .safetensors')
+    .option('--pretrained <file>', 'start from the layers that this model, or lesions or lungs, has alike')
     .optionsGroup('Training:')
     .option(
       '--config <file>',
@@ -111,7 +114,7 @@ on a CPU: --recipe scratch and a smaller --width learn something in minutes.`,
     const durationMs = performance.now() - startMs
     await model.save(join(out, 'model.safetensors'))
     await writeFileAtomically(join(out, 'report.html'), trainingReport(result))
-    const { metrics, settings, iterations, warnings, skipped } = result
+    const { metrics, settings, iterations, pretrained, warnings, skipped } = result
     const document = {
       model: join(out, 'model.safetensors'),
       spec: model.spec,
@@ -121,6 +124,7 @@ on a CPU: --recipe scratch and a smaller --width learn something in minutes.`,
       iterations,
       durationMs,
       settings,
+      ...(pretrained && { pretrained }),
       warnings,
       skipped,
     }
@@ -148,6 +152,7 @@ async function toTrainOptions(task: Task, flags: Flags): Promise<TrainOptions> {
     spec: { network, variant, width, trunk, outputStride, ...(!efm && { efm }), ...(!aff && { aff }) },
     classifier: flags.classifier,
     backbone: flags.backbone,
+    pretrained: flags.pretrained,
     checkpoint: { ...settings.checkpoint, directory: flags.out },
     ...(flags.window && { window: flags.window }),
     onBadSample: flags.skipBadSamples ? 'skip' : 'error',
@@ -163,12 +168,22 @@ async function readConfig(path: string): Promise<TrainSettings> {
   }
 }
 
-function describe({ metrics, iterations }: TrainResult, out: string, durationMs: number): string {
+function describePretrained({ layers, unused }: PretrainedMatch): string {
+  const others = layers.filter(({ taken }) => !taken)
+  const rows = others.map(({ layer, reason = '' }) => [layer, reason])
+  return [
+    `started from ${layers.length - others.length} of ${layers.length} layers of the pretrained model, ${unused.length} of its tensors unused`,
+    ...(rows.length > 0 ? [table(['layer from the seed', 'because'], rows)] : []),
+  ].join('\n')
+}
+
+function describe({ metrics, iterations, pretrained }: TrainResult, out: string, durationMs: number): string {
   const rows = Object.entries(metrics).map(([name, value]) => [
     name,
     Number.isInteger(value) && value > 1 ? value : decimal(value),
   ])
   return [
+    ...(pretrained ? [describePretrained(pretrained)] : []),
     `trained ${iterations} iterations in ${formatDuration(durationMs)}`,
     ...(rows.length > 0 ? [table(['validation', 'value'], rows)] : ['there was no validation data']),
     `model:  ${join(out, 'model.safetensors')}`,
