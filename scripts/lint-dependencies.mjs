@@ -59,6 +59,8 @@ const typescriptLayers = {
   training: ['model', 'cases', 'native', 'run', 'images', 'datasets', 'base'],
   train: ['training', 'model', 'native', 'run', 'datasets', 'base'],
   evaluate: ['training', 'inference', 'model', 'metrics', 'cases', 'native', 'run', 'datasets', 'base'],
+  'cross-validation': ['evaluate', 'datasets', 'run', 'base'],
+  'cross-validate': ['cross-validation', 'evaluate', 'train', 'training', 'datasets', 'run', 'base'],
   report: ['model', 'cases', 'run', 'images', 'base'],
   comparison: ['output', 'cases', 'volumes', 'run', 'base'],
   'compare-diagnoses': ['comparison', 'output', 'cases', 'volumes', 'run', 'base'],

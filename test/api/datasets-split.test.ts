@@ -1,7 +1,13 @@
 import { symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { type DatasetSample, findOverlap, readDataset, splitByPatient } from '../../ts/datasets'
+import {
+  type DatasetSample,
+  findOverlap,
+  partByPatient,
+  readDataset,
+  splitByPatient,
+} from '../../ts/datasets'
 import { sharedData } from './shared-data'
 
 /** `patients` of `slices` slices each. */
@@ -141,4 +147,42 @@ t.test('real data', { skip: sharedData.missing }, async (t) => {
   const split = splitByPatient(await read('coronacases'), { seed: 3 })
   t.same(await findOverlap(split.train, split.validation), [])
   t.ok(split.validation.length > 62 && split.validation.length < 186, `${split.validation.length} of 622`)
+})
+
+t.test('folds part patients, are alike in size and in both classes, and lose nothing', async (t) => {
+  const uneven = [
+    ...cohort(3, 20, 1, 'large-'),
+    ...cohort(30, 4, 1),
+    ...cohort(11, 7, 0),
+    ...cohort(8, 2, 0, 'few-'),
+  ]
+  for (const count of [2, 5, 10]) {
+    const { folds, warnings } = partByPatient(uneven, count, 3)
+    t.equal(folds.length, count)
+    t.same(
+      folds
+        .flat()
+        .map(({ image }) => image)
+        .sort(),
+      uneven.map(({ image }) => image).sort(),
+    )
+    const patients = folds.flatMap((fold) => [...patientsOf(fold)])
+    t.equal(new Set(patients).size, patients.length, 'nobody is in two')
+    const largest = 20
+    const sizes = folds.map((fold) => fold.length)
+    t.ok(Math.max(...sizes) - Math.min(...sizes) <= largest, `${count}: ${sizes}`)
+    for (const label of [0, 1]) {
+      const inFold = folds.map((fold) => fold.filter((sample) => sample.label === label).length)
+      t.ok(Math.min(...inFold) > 0, `${count}: ${inFold} of label ${label}`)
+    }
+    t.same(warnings, [])
+    t.same(partByPatient(uneven, count, 3).folds, folds, 'the same seed, the same folds')
+  }
+  t.notSame(partByPatient(uneven, 5, 1).folds, partByPatient(uneven, 5, 2).folds)
+  const even = partByPatient([...cohort(20, 5, 1), ...cohort(10, 5, 0)], 5).folds
+  t.same(
+    even.map((fold) => [0, 1].map((label) => fold.filter((sample) => sample.label === label).length)),
+    Array(5).fill([10, 20]),
+  )
+  t.throws(() => partByPatient(cohort(3, 4, 1), 4), { code: 'INVALID_ARGUMENT' })
 })

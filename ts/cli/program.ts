@@ -3,6 +3,7 @@ import { disclaimer } from '../base/disclaimer'
 import { version } from '../base/version'
 import { addClassify } from './commands/classify'
 import { addCompare } from './commands/compare'
+import { addCrossValidate } from './commands/cross-validate'
 import { addDemo } from './commands/demo'
 import { addDevices } from './commands/devices'
 import { addDiagnose } from './commands/diagnose'
@@ -43,6 +44,7 @@ ${disclaimer}.`,
   addCompare(program, sessionFor)
   addInspect(program, sessionFor)
   addEvaluate(program, sessionFor)
+  addCrossValidate(program, sessionFor)
   addExport(program)
   addProfile(program)
   addDevices(program)

@@ -22,6 +22,7 @@ const titles: Record<ProgressEvent['phase'], string> = {
   validate: 'validating',
   checkpoint: 'checkpoint',
   evaluate: 'evaluating',
+  'cross-validate': 'trained',
   store: 'storing',
 }
 
@@ -103,7 +104,11 @@ function detailOf(event: ProgressEvent): string {
     parts.push(`epoch ${event.epoch}/${event.epochs}`, `loss ${event.loss.toFixed(4)}`)
     parts.push(`lr ${event.learningRate.toPrecision(3)}`)
   }
-  if ((event.phase === 'validate' || event.phase === 'evaluate') && event.metrics) {
+  if (event.phase === 'cross-validate') parts.push(`fold ${event.fold}`, `seed ${event.seed}`)
+  if (
+    (event.phase === 'cross-validate' || event.phase === 'validate' || event.phase === 'evaluate') &&
+    event.metrics
+  ) {
     parts.push(...describeMetrics(event.metrics))
   }
   if (event.samplesPerSecond !== undefined) parts.push(`${event.samplesPerSecond.toFixed(1)}/s`)

@@ -51,9 +51,10 @@ function valueName({ path, type, choices }: TrainOption): string {
   return path.endsWith('inputSize') ? 'pixels' : type === 'whole' ? 'n' : 'value'
 }
 
-/** Adds every setting of training as an option. */
-export function addTrainSettings(command: Command): Command {
-  for (const option of offered.flatMap(optionsOf)) command.addOption(option)
+/** Adds every setting of training as an option, but for those that the command has another word for. */
+export function addTrainSettings(command: Command, without: readonly string[] = []): Command {
+  const wanted = offered.filter(({ path }) => !without.includes(path))
+  for (const option of wanted.flatMap(optionsOf)) command.addOption(option)
   return command
 }
 

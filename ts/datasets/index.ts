@@ -1,6 +1,13 @@
 export { type DecodedSample, type DecodeSamplesOptions, decodeSamples } from './decode'
 export { type ReadDatasetOptions, readDataset, type Task } from './read'
-export { findOverlap, type Split, type SplitOptions, splitByPatient } from './split'
+export {
+  type Folds,
+  findOverlap,
+  partByPatient,
+  type Split,
+  type SplitOptions,
+  splitByPatient,
+} from './split'
 export type {
   BadSample,
   Dataset,

@@ -11,7 +11,10 @@ export async function takeSamples(
 ): Promise<ParsedDataset> {
   const parsed: ParsedDataset = { samples: [], warnings: [], bad: [] }
   let index = 0
-  const take = (sample: Sample) => takeSample(sample, `sample ${index++}`, parsed)
+  const take = (sample: Sample) => {
+    takeSample(sample, sample?.origin ?? `sample ${index}`, parsed)
+    index++
+  }
   if (Array.isArray(source)) source.forEach(take)
   else for await (const sample of iterateUntilAborted(source, signal)) take(sample)
   return parsed

@@ -44,15 +44,59 @@ export function splitByPatient(samples: readonly DatasetSample[], options: Split
   if (validation.size === 0) for (const sample of shuffled[0]!) validation.add(sample)
   if (validation.size === samples.length) for (const sample of shuffled[0]!) validation.delete(sample)
 
-  const withoutPatient = samples.filter(({ patient }) => patient === undefined).length
-  const warnings =
-    withoutPatient > 0
-      ? [`${withoutPatient} samples name no patient: slices of one person may be on both sides of the split.`]
-      : []
   return {
     train: samples.filter((sample) => !validation.has(sample)),
     validation: samples.filter((sample) => validation.has(sample)),
-    warnings,
+    warnings: warningsOf(samples),
+  }
+}
+
+function warningsOf(samples: readonly DatasetSample[]): string[] {
+  const withoutPatient = samples.filter(({ patient }) => patient === undefined).length
+  return withoutPatient > 0
+    ? [`${withoutPatient} samples name no patient: slices of one person may be on both sides of the split.`]
+    : []
+}
+
+export interface Folds {
+  folds: DatasetSample[][]
+  warnings: string[]
+}
+
+/**
+ * `count` parts of which no two share a patient or a file, as alike in size as whole patients allow, infected and
+ * uninfected alike in proportion. Order within a part is that of the dataset; the same seed parts the same dataset
+ * alike, on every machine.
+ */
+export function partByPatient(samples: readonly DatasetSample[], count: number, seed = 0): Folds {
+  const groups = groupInseparable(samples)
+  if (groups.length < count) {
+    throw new JcsError(
+      'INVALID_ARGUMENT',
+      `${count} folds need at least as many patients; these samples are of ${groups.length}`,
+    )
+  }
+  const folds = Array.from({ length: count }, () => new Set<DatasetSample>())
+  const sizes = folds.map(() => 0)
+  for (const stratum of stratify(shuffle(groups, seed))) {
+    const inStratum = folds.map(() => 0)
+    // The largest first, or the last one tips the balance.
+    for (const group of stratum.sort((a, b) => b.length - a.length)) {
+      const fullness = (fold: number) => [inStratum[fold]!, sizes[fold]!] as const
+      const emptiest = folds
+        .map((_, fold) => fold)
+        .reduce((least, fold) => {
+          const [a, b] = [fullness(fold), fullness(least)]
+          return a[0] < b[0] || (a[0] === b[0] && a[1] < b[1]) ? fold : least
+        })
+      for (const sample of group) folds[emptiest]!.add(sample)
+      inStratum[emptiest]! += group.length
+      sizes[emptiest]! += group.length
+    }
+  }
+  return {
+    folds: folds.map((fold) => samples.filter((sample) => fold.has(sample))),
+    warnings: warningsOf(samples),
   }
 }
 

@@ -14,6 +14,8 @@ export interface Sample {
   lung?: ImageSource | undefined
   /** Whoever has the same name is the same person: never on both sides of a split that the library makes. */
   patient?: string | undefined
+  /** What messages call it. Default: its place, 'sample 12'. */
+  origin?: string | undefined
 }
 
 /**

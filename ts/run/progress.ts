@@ -83,6 +83,15 @@ export interface EvaluateProgress extends ProgressCounters {
   metrics?: Record<string, number>
 }
 
+/** Before and after each training of a cross-validation, which are counted; `etaMs` is of them all. */
+export interface CrossValidateProgress extends ProgressCounters {
+  phase: 'cross-validate'
+  fold: string
+  seed: number
+  /** Of what was held out, once its training is through. */
+  metrics?: Record<string, number>
+}
+
 interface SliceEvent {
   /** Events of kind 'slice' carry a result: none is ever dropped, and they come in the order of the slices. */
   kind: 'slice'
@@ -114,6 +123,7 @@ export type ProgressEvent =
   | ValidateProgress
   | CheckpointProgress
   | EvaluateProgress
+  | CrossValidateProgress
   | StoreProgress
   | SliceClassified
   | SliceSegmented

@@ -1,16 +1,12 @@
 import { join } from 'node:path'
-import { type Command, Option } from 'commander'
+import type { Command } from 'commander'
 import { disclaimer } from '../../base/disclaimer'
-import { JcsError } from '../../base/errors'
-import { readWhole } from '../../base/files'
 import { makeDirectory, writeFileAtomically } from '../../base/write-files'
 import type { Task } from '../../datasets'
-import type { ModelSpec } from '../../model/spec'
 import { trainingReport } from '../../report'
 import { type TrainResult, train } from '../../train'
 import type { TrainOptions } from '../../training/options'
 import type { PretrainedMatch } from '../../training/pretrained'
-import type { TrainSettings } from '../../training/settings'
 import {
   addRunOptions,
   addWindowOption,
@@ -19,30 +15,18 @@ import {
   number,
   type RuntimeFlags,
   runtimeOf,
-  wholeNumber,
 } from '../options'
 import { formatDuration } from '../progress'
 import type { Session } from '../session'
 import { decimal, table } from '../table'
-import { addTrainSettings, settingsOver } from '../train-settings'
+import { addTrainingOptions, type TrainingFlags, trainingOf } from '../training-flags'
 
-interface Flags extends RuntimeFlags {
+interface Flags extends RuntimeFlags, TrainingFlags {
   data: string
   folds?: string[]
   validation?: string
   validationFolds?: string[]
   validationFraction?: number
-  network: ModelSpec['network']
-  variant?: ModelSpec['variant']
-  width?: number
-  efm: boolean
-  aff: boolean
-  trunk?: ModelSpec['trunk']
-  outputStride?: ModelSpec['outputStride']
-  classifier?: string
-  backbone?: string[]
-  pretrained?: string
-  config?: string
   skipBadSamples?: boolean
   window?: TrainOptions['window']
   out: string
@@ -73,26 +57,7 @@ export function addTrain(program: Command, sessionFor: (flags: Flags) => Session
     )
     .option('--skip-bad-samples', 'leave out samples that cannot be used, and report them')
   addWindowOption(command, "the model's, of a new one lung; the trained model keeps it")
-    .optionsGroup('Network:')
-    .requiredOption(
-      '-n, --network <name>',
-      'res2net50-v1b, res2net101-v1b, jcs-segmentation, jcs-joint, unet, dss, poolnet, egnet',
-    )
-    .addOption(new Option('--variant <name>').choices(['paper', 'authors']))
-    .option('--width <factor>', 'multiplies every channel count', number)
-    .option('--no-efm', 'without the enhanced feature module')
-    .option('--no-aff', 'without attentive feature fusion')
-    .option('--trunk <network>', 'jcs-joint: the classifier whose features are combined')
-    .option('--output-stride <n>', 'Res2Net: 16 or 8 for finer activation maps; default 32', wholeNumber)
-    .option('--classifier <file>', 'jcs-joint: a trained classifier to start its trunk from')
-    .option('--backbone <file...>', 'ImageNet weights of the trunk, .safetensors')
-    .option('--pretrained <file>', 'start from the layers that this model, or lesions or lungs, has alike')
-    .optionsGroup('Training:')
-    .option(
-      '--config <file>',
-      'JSON with settings as of the API; what neither it nor the command line names is the recipe’s',
-    )
-  addTrainSettings(command).addHelpText(
+  addTrainingOptions(command).addHelpText(
     'after',
     `
 Examples:
@@ -136,9 +101,7 @@ on a CPU: --recipe scratch and a smaller --width learn something in minutes.`,
 
 async function toTrainOptions(task: Task, flags: Flags): Promise<TrainOptions> {
   const { data, folds, validation, validationFolds, validationFraction } = flags
-  const { network, variant, width, efm, aff, trunk, outputStride } = flags
-  const config = flags.config === undefined ? {} : await readConfig(flags.config)
-  const settings = settingsOver(config, { ...flags })
+  const settings = await trainingOf(flags)
   const isValidated = validation !== undefined || validationFolds !== undefined
   return {
     ...settings,
@@ -149,22 +112,9 @@ async function toTrainOptions(task: Task, flags: Flags): Promise<TrainOptions> {
       ...(isValidated && { validation: datasetOf(validation ?? data, validationFolds) }),
       validationFraction,
     },
-    spec: { network, variant, width, trunk, outputStride, ...(!efm && { efm }), ...(!aff && { aff }) },
-    classifier: flags.classifier,
-    backbone: flags.backbone,
-    pretrained: flags.pretrained,
     checkpoint: { ...settings.checkpoint, directory: flags.out },
     ...(flags.window && { window: flags.window }),
     onBadSample: flags.skipBadSamples ? 'skip' : 'error',
-  }
-}
-
-async function readConfig(path: string): Promise<TrainSettings> {
-  const text = Buffer.from(await readWhole(path, 2 ** 20)).toString('utf8')
-  try {
-    return JSON.parse(text) as TrainSettings
-  } catch (error) {
-    throw new JcsError('CORRUPT_FILE', `'${path}' is not JSON: ${(error as Error).message}`, { cause: error })
   }
 }
 

@@ -1,0 +1,56 @@
+import { JcsError } from '../base/errors'
+import { type DatasetSample, partByPatient } from '../datasets'
+
+/** One part of the data, which the network of this fold is scored on, and all the others, which it learns from. */
+export interface Fold {
+  name: string
+  train: DatasetSample[]
+  held: DatasetSample[]
+}
+
+const defaultCount = 5
+
+/** Those of the dataset's own `fold`s, unless `count` asks for as many new ones, which part whole patients. */
+export function foldsOf(
+  samples: readonly DatasetSample[],
+  count: number | undefined,
+  seed: number,
+): { folds: Fold[]; warnings: string[] } {
+  const named = samples.filter(({ fold }) => fold !== undefined).length
+  if (count === undefined && named > 0) {
+    if (named < samples.length)
+      throw new JcsError(
+        'INVALID_ARGUMENT',
+        `only ${named} of ${samples.length} samples have a fold; complete the column, or give the number of folds`,
+      )
+    const names = [...new Set(samples.map(({ fold }) => fold!))].sort((a, b) =>
+      a.localeCompare(b, 'en', { numeric: true }),
+    )
+    if (names.length < 2)
+      throw new JcsError('INVALID_ARGUMENT', `all samples are of fold '${names[0]}'; two folds are the least`)
+    return {
+      folds: foldsFrom(
+        samples,
+        names,
+        names.map((name) => samples.filter(({ fold }) => fold === name)),
+      ),
+      warnings: [],
+    }
+  }
+  const { folds, warnings } = partByPatient(samples, count ?? defaultCount, seed)
+  return {
+    folds: foldsFrom(
+      samples,
+      folds.map((_, index) => String(index + 1)),
+      folds,
+    ),
+    warnings,
+  }
+}
+
+function foldsFrom(samples: readonly DatasetSample[], names: string[], parts: DatasetSample[][]): Fold[] {
+  return parts.map((held, index) => {
+    const isHeld = new Set(held)
+    return { name: names[index]!, held, train: samples.filter((sample) => !isHeld.has(sample)) }
+  })
+}
