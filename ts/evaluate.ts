@@ -5,7 +5,12 @@ import { type BadSample, type DatasetSource, readDataset } from './datasets'
 import { classifyDefaults } from './inference/classification'
 import { segmentDefaults } from './inference/segmentation'
 import { type TestTimeAugmentation, takeTestTimeAugmentation } from './inference/test-time'
-import type { ClassificationMetrics, ExplanationMetrics, SegmentationMetrics } from './metrics'
+import type {
+  ClassificationMetrics,
+  ExplanationMetrics,
+  ReliabilityBin,
+  SegmentationMetrics,
+} from './metrics'
 import { type Model, nativeFor, nativeOf } from './model'
 import { withNativeCalls } from './native'
 import {
@@ -47,6 +52,8 @@ export interface ClassificationEvaluation extends ClassificationMetrics, Evaluat
   task: 'classification'
   /** The probability of infection of each sample, in the order of the dataset without what was skipped. */
   probabilities: Float32Array
+  /** What these probabilities mean, in 15 bins. */
+  reliability: ReliabilityBin[]
   /** Where samples name their patients. */
   patients?: PatientEvaluation
   /** Of the activation maps, where samples have masks with lesions. */
@@ -127,23 +134,26 @@ async function evaluateClassifier(
   const { batchSize, threshold, sliceThresholds } = { ...evaluateDefaults, ...withoutUndefined(options) }
   const testTimeAugmentation = takeTestTimeAugmentation(options.testTimeAugmentation)
   const { store, ...rest } = await readSamples(model, data, options, context)
-  const { probabilities, metrics, patients, explanation } = await withNativeCalls(context.signal, (start) =>
-    start((cancellation, native) =>
-      native.evaluateClassifier(
-        nativeOf(model),
-        store.native,
-        batchSize,
-        cancellation,
-        (event) => context.emit(JSON.parse(event)),
-        { threshold, sliceThresholds, testTimeAugmentation },
+  const { probabilities, metrics, reliability, patients, explanation } = await withNativeCalls(
+    context.signal,
+    (start) =>
+      start((cancellation, native) =>
+        native.evaluateClassifier(
+          nativeOf(model),
+          store.native,
+          batchSize,
+          cancellation,
+          (event) => context.emit(JSON.parse(event)),
+          { threshold, sliceThresholds, testTimeAugmentation },
+        ),
       ),
-    ),
   )
   context.emit({ phase: 'evaluate', done: rest.samples, total: rest.samples, metrics })
   return {
     task: 'classification',
     ...(metrics as unknown as ClassificationMetrics),
     probabilities,
+    reliability: reliability as ReliabilityBin[],
     ...(patients !== undefined && { patients: patients as PatientEvaluation }),
     ...(explanation !== undefined && { explanation: explanation as unknown as ExplanationEvaluation }),
     ...rest,

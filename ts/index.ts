@@ -63,6 +63,7 @@ export {
   type ClassificationMetrics,
   type ExplanationMetrics,
   metrics,
+  type ReliabilityBin,
   type SegmentationMetrics,
 } from './metrics'
 export {

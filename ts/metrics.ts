@@ -54,6 +54,19 @@ export interface ClassificationMetrics {
   f1: number
   /** Area under the ROC curve: the chance that an infected sample scores above an uninfected one; ties count half. */
   auc: number
+  /** Expected calibration error (Guo et al., ICML 2017) of the probability of infection, over 15 bins of equal width. */
+  ece: number
+}
+
+/** What came of the samples whose probability is in (low, high]; the first bin has 0 too. */
+export interface ReliabilityBin {
+  low: number
+  high: number
+  samples: number
+  /** Of the samples; NaN without any, as is `positives`. */
+  meanProbability: number
+  /** Share of the samples that are infected: of a calibrated model nearly the mean probability. */
+  positives: number
 }
 
 /**
@@ -98,6 +111,26 @@ function classification(
 }
 
 /**
+ * The reliability diagram: what probabilities of infection mean. Label 0 uninfected, 1 infected.
+ *
+ * @param options.bins of equal width over [0, 1], at most 1000. Default 15.
+ * @throws JcsError INVALID_TYPE, SHAPE_MISMATCH, INVALID_ARGUMENT, NOT_FINITE
+ */
+function reliability(
+  probabilities: Float32Array,
+  labels: Uint8Array,
+  options: { bins?: number | undefined } = {},
+): ReliabilityBin[] {
+  const { bins = 15 } = options
+  requireWhole('bins', bins, 1, 1000)
+  requireLength('probabilities', probabilities, Float32Array, undefined)
+  requireLength('labels', labels, Uint8Array, probabilities.length)
+  return callNativeNow((native) =>
+    native.reliabilityDiagram(probabilities, labels, bins),
+  ) as unknown as ReliabilityBin[]
+}
+
+/**
  * Scores the activation map of one slice, as `classify` gives it with `explain`, against the slice's lesions.
  *
  * @param map `height * width` values of at least 0, row by row
@@ -135,4 +168,4 @@ function requireLength(
 }
 
 /** The functions that `evaluate` uses, one image or one list of scores at a time. */
-export const metrics = { segmentation, classification, explanation }
+export const metrics = { segmentation, classification, reliability, explanation }

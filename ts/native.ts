@@ -135,6 +135,8 @@ export interface NativeMeasurement {
 export interface NativeEvaluation {
   probabilities: Float32Array
   metrics: Record<string, number>
+  /** `ReliabilityBin`s */
+  reliability: unknown[]
   /** `PatientEvaluation`, where samples name patients. */
   patients?: unknown
   /** `ExplanationEvaluation`, where samples have lesions. */
@@ -213,6 +215,8 @@ interface Addon {
     labels: Uint8Array,
     threshold: number,
   ): Record<string, number>
+  /** `ReliabilityBin`s */
+  reliabilityDiagram(probabilities: Float32Array, labels: Uint8Array, bins: number): unknown[]
   explanationMetrics(
     map: Float32Array,
     lesions: Uint8Array,

@@ -252,7 +252,7 @@ Json timeSlices(const Job& job, model::Model& model) {
     if (segments) {
       diagnosis::segmentSlices(model, part, batch, {}, nullptr);
     } else {
-      diagnosis::classifySlices(model, part, batch, false, nullptr);
+      diagnosis::classifySlices(model, part, batch, {}, nullptr);
     }
   };
   const auto run = [&] {

@@ -3,6 +3,7 @@
 #include "binding/cancellation.h"
 #include "binding/convert.h"
 #include "binding/event_stream.h"
+#include "binding/metrics.h"
 #include "binding/model_object.h"
 #include "binding/requests.h"
 #include "binding/slice_store_object.h"
@@ -119,6 +120,7 @@ Napi::Value evaluateClassifierModel(const Napi::CallbackInfo& info) {
         const auto object = Napi::Object::New(env);
         object.Set("probabilities", fromFloats(env, result->probabilities));
         object.Set("metrics", fromMetrics(env, result->metrics));
+        object.Set("reliability", fromReliability(env, result->reliability));
         if (result->explained > 0) {
           const Napi::Object explanation = fromMetrics(env, result->explanation).As<Napi::Object>();
           explanation.Set("slices", static_cast<double>(result->explained));

@@ -6,6 +6,20 @@
 
 namespace jcs::binding {
 
+Napi::Value fromReliability(Napi::Env env, const std::vector<metrics::ReliabilityBin>& bins) {
+  const auto list = Napi::Array::New(env);
+  for (const metrics::ReliabilityBin& bin : bins) {
+    const auto object = Napi::Object::New(env);
+    object.Set("low", bin.low);
+    object.Set("high", bin.high);
+    object.Set("samples", static_cast<double>(bin.samples));
+    object.Set("meanProbability", bin.meanProbability);
+    object.Set("positives", bin.positives);
+    list.Set(list.Length(), object);
+  }
+  return list;
+}
+
 void defineMetrics(Napi::Env env, Napi::Object exports) {
   exports.Set("segmentationMetrics", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
                 return guarded(info.Env(), [&] {
@@ -18,6 +32,13 @@ void defineMetrics(Napi::Env env, Napi::Object exports) {
                   return fromMetrics(info.Env(), metrics::classificationMetrics(toFloats(info[0], "probabilities"),
                                                                                 toBytes(info[1], "labels"),
                                                                                 toNumber(info[2], "threshold")));
+                });
+              }));
+  exports.Set("reliabilityDiagram", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
+                return guarded(info.Env(), [&] {
+                  return fromReliability(info.Env(), metrics::reliabilityDiagram(toFloats(info[0], "probabilities"),
+                                                                                 toBytes(info[1], "labels"),
+                                                                                 toWhole(info[2], "bins", 1, 1000)));
                 });
               }));
   exports.Set("explanationMetrics", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {

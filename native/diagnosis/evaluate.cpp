@@ -77,6 +77,7 @@ ClassifierEvaluation evaluateClassifier(model::Model& model, const data::SliceSt
   }
   require(!labels.empty(), errors::kEmptyDataset, "no sample of the dataset has a label to evaluate against");
   evaluation.metrics = metrics::classificationMetrics(probabilities, labels, options.probabilityThreshold);
+  evaluation.reliability = metrics::reliabilityDiagram(probabilities, labels);
   evaluation.cases = casesOf(dataset, evaluation.probabilities, {.scoreThreshold = options.probabilityThreshold});
   return evaluation;
 }

@@ -4,6 +4,7 @@
 
 #include "diagnosis/case_rule.h"
 #include "diagnosis/inference.h"
+#include "metrics/calibration.h"
 #include "metrics/metrics.h"
 
 namespace jcs::diagnosis {
@@ -19,18 +20,19 @@ metrics::Metrics evaluate(model::Model& model, const data::SliceStore& dataset, 
                           const TestTimeAugmentation& testTime = {});
 
 struct ClassifierEvaluation {
-  std::vector<float> probabilities;  ///< of infection, of every sample in the order of the dataset
-  metrics::Metrics metrics;          ///< over the labelled samples
-  std::vector<PatientCase> cases;    ///< of the samples that name a patient, in the order in which patients appear
-  metrics::Metrics explanation;      ///< means of explanationMetrics over the samples whose lesions are known
-  int64_t explained = 0;             ///< how many those are
+  std::vector<float> probabilities;                  ///< of infection, of every sample in the order of the dataset
+  metrics::Metrics metrics;                          ///< over the labelled samples
+  std::vector<metrics::ReliabilityBin> reliability;  ///< of the labelled samples
+  std::vector<PatientCase> cases;  ///< of the samples that name a patient, in the order in which patients appear
+  metrics::Metrics explanation;    ///< means of explanationMetrics over the samples whose lesions are known
+  int64_t explained = 0;           ///< how many those are
 };
 
 struct ClassifierEvaluationOptions {
   int64_t batchSize = 16;
   double probabilityThreshold = CaseRule().scoreThreshold;  ///< a slice is positive above
   bool explain = false;                                     ///< score the activation maps, too
-  TestTimeAugmentation testTime;
+  TestTimeAugmentation testTime = {};
 };
 
 /// The same for a classifier, with all that its scores are made from.

@@ -50,7 +50,7 @@ int64_t programBatch(const SliceSelection& slices, int64_t batchSize, bool prepa
 
 struct ClassificationRequest {
   bool explain = false;  ///< activation maps, too
-  TestTimeAugmentation testTime;
+  TestTimeAugmentation testTime = {};
 };
 /// Classifies up to `batchSize` slices in one run of the network; results in their order. Blocks; CANCELLED when
 /// `cancelled` is raised. INVALID_ARGUMENT for a segmentation network.
@@ -62,7 +62,7 @@ struct SegmentationRequest {
   float threshold = 0.5f;  ///< a pixel is lesion when its probability, at the source's size, is larger
   bool probabilities = false;
   int64_t minAreaPixels = 1;
-  TestTimeAugmentation testTime;
+  TestTimeAugmentation testTime = {};
 };
 /// The same for segmentation networks: the final side output (side1), resized to the source.
 std::vector<SliceSegmentation> segmentSlices(model::Model& model, const SliceSelection& slices, int64_t batchSize,

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "core/error.h"
+#include "metrics/calibration.h"
+#include "metrics/comparable.h"
 
 namespace jcs::metrics {
 
@@ -15,7 +17,6 @@ namespace {
 constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();  // MATLAB's eps, numpy's spacing(1)
 constexpr double kMiniSegEpsilon = 1e-8;
-constexpr float kRounding = 1e-4f;  // how far resizing in float32 may leave [0, 1]
 
 double ratio(double part, double whole) { return whole > 0 ? part / whole : kUndefined; }
 
@@ -98,22 +99,6 @@ EnhancedAlignmentCurve curveOf(std::span<const float> probabilities, std::span<c
 
 double mean(const EnhancedAlignmentCurve& curve) {
   return std::accumulate(curve.begin(), curve.end(), 0.0) / static_cast<double>(curve.size());
-}
-
-void requireComparable(std::span<const float> values, size_t truths, const char* what) {
-  require(values.size() == truths, errors::kInvalidArgument, [&] {
-    return std::to_string(values.size()) + " probabilities cannot be compared with " + std::to_string(truths) + " " +
-           what + "; give one for each";
-  });
-  require(!values.empty(), errors::kInvalidArgument, [&] { return std::string("there are no ") + what + " to score"; });
-  for (size_t i = 0; i < values.size(); ++i) {
-    require(std::isfinite(values[i]), errors::kNotFinite,
-            [&] { return "probability " + std::to_string(i) + " is not finite"; });
-    require(values[i] >= -kRounding && values[i] <= 1 + kRounding, errors::kInvalidArgument, [&] {
-      return "probability " + std::to_string(i) + " is " + std::to_string(values[i]) +
-             ", outside [0, 1]; logits need a sigmoid or softmax first";
-    });
-  }
 }
 
 struct ImageScores {
@@ -233,17 +218,15 @@ Metrics SegmentationScores::result() const {
 }
 
 Metrics classificationMetrics(std::span<const float> probabilities, std::span<const uint8_t> labels, double threshold) {
-  requireComparable(probabilities, labels.size(), "labels");
-  for (size_t i = 0; i < labels.size(); ++i)
-    require(labels[i] <= 1, errors::kInvalidArgument,
-            [&] { return "label " + std::to_string(i) + " is " + std::to_string(labels[i]) + "; labels are 0 or 1"; });
+  requireLabelled(probabilities, labels);
   require(std::isfinite(threshold), errors::kInvalidArgument, "threshold must be a finite number");
   const Confusion c = confusionOf(probabilities, labels, [&](double p) { return p > threshold; });
   return {{"accuracy", (c.truePositive + c.trueNegative) / static_cast<double>(labels.size())},
           {"sensitivity", sensitivity(c)},
           {"specificity", specificity(c)},
           {"f1", ratio(2 * c.truePositive, 2 * c.truePositive + c.falsePositive + c.falseNegative)},
-          {"auc", areaUnderCurve(probabilities, labels)}};
+          {"auc", areaUnderCurve(probabilities, labels)},
+          {"ece", expectedCalibrationError(reliabilityDiagram(probabilities, labels))}};
 }
 
 }  // namespace jcs::metrics

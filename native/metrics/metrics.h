@@ -73,7 +73,8 @@ class SegmentationScores {
 };
 
 /// accuracy, sensitivity, specificity and f1 of score > threshold, and auc, the probability that a positive scores
-/// above a negative (ties count one half), for labels 0 and 1. NaN where a needed class is missing.
+/// above a negative (ties count one half), for labels 0 and 1. NaN where a needed class is missing. ece is the
+/// expected calibration error over 15 bins (calibration.h).
 /// INVALID_ARGUMENT when lengths differ or are 0 or a label is neither 0 nor 1, NOT_FINITE for NaN and infinities.
 Metrics classificationMetrics(std::span<const float> probabilities, std::span<const uint8_t> labels,
                               double threshold = 0.5);

@@ -12,8 +12,8 @@ namespace jcs::model {
 /// at all: half a batch norm is none.
 struct LayerMatch {
   std::string layer;
-  std::vector<std::string> parameters;  ///< by their whole names
-  std::string reason;                   ///< why the layer is not taken; empty where it is
+  std::vector<std::string> parameters = {};  ///< by their whole names
+  std::string reason = {};                   ///< why the layer is not taken; empty where it is
 
   bool taken() const { return reason.empty(); }
 };

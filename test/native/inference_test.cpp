@@ -220,7 +220,7 @@ TEST("inference: test-time augmentation is the mean of what the network gives fo
     const data::DecodedSlice& slice = some.slices[i];
     std::vector<float> mean(size_t{96} * 96);
     for (const int64_t size : {64, 96})
-      for (const auto [leftToRight, upsideDown] : kFlips) {
+      for (const auto& [leftToRight, upsideDown] : kFlips) {
         const Tensor input = turned(networkInput(slice, {size, size, 0, 0}, size), leftToRight, upsideDown);
         const auto outputs = model->forward(input, false);
         const auto back = turned(outputs.at("side1").as<float>(), size, size, leftToRight, upsideDown);

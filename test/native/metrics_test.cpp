@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "io/safetensors.h"
+#include "metrics/calibration.h"
+#include "native/error_code.h"
 #include "native/harness.h"
 #include "native/test_files.h"
 
@@ -94,8 +96,29 @@ TEST("metrics: a set's means skip the image without a lesion where the score is 
 TEST("metrics: classification with ties as numpy computes it") {
   const auto file = io::SafetensorsFile::open(fixturePath("metrics.safetensors"));
   const metrics::Metrics result = metrics::classificationMetrics(floats(file, "scores"), bytes(floats(file, "labels")));
-  for (const char* name : {"accuracy", "sensitivity", "specificity", "auc"})
+  for (const char* name : {"accuracy", "sensitivity", "specificity", "auc", "ece"})
     CHECK_NEAR(result.at(name), floats(file, std::string("classification/") + name)[0], 1e-6);
+}
+
+TEST("metrics: reliability by hand, its bins open below") {
+  const Map probabilities{0, 0.125f, 0.25f, 0.26f, 0.9f, 1};
+  const auto bins = metrics::reliabilityDiagram(probabilities, Truth{0, 1, 0, 1, 1, 1}, 4);
+  CHECK_EQUAL(bins.size(), size_t{4});
+  CHECK_EQUAL(bins[0].samples, int64_t{3});  // 0 and 0.25 too
+  CHECK_NEAR(bins[0].meanProbability, 0.125, 1e-7);
+  CHECK_NEAR(bins[0].positives, 1.0 / 3, 1e-12);
+  CHECK_EQUAL(bins[1].samples, int64_t{1});
+  CHECK_EQUAL(bins[2].samples, int64_t{0});
+  CHECK(std::isnan(bins[2].meanProbability) && std::isnan(bins[2].positives));
+  CHECK_EQUAL(bins[3].samples, int64_t{2});
+  CHECK_NEAR(bins[3].low, 0.75, 1e-12);
+  CHECK_NEAR(metrics::expectedCalibrationError(bins), (3 * (1.0 / 3 - 0.125) + 0.74 + 2 * 0.05) / 6, 1e-7);
+  CHECK_EQUAL(codeOf([&] {
+                metrics::reliabilityDiagram(probabilities, Truth{0, 1, 0, 1, 1, 1}, 0);
+              }),
+              std::string(errors::kInvalidArgument));
+  CHECK_EQUAL(codeOf([&] { metrics::reliabilityDiagram(probabilities, Truth(6, 2)); }),
+              std::string(errors::kInvalidArgument));
 }
 
 TEST("metrics: counts by hand") {

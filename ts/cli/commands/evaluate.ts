@@ -75,6 +75,21 @@ function describe(result: Metrics): string {
   const counts = new Set(['images', 'emptyTruth'])
   const rows = scores.map(([name, value]) => [name, counts.has(name) ? value : decimal(value)])
   const parts = [`${result.samples} samples`, table(['metric', 'value'], rows)]
+  if (result.task === 'classification') {
+    const bins = result.reliability.filter(({ samples }) => samples > 0)
+    parts.push(
+      '\nwhat probabilities of infection mean',
+      table(
+        ['probability', 'samples', 'mean', 'infected'],
+        bins.map(({ low, high, samples, meanProbability, positives }) => [
+          `${low.toFixed(2)} to ${high.toFixed(2)}`,
+          samples,
+          decimal(meanProbability),
+          decimal(positives),
+        ]),
+      ),
+    )
+  }
   if (result.task === 'classification' && result.explanation) {
     const { slices, pointingGame, pointingGameAtRandom, massInLesions, massInLesionsAtRandom } =
       result.explanation
