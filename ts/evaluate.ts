@@ -1,4 +1,11 @@
-import { checkOptions, requireNumber, requireOneOf, requireWhole } from './base/check'
+import {
+  checkOptions,
+  requireKnown,
+  requireNumber,
+  requireObject,
+  requireOneOf,
+  requireWhole,
+} from './base/check'
 import { JcsError } from './base/errors'
 import type { SliceStore } from './cases'
 import { type BadSample, type DatasetSource, readDataset } from './datasets'
@@ -12,7 +19,7 @@ import type {
   SegmentationMetrics,
 } from './metrics'
 import { type Model, nativeFor, nativeOf } from './model'
-import { withNativeCalls } from './native'
+import { type NativeScoring, withNativeCalls } from './native'
 import {
   type CommonOptions,
   checkCommonOptions,
@@ -32,6 +39,8 @@ export interface EvaluateOptions extends CommonOptions, DecodingOptions {
   onBadSample?: 'error' | 'skip' | undefined
   /** Flipped and scaled views of each sample, averaged. Default: each once, as it is. */
   testTimeAugmentation?: TestTimeAugmentation | undefined
+  /** Of `intervals`: draws of patients, from a seed. Default { resamples: 1000, seed: 0 }; 0 resamples: no intervals. */
+  bootstrap?: { resamples?: number | undefined; seed?: number | undefined } | undefined
   /** Default 16 for classification, 4 for segmentation. */
   batchSize?: number | undefined
 }
@@ -43,6 +52,11 @@ const evaluateDefaults = {
 } as const
 
 interface Evaluated {
+  /**
+   * 95 % of what each metric is over patients drawn with replacement (percentile bootstrap, Efron and Tibshirani 1993);
+   * samples that name no patient are drawn one by one. Of nothing when all are of one patient.
+   */
+  intervals: Record<string, [low: number, high: number]>
   samples: number
   warnings: string[]
   skipped: BadSample[]
@@ -101,6 +115,7 @@ export function evaluate(model: Model, data: DatasetSource, options: EvaluateOpt
       'sliceThresholds',
       'onBadSample',
       'testTimeAugmentation',
+      'bootstrap',
     ])
     checkCommonOptions(options)
     const { threshold, sliceThresholds, onBadSample } = options
@@ -111,30 +126,43 @@ export function evaluate(model: Model, data: DatasetSource, options: EvaluateOpt
       for (const value of sliceThresholds) requireWhole('every one of sliceThresholds', value, 0)
     }
     if (onBadSample !== undefined) requireOneOf('onBadSample', onBadSample, ['error', 'skip'])
-    takeTestTimeAugmentation(options.testTimeAugmentation)
+    const scoring = takeScoring(options)
     nativeOf(model)
     const { task } = model
     nativeFor(task, model) // refuses a model that was disposed
-    if (task === 'classification') return evaluateClassifier(model, data, options, context)
+    if (task === 'classification') return evaluateClassifier(model, data, options, scoring, context)
     if (threshold !== undefined || sliceThresholds !== undefined)
       throw new JcsError(
         'INVALID_ARGUMENT',
         'threshold and sliceThresholds are for classification; the scores of a segmenter have thresholds of their own',
       )
-    return evaluateSegmenter(model, data, options, context)
+    return evaluateSegmenter(model, data, options, scoring, context)
   }, options)
+}
+
+function takeScoring({ testTimeAugmentation, bootstrap = {} }: EvaluateOptions): NativeScoring {
+  requireObject('bootstrap', bootstrap)
+  requireKnown('bootstrap', bootstrap, ['resamples', 'seed'])
+  const { resamples = 1000, seed = 0 } = bootstrap
+  requireWhole('bootstrap.resamples', resamples, 0, 1e6)
+  requireWhole('bootstrap.seed', seed, 0)
+  return {
+    testTimeAugmentation: takeTestTimeAugmentation(testTimeAugmentation),
+    resamples,
+    bootstrapSeed: seed,
+  }
 }
 
 async function evaluateClassifier(
   model: Model,
   data: DatasetSource,
   options: EvaluateOptions,
+  scoring: NativeScoring,
   context: RunContext,
 ): Promise<ClassificationEvaluation> {
   const { batchSize, threshold, sliceThresholds } = { ...evaluateDefaults, ...withoutUndefined(options) }
-  const testTimeAugmentation = takeTestTimeAugmentation(options.testTimeAugmentation)
   const { store, ...rest } = await readSamples(model, data, options, context)
-  const { probabilities, metrics, reliability, patients, explanation } = await withNativeCalls(
+  const { probabilities, metrics, intervals, reliability, patients, explanation } = await withNativeCalls(
     context.signal,
     (start) =>
       start((cancellation, native) =>
@@ -144,7 +172,7 @@ async function evaluateClassifier(
           batchSize,
           cancellation,
           (event) => context.emit(JSON.parse(event)),
-          { threshold, sliceThresholds, testTimeAugmentation },
+          { threshold, sliceThresholds, ...scoring },
         ),
       ),
   )
@@ -152,6 +180,7 @@ async function evaluateClassifier(
   return {
     task: 'classification',
     ...(metrics as unknown as ClassificationMetrics),
+    intervals,
     probabilities,
     reliability: reliability as ReliabilityBin[],
     ...(patients !== undefined && { patients: patients as PatientEvaluation }),
@@ -164,12 +193,12 @@ async function evaluateSegmenter(
   model: Model,
   data: DatasetSource,
   options: EvaluateOptions,
+  scoring: NativeScoring,
   context: RunContext,
 ): Promise<SegmentationEvaluation> {
   const { batchSize = segmentDefaults.batchSize } = options
-  const testTimeAugmentation = takeTestTimeAugmentation(options.testTimeAugmentation)
   const { store, ...rest } = await readSamples(model, data, options, context)
-  const metrics = await withNativeCalls(context.signal, (start) =>
+  const { metrics, intervals } = await withNativeCalls(context.signal, (start) =>
     start((cancellation, native) =>
       native.evaluateSegmenter(
         nativeOf(model),
@@ -177,7 +206,7 @@ async function evaluateSegmenter(
         batchSize,
         cancellation,
         (event) => context.emit(JSON.parse(event)),
-        { testTimeAugmentation },
+        scoring,
       ),
     ),
   )
@@ -186,6 +215,7 @@ async function evaluateSegmenter(
     task: 'segmentation',
     ...(metrics as unknown as SegmentationMetrics &
       Record<'diceEmptyAsOne' | 'mIoU' | 'images' | 'emptyTruth', number>),
+    intervals,
     ...rest,
   }
 }
@@ -195,7 +225,7 @@ async function readSamples(
   data: DatasetSource,
   options: EvaluateOptions,
   context: RunContext,
-): Promise<Evaluated & { store: SliceStore }> {
+): Promise<Omit<Evaluated, 'intervals'> & { store: SliceStore }> {
   const { onBadSample, window, maxPixels } = withoutUndefined(options)
   const { signal } = context
   const dataset = await readDataset(data, { task: model.task, onBadSample, window, maxPixels, signal })

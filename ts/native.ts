@@ -132,9 +132,21 @@ export interface NativeMeasurement {
   involvement: Involvement
 }
 
-export interface NativeEvaluation {
-  probabilities: Float32Array
+/** How a dataset is scored. */
+export interface NativeScoring extends WithTestTimeAugmentation {
+  /** Of the bootstrap; 0: no intervals. */
+  resamples: number
+  bootstrapSeed: number
+}
+
+export interface NativeScores {
   metrics: Record<string, number>
+  /** Of the metrics that have one, [low, high]. */
+  intervals: Record<string, [number, number]>
+}
+
+export interface NativeEvaluation extends NativeScores {
+  probabilities: Float32Array
   /** `ReliabilityBin`s */
   reliability: unknown[]
   /** `PatientEvaluation`, where samples name patients. */
@@ -177,7 +189,7 @@ interface Addon {
     batchSize: number,
     cancellation: NativeCancellation | undefined,
     onEvent: (event: Json) => void,
-    options: { threshold: number; sliceThresholds: readonly number[] } & WithTestTimeAugmentation,
+    options: { threshold: number; sliceThresholds: readonly number[] } & NativeScoring,
   ): Promise<NativeEvaluation>
   evaluateSegmenter(
     model: NativeModel,
@@ -185,8 +197,8 @@ interface Addon {
     batchSize: number,
     cancellation: NativeCancellation | undefined,
     onEvent: (event: Json) => void,
-    options: WithTestTimeAugmentation,
-  ): Promise<Record<string, number>>
+    options: NativeScoring,
+  ): Promise<NativeScores>
   /** The paper's rule. `isPhysical`: the slice threshold came from millimetres. */
   decideCase(
     scores: Float32Array,

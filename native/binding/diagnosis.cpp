@@ -79,18 +79,20 @@ Napi::Value fromCases(Napi::Env env, const std::vector<diagnosis::PatientCase>& 
 struct EvaluationCall {
   std::shared_ptr<model::Model> model;
   std::shared_ptr<data::SliceStore> dataset;
-  int64_t batchSize;
   CancelFlag flag;
   std::shared_ptr<EventStream> events;
-  diagnosis::TestTimeAugmentation testTime;
+  diagnosis::EvaluationOptions options;
 
   explicit EvaluationCall(const Napi::CallbackInfo& info)
       : model(ModelObject::unwrap(info[0])),
         dataset(SliceStoreObject::unwrap(info[1])),
-        batchSize(toBatchSize(info[2])),
         flag(toCancelFlag(info[3])),
-        events(std::make_shared<EventStream>(AddonData::of(info.Env()).thread, info[4])),
-        testTime(toTestTimeAugmentation(toObject(info[5], "options"))) {
+        events(std::make_shared<EventStream>(AddonData::of(info.Env()).thread, info[4])) {
+    const Napi::Object given = toObject(info[5], "options");
+    options.batchSize = toBatchSize(info[2]);
+    options.testTime = toTestTimeAugmentation(given);
+    options.bootstrap.resamples = toWhole(given.Get("resamples"), "resamples", 0, 1000000);
+    options.bootstrap.seed = static_cast<uint64_t>(toWhole(given.Get("bootstrapSeed"), "bootstrapSeed", 0));
     model->requireAlive();
   }
 
@@ -109,17 +111,19 @@ Napi::Value evaluateClassifierModel(const Napi::CallbackInfo& info) {
     require(list.IsArray(), errors::kInvalidType, "sliceThresholds must be an array");
     for (uint32_t i = 0; i < list.As<Napi::Array>().Length(); ++i)
       sliceThresholds.push_back(toWhole(list.As<Napi::Array>().Get(i), "every one of sliceThresholds", 0));
+    diagnosis::ClassifierEvaluationOptions classifierOptions{call.options};
+    classifierOptions.probabilityThreshold = threshold;
+    classifierOptions.explain = true;
     return AddonData::of(info.Env()).run(info.Env(), call.flag, [=](const CancelFlag& flag) {
       const auto progress = [&](size_t done, size_t total) { call.report(done, total); };
-      const auto result = std::make_shared<diagnosis::ClassifierEvaluation>(diagnosis::evaluateClassifier(
-          *call.model, *call.dataset,
-          {.batchSize = call.batchSize, .probabilityThreshold = threshold, .explain = true, .testTime = call.testTime},
-          progress, flag.get()));
+      const auto result = std::make_shared<diagnosis::ClassifierEvaluation>(
+          diagnosis::evaluateClassifier(*call.model, *call.dataset, classifierOptions, progress, flag.get()));
       return Deferred::Convert([=](Napi::Env env) -> Napi::Value {
         call.events->deliver(env);
         const auto object = Napi::Object::New(env);
         object.Set("probabilities", fromFloats(env, result->probabilities));
         object.Set("metrics", fromMetrics(env, result->metrics));
+        object.Set("intervals", fromIntervals(env, result->intervals));
         object.Set("reliability", fromReliability(env, result->reliability));
         if (result->explained > 0) {
           const Napi::Object explanation = fromMetrics(env, result->explanation).As<Napi::Object>();
@@ -140,11 +144,14 @@ Napi::Value evaluateSegmenterModel(const Napi::CallbackInfo& info) {
             "evaluateSegmenter needs a segmentation network");
     return AddonData::of(info.Env()).run(info.Env(), call.flag, [=](const CancelFlag& flag) {
       const auto progress = [&](size_t done, size_t total) { call.report(done, total); };
-      const metrics::Metrics metrics =
-          diagnosis::evaluate(*call.model, *call.dataset, call.batchSize, progress, flag.get(), call.testTime);
+      const auto result = std::make_shared<diagnosis::SegmenterEvaluation>(
+          diagnosis::evaluateSegmenter(*call.model, *call.dataset, call.options, progress, flag.get()));
       return Deferred::Convert([=](Napi::Env env) -> Napi::Value {
         call.events->deliver(env);
-        return fromMetrics(env, metrics);
+        const auto object = Napi::Object::New(env);
+        object.Set("metrics", fromMetrics(env, result->metrics));
+        object.Set("intervals", fromIntervals(env, result->intervals));
+        return object;
       });
     });
   });

@@ -6,6 +6,17 @@
 
 namespace jcs::binding {
 
+Napi::Value fromIntervals(Napi::Env env, const metrics::Intervals& intervals) {
+  const auto object = Napi::Object::New(env);
+  for (const auto& [name, interval] : intervals) {
+    const auto pair = Napi::Array::New(env, 2);
+    pair.Set(uint32_t{0}, interval.low);
+    pair.Set(uint32_t{1}, interval.high);
+    object.Set(name, pair);
+  }
+  return object;
+}
+
 Napi::Value fromReliability(Napi::Env env, const std::vector<metrics::ReliabilityBin>& bins) {
   const auto list = Napi::Array::New(env);
   for (const metrics::ReliabilityBin& bin : bins) {

@@ -15,6 +15,7 @@ enum class RandomPurpose : uint32_t {
   kMix = 4,
   kNoise = 6,
   kWindow = 7,
+  kBootstrap = 8,
 };
 
 /// Philox4x32-10 (Salmon et al., SC'11): a counter-based generator. A stream is named by (seed, epoch, sample, purpose)

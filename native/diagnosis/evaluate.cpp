@@ -26,6 +26,20 @@ void overBatches(const data::SliceStore& dataset, int64_t batchSize, const Evalu
   }
 }
 
+/// Whose each of these samples is, counted from 0; one that names no patient is its own.
+std::vector<size_t> patientsOf(const data::SliceStore& dataset, std::span<const size_t> samples) {
+  std::vector<size_t> patients;
+  std::map<std::string, size_t> known;
+  size_t count = 0;
+  for (const size_t sample : samples) {
+    const std::string& name = dataset.info(sample).patient;
+    const auto found = name.empty() ? known.end() : known.find(name);
+    patients.push_back(found == known.end() ? count++ : found->second);
+    if (!name.empty()) known.emplace(name, patients.back());
+  }
+  return patients;
+}
+
 std::vector<PatientCase> casesOf(const data::SliceStore& dataset, std::span<const float> probabilities,
                                  const CaseRule& rule) {
   std::vector<PatientCase> cases;
@@ -69,39 +83,67 @@ ClassifierEvaluation evaluateClassifier(model::Model& model, const data::SliceSt
   evaluation.explanation = explanation.result();
   std::vector<float> probabilities;
   std::vector<uint8_t> labels;
+  std::vector<size_t> labelled;
   for (size_t i = 0; i < evaluation.probabilities.size(); ++i) {
     const int label = dataset.info(i).label;
     if (label < 0) continue;
     probabilities.push_back(evaluation.probabilities[i]);
     labels.push_back(static_cast<uint8_t>(label));
+    labelled.push_back(i);
   }
   require(!labels.empty(), errors::kEmptyDataset, "no sample of the dataset has a label to evaluate against");
   evaluation.metrics = metrics::classificationMetrics(probabilities, labels, options.probabilityThreshold);
+  std::vector<float> drawnProbabilities;
+  std::vector<uint8_t> drawnLabels;
+  evaluation.intervals =
+      metrics::bootstrap(patientsOf(dataset, labelled), options.bootstrap, [&](std::span<const size_t> drawn) {
+        drawnProbabilities.clear();
+        drawnLabels.clear();
+        for (const size_t i : drawn) {
+          drawnProbabilities.push_back(probabilities[i]);
+          drawnLabels.push_back(labels[i]);
+        }
+        return metrics::classificationMetrics(drawnProbabilities, drawnLabels, options.probabilityThreshold);
+      });
   evaluation.reliability = metrics::reliabilityDiagram(probabilities, labels);
   evaluation.cases = casesOf(dataset, evaluation.probabilities, {.scoreThreshold = options.probabilityThreshold});
   return evaluation;
 }
 
-metrics::Metrics evaluate(model::Model& model, const data::SliceStore& dataset, int64_t batchSize,
-                          const EvaluationProgress& progress, const std::atomic<bool>* cancelled,
-                          const TestTimeAugmentation& testTime) {
-  if (model.task() == networks::Task::kClassification)
-    return evaluateClassifier(model, dataset, {.batchSize = batchSize, .testTime = testTime}, progress, cancelled)
-        .metrics;
+SegmenterEvaluation evaluateSegmenter(model::Model& model, const data::SliceStore& dataset,
+                                      const EvaluationOptions& options, const EvaluationProgress& progress,
+                                      const std::atomic<bool>* cancelled) {
   metrics::SegmentationScores scores;
+  std::vector<size_t> scored;
   SegmentationRequest request;
   request.probabilities = true;
-  request.testTime = testTime;
+  request.testTime = options.testTime;
   overBatches(
-      dataset, batchSize, progress, [](const data::SliceInfo& sample) { return sample.hasMask; },
+      dataset, options.batchSize, progress, [](const data::SliceInfo& sample) { return sample.hasMask; },
       [&](const SliceSelection& batch) {
-        const auto results = segmentSlices(model, batch, batchSize, request, cancelled);
-        for (size_t i = 0; i < results.size(); ++i)
+        const auto results = segmentSlices(model, batch, options.batchSize, request, cancelled);
+        for (size_t i = 0; i < results.size(); ++i) {
           scores.add(results[i].probabilities, dataset.mask(batch.indices[i]).bytes());
+          scored.push_back(batch.indices[i]);
+        }
       });
-  const metrics::Metrics metrics = scores.result();
-  require(!metrics.empty(), errors::kEmptyDataset, "no sample of the dataset has a mask to evaluate against");
-  return metrics;
+  SegmenterEvaluation evaluation{scores.result(), {}};
+  require(!evaluation.metrics.empty(), errors::kEmptyDataset,
+          "no sample of the dataset has a mask to evaluate against");
+  evaluation.intervals = metrics::bootstrap(patientsOf(dataset, scored), options.bootstrap,
+                                            [&](std::span<const size_t> drawn) { return scores.result(drawn); });
+  for (const char* count : {"images", "emptyTruth"}) evaluation.intervals.erase(count);
+  return evaluation;
+}
+
+metrics::Metrics evaluate(model::Model& model, const data::SliceStore& dataset, int64_t batchSize,
+                          const EvaluationProgress& progress, const std::atomic<bool>* cancelled) {
+  ClassifierEvaluationOptions options;
+  options.batchSize = batchSize;
+  options.bootstrap.resamples = 0;
+  return model.task() == networks::Task::kClassification
+             ? evaluateClassifier(model, dataset, options, progress, cancelled).metrics
+             : evaluateSegmenter(model, dataset, options, progress, cancelled).metrics;
 }
 
 }  // namespace jcs::diagnosis

@@ -4,6 +4,7 @@
 
 #include "diagnosis/case_rule.h"
 #include "diagnosis/inference.h"
+#include "metrics/bootstrap.h"
 #include "metrics/calibration.h"
 #include "metrics/metrics.h"
 
@@ -16,23 +17,37 @@ using EvaluationProgress = std::function<void(size_t done, size_t total)>;
 /// classificationMetrics over the labelled samples; segmenters: those of SegmentationScores over the samples with
 /// masks. EMPTY_DATASET when there are none.
 metrics::Metrics evaluate(model::Model& model, const data::SliceStore& dataset, int64_t batchSize,
-                          const EvaluationProgress& progress, const std::atomic<bool>* cancelled,
-                          const TestTimeAugmentation& testTime = {});
+                          const EvaluationProgress& progress, const std::atomic<bool>* cancelled);
+
+struct EvaluationOptions {
+  int64_t batchSize = 16;
+  TestTimeAugmentation testTime = {};
+  metrics::BootstrapOptions bootstrap = {};  ///< over patients; samples that name none are each their own
+};
+
+struct SegmenterEvaluation {
+  metrics::Metrics metrics;
+  metrics::Intervals intervals;  ///< of the scores among them
+};
+
+/// The same for a segmenter, with how sure its scores are.
+SegmenterEvaluation evaluateSegmenter(model::Model& model, const data::SliceStore& dataset,
+                                      const EvaluationOptions& options, const EvaluationProgress& progress,
+                                      const std::atomic<bool>* cancelled);
 
 struct ClassifierEvaluation {
   std::vector<float> probabilities;                  ///< of infection, of every sample in the order of the dataset
   metrics::Metrics metrics;                          ///< over the labelled samples
+  metrics::Intervals intervals;                      ///< of these
   std::vector<metrics::ReliabilityBin> reliability;  ///< of the labelled samples
   std::vector<PatientCase> cases;  ///< of the samples that name a patient, in the order in which patients appear
   metrics::Metrics explanation;    ///< means of explanationMetrics over the samples whose lesions are known
   int64_t explained = 0;           ///< how many those are
 };
 
-struct ClassifierEvaluationOptions {
-  int64_t batchSize = 16;
+struct ClassifierEvaluationOptions : EvaluationOptions {
   double probabilityThreshold = CaseRule().scoreThreshold;  ///< a slice is positive above
   bool explain = false;                                     ///< score the activation maps, too
-  TestTimeAugmentation testTime = {};
 };
 
 /// The same for a classifier, with all that its scores are made from.

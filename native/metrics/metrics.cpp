@@ -101,13 +101,6 @@ double mean(const EnhancedAlignmentCurve& curve) {
   return std::accumulate(curve.begin(), curve.end(), 0.0) / static_cast<double>(curve.size());
 }
 
-struct ImageScores {
-  Confusion fixed;
-  double iouAdaptive, eMeasure, mae;
-  EnhancedAlignmentCurve curve;
-  bool emptyTruth() const { return fixed.truePositive + fixed.falseNegative == 0; }
-};
-
 ImageScores scoresOf(std::span<const float> probabilities, std::span<const uint8_t> truth) {
   requireComparable(probabilities, truth.size(), "pixels of truth");
   double sum = 0, error = 0;
@@ -183,37 +176,49 @@ Metrics MetricMeans::result() const {
 }
 
 void SegmentationScores::add(std::span<const float> probabilities, std::span<const uint8_t> truth) {
-  const ImageScores scores = scoresOf(probabilities, truth);
-  const bool empty = scores.emptyTruth();
-  means_.add("dice", empty ? kUndefined : dice(scores.fixed));
-  means_.add("iou", empty ? kUndefined : intersectionOverUnion(scores.fixed));
-  means_.add("iouAdaptive", empty ? kUndefined : scores.iouAdaptive);
-  means_.add("diceEmptyAsOne", dice(scores.fixed));
-  means_.add("eMeasure", scores.eMeasure);
-  means_.add("mae", scores.mae);
-  means_.add("sensitivity", sensitivity(scores.fixed));
-  means_.add("specificity", specificity(scores.fixed));
-  for (size_t t = 0; t < curveSum_.size(); ++t) curveSum_[t] += scores.curve[t];
-  pooled_.truePositive += scores.fixed.truePositive;
-  pooled_.falsePositive += scores.fixed.falsePositive;
-  pooled_.falseNegative += scores.fixed.falseNegative;
-  pooled_.trueNegative += scores.fixed.trueNegative;
-  emptyTruth_ += empty;
-  ++images_;
+  images_.push_back(scoresOf(probabilities, truth));
 }
 
 Metrics SegmentationScores::result() const {
-  if (images_ == 0) return {};
-  Metrics metrics = means_.result();
-  const double images = static_cast<double>(images_);
-  metrics["eMeasureMean"] = mean(curveSum_) / images;
-  metrics["eMeasureMax"] = *std::max_element(curveSum_.begin(), curveSum_.end()) / images;
-  const double wrong = pooled_.falsePositive + pooled_.falseNegative;
-  metrics["mIoU"] = (pooled_.truePositive / (pooled_.truePositive + wrong + kMiniSegEpsilon) +
-                     pooled_.trueNegative / (pooled_.trueNegative + wrong + kMiniSegEpsilon)) /
+  std::vector<size_t> all(images_.size());
+  std::iota(all.begin(), all.end(), size_t{0});
+  return result(all);
+}
+
+Metrics SegmentationScores::result(std::span<const size_t> images) const {
+  if (images.empty()) return {};
+  MetricMeans means;
+  EnhancedAlignmentCurve curve{};
+  Confusion pooled;
+  int64_t emptyTruth = 0;
+  for (const size_t i : images) {
+    const ImageScores& scores = images_[i];
+    const bool empty = scores.emptyTruth();
+    means.add("dice", empty ? kUndefined : dice(scores.fixed));
+    means.add("iou", empty ? kUndefined : intersectionOverUnion(scores.fixed));
+    means.add("iouAdaptive", empty ? kUndefined : scores.iouAdaptive);
+    means.add("diceEmptyAsOne", dice(scores.fixed));
+    means.add("eMeasure", scores.eMeasure);
+    means.add("mae", scores.mae);
+    means.add("sensitivity", sensitivity(scores.fixed));
+    means.add("specificity", specificity(scores.fixed));
+    for (size_t t = 0; t < curve.size(); ++t) curve[t] += scores.curve[t];
+    pooled.truePositive += scores.fixed.truePositive;
+    pooled.falsePositive += scores.fixed.falsePositive;
+    pooled.falseNegative += scores.fixed.falseNegative;
+    pooled.trueNegative += scores.fixed.trueNegative;
+    emptyTruth += empty;
+  }
+  Metrics metrics = means.result();
+  const auto count = static_cast<double>(images.size());
+  metrics["eMeasureMean"] = mean(curve) / count;
+  metrics["eMeasureMax"] = *std::max_element(curve.begin(), curve.end()) / count;
+  const double wrong = pooled.falsePositive + pooled.falseNegative;
+  metrics["mIoU"] = (pooled.truePositive / (pooled.truePositive + wrong + kMiniSegEpsilon) +
+                     pooled.trueNegative / (pooled.trueNegative + wrong + kMiniSegEpsilon)) /
                     2;
-  metrics["images"] = images;
-  metrics["emptyTruth"] = static_cast<double>(emptyTruth_);
+  metrics["images"] = count;
+  metrics["emptyTruth"] = static_cast<double>(emptyTruth);
   return metrics;
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace jcs::metrics {
 
@@ -32,6 +33,15 @@ struct Confusion {
 
 /// E(t) for the thresholds t = 0/255 .. 255/255.
 using EnhancedAlignmentCurve = std::array<double, 256>;
+
+/// What the scores of one image are made from.
+struct ImageScores {
+  Confusion fixed;  ///< of p > 0.5
+  double iouAdaptive, eMeasure, mae;
+  EnhancedAlignmentCurve curve;
+
+  bool emptyTruth() const { return fixed.truePositive + fixed.falseNegative == 0; }
+};
 
 /// One image; probabilities in [0, 1], truth nonzero = lesion, of equal length, in any order of pixels.
 ///
@@ -64,12 +74,11 @@ class SegmentationScores {
   void add(std::span<const float> probabilities, std::span<const uint8_t> truth);
   /// Empty when nothing was added.
   Metrics result() const;
+  /// Of some images, by the order in which they were added; one that comes twice counts twice.
+  Metrics result(std::span<const size_t> images) const;
 
  private:
-  MetricMeans means_;
-  EnhancedAlignmentCurve curveSum_{};
-  Confusion pooled_;
-  int64_t images_ = 0, emptyTruth_ = 0;
+  std::vector<ImageScores> images_;
 };
 
 /// accuracy, sensitivity, specificity and f1 of score > threshold, and auc, the probability that a positive scores

@@ -5,7 +5,9 @@
 #include <limits>
 #include <vector>
 
+#include "core/philox.h"
 #include "io/safetensors.h"
+#include "metrics/bootstrap.h"
 #include "metrics/calibration.h"
 #include "native/error_code.h"
 #include "native/harness.h"
@@ -119,6 +121,61 @@ TEST("metrics: reliability by hand, its bins open below") {
               std::string(errors::kInvalidArgument));
   CHECK_EQUAL(codeOf([&] { metrics::reliabilityDiagram(probabilities, Truth(6, 2)); }),
               std::string(errors::kInvalidArgument));
+}
+
+TEST("metrics: bootstrap intervals of two groups by hand") {
+  // The mean of two draws of a group of zeros and one of ones is 0, 1/2, 1 in 1/4, 1/2, 1/4 of the cases.
+  const std::vector<double> values{0, 1, 0};
+  const std::vector<size_t> groups{0, 1, 0};
+  const auto share = [&](std::span<const size_t> drawn) {
+    double sum = 0;
+    for (const size_t i : drawn) sum += values[i] / static_cast<double>(groups[i] == 0 ? 4 : 2);
+    return metrics::Metrics{{"share", sum}, {"undefined", std::nan("")}};
+  };
+  const auto wide = metrics::bootstrap(groups, {.resamples = 4000}, share);
+  CHECK_EQUAL(wide.size(), size_t{1});
+  CHECK_EQUAL(wide.at("share").low, 0.0);
+  CHECK_EQUAL(wide.at("share").high, 1.0);
+  const auto narrow = metrics::bootstrap(groups, {.resamples = 4000, .confidence = 0.4}, share);
+  CHECK_EQUAL(narrow.at("share").low, 0.5);
+  CHECK_EQUAL(narrow.at("share").high, 0.5);
+  const auto quarter = metrics::bootstrap(groups, {.resamples = 4000, .confidence = 0.56}, share);
+  CHECK_EQUAL(quarter.at("share").low, 0.0);  // below 22 %
+  CHECK_EQUAL(quarter.at("share").high, 1.0);
+  CHECK(metrics::bootstrap(groups, {.resamples = 0}, share).empty());
+  CHECK(metrics::bootstrap(std::vector<size_t>{0, 0, 0}, {}, share).empty());
+  CHECK(metrics::bootstrap({}, {}, share).empty());
+}
+
+TEST("metrics: bootstrap intervals of a mean are those of the normal distribution") {
+  std::vector<double> values;
+  std::vector<size_t> groups;
+  double mean = 0, variance = 0;
+  Philox random(5, 0, 0, RandomPurpose::kNoise);
+  for (size_t i = 0; i < 400; ++i) {
+    values.push_back(random.normal());
+    groups.push_back(i);
+    mean += values.back() / 400;
+  }
+  for (const double value : values) variance += (value - mean) * (value - mean) / 400;
+  const auto interval = metrics::bootstrap(groups, {.resamples = 10000, .seed = 3}, [&](std::span<const size_t> drawn) {
+                          double sum = 0;
+                          for (const size_t i : drawn) sum += values[i] / 400;
+                          return metrics::Metrics{{"mean", sum}};
+                        }).at("mean");
+  const double half = 1.96 * std::sqrt(variance / 400);  // 0.096; the error of a percentile of so many draws is 0.002
+  CHECK_NEAR(interval.low, mean - half, 0.006);
+  CHECK_NEAR(interval.high, mean + half, 0.006);
+}
+
+TEST("metrics: scores of drawn images count each as often as it was drawn") {
+  metrics::SegmentationScores all, twice;
+  const Map maps[] = {{0.9f, 0.8f, 0.1f, 0.5f}, {0.2f, 0.7f, 0.6f, 0.1f}, {0.1f, 0.2f, 0.1f, 0.3f}};
+  const Truth truths[] = {{1, 0, 1, 0}, {0, 1, 0, 0}, {0, 0, 0, 0}};
+  for (size_t i = 0; i < 3; ++i) all.add(maps[i], truths[i]);
+  for (const size_t i : {size_t{1}, size_t{1}, size_t{2}}) twice.add(maps[i], truths[i]);
+  CHECK(all.result(std::vector<size_t>{1, 1, 2}) == twice.result());
+  CHECK(all.result(std::vector<size_t>{}).empty());
 }
 
 TEST("metrics: counts by hand") {

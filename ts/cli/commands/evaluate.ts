@@ -73,8 +73,15 @@ function describe(result: Metrics): string {
     (entry): entry is [string, number] => typeof entry[1] === 'number' && entry[0] !== 'samples',
   )
   const counts = new Set(['images', 'emptyTruth'])
-  const rows = scores.map(([name, value]) => [name, counts.has(name) ? value : decimal(value)])
-  const parts = [`${result.samples} samples`, table(['metric', 'value'], rows)]
+  const rows = scores.map(([name, value]) => {
+    const interval = result.intervals[name]
+    return [
+      name,
+      counts.has(name) ? value : decimal(value),
+      interval ? `${decimal(interval[0])} to ${decimal(interval[1])}` : '–',
+    ]
+  })
+  const parts = [`${result.samples} samples`, table(['metric', 'value', '95 % over patients'], rows)]
   if (result.task === 'classification') {
     const bins = result.reliability.filter(({ samples }) => samples > 0)
     parts.push(

@@ -1,0 +1,48 @@
+#include "metrics/bootstrap.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/philox.h"
+
+namespace jcs::metrics {
+
+namespace {
+
+/// Linear between the two nearest, as numpy's percentile; `sorted` has at least one.
+double quantile(const std::vector<double>& sorted, double share) {
+  const double place = share * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<size_t>(place);
+  const size_t above = std::min(below + 1, sorted.size() - 1);
+  return sorted[below] + (place - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+}
+
+}  // namespace
+
+Intervals bootstrap(std::span<const size_t> groups, const BootstrapOptions& options,
+                    const std::function<Metrics(std::span<const size_t>)>& statistic) {
+  std::vector<std::vector<size_t>> members(groups.empty() ? 0 : *std::ranges::max_element(groups) + 1);
+  for (size_t i = 0; i < groups.size(); ++i) members[groups[i]].push_back(i);
+  if (members.size() < 2) return {};
+  std::map<std::string, std::vector<double>> values;
+  std::vector<size_t> drawn;
+  for (int64_t r = 0; r < options.resamples; ++r) {
+    Philox random(options.seed, static_cast<uint32_t>(r), 0, RandomPurpose::kBootstrap);
+    drawn.clear();
+    for (size_t i = 0; i < members.size(); ++i) {
+      const auto& group = members[random.below(static_cast<uint32_t>(members.size()))];
+      drawn.insert(drawn.end(), group.begin(), group.end());
+    }
+    for (const auto& [name, value] : statistic(drawn))
+      if (!std::isnan(value)) values[name].push_back(value);
+  }
+  Intervals intervals;
+  const double tail = (1 - options.confidence) / 2;
+  for (auto& [name, sample] : values) {
+    std::ranges::sort(sample);
+    intervals[name] = {quantile(sample, tail), quantile(sample, 1 - tail)};
+  }
+  return intervals;
+}
+
+}  // namespace jcs::metrics
