@@ -25,6 +25,18 @@ export interface SegmentationMetrics {
   sensitivity: number
   /** TN / (TN + FP) */
   specificity: number
+  /**
+   * 95th percentile of the distances from the outline of either mask to that of the other, mm: MedPy's hd95. NaN where a
+   * mask is empty. Of slices whose spacing is known.
+   */
+  hd95Mm?: number
+  /** The same in pixels, of slices whose spacing is not known. */
+  hd95Pixels?: number
+  /**
+   * Normalised surface distance (Nikolov et al., 2021): the share of both outlines that is at most 3 mm from the other,
+   * or 3 pixels where the spacing is not known. 0 where one mask is empty, 1 where both are.
+   */
+  nsd: number
 }
 
 /** Whether the activation map of a slice points at its lesions. A map of zeros explains nothing and scores 0. */
@@ -74,6 +86,7 @@ export interface ReliabilityBin {
  *
  * @param probabilities `height * width` values in [0, 1], row by row
  * @param truth as many; nonzero = lesion
+ * @param options.spacing of rows and of columns, mm
  * @throws JcsError INVALID_TYPE, SHAPE_MISMATCH, INVALID_ARGUMENT, NOT_FINITE
  */
 function segmentation(
@@ -81,13 +94,20 @@ function segmentation(
   truth: Uint8Array,
   width: number,
   height: number,
+  options: { spacing?: readonly [row: number, column: number] | undefined } = {},
 ): SegmentationMetrics {
+  const { spacing } = options
+  if (spacing !== undefined) {
+    if (!Array.isArray(spacing) || spacing.length !== 2)
+      throw new JcsError('INVALID_TYPE', 'spacing must be the distance of rows and that of columns, mm')
+    for (const distance of spacing) requireNumber('both distances of spacing', distance, 1e-6, 1e6)
+  }
   requireWhole('width', width, 1)
   requireWhole('height', height, 1)
   requireLength('probabilities', probabilities, Float32Array, width * height)
   requireLength('truth', truth, Uint8Array, width * height)
   return callNativeNow((native) =>
-    native.segmentationMetrics(probabilities, truth),
+    native.segmentationMetrics(probabilities, truth, width, height, spacing?.[0], spacing?.[1]),
   ) as unknown as SegmentationMetrics
 }
 

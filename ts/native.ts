@@ -221,7 +221,14 @@ interface Addon {
    * hang together at a face, an edge or a corner, as the lesions of `measureCase`, and count in the order of first runs.
    */
   maskRuns(masks: readonly Uint8Array[], width: number, height: number): Int32Array
-  segmentationMetrics(probabilities: Float32Array, truth: Uint8Array): Record<string, number>
+  segmentationMetrics(
+    probabilities: Float32Array,
+    truth: Uint8Array,
+    width: number,
+    height: number,
+    rowSpacing?: number,
+    columnSpacing?: number,
+  ): Record<string, number>
   classificationMetrics(
     probabilities: Float32Array,
     labels: Uint8Array,

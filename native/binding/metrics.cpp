@@ -32,12 +32,21 @@ Napi::Value fromReliability(Napi::Env env, const std::vector<metrics::Reliabilit
 }
 
 void defineMetrics(Napi::Env env, Napi::Object exports) {
-  exports.Set("segmentationMetrics", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
-                return guarded(info.Env(), [&] {
-                  return fromMetrics(info.Env(), metrics::segmentationMetrics(toFloats(info[0], "probabilities"),
-                                                                              toBytes(info[1], "truth")));
-                });
-              }));
+  exports.Set(
+      "segmentationMetrics", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
+        return guarded(info.Env(), [&] {
+          metrics::PixelGrid grid{toWhole(info[3], "height", 1, 1000000), toWhole(info[2], "width", 1, 1000000)};
+          if (!info[4].IsUndefined()) {
+            grid.rowSpacing = toNumber(info[4], "row spacing");
+            grid.columnSpacing = toNumber(info[5], "column spacing");
+            grid.inMm = true;
+          }
+          const auto truth = toBytes(info[1], "truth");
+          require(std::ssize(truth) == grid.height * grid.width, errors::kShapeMismatch,
+                  "width and height are not the truth's");
+          return fromMetrics(info.Env(), metrics::segmentationMetrics(toFloats(info[0], "probabilities"), truth, grid));
+        });
+      }));
   exports.Set("classificationMetrics", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
                 return guarded(info.Env(), [&] {
                   return fromMetrics(info.Env(), metrics::classificationMetrics(toFloats(info[0], "probabilities"),

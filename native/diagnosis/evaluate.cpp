@@ -26,6 +26,11 @@ void overBatches(const data::SliceStore& dataset, int64_t batchSize, const Evalu
   }
 }
 
+metrics::PixelGrid gridOf(const data::SliceInfo& slice) {
+  if (!slice.spacing) return {slice.height, slice.width};
+  return {slice.height, slice.width, slice.spacing->row, slice.spacing->column, true};
+}
+
 /// Whose each of these samples is, counted from 0; one that names no patient is its own.
 std::vector<size_t> patientsOf(const data::SliceStore& dataset, std::span<const size_t> samples) {
   std::vector<size_t> patients;
@@ -123,7 +128,7 @@ SegmenterEvaluation evaluateSegmenter(model::Model& model, const data::SliceStor
       [&](const SliceSelection& batch) {
         const auto results = segmentSlices(model, batch, options.batchSize, request, cancelled);
         for (size_t i = 0; i < results.size(); ++i) {
-          scores.add(results[i].probabilities, dataset.mask(batch.indices[i]).bytes());
+          scores.add(results[i].probabilities, dataset.mask(batch.indices[i]).bytes(), gridOf(batch.info(i)));
           scored.push_back(batch.indices[i]);
         }
       });

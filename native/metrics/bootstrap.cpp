@@ -4,20 +4,9 @@
 #include <cmath>
 
 #include "core/philox.h"
+#include "metrics/quantile.h"
 
 namespace jcs::metrics {
-
-namespace {
-
-/// Linear between the two nearest, as numpy's percentile; `sorted` has at least one.
-double quantile(const std::vector<double>& sorted, double share) {
-  const double place = share * static_cast<double>(sorted.size() - 1);
-  const auto below = static_cast<size_t>(place);
-  const size_t above = std::min(below + 1, sorted.size() - 1);
-  return sorted[below] + (place - static_cast<double>(below)) * (sorted[above] - sorted[below]);
-}
-
-}  // namespace
 
 Intervals bootstrap(std::span<const size_t> groups, const BootstrapOptions& options,
                     const std::function<Metrics(std::span<const size_t>)>& statistic) {

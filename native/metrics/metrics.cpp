@@ -101,7 +101,8 @@ double mean(const EnhancedAlignmentCurve& curve) {
   return std::accumulate(curve.begin(), curve.end(), 0.0) / static_cast<double>(curve.size());
 }
 
-ImageScores scoresOf(std::span<const float> probabilities, std::span<const uint8_t> truth) {
+ImageScores scoresOf(std::span<const float> probabilities, std::span<const uint8_t> truth,
+                     const std::optional<PixelGrid>& grid) {
   requireComparable(probabilities, truth.size(), "pixels of truth");
   double sum = 0, error = 0;
   for (size_t i = 0; i < truth.size(); ++i) {
@@ -113,7 +114,7 @@ ImageScores scoresOf(std::span<const float> probabilities, std::span<const uint8
   const double twiceMean = 2 * sum / pixels;
   const Stretch stretch = stretchOf(probabilities);
   const double adaptive = std::min(2 * stretch.mean, 1.0);
-  ImageScores scores;
+  ImageScores scores{};
   scores.fixed = confusionOf(probabilities, truth, [](double p) { return p > 0.5; });
   scores.iouAdaptive =
       intersectionOverUnion(confusionOf(probabilities, truth, [&](double p) { return p > twiceMean; }));
@@ -121,8 +122,15 @@ ImageScores scoresOf(std::span<const float> probabilities, std::span<const uint8
       enhancedAlignment(confusionOf(probabilities, truth, [&](double p) { return stretch(p) >= adaptive; }));
   scores.mae = error / pixels;
   scores.curve = curveOf(probabilities, truth, stretch);
+  if (!grid) return scores;
+  std::vector<uint8_t> found(truth.size());
+  for (size_t i = 0; i < found.size(); ++i) found[i] = static_cast<double>(probabilities[i]) > 0.5;
+  scores.surface = surfaceDistance(found, truth, *grid, kSurfaceTolerance);
+  scores.surfaceInMm = grid->inMm;
   return scores;
 }
+
+const char* nameOfHd95(const ImageScores& scores) { return scores.surfaceInMm ? "hd95Mm" : "hd95Pixels"; }
 
 /// Ranks from 1; equal scores share the mean of theirs. The sum of the positives' ranks gives the area (Mann-Whitney).
 double areaUnderCurve(std::span<const float> scores, std::span<const uint8_t> labels) {
@@ -145,17 +153,23 @@ double areaUnderCurve(std::span<const float> scores, std::span<const uint8_t> la
 
 }  // namespace
 
-Metrics segmentationMetrics(std::span<const float> probabilities, std::span<const uint8_t> truth) {
-  const ImageScores scores = scoresOf(probabilities, truth);
-  return {{"dice", dice(scores.fixed)},
-          {"iou", intersectionOverUnion(scores.fixed)},
-          {"iouAdaptive", scores.iouAdaptive},
-          {"eMeasure", scores.eMeasure},
-          {"eMeasureMean", mean(scores.curve)},
-          {"eMeasureMax", *std::max_element(scores.curve.begin(), scores.curve.end())},
-          {"mae", scores.mae},
-          {"sensitivity", sensitivity(scores.fixed)},
-          {"specificity", specificity(scores.fixed)}};
+Metrics segmentationMetrics(std::span<const float> probabilities, std::span<const uint8_t> truth,
+                            const std::optional<PixelGrid>& grid) {
+  const ImageScores scores = scoresOf(probabilities, truth, grid);
+  Metrics metrics{{"dice", dice(scores.fixed)},
+                  {"iou", intersectionOverUnion(scores.fixed)},
+                  {"iouAdaptive", scores.iouAdaptive},
+                  {"eMeasure", scores.eMeasure},
+                  {"eMeasureMean", mean(scores.curve)},
+                  {"eMeasureMax", *std::max_element(scores.curve.begin(), scores.curve.end())},
+                  {"mae", scores.mae},
+                  {"sensitivity", sensitivity(scores.fixed)},
+                  {"specificity", specificity(scores.fixed)}};
+  if (scores.surface) {
+    metrics[nameOfHd95(scores)] = scores.surface->hd95;
+    metrics["nsd"] = scores.surface->nsd;
+  }
+  return metrics;
 }
 
 void MetricMeans::add(const std::string& name, double value) {
@@ -175,8 +189,9 @@ Metrics MetricMeans::result() const {
   return metrics;
 }
 
-void SegmentationScores::add(std::span<const float> probabilities, std::span<const uint8_t> truth) {
-  images_.push_back(scoresOf(probabilities, truth));
+void SegmentationScores::add(std::span<const float> probabilities, std::span<const uint8_t> truth,
+                             const std::optional<PixelGrid>& grid) {
+  images_.push_back(scoresOf(probabilities, truth, grid));
 }
 
 Metrics SegmentationScores::result() const {
@@ -202,6 +217,10 @@ Metrics SegmentationScores::result(std::span<const size_t> images) const {
     means.add("mae", scores.mae);
     means.add("sensitivity", sensitivity(scores.fixed));
     means.add("specificity", specificity(scores.fixed));
+    if (scores.surface) {
+      means.add(nameOfHd95(scores), scores.surface->hd95);
+      means.add("nsd", empty ? kUndefined : scores.surface->nsd);
+    }
     for (size_t t = 0; t < curve.size(); ++t) curve[t] += scores.curve[t];
     pooled.truePositive += scores.fixed.truePositive;
     pooled.falsePositive += scores.fixed.falsePositive;

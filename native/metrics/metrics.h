@@ -3,9 +3,12 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
+
+#include "metrics/surface.h"
 
 namespace jcs::metrics {
 
@@ -31,6 +34,9 @@ struct Confusion {
   double truePositive = 0, falsePositive = 0, falseNegative = 0, trueNegative = 0;
 };
 
+/// How near outlines have to be for nsd: what Ma et al. (Medical Physics 48, 2021) allow for lesions.
+inline constexpr double kSurfaceTolerance = 3;
+
 /// E(t) for the thresholds t = 0/255 .. 255/255.
 using EnhancedAlignmentCurve = std::array<double, 256>;
 
@@ -39,6 +45,8 @@ struct ImageScores {
   Confusion fixed;  ///< of p > 0.5
   double iouAdaptive, eMeasure, mae;
   EnhancedAlignmentCurve curve;
+  std::optional<SurfaceDistance> surface;  ///< of p > 0.5, where the grid is known
+  bool surfaceInMm;
 
   bool emptyTruth() const { return fixed.truePositive + fixed.falseNegative == 0; }
 };
@@ -53,25 +61,30 @@ struct ImageScores {
 /// | eMeasureMean, eMeasureMax | mean and maximum of E over the 256 maps floor(255·p') >= t |
 /// | mae | mean of abs(p − truth) |
 /// | sensitivity, specificity | TP/(TP+FN), TN/(TN+FP) of p > 0.5; NaN where the truth has no such pixel |
+/// | hd95Mm or hd95Pixels, nsd | surfaceDistance of p > 0.5 within 3 mm, or 3 pixels where mm are not known |
 ///
 /// p' is p stretched to [0, 1] by its minimum and maximum, or p itself where it is constant. E divides by
 /// N − 1 + 2⁻⁵², as its authors' code and PySODMetrics do, so a perfect map of N pixels scores N/(N − 1).
 ///
 /// INVALID_ARGUMENT when the lengths differ or are 0 or a value is no probability, NOT_FINITE for NaN and infinities.
-Metrics segmentationMetrics(std::span<const float> probabilities, std::span<const uint8_t> truth);
+/// Without a grid there are no surface distances.
+Metrics segmentationMetrics(std::span<const float> probabilities, std::span<const uint8_t> truth,
+                            const std::optional<PixelGrid>& grid = {});
 
 /// A whole set of images: each of the above as the mean over the images where it is defined, except:
 ///
 /// | name | definition |
 /// |---|---|
-/// | dice, iou, iouAdaptive | means over the images that have a lesion in the truth; NaN without any |
+/// | dice, iou, iouAdaptive, nsd | means over the images that have a lesion in the truth; NaN without any |
 /// | diceEmptyAsOne | mean over all images; without a lesion in the truth an empty map scores 1, any other 0 |
 /// | eMeasureMax | maximum over the thresholds of the mean curve, as PySODMetrics reports maxE |
+/// | hd95Mm, hd95Pixels | means over the images where both maps have a lesion, those with a spacing and the others |
 /// | mIoU | MiniSeg's: pixels of all images pooled, mean of the lesions' and the background's IoU at p > 0.5 |
 /// | images, emptyTruth | how many were added, and how many of them have no lesion in the truth |
 class SegmentationScores {
  public:
-  void add(std::span<const float> probabilities, std::span<const uint8_t> truth);
+  void add(std::span<const float> probabilities, std::span<const uint8_t> truth,
+           const std::optional<PixelGrid>& grid = {});
   /// Empty when nothing was added.
   Metrics result() const;
   /// Of some images, by the order in which they were added; one that comes twice counts twice.

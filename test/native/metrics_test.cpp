@@ -77,6 +77,58 @@ TEST("metrics: each variant of each map as numpy computes it") {
   }
 }
 
+TEST("metrics: surface distances as SciPy computes them, in pixels and in mm") {
+  const auto file = io::SafetensorsFile::open(fixturePath("metrics.safetensors"));
+  const FixtureImages images = imagesOf(file);
+  const Tensor maps = file.load("maps");
+  metrics::PixelGrid grid{maps.shape()[1], maps.shape()[2]};
+  for (const bool inMm : {false, true}) {
+    const std::string unit = inMm ? "mm" : "pixels";
+    const auto hd95 = floats(file, "surface/hd95_" + unit), nsd = floats(file, "surface/nsd_" + unit);
+    if (inMm) grid.rowSpacing = 0.7, grid.columnSpacing = 1.9, grid.inMm = true;
+    metrics::SegmentationScores scores;
+    double sum = 0, nsdSum = 0, count = 0;
+    for (size_t i = 0; i < images.maps.size(); ++i) {
+      const metrics::Metrics found = metrics::segmentationMetrics(images.maps[i], images.truths[i], grid);
+      scores.add(images.maps[i], images.truths[i], grid);
+      CHECK_NEAR(found.at("nsd"), nsd[i], 1e-6);
+      if (i != 3) nsdSum += nsd[i];  // nothing in the truth
+      const double distance = found.at(inMm ? "hd95Mm" : "hd95Pixels");
+      CHECK(std::isnan(distance) == (hd95[i] < 0));
+      CHECK(!found.contains(inMm ? "hd95Pixels" : "hd95Mm"));
+      if (std::isnan(distance)) continue;
+      CHECK_NEAR(distance, hd95[i], 1e-5);
+      sum += distance;
+      ++count;
+    }
+    CHECK(count >= 4);
+    CHECK_NEAR(scores.result().at(inMm ? "hd95Mm" : "hd95Pixels"), sum / count, 1e-9);
+    CHECK_NEAR(scores.result().at("nsd"), nsdSum / 7, 1e-6);
+  }
+  CHECK(!metrics::segmentationMetrics(images.maps[0], images.truths[0]).contains("nsd"));
+}
+
+TEST("metrics: surface distances of squares by hand") {
+  // A pixel each, 3 rows and 4 columns apart.
+  Truth a(48, 0), b(48, 0);
+  a[0] = 1;
+  b[3 * 8 + 4] = 1;
+  const auto apart = metrics::surfaceDistance(a, b, {6, 8}, 4.9);
+  CHECK_EQUAL(apart.hd95, 5.0);
+  CHECK_EQUAL(apart.nsd, 0.0);
+  CHECK_EQUAL(metrics::surfaceDistance(a, b, {6, 8}, 5).nsd, 1.0);
+  const auto scaled = metrics::surfaceDistance(a, b, {6, 8, 2, 2, true}, 5);
+  CHECK_EQUAL(scaled.hd95, 10.0);
+  CHECK_EQUAL(metrics::surfaceDistance(a, a, {6, 8}, 0).nsd, 1.0);
+  CHECK_EQUAL(metrics::surfaceDistance(a, a, {6, 8}, 0).hd95, 0.0);
+  // Of a square of 3×3 the middle is no outline: eight pixels, of which the ring around b is one.
+  Truth square(49, 0), middle(49, 0);
+  for (size_t y = 2; y < 5; ++y)
+    for (size_t x = 2; x < 5; ++x) square[y * 7 + x] = 1;
+  middle[3 * 7 + 3] = 1;
+  CHECK_NEAR(metrics::surfaceDistance(square, middle, {7, 7}, 1.2).nsd, 5.0 / 9, 1e-12);
+}
+
 TEST("metrics: a set's means skip the image without a lesion where the score is undefined there") {
   const auto file = io::SafetensorsFile::open(fixturePath("metrics.safetensors"));
   const FixtureImages images = imagesOf(file);

@@ -8,10 +8,13 @@ const names: Record<string, string> = {
   eMeasureMean: 'E-measure, mean',
   emptyTruth: 'images without lesions',
   f1: 'F1',
+  hd95Mm: 'HD95, mm',
+  hd95Pixels: 'HD95, pixels',
   iou: 'IoU',
   iouAdaptive: 'IoU, adaptive',
   mIoU: 'mIoU',
   mae: 'MAE',
+  nsd: 'NSD',
 }
 
 const counts = new Set(['images', 'emptyTruth'])
