@@ -19,6 +19,7 @@ const names = ['lesions', 'lungs']
 const validations = names.map((name) => cardOf(name).crossValidation)
 const withInterval = ({ value, interval95: [low, high] }) => `${value} (${low} to ${high})`
 const { windows: _, command: __, date, ...cases } = cardOf('hu')
+const trial = JSON.parse(readFileSync(path.join(root, 'experiments', 'results', 'infection.json'), 'utf8'))
 const content = `
 ${table(
   ['cross-validation', 'Dice per slice (95 % interval over patients)', 'Dice per volume', 'worst volume'],
@@ -52,6 +53,13 @@ ${table(
 )}
 
 No part of any training, \`node models/score-hu.mjs\`, ${date}. The area ranks a radiologist's labels of the slices of covid-P002; its lungs are compared on the slices without infection. normal-001 has none.
+
+A classifier was tried and is not shipped ([below](#no-classifier)): ${trial.trainedOn}, ${trial.auc.classifier.length} seeds, \`${trial.command}\`, ${trial.date}.
+
+${table(
+  [`what ranks the ${trial.slices} slices of covid-P002, ${trial.infected} of them infected`, 'AUC'],
+  Object.entries(trial.auc).map(([what, auc]) => [what, [auc].flat().join(', ')]),
+)}
 
 ${table(
   ['file', 'SHA-256'],
