@@ -9,8 +9,9 @@ export { disclaimer } from './base/disclaimer'
 export { JcsError, type JcsErrorCode } from './base/errors'
 export { type ClassifyOptions, classify } from './classify'
 export { type CompareOptions, compareDiagnoses, type DiagnosedCase } from './compare-diagnoses'
-export { type CrossValidateOptions, type CrossValidation, crossValidate } from './cross-validate'
+export { type CrossValidation, crossValidate } from './cross-validate'
 export type { CrossValidationRun } from './cross-validation/directory'
+export type { CrossValidateOptions } from './cross-validation/options'
 export type { Spread } from './cross-validation/summary'
 export {
   type BadSample,

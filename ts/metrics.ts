@@ -123,8 +123,7 @@ function classification(
 ): ClassificationMetrics {
   const { threshold = 0.5 } = options
   requireNumber('threshold', threshold, 0, 1)
-  requireLength('probabilities', probabilities, Float32Array, undefined)
-  requireLength('labels', labels, Uint8Array, probabilities.length)
+  requireLabelled(probabilities, labels)
   return callNativeNow((native) =>
     native.classificationMetrics(probabilities, labels, threshold),
   ) as unknown as ClassificationMetrics
@@ -143,8 +142,7 @@ function reliability(
 ): ReliabilityBin[] {
   const { bins = 15 } = options
   requireWhole('bins', bins, 1, 1000)
-  requireLength('probabilities', probabilities, Float32Array, undefined)
-  requireLength('labels', labels, Uint8Array, probabilities.length)
+  requireLabelled(probabilities, labels)
   return callNativeNow((native) =>
     native.reliabilityDiagram(probabilities, labels, bins),
   ) as unknown as ReliabilityBin[]
@@ -174,6 +172,11 @@ function explanation(
   return callNativeNow((native) =>
     native.explanationMetrics(map, lesions, width, height, lungs),
   ) as unknown as ExplanationMetrics
+}
+
+function requireLabelled(probabilities: Float32Array, labels: Uint8Array): void {
+  requireLength('probabilities', probabilities, Float32Array, undefined)
+  requireLength('labels', labels, Uint8Array, probabilities.length)
 }
 
 function requireLength(

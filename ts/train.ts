@@ -1,4 +1,5 @@
 import { JcsError } from './base/errors'
+import { nullAsNaN } from './base/json'
 import { makeWritableDirectory } from './base/write-files'
 import { type BadSample, type Dataset, findOverlap, readDataset, splitByPatient } from './datasets'
 import { createModel, loadModel, type Model, nativeFor, nativeOf } from './model'
@@ -89,7 +90,7 @@ export function train(options: TrainOptions): Run<TrainResult> {
       return {
         model,
         history: history.events(),
-        metrics: undefinedAsNaN(metrics),
+        metrics: nullAsNaN(metrics),
         ...(checkpoint && { checkpoint }),
         iterations,
         ...(bestIteration !== undefined && { bestIteration }),
@@ -176,11 +177,6 @@ async function prepareModel(options: TrainOptions): Promise<Prepared> {
   }
 }
 
-/** JSON has no NaN: a metric that is not defined on the data arrives as null. */
-function undefinedAsNaN(metrics: Record<string, number | null>): Record<string, number> {
-  return Object.fromEntries(Object.entries(metrics).map(([name, value]) => [name, value ?? Number.NaN]))
-}
-
 function withNaN(event: ProgressEvent): ProgressEvent {
-  return 'metrics' in event && event.metrics ? { ...event, metrics: undefinedAsNaN(event.metrics) } : event
+  return 'metrics' in event && event.metrics ? { ...event, metrics: nullAsNaN(event.metrics) } : event
 }

@@ -31,7 +31,7 @@ std::vector<Pixel> outlineOf(std::span<const uint8_t> mask, const PixelGrid& gri
 }
 
 /// The rectangle that holds both outlines: nothing outside of it is asked for.
-struct Window {
+struct Frame {
   int64_t top = std::numeric_limits<int64_t>::max(), left = top, bottom = -1, right = -1;
 
   void take(const std::vector<Pixel>& pixels) {
@@ -78,11 +78,11 @@ void lowerEnvelope(std::vector<double>& values, double spacing, std::vector<size
   values.swap(result);
 }
 
-/// Squared distances of the window's pixels to the nearest of `pixels`.
-std::vector<double> squaredDistances(const std::vector<Pixel>& pixels, const Window& window, const PixelGrid& grid) {
-  const auto height = static_cast<size_t>(window.height()), width = static_cast<size_t>(window.width());
+/// Squared distances of the frame's pixels to the nearest of `pixels`.
+std::vector<double> squaredDistances(const std::vector<Pixel>& pixels, const Frame& frame, const PixelGrid& grid) {
+  const auto height = static_cast<size_t>(frame.height()), width = static_cast<size_t>(frame.width());
   std::vector<double> distances(height * width, kFar);
-  for (const Pixel& p : pixels) distances[window.at(p)] = 0;
+  for (const Pixel& p : pixels) distances[frame.at(p)] = 0;
   std::vector<size_t> tops;
   std::vector<double> from, line(height);
   for (size_t x = 0; x < width; ++x) {
@@ -105,15 +105,18 @@ SurfaceDistance surfaceDistance(std::span<const uint8_t> a, std::span<const uint
                                 double tolerance) {
   const auto pixels = static_cast<size_t>(grid.height * grid.width);
   invariant(a.size() == pixels && b.size() == pixels, "masks are of the grid");
+  const auto isDistance = [](double spacing) { return spacing > 0 && std::isfinite(spacing); };
+  require(isDistance(grid.rowSpacing) && isDistance(grid.columnSpacing), errors::kInvalidArgument,
+          "spacing must be two positive numbers, of rows and of columns");
   const std::vector<Pixel> outlines[] = {outlineOf(a, grid), outlineOf(b, grid)};
   if (outlines[0].empty() || outlines[1].empty())
     return {std::numeric_limits<double>::quiet_NaN(), outlines[0].empty() && outlines[1].empty() ? 1.0 : 0.0};
-  Window window;
-  for (const auto& outline : outlines) window.take(outline);
+  Frame frame;
+  for (const auto& outline : outlines) frame.take(outline);
   std::vector<double> distances;
   for (const bool other : {true, false}) {
-    const std::vector<double> squared = squaredDistances(outlines[other], window, grid);
-    for (const Pixel& p : outlines[!other]) distances.push_back(std::sqrt(squared[window.at(p)]));
+    const std::vector<double> squared = squaredDistances(outlines[other], frame, grid);
+    for (const Pixel& p : outlines[!other]) distances.push_back(std::sqrt(squared[frame.at(p)]));
   }
   std::ranges::sort(distances);
   const auto near = std::ranges::upper_bound(distances, tolerance) - distances.begin();

@@ -19,7 +19,8 @@ struct SurfaceDistance {
   double nsd;   ///< share of both outlines that is at most `tolerance` from the other (Nikolov et al., 2021)
 };
 
-/// Where a mask is empty hd95 is NaN, and nsd 0, or 1 when both are. Masks are nonzero inside, row by row.
+/// Where a mask is empty hd95 is NaN, and nsd 0, or 1 when both are. Masks are nonzero inside, row by row, and as large
+/// as the grid; `tolerance` is in its unit. INVALID_ARGUMENT for a spacing that is no positive number.
 SurfaceDistance surfaceDistance(std::span<const uint8_t> a, std::span<const uint8_t> b, const PixelGrid& grid,
                                 double tolerance);
 

@@ -4,7 +4,7 @@ import t from 'tap'
 import {
   type DatasetSample,
   findOverlap,
-  partByPatient,
+  foldsByPatient,
   readDataset,
   splitByPatient,
 } from '../../ts/datasets'
@@ -157,7 +157,7 @@ t.test('folds part patients, are alike in size and in both classes, and lose not
     ...cohort(8, 2, 0, 'few-'),
   ]
   for (const count of [2, 5, 10]) {
-    const { folds, warnings } = partByPatient(uneven, count, 3)
+    const { folds, warnings } = foldsByPatient(uneven, count, 3)
     t.equal(folds.length, count)
     t.same(
       folds
@@ -176,13 +176,13 @@ t.test('folds part patients, are alike in size and in both classes, and lose not
       t.ok(Math.min(...inFold) > 0, `${count}: ${inFold} of label ${label}`)
     }
     t.same(warnings, [])
-    t.same(partByPatient(uneven, count, 3).folds, folds, 'the same seed, the same folds')
+    t.same(foldsByPatient(uneven, count, 3).folds, folds, 'the same seed, the same folds')
   }
-  t.notSame(partByPatient(uneven, 5, 1).folds, partByPatient(uneven, 5, 2).folds)
-  const even = partByPatient([...cohort(20, 5, 1), ...cohort(10, 5, 0)], 5).folds
+  t.notSame(foldsByPatient(uneven, 5, 1).folds, foldsByPatient(uneven, 5, 2).folds)
+  const even = foldsByPatient([...cohort(20, 5, 1), ...cohort(10, 5, 0)], 5).folds
   t.same(
     even.map((fold) => [0, 1].map((label) => fold.filter((sample) => sample.label === label).length)),
     Array(5).fill([10, 20]),
   )
-  t.throws(() => partByPatient(cohort(3, 4, 1), 4), { code: 'INVALID_ARGUMENT' })
+  t.throws(() => foldsByPatient(cohort(3, 4, 1), 4), { code: 'INVALID_ARGUMENT' })
 })

@@ -2,7 +2,7 @@ import { train } from 'jcs-ct'
 import { normals } from './numpy-random'
 
 /**
- * Child process of resume.test.ts: trains on seeded noise with augmentation, mixing, averaged weights, the best of
+ * Child process of resume.test.ts: trains on seeded noise with augmentation, mixing, balanced sampling, averaged weights, the best of
  * them kept, and four loader threads.
  * Arguments: checkpoint directory, iterations, checkpoint to resume or '-', iteration after which the process is killed
  * the hard way or 0.
@@ -38,6 +38,7 @@ const run = train({
   optimizer: { name: 'adamw', weightDecay: 0.01, maxGradientNorm: 1 },
   ema: { decay: 0.9 },
   best: { metric: 'auc', patience: 100 },
+  sampling: 'balanced',
   seed: 11,
   checkpoint: { directory, everyIterations: 10 },
   ...(resume !== '-' && { resume }),

@@ -1,6 +1,5 @@
 import { type Command, Option } from 'commander'
-import { JcsError } from '../base/errors'
-import { readWhole } from '../base/files'
+import { readJsonObject } from '../base/json'
 import type { ModelSpec } from '../model/spec'
 import type { TrainOptions } from '../training/options'
 import type { TrainSettings } from '../training/settings'
@@ -51,21 +50,12 @@ type NetworkAndSettings = TrainSettings &
 
 export async function trainingOf(flags: TrainingFlags): Promise<NetworkAndSettings> {
   const { network, variant, width, efm, aff, trunk, outputStride } = flags
-  const config = flags.config === undefined ? {} : await readConfig(flags.config)
+  const config = flags.config === undefined ? {} : await readJsonObject(flags.config, 2 ** 20)
   return {
     ...settingsOver(config, { ...flags }),
     spec: { network, variant, width, trunk, outputStride, ...(!efm && { efm }), ...(!aff && { aff }) },
     classifier: flags.classifier,
     backbone: flags.backbone,
     pretrained: flags.pretrained,
-  }
-}
-
-async function readConfig(path: string): Promise<TrainSettings> {
-  const text = Buffer.from(await readWhole(path, 2 ** 20)).toString('utf8')
-  try {
-    return JSON.parse(text) as TrainSettings
-  } catch (error) {
-    throw new JcsError('CORRUPT_FILE', `'${path}' is not JSON: ${(error as Error).message}`, { cause: error })
   }
 }

@@ -1,15 +1,16 @@
 import { access, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { JcsError } from '../base/errors'
-import { readWhole } from '../base/files'
+import { canonicalJson, nullAsNaN, readJsonObject } from '../base/json'
 import { makeDirectory, makeWritableDirectory, writeFileAtomically } from '../base/write-files'
 
 /** One training of a cross-validation and what it came to. */
 export interface CrossValidationRun {
   fold: string
   seed: number
-  /** Samples that were held out, and those that were learnt from. */
+  /** Samples that were held out. */
   samples: number
+  /** Samples that were learnt from, those that `best` was chosen on included. */
   trainedOn: number
   iterations: number
   /** With `best`: after how many iterations the model had its weights. */
@@ -33,31 +34,21 @@ export class CrossValidationDirectory {
     this.#path = path
   }
 
-  /** @throws JcsError RESUME_MISMATCH for the directory of another plan, FILE_UNWRITABLE, DISK_FULL */
+  /** @throws JcsError RESUME_MISMATCH for the directory of another plan, CORRUPT_FILE, FILE_UNWRITABLE, DISK_FULL */
   static async open(
     path: string,
     plan: Readonly<Record<string, unknown>>,
   ): Promise<CrossValidationDirectory> {
     await makeWritableDirectory(path)
     const file = join(path, 'plan.json')
-    const before = await readJson(file)
-    const wanted = JSON.parse(canonical(plan)) as Record<string, unknown>
-    if (before === undefined) {
-      await writeFileAtomically(file, `${JSON.stringify(wanted, undefined, 2)}\n`)
-    } else {
-      const names = new Set([...Object.keys(before), ...Object.keys(wanted)])
-      const different = [...names].filter((name) => canonical(before[name]) !== canonical(wanted[name]))
-      if (different.length > 0)
-        throw new JcsError(
-          'RESUME_MISMATCH',
-          `'${path}' has a cross-validation of other ${different.join(', ')}; go on with its own, or choose another directory`,
-        )
-    }
+    if (await exists(file)) requireSame(path, await readJsonObject(file, mostBytes), plan)
+    else await writeFileAtomically(file, `${JSON.stringify(plan, undefined, 2)}\n`)
     return new CrossValidationDirectory(path)
   }
 
+  /** Another one for every fold, whatever it is called. */
   folderOf(fold: string, seed: number): string {
-    return join(this.#path, `fold-${fold.replace(/[^\w.-]/g, '_')}-seed-${seed}`)
+    return join(this.#path, `fold-${encodeURIComponent(fold)}-seed-${seed}`)
   }
 
   modelOf(fold: string, seed: number): string {
@@ -67,51 +58,45 @@ export class CrossValidationDirectory {
   /** The checkpoint of a training that was interrupted. */
   async checkpointOf(fold: string, seed: number): Promise<string | undefined> {
     const path = join(this.folderOf(fold, seed), 'checkpoint.safetensors')
-    return access(path).then(
-      () => path,
-      () => undefined,
-    )
+    return (await exists(path)) ? path : undefined
   }
 
   async read(fold: string, seed: number): Promise<CrossValidationRun | undefined> {
-    const found = await readJson(join(this.folderOf(fold, seed), 'result.json'))
-    if (found === undefined) return undefined
-    const run = found as unknown as CrossValidationRun
-    // JSON has no NaN.
-    const metrics = Object.entries(run.metrics).map(([name, value]) => [name, value ?? Number.NaN])
-    return { ...run, metrics: Object.fromEntries(metrics) }
+    const file = this.#resultOf(fold, seed)
+    if (!(await exists(file))) return undefined
+    const run = (await readJsonObject(file, mostBytes)) as unknown as CrossValidationRun
+    return { ...run, metrics: nullAsNaN(run.metrics), model: this.modelOf(fold, seed) }
   }
 
   /** The checkpoint, which is several times as large as the model, has done its duty then. */
-  async write(run: CrossValidationRun): Promise<void> {
-    const folder = this.folderOf(run.fold, run.seed)
-    await makeDirectory(folder)
-    await writeFileAtomically(join(folder, 'result.json'), `${JSON.stringify(run, undefined, 2)}\n`)
-    await rm(join(folder, 'checkpoint.safetensors'), { force: true })
+  async write({ model: _, ...run }: CrossValidationRun): Promise<void> {
+    await makeDirectory(this.folderOf(run.fold, run.seed))
+    await writeFileAtomically(this.#resultOf(run.fold, run.seed), `${JSON.stringify(run, undefined, 2)}\n`)
+    await rm(join(this.folderOf(run.fold, run.seed), 'checkpoint.safetensors'), { force: true })
+  }
+
+  #resultOf(fold: string, seed: number): string {
+    return join(this.folderOf(fold, seed), 'result.json')
   }
 }
 
-/** Equal for equal values, whatever the order of their names. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_, inner) =>
-    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  )
+function requireSame(
+  path: string,
+  before: Readonly<Record<string, unknown>>,
+  wanted: Readonly<Record<string, unknown>>,
+): void {
+  const names = new Set([...Object.keys(before), ...Object.keys(wanted)])
+  const different = [...names].filter((name) => canonicalJson(before[name]) !== canonicalJson(wanted[name]))
+  if (different.length > 0)
+    throw new JcsError(
+      'RESUME_MISMATCH',
+      `'${path}' has a cross-validation of other ${different.join(', ')}; go on with its own, or choose another directory`,
+    )
 }
 
-async function readJson(path: string): Promise<Record<string, unknown> | undefined> {
-  const exists = await access(path).then(
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
     () => true,
     () => false,
   )
-  if (!exists) return undefined
-  const text = Buffer.from(await readWhole(path, mostBytes)).toString('utf8')
-  try {
-    const value: unknown = JSON.parse(text)
-    if (typeof value === 'object' && value !== null) return value as Record<string, unknown>
-  } catch (error) {
-    throw new JcsError('CORRUPT_FILE', `'${path}' is not JSON: ${(error as Error).message}`, { cause: error })
-  }
-  throw new JcsError('CORRUPT_FILE', `'${path}' holds no JSON object`)
 }

@@ -22,7 +22,7 @@ export class PlanEta {
     this.#left--
   }
 
-  /** Until all are through: nothing is known of one that was not timed yet. */
+  /** Until all are through, from those that are; nothing is known before the first of them. */
   get leftMs(): number | undefined {
     return this.#left === this.#total ? undefined : this.#left * this.#meanMs(0)
   }

@@ -1,5 +1,5 @@
 import { JcsError } from '../base/errors'
-import { type DatasetSample, partByPatient } from '../datasets'
+import { type DatasetSample, foldsByPatient } from '../datasets'
 
 /** One part of the data, which the network of this fold is scored on, and all the others, which it learns from. */
 export interface Fold {
@@ -37,7 +37,7 @@ export function foldsOf(
       warnings: [],
     }
   }
-  const { folds, warnings } = partByPatient(samples, count ?? defaultCount, seed)
+  const { folds, warnings } = foldsByPatient(samples, count ?? defaultCount, seed)
   return {
     folds: foldsFrom(
       samples,

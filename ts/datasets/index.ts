@@ -3,7 +3,7 @@ export { type ReadDatasetOptions, readDataset, type Task } from './read'
 export {
   type Folds,
   findOverlap,
-  partByPatient,
+  foldsByPatient,
   type Split,
   type SplitOptions,
   splitByPatient,

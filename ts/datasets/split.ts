@@ -68,7 +68,7 @@ export interface Folds {
  * uninfected alike in proportion. Order within a part is that of the dataset; the same seed parts the same dataset
  * alike, on every machine.
  */
-export function partByPatient(samples: readonly DatasetSample[], count: number, seed = 0): Folds {
+export function foldsByPatient(samples: readonly DatasetSample[], count: number, seed = 0): Folds {
   const groups = groupInseparable(samples)
   if (groups.length < count) {
     throw new JcsError(

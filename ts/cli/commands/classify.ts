@@ -50,47 +50,46 @@ Examples:
   jcs classify case/ --model classifier.safetensors --explain --out result/
   jcs classify case/ --model classifier.safetensors --json | jq '.[] | select(.positive)'`,
     )
-  addRunOptions(addImageOptions(addTestTimeOptions(command))).action(
-    async (paths: string[], flags: Flags) => {
-      const session = sessionFor(flags)
-      const { threshold, batchSize, out, explain = false } = flags
-      using scan = openCase(paths, imageOptionsOf(flags))
-      await using model = await loadModel(flags.model, runtimeOf(flags))
-      if (out) await makeDirectory(out)
-      const results = await session.follow((controls) =>
-        classify(model, scan, {
-          threshold,
-          batchSize,
-          explain: explain && out !== undefined,
-          testTimeAugmentation: testTimeOf(flags),
-          ...controls,
-        }),
-      )
-      const document = results.map(({ probability, positive }, index) => ({
-        image: scan.names[index]!,
-        probability,
-        positive,
-      }))
-      if (out) {
-        if (explain) {
-          for (const [index, { activationMap }] of results.entries()) {
-            throwIfAborted(session.signal)
-            const picture = await overlayPng(await scan.image(index), {
-              ...(activationMap && { activationMap }),
-            })
-            const name = fileNameFor(scan.names[index]!, index, '_activation.png')
-            await writeFileAtomically(join(out, name), picture)
-          }
+  addTestTimeOptions(command)
+  addRunOptions(addImageOptions(command)).action(async (paths: string[], flags: Flags) => {
+    const session = sessionFor(flags)
+    const { threshold, batchSize, out, explain = false } = flags
+    using scan = openCase(paths, imageOptionsOf(flags))
+    await using model = await loadModel(flags.model, runtimeOf(flags))
+    if (out) await makeDirectory(out)
+    const results = await session.follow((controls) =>
+      classify(model, scan, {
+        threshold,
+        batchSize,
+        explain: explain && out !== undefined,
+        testTimeAugmentation: testTimeOf(flags),
+        ...controls,
+      }),
+    )
+    const document = results.map(({ probability, positive }, index) => ({
+      image: scan.names[index]!,
+      probability,
+      positive,
+    }))
+    if (out) {
+      if (explain) {
+        for (const [index, { activationMap }] of results.entries()) {
+          throwIfAborted(session.signal)
+          const picture = await overlayPng(await scan.image(index), {
+            ...(activationMap && { activationMap }),
+          })
+          const name = fileNameFor(scan.names[index]!, index, '_activation.png')
+          await writeFileAtomically(join(out, name), picture)
         }
-        await writeFileAtomically(join(out, 'classification.json'), session.toJson(document))
       }
-      const rows = document.map(({ image, probability, positive }) => [
-        image,
-        decimal(probability),
-        positive ? 'positive' : 'negative',
-      ])
-      session.warn(scan.warnings)
-      session.finish(document, `${table(['slice', 'probability', 'result'], rows)}\n\n${disclaimer}.`)
-    },
-  )
+      await writeFileAtomically(join(out, 'classification.json'), session.toJson(document))
+    }
+    const rows = document.map(({ image, probability, positive }) => [
+      image,
+      decimal(probability),
+      positive ? 'positive' : 'negative',
+    ])
+    session.warn(scan.warnings)
+    session.finish(document, `${table(['slice', 'probability', 'result'], rows)}\n\n${disclaimer}.`)
+  })
 }

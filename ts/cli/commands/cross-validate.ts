@@ -56,10 +56,11 @@ export function addCrossValidate(program: Command, sessionFor: (flags: Flags) =>
       'set this share of what is trained on aside to validate on; default 0.2 with --best-metric',
       number,
     )
-    .option('--slice-thresholds <n,n>', 'classification with patients: thresholds to try', wholeNumbers)
     .option('--skip-bad-samples', 'leave out samples that cannot be used, and report them')
-  addTestTimeOptions(command)
   addWindowOption(command, "the models', lung; the trained models keep it")
+    .optionsGroup('Scoring:')
+    .option('--slice-thresholds <n,n>', 'classification with patients: thresholds to try', wholeNumbers)
+  addTestTimeOptions(command)
   addTrainingOptions(command, ['seed', 'resume']).addHelpText(
     'after',
     `

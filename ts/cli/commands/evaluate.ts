@@ -25,6 +25,7 @@ interface Flags extends RuntimeFlags, TestTimeFlags {
   folds?: string[]
   threshold?: number
   sliceThresholds?: number[]
+  resamples?: number
   batchSize?: number
   skipBadSamples?: boolean
   window?: DecodingOptions['window']
@@ -39,6 +40,7 @@ export function addEvaluate(program: Command, sessionFor: (flags: Flags) => Sess
     .option('--folds <names>', 'only these folds of a CSV with a column `fold`, separated by commas', list)
     .option('--threshold <p>', 'classification: positive above this probability', number, 0.5)
     .option('--slice-thresholds <n,n>', 'classification with patients: thresholds to try', wholeNumbers)
+    .option('--resamples <n>', 'of the intervals: draws of patients; default 1000, 0 for none', wholeNumber)
     .option('--batch-size <n>', 'images per run of the network', wholeNumber)
     .option('--skip-bad-samples', 'leave out samples that cannot be used, and report them')
     .addHelpText(
@@ -51,11 +53,12 @@ Examples:
   addTestTimeOptions(addWindowOption(command, "the model's"))
   addRunOptions(command).action(async (path: string, flags: Flags) => {
     const session = sessionFor(flags)
-    const { folds, threshold, sliceThresholds, batchSize, window, skipBadSamples = false } = flags
+    const { folds, threshold, sliceThresholds, resamples, batchSize, window, skipBadSamples = false } = flags
     await using model = await loadModel(flags.model, runtimeOf(flags))
     const result = await session.follow((controls) =>
       evaluate(model, datasetOf(path, folds), {
         ...(model.task === 'classification' && { threshold, sliceThresholds }),
+        bootstrap: { resamples },
         batchSize,
         testTimeAugmentation: testTimeOf(flags),
         window,

@@ -54,44 +54,43 @@ Examples:
 
 'left' is the patient's left for DICOM, and the image's left for pictures.`,
     )
-  addRunOptions(addImageOptions(addTestTimeOptions(command))).action(
-    async (paths: string[], flags: Flags) => {
-      const session = sessionFor(flags)
-      const { threshold, minArea: minAreaPixels, batchSize, out } = flags
-      using scan = openCase(paths, imageOptionsOf(flags))
-      await using model = await loadModel(flags.model, runtimeOf(flags))
-      if (out) await makeDirectory(out)
-      const results = await session.follow((controls) =>
-        segment(model, scan, {
-          threshold,
-          minAreaPixels,
-          batchSize,
-          testTimeAugmentation: testTimeOf(flags),
-          ...controls,
-        }),
-      )
-      const document = results.map(({ width, height, areaPixels, areaMm2, lesions }, index) => ({
-        image: scan.names[index]!,
-        width,
-        height,
-        areaPixels,
-        ...(areaMm2 !== undefined && { areaMm2 }),
-        lesions,
-      }))
-      if (out) {
-        for (const [index, result] of results.entries()) {
-          throwIfAborted(session.signal)
-          const write = (suffix: string, picture: Buffer) =>
-            writeFileAtomically(join(out, fileNameFor(scan.names[index]!, index, suffix)), picture)
-          await write('_overlay.png', await overlayPng(await scan.image(index), { lesions: maskOf(result) }))
-          await write('_mask.png', await maskPng(result))
-        }
-        await writeFileAtomically(join(out, 'segmentation.json'), session.toJson(document))
+  addTestTimeOptions(command)
+  addRunOptions(addImageOptions(command)).action(async (paths: string[], flags: Flags) => {
+    const session = sessionFor(flags)
+    const { threshold, minArea: minAreaPixels, batchSize, out } = flags
+    using scan = openCase(paths, imageOptionsOf(flags))
+    await using model = await loadModel(flags.model, runtimeOf(flags))
+    if (out) await makeDirectory(out)
+    const results = await session.follow((controls) =>
+      segment(model, scan, {
+        threshold,
+        minAreaPixels,
+        batchSize,
+        testTimeAugmentation: testTimeOf(flags),
+        ...controls,
+      }),
+    )
+    const document = results.map(({ width, height, areaPixels, areaMm2, lesions }, index) => ({
+      image: scan.names[index]!,
+      width,
+      height,
+      areaPixels,
+      ...(areaMm2 !== undefined && { areaMm2 }),
+      lesions,
+    }))
+    if (out) {
+      for (const [index, result] of results.entries()) {
+        throwIfAborted(session.signal)
+        const write = (suffix: string, picture: Buffer) =>
+          writeFileAtomically(join(out, fileNameFor(scan.names[index]!, index, suffix)), picture)
+        await write('_overlay.png', await overlayPng(await scan.image(index), { lesions: maskOf(result) }))
+        await write('_mask.png', await maskPng(result))
       }
-      session.warn(scan.warnings)
-      session.finish(document, `${describe(document)}\n\n${disclaimer}.`)
-    },
-  )
+      await writeFileAtomically(join(out, 'segmentation.json'), session.toJson(document))
+    }
+    session.warn(scan.warnings)
+    session.finish(document, `${describe(document)}\n\n${disclaimer}.`)
+  })
 }
 
 export function maskOf({ mask, width, height }: Segmentation) {
