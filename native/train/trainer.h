@@ -10,6 +10,7 @@
 #include "train/batch_inputs.h"
 #include "train/best_weights.h"
 #include "train/train_config.h"
+#include "train/training_step.h"
 #include "train/weight_average.h"
 
 namespace jcs::train {
@@ -52,26 +53,8 @@ class Trainer {
   TrainOutcome run(const Sink& sink, const std::atomic<bool>* cancelled);
 
  private:
-  struct Step;
   struct Averaged;
-  struct BatchSums;
-  struct Part;
-  using Losses = std::map<std::string, double>;  ///< total and terms, by the names of the outputs
 
-  void addMissingStates(const Graph& graph);
-  void compile();
-  std::shared_ptr<Step> compileStep(int64_t microBatch);
-  Losses step(const data::Batch& batch, double learningRate, int64_t iteration, const std::atomic<bool>* cancelled);
-  Losses stepInParts(const data::Batch& batch, std::span<const float> hyper, const std::atomic<bool>* cancelled);
-  std::vector<Part> partsOf(const data::Batch& batch) const;
-  void measure(Part& part, const std::atomic<bool>* cancelled);
-  Losses accumulate(const Part& part, const BatchSums& others);
-  void bindPart(const Part& part, const BatchSums& others, compiler::Bindings& bindings) const;
-  void runProgram(compiler::Program& program, const compiler::Bindings& bindings,
-                  const std::atomic<bool>* cancelled = nullptr);
-  /// Runs it and reads the losses.
-  Losses readLosses(compiler::Program& program, compiler::Bindings& bindings, const std::atomic<bool>* cancelled);
-  void clearGradients();
   /// On the averages, where there are such; the best weights are kept.
   metrics::Metrics validate(const TrainEvent& at, const Sink& sink, const std::atomic<bool>* cancelled);
   void dropTrainingState();
@@ -82,8 +65,8 @@ class Trainer {
   std::unique_ptr<data::Loader> loader_;
   std::unique_ptr<BatchInputs> inputs_;
   LossBuilder loss_;
-  int64_t batch_ = 0, sides_ = 0, iterationsPerEpoch_ = 0, iterations_ = 0;
-  std::shared_ptr<Step> step_;
+  int64_t batch_ = 0, iterationsPerEpoch_ = 0, iterations_ = 0;
+  std::unique_ptr<TrainingStep> step_;      ///< compiled when a run begins
   std::unique_ptr<WeightAverage> average_;  ///< while a run averages
   std::unique_ptr<BestWeights> best_;       ///< while a run looks for the best
 };
