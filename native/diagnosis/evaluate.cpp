@@ -31,6 +31,10 @@ metrics::PixelGrid gridOf(const data::SliceInfo& slice) {
   return {slice.height, slice.width, slice.spacing->row, slice.spacing->column, true};
 }
 
+void requireGoingOn(const std::atomic<bool>* cancelled) {
+  require(cancelled == nullptr || !*cancelled, errors::kCancelled, "the evaluation was cancelled");
+}
+
 /// Whose each of these samples is, counted from 0; one that names no patient is its own.
 std::vector<size_t> patientsOf(const data::SliceStore& dataset, std::span<const size_t> samples) {
   std::vector<size_t> patients;
@@ -102,6 +106,7 @@ ClassifierEvaluation evaluateClassifier(model::Model& model, const data::SliceSt
   std::vector<uint8_t> drawnLabels;
   evaluation.intervals =
       metrics::bootstrap(patientsOf(dataset, labelled), options.bootstrap, [&](std::span<const size_t> drawn) {
+        requireGoingOn(cancelled);
         drawnProbabilities.clear();
         drawnLabels.clear();
         for (const size_t i : drawn) {
@@ -135,8 +140,11 @@ SegmenterEvaluation evaluateSegmenter(model::Model& model, const data::SliceStor
   SegmenterEvaluation evaluation{scores.result(), {}};
   require(!evaluation.metrics.empty(), errors::kEmptyDataset,
           "no sample of the dataset has a mask to evaluate against");
-  evaluation.intervals = metrics::bootstrap(patientsOf(dataset, scored), options.bootstrap,
-                                            [&](std::span<const size_t> drawn) { return scores.result(drawn); });
+  evaluation.intervals =
+      metrics::bootstrap(patientsOf(dataset, scored), options.bootstrap, [&](std::span<const size_t> drawn) {
+        requireGoingOn(cancelled);
+        return scores.result(drawn);
+      });
   for (const char* count : {"images", "emptyTruth"}) evaluation.intervals.erase(count);
   return evaluation;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "diagnosis/evaluate.h"
 #include "diagnosis/maps.h"
 #include "native/compiled.h"
 #include "native/error_code.h"
@@ -301,4 +302,22 @@ TEST("inference: a network whose values are not finite is an error, not a mask")
                 }),
                 std::string(errors::kNotFinite));
   }
+}
+
+TEST("evaluation: a cancellation is heard while intervals are drawn, when all samples are through") {
+  const auto model = smallModel("res2net50-v1b", Variant::kPaper, 64);
+  data::SliceStore store;
+  for (int patient = 0; patient < 3; ++patient) {
+    data::DecodedSlice slice = grayImage(40, 40, [&](int64_t x, int64_t y) { return (x * y + patient * 90) % 256; });
+    slice.info.label = patient % 2;
+    slice.info.patient = std::to_string(patient);
+    store.append(slice);
+  }
+  std::atomic<bool> cancelled = false;
+  const auto evaluated = [&](bool cancels) {
+    return diagnosis::evaluateClassifier(
+        *model, store, {}, [&](size_t done, size_t total) { cancelled = cancels && done == total; }, &cancelled);
+  };
+  CHECK(evaluated(false).intervals.contains("accuracy"));
+  CHECK_EQUAL(codeOf([&] { evaluated(true); }), std::string(errors::kCancelled));
 }

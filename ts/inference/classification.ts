@@ -15,9 +15,10 @@ export const classifyDefaults = { batchSize: 16, explain: false, threshold: 0.5 
 export function classifySlices(
   native: NativeModel,
   slices: SliceStream,
-  { batchSize, ...request }: ClassificationSettings,
+  { batchSize, explain, threshold, testTimeAugmentation }: ClassificationSettings,
   context: RunContext,
 ): Promise<Classification[]> {
+  const request = { explain, threshold, testTimeAugmentation }
   return inferSlices(
     slices,
     {

@@ -23,10 +23,11 @@ export const segmentDefaults = {
 export function segmentSlices(
   native: NativeModel,
   slices: SliceStream,
-  { batchSize, ...request }: SegmentationSettings,
+  { batchSize, threshold, probabilities, minAreaPixels, testTimeAugmentation }: SegmentationSettings,
   context: RunContext,
   phase: 'segment' | 'lungs' = 'segment',
 ): Promise<Segmentation[]> {
+  const request = { threshold, probabilities, minAreaPixels, testTimeAugmentation }
   return inferSlices(
     slices,
     {
