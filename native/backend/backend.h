@@ -180,7 +180,7 @@ class DeviceBuffer {
 };
 
 /// Bumped whenever anything in this header, or in an op that kernels read, changes.
-inline constexpr int kBackendAbi = 8;
+inline constexpr int kBackendAbi = 9;
 
 /// What a backend library exports under C linkage. `jcsBackendAbi` is asked first.
 ///   int jcsBackendAbi();

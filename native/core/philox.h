@@ -16,6 +16,7 @@ enum class RandomPurpose : uint32_t {
   kNoise = 6,
   kWindow = 7,
   kBootstrap = 8,
+  kElastic = 9,
 };
 
 /// Philox4x32-10 (Salmon et al., SC'11): a counter-based generator. A stream is named by (seed, epoch, sample, purpose)

@@ -9,7 +9,8 @@ namespace jcs::data {
 
 namespace {
 
-static_assert(kNoisePurpose == static_cast<uint32_t>(RandomPurpose::kNoise));
+static_assert(kNoisePurpose == static_cast<uint32_t>(RandomPurpose::kNoise) &&
+              kElasticPurpose == static_cast<uint32_t>(RandomPurpose::kElastic));
 
 struct Margins {
   double before = 0, after = 0;
@@ -113,6 +114,9 @@ Augmentation drawAugmentation(const AugmentationOptions& options, uint64_t seed,
   if (options.gain > 0) a.gain = random.uniform(1 - options.gain, 1 + options.gain);
   if (options.offset > 0) a.offset = random.uniform(-options.offset, options.offset);
   if (options.noise > 0) a.noise = random.uniform(0, options.noise);
+  if (options.sharpness > 0) a.sharpness = random.uniform(-options.sharpness, options.sharpness);
+  a.elasticX = fixed(static_cast<double>(options.elastic) * static_cast<double>(width));
+  a.elasticY = fixed(static_cast<double>(options.elastic) * static_cast<double>(height));
   a.seedLow = static_cast<uint32_t>(seed);
   a.seedHigh = static_cast<uint32_t>(seed >> 32);
   a.epoch = epoch;

@@ -7,9 +7,9 @@
 namespace jcs::data {
 
 /// What is done to a training image and its mask. First the window is drawn, so that values are stretched before they
-/// are cut off. One affine warp carries all the geometry, so an image is sampled once; intensities change after it:
-/// x^gamma · gain + offset + noise, kept in [0, 1]. A value of 0 switches its part off. Everything is drawn from
-/// Philox(seed, epoch, sample, kAugment), the window with kWindow.
+/// are cut off. One warp, affine and then elastic, carries all the geometry, so an image is sampled once; intensities
+/// change after it: sharpness, then x^gamma · gain + offset + noise, kept in [0, 1]. A value of 0 switches its part
+/// off. Everything is drawn from Philox(seed, epoch, sample, kAugment), the window with kWindow.
 struct AugmentationOptions {
   float horizontalFlip = 0;  ///< probability
   float verticalFlip = 0;    ///< probability
@@ -20,6 +20,8 @@ struct AugmentationOptions {
   float scale = 0;            ///< zoom factor drawn log-uniformly from [1/(1+scale), 1+scale]
   float rotationDegrees = 0;  ///< uniform in ±
   float translation = 0;      ///< of the extent, uniform in ±
+  float elastic = 0;          ///< of the extent: how far the nodes of a grid of 4 × 4 cells move at most
+  float sharpness = 0;        ///< x plus U(−sharpness, sharpness) times what a binomial filter takes from it
   float gain = 0;             ///< intensity times U(1 − gain, 1 + gain)
   float offset = 0;           ///< intensity plus U(−offset, offset)
   float gamma = 0;            ///< intensity to the power exp(U(−gamma, gamma))

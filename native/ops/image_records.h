@@ -102,18 +102,79 @@ JCS_DEVICE_FUNCTION inline WarpTap warpTap(int64_t position, int64_t extent) {
   return {low, low + 1 < extent ? low + 1 : low, fraction, inside};
 }
 
-/// What is done to an image of the network's size: the warp, then x^gamma · gain + offset + noise · n, kept in [0, 1],
-/// with n standard normal and the same in the three channels.
+/// How far a node of the elastic grid moves, as shares of the augmentation's `elastic`, in multiples of 2⁻¹⁵.
+struct ElasticNode {
+  int32_t x, y;
+};
+/// Cells of the elastic grid along each axis of an image, and its nodes, rows first.
+inline constexpr int64_t kElasticCells = 4;
+inline constexpr int64_t kElasticNodes = (kElasticCells + 1) * (kElasticCells + 1);
+
+/// What is done to an image of the network's size: the warp, bent where `elastic` is not 0, then
+/// (x + sharpness · (x − b))^gamma · gain + offset + noise · n, kept in [0, 1]. b is x seen through the binomial filter
+/// (1 2 1)ᵀ(1 2 1)/16, so that a sharpness of −1 is that filter, and 1 as much the other way; n is standard normal and
+/// the same in the three channels.
 struct Augmentation {
   Warp warp;
+  int64_t elasticX = 0, elasticY = 0;  ///< how far nodes move at most: pixels in multiples of 2⁻⁴⁰
   float gamma = 1, gain = 1, offset = 0, noise = 0;
-  uint32_t seedLow = 0, seedHigh = 0, epoch = 0, sample = 0;  ///< which noise
+  uint32_t seedLow = 0, seedHigh = 0, epoch = 0, sample = 0;  ///< which noise, and which nodes
+  float sharpness = 0;
+  int32_t unused = 0;
 
-  JCS_DEVICE_FUNCTION bool changesIntensities() const { return gamma != 1 || gain != 1 || offset != 0 || noise != 0; }
+  JCS_DEVICE_FUNCTION bool bends() const { return elasticX != 0 || elasticY != 0; }
+  JCS_DEVICE_FUNCTION bool changesIntensities() const {
+    return gamma != 1 || gain != 1 || offset != 0 || noise != 0 || sharpness != 0;
+  }
 };
 
-/// RandomPurpose::kNoise, where the host's generator cannot be included.
-inline constexpr uint32_t kNoisePurpose = 6;
+/// RandomPurpose::kNoise and kElastic, where the host's generator cannot be included.
+inline constexpr uint32_t kNoisePurpose = 6, kElasticPurpose = 9;
+
+JCS_DEVICE_FUNCTION inline ElasticNode elasticNode(const Augmentation& a, int64_t node) {
+  const PhiloxBlock bits =
+      philoxBlock({{static_cast<uint32_t>(node), kElasticPurpose, a.epoch, a.sample}}, a.seedLow, a.seedHigh);
+  const auto signedHalf = [](uint32_t word) { return static_cast<int32_t>(word >> 16) - (1 << 15); };
+  return {signedHalf(bits.words[0]), signedHalf(bits.words[1])};
+}
+
+/// Where a pixel of the augmented image comes from. Between the nodes of its cell, which `nodeAt(node)` gives, a pixel
+/// moves by their smooth average (3t² − 2t³ along each axis), in whole numbers.
+template <typename NodeAt>
+JCS_DEVICE_FUNCTION Warp::Point sourceOf(const Augmentation& a, int64_t row, int64_t column, int64_t height,
+                                         int64_t width, const NodeAt& nodeAt) {
+  Warp::Point from = a.warp.sourceOf(row, column, height, width);
+  if (!a.bends()) return from;
+  constexpr int kBits = 12;
+  constexpr int64_t kOne = int64_t{1} << kBits;
+  // A pixel's centre, in cells.
+  const int64_t down = ((2 * row + 1) * kElasticCells << (kBits - 1)) / height;
+  const int64_t across = ((2 * column + 1) * kElasticCells << (kBits - 1)) / width;
+  const auto smooth = [](int64_t t) { return t * t * (3 * kOne - 2 * t) >> (2 * kBits); };
+  const int64_t below = smooth(down % kOne), right = smooth(across % kOne);
+  const int64_t node = down / kOne * (kElasticCells + 1) + across / kOne;
+  const ElasticNode n00 = nodeAt(node), n01 = nodeAt(node + 1);
+  const ElasticNode n10 = nodeAt(node + kElasticCells + 1), n11 = nodeAt(node + kElasticCells + 2);
+  // Of 2^(15 + 2·kBits), and wrapping around where the record is nonsense.
+  const auto moved = [&](int64_t position, int64_t elastic, int64_t a00, int64_t a01, int64_t a10, int64_t a11) {
+    const int64_t share =
+        ((kOne - right) * a00 + right * a01) * (kOne - below) + ((kOne - right) * a10 + right * a11) * below;
+    const uint64_t product = static_cast<uint64_t>(elastic >> 20) * static_cast<uint64_t>(share >> 11);
+    return static_cast<int64_t>(static_cast<uint64_t>(position) +
+                                static_cast<uint64_t>(static_cast<int64_t>(product) >> (2 * kBits + 15 - 31)));
+  };
+  return {moved(from.x, a.elasticX, n00.x, n01.x, n10.x, n11.x), moved(from.y, a.elasticY, n00.y, n01.y, n10.y, n11.y)};
+}
+
+/// The binomial filter around a position: calls use(position x, position y, weight) for its nine points, a pixel apart.
+/// Beyond its border an image goes on as it ends there (warpTap).
+template <typename Use>
+JCS_DEVICE_FUNCTION void binomialPoints(Warp::Point at, const Use& use) {
+  for (int dy = -1; dy <= 1; ++dy)
+    for (int dx = -1; dx <= 1; ++dx)
+      use(Warp::Point{at.x + dx * Warp::kOne, at.y + dy * Warp::kOne},
+          static_cast<float>((2 - dx * dx) * (2 - dy * dy)) / 16);
+}
 
 /// The noise of four pixels in a row, 4·block and on: normals, as a radius √(−2 ln radius[i]) and an angle 2π·turn[i]
 /// of each two. Cosine and sine are those of the even and the odd pixel (Box and Muller).
@@ -156,7 +217,7 @@ struct MapStatistics {
   int64_t notFinite = 0;     ///< values of the map, before it is resized
 };
 
-static_assert(sizeof(ImageRecord) == 56 && sizeof(Augmentation) == 80 && sizeof(MixedSample) == 8 &&
+static_assert(sizeof(ImageRecord) == 56 && sizeof(Augmentation) == 104 && sizeof(MixedSample) == 8 &&
               sizeof(MapTarget) == 24 && sizeof(MapStatistics) == 16);
 
 }  // namespace jcs

@@ -167,7 +167,7 @@ Augmentation augmentationOf(uint32_t sample, Size size, double degrees, double z
 }
 
 std::vector<Augmentation> augmentationsOf(Size size) {
-  std::vector<Augmentation> all(6);
+  std::vector<Augmentation> all(10);
   all[0].warp.centreX = (size.width - 1) * (Warp::kOne / 2);  // leaves the image as it is
   all[0].warp.centreY = (size.height - 1) * (Warp::kOne / 2);
   all[1] = augmentationOf(1, size, 20, 1.2, false);
@@ -181,6 +181,16 @@ std::vector<Augmentation> augmentationsOf(Size size) {
   all[4].noise = 0.05f;
   all[4].gamma = 1.7f;
   all[5].warp = {INT64_MAX, INT64_MIN, INT64_MAX / 3, INT64_MIN / 5, INT64_MAX / 7, 1};  // nonsense stays inside
+  all[6] = augmentationOf(6, size, 10, 0.9, false);
+  all[6].elasticX = size.width * Warp::kOne / 13;
+  all[6].elasticY = size.height * Warp::kOne / 17;
+  all[7] = all[0];
+  all[7].elasticX = all[7].elasticY = INT64_MAX;
+  all[8] = augmentationOf(8, size, 4, 1, true);
+  all[8].sharpness = -1;
+  all[9] = all[0];
+  all[9].sharpness = 0.8f;
+  all[9].gamma = 1.2f;
   return all;
 }
 

@@ -106,6 +106,71 @@ TEST("augmentation: rotation by a quarter turn lands where geometry says") {
   CHECK(left && right && below);
 }
 
+TEST("augmentation: an elastic deformation is smooth, bounded, another in every sample, and the mask's too") {
+  const int64_t height = 48, width = 64;
+  data::AugmentationOptions options;
+  options.elastic = 0.05f;
+  std::vector<float> ramps, half;
+  for (int64_t i = 0; i < height * width; ++i) {
+    // A ramp along each axis says where a pixel came from.
+    ramps.insert(ramps.end(), {static_cast<float>(i % width) / 64, static_cast<float>(i / width) / 64, 0});
+    half.push_back(static_cast<float>(i % width >= 32));
+  }
+  const double limits[] = {0.05 * width, 0.05 * height};
+  double largest = 0;
+  std::vector<float> previous;
+  for (uint32_t sample = 0; sample < 40; ++sample) {
+    std::vector<float> rgb = ramps, mask = half;
+    augment(options, {8, 2, sample}, height, width, rgb, mask);
+    CHECK(rgb != previous);
+    previous = rgb;
+    for (int64_t y = 4; y < height - 4; ++y)
+      for (int64_t x = 4; x < width - 4; ++x) {
+        const auto at = [&](int64_t row, int64_t column, size_t axis) {
+          return 64 * static_cast<double>(rgb[static_cast<size_t>(3 * (row * width + column)) + axis]) -
+                 static_cast<double>(axis == 0 ? column : row);
+        };
+        for (const size_t axis : {0u, 1u}) {
+          const double moved = at(y, x, axis);
+          CHECK(std::abs(moved) <= limits[axis] + 1e-3);
+          largest = std::max(largest, std::abs(moved) / limits[axis]);
+          // 3t² − 2t³ is steepest in the middle, 1.5 a cell, and nodes differ by two limits at most.
+          const double steepest = 2 * limits[axis] * 1.5 * 4;
+          CHECK(std::abs(at(y, x + 1, axis) - moved) <= steepest / width + 0.02 &&
+                std::abs(at(y + 1, x, axis) - moved) <= steepest / height + 0.02);
+        }
+        const double column = static_cast<double>(x) + at(y, x, 0);
+        if (std::abs(column - 31.5) > 0.01)
+          CHECK(mask[static_cast<size_t>(y * width + x)] == static_cast<float>(column > 31.5));
+      }
+  }
+  CHECK(largest > 0.8);
+}
+
+TEST("augmentation: sharpness blurs by the binomial filter, sharpens by its opposite, and leaves plains alone") {
+  data::AugmentationOptions options;
+  options.sharpness = 1;
+  int blurred = 0, sharpened = 0;
+  for (uint32_t sample = 0; sample < 40; ++sample) {
+    std::vector<float> plain(7 * 7 * 3, 0.4f), point(7 * 7 * 3, 0.25f), mask;
+    for (size_t c = 0; c < 3; ++c) point[3 * 24 + c] = 0.5f;
+    augment(options, {8, 2, sample}, 7, 7, plain, mask);
+    for (const float value : plain) CHECK(std::abs(value - 0.4f) < 1e-6f);
+    augment(options, {8, 2, sample}, 7, 7, point, mask);
+    const auto change = [&](size_t pixel) {
+      return static_cast<double>(point[3 * pixel]) - (pixel == 24 ? 0.5 : 0.25);
+    };
+    const double sharpness = change(24) / 0.25 / 0.75;
+    CHECK(sharpness > -1.001 && sharpness < 1.001);
+    (sharpness < 0 ? blurred : sharpened) += 1;
+    // (1 2 1)ᵀ(1 2 1)/16 of a point of 0.25: an eighth beside it, a sixteenth at the corner, nothing further away.
+    for (const size_t beside : {17u, 23u, 25u, 31u}) CHECK(std::abs(change(beside) + sharpness * 0.25 / 8) < 1e-6);
+    for (const size_t corner : {16u, 18u, 30u, 32u}) CHECK(std::abs(change(corner) + sharpness * 0.25 / 16) < 1e-6);
+    for (const size_t far : {0u, 10u, 26u, 48u}) CHECK(std::abs(change(far)) < 1e-7);
+  }
+  CHECK(blurred > 8 && sharpened > 8);
+}
+
 TEST("augmentation: intensities stay in [0, 1], gray stays gray, noise has the spread asked for") {
   data::AugmentationOptions options;
   options.gain = 0.5f;

@@ -68,6 +68,16 @@ export interface AugmentationOptions {
   rotationDegrees?: number | undefined
   /** Shift by up to ± this share of the side. In [0, 0.5]. */
   translation?: number | undefined
+  /**
+   * Elastic deformation: the nodes of a grid of 4 by 4 cells move by up to ± this share of the side. In [0,
+   * 0.08]. Default 0.
+   */
+  elastic?: number | undefined
+  /**
+   * Blurred or sharpened by up to this share of what a 3 by 3 binomial filter takes away. In [0, 1]. Default
+   * 0.
+   */
+  sharpness?: number | undefined
   /** Intensities times 1 ± gain. In [0, 1]. */
   gain?: number | undefined
   /** Intensities plus ± offset. In [0, 1]. */
@@ -322,6 +332,16 @@ export const trainOptions: readonly TrainOption[] = [
   { path: 'augmentation.scale', type: 'number', help: 'zoom by up to this share, in or out' },
   { path: 'augmentation.rotationDegrees', type: 'number', help: 'rotation by up to ± so many degrees' },
   { path: 'augmentation.translation', type: 'number', help: 'shift by up to ± this share of the side' },
+  {
+    path: 'augmentation.elastic',
+    type: 'number',
+    help: 'elastic deformation: the nodes of a grid of 4 by 4 cells move by up to ± this share of the side',
+  },
+  {
+    path: 'augmentation.sharpness',
+    type: 'number',
+    help: 'blurred or sharpened by up to this share of what a 3 by 3 binomial filter takes away',
+  },
   { path: 'augmentation.gain', type: 'number', help: 'intensities times 1 ± gain' },
   { path: 'augmentation.offset', type: 'number', help: 'intensities plus ± offset' },
   { path: 'augmentation.gamma', type: 'number', help: 'intensities to the power of e^(± gamma)' },

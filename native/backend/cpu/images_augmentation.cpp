@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <numbers>
+#include <optional>
 
 #include "backend/cpu/cpu_device.h"
 #include "backend/cpu/vectorise.h"
@@ -11,31 +13,57 @@ namespace jcs::cpu {
 
 namespace {
 
-bool leavesInPlace(const Warp& warp, int64_t height, int64_t width) {
-  return warp.xu == Warp::kOne / 2 && warp.yv == warp.xu && warp.xv == 0 && warp.yu == 0 &&
-         warp.centreX == (width - 1) * (Warp::kOne / 2) && warp.centreY == (height - 1) * (Warp::kOne / 2);
+/// Where the pixels of an image come from, whose elastic nodes are drawn once.
+class Placement {
+ public:
+  Placement(const Augmentation& a, int64_t height, int64_t width) : a_(a), height_(height), width_(width) {
+    if (!a.bends()) return;
+    for (size_t i = 0; i < nodes_.size(); ++i) nodes_[i] = elasticNode(a, static_cast<int64_t>(i));
+  }
+  bool leavesInPlace() const {
+    const Warp& w = a_.warp;
+    return w.xu == Warp::kOne / 2 && w.yv == w.xu && w.xv == 0 && w.yu == 0 &&
+           w.centreX == (width_ - 1) * (Warp::kOne / 2) && w.centreY == (height_ - 1) * (Warp::kOne / 2) && !a_.bends();
+  }
+  Warp::Point operator()(int64_t row, int64_t column) const {
+    return sourceOf(a_, row, column, height_, width_,
+                    [this](int64_t node) { return nodes_[static_cast<size_t>(node)]; });
+  }
+
+ private:
+  const Augmentation& a_;
+  int64_t height_, width_;
+  std::array<ElasticNode, kElasticNodes> nodes_{};
+};
+
+/// Adds weight · the three channels of an image (bilinear) to `rgb`.
+void addSample(const float* image, int64_t width, const WarpTap& x, const WarpTap& y, float weight, float* rgb) {
+  const auto at = [&](int64_t line, int64_t pixel) { return image + 3 * (line * width + pixel); };
+  const float *a = at(y.low, x.low), *b = at(y.low, x.high), *c = at(y.high, x.low), *d = at(y.high, x.high);
+  for (int channel = 0; channel < 3; ++channel) {
+    const float upper = a[channel] + x.fraction * (b[channel] - a[channel]);
+    const float lower = c[channel] + x.fraction * (d[channel] - c[channel]);
+    rgb[channel] += weight * (upper + y.fraction * (lower - upper));
+  }
 }
 
-/// One row of the warped image.
-void warpRow(const Warp& warp, const float* image, int64_t row, int64_t height, int64_t width, float* rgb) {
-  if (leavesInPlace(warp, height, width)) {
+/// One row of the warped image, blurred or sharpened.
+void warpRow(const Placement& placement, float sharpness, const float* image, int64_t row, int64_t height,
+             int64_t width, float* rgb) {
+  if (sharpness == 0 && placement.leavesInPlace()) {
     std::memcpy(rgb, image + row * width * 3, static_cast<size_t>(width) * 3 * sizeof(float));
     return;
   }
   for (int64_t column = 0; column < width; ++column, rgb += 3) {
-    const Warp::Point from = warp.sourceOf(row, column, height, width);
+    const Warp::Point from = placement(row, column);
     const WarpTap x = warpTap(from.x, width), y = warpTap(from.y, height);
-    if (!x.inside || !y.inside) {
-      rgb[0] = rgb[1] = rgb[2] = 0;
-      continue;
-    }
-    const auto at = [&](int64_t line, int64_t pixel) { return image + 3 * (line * width + pixel); };
-    const float *a = at(y.low, x.low), *b = at(y.low, x.high), *c = at(y.high, x.low), *d = at(y.high, x.high);
-    for (int channel = 0; channel < 3; ++channel) {
-      const float upper = a[channel] + x.fraction * (b[channel] - a[channel]);
-      const float lower = c[channel] + x.fraction * (d[channel] - c[channel]);
-      rgb[channel] = upper + y.fraction * (lower - upper);
-    }
+    rgb[0] = rgb[1] = rgb[2] = 0;
+    if (!x.inside || !y.inside) continue;
+    addSample(image, width, x, y, 1 + sharpness, rgb);
+    if (sharpness == 0) continue;
+    binomialPoints(from, [&](Warp::Point at, float weight) {
+      addSample(image, width, warpTap(at.x, width), warpTap(at.y, height), -sharpness * weight, rgb);
+    });
   }
 }
 
@@ -81,7 +109,8 @@ class AugmentKernel : public Kernel {
       for (int64_t i = begin; i < end; ++i) {
         const Augmentation& a = augmentations[i / height];
         float* rgb = reinterpret_cast<float*>(out[0]) + i * width * 3;
-        warpRow(a.warp, x + i / height * height * width * 3, i % height, height, width, rgb);
+        warpRow(Placement(a, height, width), a.sharpness, x + i / height * height * width * 3, i % height, height,
+                width, rgb);
         if (!a.changesIntensities()) continue;
         if (a.noise != 0) fillNoise(a, i % height * width, width, noise);
         changeIntensities(a, noise, width, rgb);
@@ -130,7 +159,7 @@ class BitsToMasksKernel : public Kernel {
           placeNearest(lane.rows, source.height, height);
           placeNearest(lane.columns, source.width, shape_[2]);
         }
-        readRow(lane, in[0] + source.maskOffset, source.width, augmentations ? &augmentations[sample].warp : nullptr,
+        readRow(lane, in[0] + source.maskOffset, source.width, augmentations ? &augmentations[sample] : nullptr,
                 i % height, mask);
       }
     });
@@ -142,13 +171,15 @@ class BitsToMasksKernel : public Kernel {
     std::vector<int64_t> rows, columns;
   };
 
-  void readRow(const Lane& lane, const std::byte* bits, int64_t sourceWidth, const Warp* warp, int64_t row,
-               float* mask) const {
+  void readRow(const Lane& lane, const std::byte* bits, int64_t sourceWidth, const Augmentation* augmentation,
+               int64_t row, float* mask) const {
     const int64_t height = shape_[1], width = shape_[2];
+    std::optional<Placement> placement;
+    if (augmentation) placement.emplace(*augmentation, height, width);
     for (int64_t q = 0; q < width; ++q) {
       int64_t y = row, x = q;
-      if (warp) {
-        const Warp::Point from = warp->sourceOf(row, q, height, width);
+      if (placement) {
+        const Warp::Point from = (*placement)(row, q);
         const WarpTap across = warpTap(from.x, width), down = warpTap(from.y, height);
         if (!across.inside || !down.inside) continue;
         y = down.nearest();

@@ -78,6 +78,10 @@ void pixelsToImages(const PixelsToImages& op, const Operands& operands) {
   }
 }
 
+Warp::Point placeOf(const Augmentation& a, int64_t row, int64_t column, int64_t height, int64_t width) {
+  return sourceOf(a, row, column, height, width, [&](int64_t node) { return elasticNode(a, node); });
+}
+
 void bitsToMasks(const BitsToMasks& op, const Operands& operands) {
   const Bytes bytes = operands.inputBytes[0];
   const Output& y = operands.outputs[0];
@@ -92,7 +96,7 @@ void bitsToMasks(const BitsToMasks& op, const Operands& operands) {
         int64_t row = p, column = q;
         if (operands.inputBytes.size() == 3) {
           const auto augmentation = recordAt<Augmentation>(operands.inputBytes[2], n);
-          const Warp::Point from = augmentation.warp.sourceOf(p, q, op.height, op.width);
+          const Warp::Point from = placeOf(augmentation, p, q, op.height, op.width);
           const WarpTap x = warpTap(from.x, op.width), y2 = warpTap(from.y, op.height);
           if (!x.inside || !y2.inside) continue;
           row = y2.nearest();
@@ -114,6 +118,14 @@ double noiseAt(const Augmentation& a, int64_t pixel) {
   return radius * (pixel % 2 == 0 ? std::cos(angle) : std::sin(angle));
 }
 
+/// Bilinear.
+double sampleAt(const Input& x, int64_t n, Warp::Point at, int64_t c) {
+  const WarpTap across = warpTap(at.x, x.extent(2)), down = warpTap(at.y, x.extent(1));
+  const double right = across.fraction, below = down.fraction;
+  return (1 - below) * ((1 - right) * x.at(n, down.low, across.low, c) + right * x.at(n, down.low, across.high, c)) +
+         below * ((1 - right) * x.at(n, down.high, across.low, c) + right * x.at(n, down.high, across.high, c));
+}
+
 void augmentImages(const AugmentImages&, const Operands& operands) {
   const Input& x = operands.inputs[0];
   const Output& y = operands.outputs[0];
@@ -125,14 +137,14 @@ void augmentImages(const AugmentImages&, const Operands& operands) {
       for (int64_t q = 0; q < width; ++q)
         for (int64_t c = 0; c < 3; ++c) {
           double& value = y.at(n, p, q, c);
-          const Warp::Point from = a.warp.sourceOf(p, q, height, width);
-          const WarpTap across = warpTap(from.x, width), down = warpTap(from.y, height);
-          if (across.inside && down.inside) {
-            const double right = across.fraction, below = down.fraction;
-            value =
-                (1 - below) *
-                    ((1 - right) * x.at(n, down.low, across.low, c) + right * x.at(n, down.low, across.high, c)) +
-                below * ((1 - right) * x.at(n, down.high, across.low, c) + right * x.at(n, down.high, across.high, c));
+          const Warp::Point from = placeOf(a, p, q, height, width);
+          if (warpTap(from.x, width).inside && warpTap(from.y, height).inside) {
+            value = sampleAt(x, n, from, c);
+            double filtered = 0;
+            binomialPoints(from, [&](Warp::Point at, float weight) {
+              filtered += static_cast<double>(weight) * sampleAt(x, n, at, c);
+            });
+            value += static_cast<double>(a.sharpness) * (value - filtered);
           }
           if (!a.changesIntensities()) continue;
           const double noise = a.noise == 0 ? 0 : static_cast<double>(a.noise) * noiseAt(a, p * width + q);

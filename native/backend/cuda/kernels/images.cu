@@ -122,7 +122,8 @@ __global__ void masksKernel(int64_t pixels, Divider width, Divider height, const
     int64_t row = p.row, column = p.column;
     bool inside = hasUsableMask(s, byteCount);
     if (inside && augmentations) {
-      const Warp::Point from = augmentations[p.sample].warp.sourceOf(p.row, p.column, h, w);
+      const Augmentation a = augmentations[p.sample];
+      const Warp::Point from = sourceOf(a, p.row, p.column, h, w, [&](int64_t node) { return elasticNode(a, node); });
       const WarpTap x = warpTap(from.x, w), y = warpTap(from.y, h);
       inside = x.inside && y.inside;
       row = y.nearest();
@@ -148,24 +149,40 @@ __device__ inline float noiseAt(const Augmentation& a, int64_t pixel) {
   return radius * (odd ? sinf(angle) : cosf(angle));
 }
 
+__device__ inline Rgb bilinearAt(const float* image, int64_t width, const WarpTap& across, const WarpTap& down) {
+  Rgb rgb = {};
+#pragma unroll
+  for (int c = 0; c < 3; ++c) {
+    const auto at = [&](int64_t row, int64_t column) { return image[3 * (row * width + column) + c]; };
+    const float a0 = at(down.low, across.low), b0 = at(down.low, across.high);
+    const float a1 = at(down.high, across.low), b1 = at(down.high, across.high);
+    const float upper = a0 + across.fraction * (b0 - a0), lower = a1 + across.fraction * (b1 - a1);
+    rgb.at[c] = upper + down.fraction * (lower - upper);
+  }
+  return rgb;
+}
+
 __global__ void augmentKernel(int64_t pixels, Divider width, Divider height, const float* x,
                               const Augmentation* augmentations, float* y) {
   const int64_t h = height.divisor(), w = width.divisor();
   for (int64_t i = globalThread(); i < pixels; i += globalThreads()) {
     const Place p = placeOf(i, width, height);
     const Augmentation a = augmentations[p.sample];
-    const Warp::Point from = a.warp.sourceOf(p.row, p.column, h, w);
+    const Warp::Point from = sourceOf(a, p.row, p.column, h, w, [&](int64_t node) { return elasticNode(a, node); });
     const WarpTap across = warpTap(from.x, w), down = warpTap(from.y, h);
     Rgb rgb = {};
     if (across.inside && down.inside) {
       const float* image = x + 3 * p.sample * h * w;
+      rgb = bilinearAt(image, w, across, down);
+      if (a.sharpness != 0.0f) {
+        Rgb filtered = {};
+        binomialPoints(from, [&](Warp::Point at, float weight) {
+          const Rgb sample = bilinearAt(image, w, warpTap(at.x, w), warpTap(at.y, h));
 #pragma unroll
-      for (int c = 0; c < 3; ++c) {
-        const auto at = [&](int64_t row, int64_t column) { return image[3 * (row * w + column) + c]; };
-        const float a0 = at(down.low, across.low), b0 = at(down.low, across.high);
-        const float a1 = at(down.high, across.low), b1 = at(down.high, across.high);
-        const float upper = a0 + across.fraction * (b0 - a0), lower = a1 + across.fraction * (b1 - a1);
-        rgb.at[c] = upper + down.fraction * (lower - upper);
+          for (int c = 0; c < 3; ++c) filtered.at[c] += weight * sample.at[c];
+        });
+#pragma unroll
+        for (int c = 0; c < 3; ++c) rgb.at[c] += a.sharpness * (rgb.at[c] - filtered.at[c]);
       }
     }
     if (a.changesIntensities()) {
