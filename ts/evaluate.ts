@@ -7,8 +7,8 @@ import {
   requireWhole,
 } from './base/check'
 import { JcsError } from './base/errors'
-import type { SliceStore } from './cases'
-import { type BadSample, type DatasetSource, readDataset } from './datasets'
+import type { DatasetSource } from './datasets'
+import { readSamples, type ScoredSamples } from './evaluation/read-samples'
 import { classifyDefaults } from './inference/classification'
 import { segmentDefaults } from './inference/segmentation'
 import { type TestTimeAugmentation, takeTestTimeAugmentation } from './inference/test-time'
@@ -28,7 +28,6 @@ import {
   withoutUndefined,
 } from './run/options'
 import { Run, type RunContext } from './run/run'
-import { packAll } from './training/pack'
 
 export interface EvaluateOptions extends CommonOptions, DecodingOptions {
   /** Classification: a slice is positive when its probability is above this. Default 0.5. */
@@ -51,15 +50,12 @@ const evaluateDefaults = {
   sliceThresholds: [15, 20, 25, 30],
 } as const
 
-interface Evaluated {
+interface Evaluated extends ScoredSamples {
   /**
    * 95 % of what each metric is over patients drawn with replacement (percentile bootstrap, Efron and Tibshirani 1993);
    * samples that name no patient are drawn one by one. Of nothing when all are of one patient.
    */
   intervals: Record<string, [low: number, high: number]>
-  samples: number
-  warnings: string[]
-  skipped: BadSample[]
 }
 
 export interface ClassificationEvaluation extends ClassificationMetrics, Evaluated {
@@ -217,26 +213,5 @@ async function evaluateSegmenter(
       Record<'diceEmptyAsOne' | 'mIoU' | 'images' | 'emptyTruth', number>),
     intervals,
     ...rest,
-  }
-}
-
-async function readSamples(
-  model: Model,
-  data: DatasetSource,
-  options: EvaluateOptions,
-  context: RunContext,
-): Promise<Omit<Evaluated, 'intervals'> & { store: SliceStore }> {
-  const { onBadSample, window, maxPixels } = withoutUndefined(options)
-  const { signal } = context
-  const dataset = await readDataset(data, { task: model.task, onBadSample, window, maxPixels, signal })
-  // Only explanations are measured by lungs.
-  const lungs = model.task === 'classification'
-  const [packed] = await packAll([dataset.samples], { ...options, lungs }, context)
-  const { data: store, samples, skipped } = packed!
-  return {
-    store,
-    samples: samples.length,
-    warnings: dataset.warnings,
-    skipped: [...dataset.skipped, ...skipped],
   }
 }

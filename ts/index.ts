@@ -7,6 +7,7 @@
 
 export { disclaimer } from './base/disclaimer'
 export { JcsError, type JcsErrorCode } from './base/errors'
+export { type CalibrateOptions, type Calibration, type CalibrationScores, calibrate } from './calibrate'
 export { type ClassifyOptions, classify } from './classify'
 export { type CompareOptions, compareDiagnoses, type DiagnosedCase } from './compare-diagnoses'
 export { type CrossValidation, crossValidate } from './cross-validate'

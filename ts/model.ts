@@ -95,6 +95,7 @@ interface ModelDescription {
   mean: [number, number, number]
   deviation: [number, number, number]
   window: { center: number; width: number }
+  temperature: number
   minLesionAreaMm2: number
   notice?: string
   memoryBytes: number
@@ -161,6 +162,11 @@ export class Model implements AsyncDisposable {
   /** Which values it sees as 0 to 1 where they are in HU: of DICOM, NIfTI and the like. `train` sets it; else it is −600/1500. */
   get window(): { center: number; width: number } {
     return this.#describe().window
+  }
+
+  /** Of a classifier: what its log-odds are divided by before they become probabilities. `calibrate` fits it; else 1. */
+  get temperature(): number {
+    return this.#describe().temperature
   }
 
   /** Of a segmenter, mm²: without a classifier, slices with more lesion than this are positive. Calibrated, else 0. */

@@ -145,6 +145,15 @@ export interface NativeScores {
   intervals: Record<string, [number, number]>
 }
 
+export interface NativeCalibration {
+  temperature: number
+  /** The fit wanted to go beyond [0.05, 20]. */
+  isAtLimit: boolean
+  labelled: number
+  before: { negativeLogLikelihood: number; ece: number }
+  after: { negativeLogLikelihood: number; ece: number }
+}
+
 export interface NativeEvaluation extends NativeScores {
   probabilities: Float32Array
   /** `ReliabilityBin`s */
@@ -191,6 +200,15 @@ interface Addon {
     onEvent: (event: Json) => void,
     options: { threshold: number; sliceThresholds: readonly number[] } & NativeScoring,
   ): Promise<NativeEvaluation>
+  /** Sets the model's temperature; `options` without intervals. */
+  calibrate(
+    model: NativeModel,
+    data: NativeSliceStore,
+    batchSize: number,
+    cancellation: NativeCancellation | undefined,
+    onEvent: (event: Json) => void,
+    options: NativeScoring,
+  ): Promise<NativeCalibration>
   evaluateSegmenter(
     model: NativeModel,
     data: NativeSliceStore,

@@ -7,7 +7,7 @@
 #include "binding/model_object.h"
 #include "binding/requests.h"
 #include "binding/slice_store_object.h"
-#include "diagnosis/evaluate.h"
+#include "diagnosis/calibrate.h"
 
 namespace jcs::binding {
 
@@ -157,12 +157,41 @@ Napi::Value evaluateSegmenterModel(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value fromCalibrationScores(Napi::Env env, const diagnosis::CalibrationScores& scores) {
+  const auto object = Napi::Object::New(env);
+  object.Set("negativeLogLikelihood", scores.negativeLogLikelihood);
+  object.Set("ece", scores.ece);
+  return object;
+}
+
+Napi::Value calibrateModel(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const EvaluationCall call(info);
+    return AddonData::of(info.Env()).run(info.Env(), call.flag, [=](const CancelFlag& flag) {
+      const auto progress = [&](size_t done, size_t total) { call.report(done, total); };
+      const diagnosis::Calibration result =
+          diagnosis::calibrate(*call.model, *call.dataset, call.options, progress, flag.get());
+      return Deferred::Convert([=](Napi::Env env) -> Napi::Value {
+        call.events->deliver(env);
+        const auto object = Napi::Object::New(env);
+        object.Set("temperature", result.temperature);
+        object.Set("isAtLimit", result.isAtLimit);
+        object.Set("labelled", static_cast<double>(result.samples));
+        object.Set("before", fromCalibrationScores(env, result.before));
+        object.Set("after", fromCalibrationScores(env, result.after));
+        return object;
+      });
+    });
+  });
+}
+
 }  // namespace
 
 void defineDiagnosis(Napi::Env env, Napi::Object exports) {
   exports.Set("decideCase", Napi::Function::New(env, decide));
   exports.Set("requireDecidable", Napi::Function::New(env, requireDecidableCase));
   exports.Set("evaluateClassifier", Napi::Function::New(env, evaluateClassifierModel));
+  exports.Set("calibrate", Napi::Function::New(env, calibrateModel));
   exports.Set("evaluateSegmenter", Napi::Function::New(env, evaluateSegmenterModel));
 }
 

@@ -150,6 +150,7 @@ Napi::Value ModelObject::describe(const Napi::CallbackInfo& info) {
               {"mean", metadata.mean},
               {"deviation", metadata.deviation},
               {"window", {{"center", metadata.window.center}, {"width", metadata.window.width}}},
+              {"temperature", metadata.temperature},
               {"minLesionAreaMm2", metadata.minLesionAreaMm2},
               {"memoryBytes", model_->memoryBytes()},
               {"disposed", model_->disposed()}};

@@ -81,6 +81,7 @@ ClassifierEvaluation evaluateClassifier(model::Model& model, const data::SliceSt
         const auto results = classifySlices(model, batch, options.batchSize, {maps, options.testTime}, cancelled);
         for (size_t i = 0; i < batch.size(); ++i) {
           const size_t index = batch.indices[i];
+          evaluation.logOdds.push_back(results[i].logOdds);
           evaluation.probabilities.push_back(results[i].probability);
           if (!isExplained(index)) continue;
           const data::SliceInfo& slice = batch.info(i);

@@ -36,7 +36,8 @@ SegmenterEvaluation evaluateSegmenter(model::Model& model, const data::SliceStor
                                       const std::atomic<bool>* cancelled);
 
 struct ClassifierEvaluation {
-  std::vector<float> probabilities;                  ///< of infection, of every sample in the order of the dataset
+  std::vector<double> logOdds;                       ///< of infection, of every sample in the order of the dataset
+  std::vector<float> probabilities;                  ///< the same at the model's temperature
   metrics::Metrics metrics;                          ///< over the labelled samples
   metrics::Intervals intervals;                      ///< of these
   std::vector<metrics::ReliabilityBin> reliability;  ///< of the labelled samples

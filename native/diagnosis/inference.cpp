@@ -186,7 +186,8 @@ std::vector<SliceClassification> classifySlices(model::Model& model, const Slice
   for (size_t i = 0; i < slices.size(); ++i) {
     const auto pair = sample(logits, i);
     requireFiniteOutput(model, std::isfinite(pair[0]) && std::isfinite(pair[1]));
-    results[i].probability = 1 / (1 + std::exp(pair[0] - pair[1]));
+    results[i].logOdds = static_cast<double>(pair[1]) - static_cast<double>(pair[0]);
+    results[i].probability = static_cast<float>(1 / (1 + std::exp(-results[i].logOdds / metadata.temperature)));
     if (!request.explain) continue;
     const auto raw = sample(maps, i);
     results[i].activationMap =

@@ -23,7 +23,8 @@ struct SliceSelection {
 };
 
 struct SliceClassification {
-  float probability = 0;             ///< of infection, softmax of the logits
+  double logOdds = 0;                ///< of infection, the difference of the logits
+  float probability = 0;             ///< of infection, their softmax at the model's temperature
   std::vector<float> activationMap;  ///< source height × width in [0, 1]; empty unless asked for
 };
 

@@ -42,4 +42,47 @@ double expectedCalibrationError(std::span<const ReliabilityBin> bins) {
   return sum / samples;
 }
 
+namespace {
+
+/// How far a sample's log-odds are on the side of its label.
+double marginOf(double logOdds, uint8_t label) { return label == 1 ? logOdds : -logOdds; }
+
+}  // namespace
+
+double negativeLogLikelihood(std::span<const double> logOdds, std::span<const uint8_t> labels, double temperature) {
+  double sum = 0;
+  for (size_t i = 0; i < labels.size(); ++i) {
+    const double margin = marginOf(logOdds[i], labels[i]) / temperature;
+    sum += std::log1p(std::exp(-std::abs(margin))) + std::max(-margin, 0.0);
+  }
+  return sum / static_cast<double>(labels.size());
+}
+
+double fitTemperature(std::span<const double> logOdds, std::span<const uint8_t> labels) {
+  require(logOdds.size() == labels.size(), errors::kShapeMismatch, [&] {
+    return std::to_string(logOdds.size()) + " log-odds for " + std::to_string(labels.size()) + " labels";
+  });
+  for (const uint8_t label : {0, 1})
+    require(std::ranges::find(labels, label) != labels.end(), errors::kInvalidArgument, [&] {
+      return "a temperature needs samples of both labels, none of these has label " + std::to_string(label);
+    });
+  // In 1/temperature the likelihood is convex, and this its slope, which falls as the temperature rises.
+  const auto slope = [&](double temperature) {
+    double sum = 0;
+    for (size_t i = 0; i < labels.size(); ++i) {
+      const double margin = marginOf(logOdds[i], labels[i]);
+      sum -= margin / (1 + std::exp(margin / temperature));
+    }
+    return sum;
+  };
+  double low = kLowestTemperature, high = kHighestTemperature;
+  if (slope(low) <= 0) return low;
+  if (slope(high) >= 0) return high;
+  for (int halving = 0; halving < 100; ++halving) {
+    const double middle = std::sqrt(low * high);
+    (slope(middle) > 0 ? low : high) = middle;
+  }
+  return std::sqrt(low * high);
+}
+
 }  // namespace jcs::metrics

@@ -21,4 +21,15 @@ std::vector<ReliabilityBin> reliabilityDiagram(std::span<const float> probabilit
 /// The mean over samples of |mean probability − share of label 1| of their bins: eq. 3 there.
 double expectedCalibrationError(std::span<const ReliabilityBin> bins);
 
+/// Probabilities of class 1 are the sigmoid of log-odds divided by a temperature. These are its limits: a fit that
+/// wants to go beyond one says that the log-odds separate the labels entirely, or tell nothing of them.
+inline constexpr double kLowestTemperature = 0.05, kHighestTemperature = 20;
+
+/// In nats, the mean over samples.
+double negativeLogLikelihood(std::span<const double> logOdds, std::span<const uint8_t> labels, double temperature);
+
+/// The temperature of the least negative log-likelihood (Guo et al., section 4.2), within its limits. SHAPE_MISMATCH
+/// for unequal counts, INVALID_ARGUMENT where a label is missing.
+double fitTemperature(std::span<const double> logOdds, std::span<const uint8_t> labels);
+
 }  // namespace jcs::metrics

@@ -11,7 +11,14 @@ using Json = nlohmann::json;
 constexpr const char* kKey = "jcs";
 /// 2: has a window, which older readers would ignore. Files of 1 were trained for the lung window.
 /// 3: has an output stride other than 32, which they would ignore as well; other files stay readable for them.
-constexpr int kFormat = 3;
+/// 4: has a temperature other than 1.
+constexpr int kFormat = 4;
+
+/// The oldest readers that understand all of it.
+int formatOf(const ModelMetadata& metadata) {
+  if (metadata.temperature != 1) return 4;
+  return metadata.spec.outputStride != networks::NetworkSpec().outputStride ? 3 : 2;
+}
 
 Json specJson(const networks::NetworkSpec& spec) {
   Json json{{"network", spec.network},
@@ -61,12 +68,13 @@ ModelMetadata defaultMetadata(const networks::NetworkSpec& spec) {
 }
 
 std::map<std::string, std::string> toSafetensors(const ModelMetadata& metadata) {
-  Json json{{"format", metadata.spec.outputStride == networks::NetworkSpec().outputStride ? 2 : kFormat},
+  Json json{{"format", formatOf(metadata)},
             {"spec", specJson(metadata.spec)},
             {"inputSize", metadata.inputSize},
             {"mean", metadata.mean},
             {"deviation", metadata.deviation},
             {"window", {{"center", metadata.window.center}, {"width", metadata.window.width}}}};
+  if (metadata.temperature != 1) json["temperature"] = metadata.temperature;
   if (metadata.minLesionAreaMm2 > 0) json["minLesionAreaMm2"] = metadata.minLesionAreaMm2;
   if (!metadata.notice.empty()) json["notice"] = metadata.notice;
   if (!metadata.provenance.empty()) json["provenance"] = Json::parse(metadata.provenance);
@@ -94,6 +102,8 @@ std::optional<ModelMetadata> fromSafetensors(const std::map<std::string, std::st
       data::validate(metadata.window, "it");
     }
     metadata.notice = json.value("notice", "");
+    metadata.temperature = json.value("temperature", 1.0);
+    if (!(metadata.temperature > 0 && std::isfinite(metadata.temperature))) corrupt("temperature is not positive");
     metadata.minLesionAreaMm2 = json.value("minLesionAreaMm2", 0.0);
     if (!(metadata.minLesionAreaMm2 >= 0)) corrupt("minLesionAreaMm2 is negative");
     if (json.contains("provenance")) metadata.provenance = json["provenance"].dump();

@@ -18,6 +18,7 @@ struct ModelMetadata {
   std::array<float, 3> mean{0.485f, 0.456f, 0.406f};
   std::array<float, 3> deviation{0.229f, 0.224f, 0.225f};
   data::IntensityWindow window = data::kLungWindow;  ///< that it sees values through which are in HU
+  double temperature = 1;                            ///< a classifier's, by which its log-odds are divided
   double minLesionAreaMm2 = 0;  ///< a segmenter's: where it decides alone, slices with more are positive
   std::string notice;           ///< what is to be said wherever it is used: terms, attribution; often empty
   std::string provenance;       ///< JSON: how it was trained; empty when it was not

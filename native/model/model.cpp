@@ -128,6 +128,11 @@ void Model::setWindow(const data::IntensityWindow& window) {
   metadata_.window = window;
 }
 
+void Model::setTemperature(double temperature) {
+  const std::lock_guard lock(metadataMutex_);
+  metadata_.temperature = temperature;
+}
+
 void Model::setProvenance(std::string json) {
   const std::lock_guard lock(metadataMutex_);
   metadata_.provenance = std::move(json);

@@ -60,6 +60,7 @@ class Model : public std::enable_shared_from_this<Model> {
   ModelMetadata metadata() const;
   void setInputSize(int64_t pixels);
   void setWindow(const data::IntensityWindow& window);
+  void setTemperature(double temperature);
   void setProvenance(std::string json);
   networks::Task task() const { return networks::networkInfo(spec().network).task; }
   const std::string& device() const { return engine_->device().name; }

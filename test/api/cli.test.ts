@@ -81,6 +81,7 @@ t.test('help teaches', async (t) => {
     'segment',
     'diagnose',
     'evaluate',
+    'calibrate',
     'cross-validate',
     'export',
     'devices',

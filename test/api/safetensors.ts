@@ -31,3 +31,9 @@ export function readFloats(path: string): Map<string, Tensor> {
   }
   return floats
 }
+
+export function safetensorsMetadata(path: string): Record<string, string> {
+  const file = readFileSync(path)
+  const header = JSON.parse(file.toString('utf8', 8, 8 + Number(file.readBigUInt64LE(0))))
+  return header.__metadata__
+}

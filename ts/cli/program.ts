@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { disclaimer } from '../base/disclaimer'
 import { version } from '../base/version'
+import { addCalibrate } from './commands/calibrate'
 import { addClassify } from './commands/classify'
 import { addCompare } from './commands/compare'
 import { addCrossValidate } from './commands/cross-validate'
@@ -44,6 +45,7 @@ ${disclaimer}.`,
   addCompare(program, sessionFor)
   addInspect(program, sessionFor)
   addEvaluate(program, sessionFor)
+  addCalibrate(program, sessionFor)
   addCrossValidate(program, sessionFor)
   addExport(program)
   addProfile(program)
