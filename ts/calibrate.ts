@@ -1,6 +1,7 @@
 import { checkOptions, requireOneOf } from './base/check'
 import { JcsError } from './base/errors'
 import type { DatasetSource } from './datasets'
+import { noBootstrap } from './evaluation/bootstrap'
 import { readSamples, type ScoredSamples } from './evaluation/read-samples'
 import { classifyDefaults } from './inference/classification'
 import { type Model, nativeFor, nativeOf } from './model'
@@ -71,7 +72,7 @@ export function calibrate(
           batchSize,
           cancellation,
           (event) => context.emit(JSON.parse(event)),
-          { resamples: 0, bootstrapSeed: 0 },
+          noBootstrap,
         ),
       ),
     )

@@ -1,6 +1,10 @@
-import { CrossValidationDirectory, type CrossValidationRun } from './cross-validation/directory'
+import {
+  CrossValidationDirectory,
+  type CrossValidationRun,
+  type ScoredRun,
+} from './cross-validation/directory'
 import { PlanEta } from './cross-validation/eta'
-import { foldsOf } from './cross-validation/folds'
+import { foldsOf, populationOf } from './cross-validation/folds'
 import { type CrossValidateOptions, takeOptions } from './cross-validation/options'
 import { planOf } from './cross-validation/plan'
 import { type Spread, spreadsOf } from './cross-validation/summary'
@@ -43,35 +47,41 @@ export function crossValidate(options: CrossValidateOptions): Run<CrossValidatio
         : await CrossValidationDirectory.open(directory, await planOf(training, folds, evaluation))
     const wanted = folds.flatMap((fold) => seeds.map((seed) => ({ fold, seed })))
     const known = await Promise.all(wanted.map(({ fold, seed }) => kept?.read(fold.name, seed)))
-    const eta = new PlanEta(known.filter((run) => run === undefined).length)
+    const eta = new PlanEta(known.filter((scored) => scored === undefined).length)
     const skipped = [...dataset.skipped]
-    const runs: CrossValidationRun[] = []
+    const scored: ScoredRun[] = []
     for (const [index, { fold, seed }] of wanted.entries()) {
       const report = (metrics?: Record<string, number>) =>
         context.emit({
           phase: 'cross-validate',
-          done: runs.length,
+          done: scored.length,
           total: wanted.length,
           fold: fold.name,
           seed,
           ...(eta.leftMs !== undefined && { etaMs: eta.leftMs }),
           ...(metrics && { metrics }),
         })
-      let run = known[index]
-      if (!run) {
+      let one = known[index]
+      if (!one) {
         report()
         eta.start()
-        const outcome = await trainAndScore(training, fold, seed, evaluation, kept, eta, context)
-        run = outcome.run
+        const population = populationOf(folds, fold)
+        const outcome = await trainAndScore(training, fold, seed, population, evaluation, kept, eta, context)
+        one = outcome.scored
         for (const bad of outcome.skipped)
           if (!skipped.some(({ origin }) => origin === bad.origin)) skipped.push(bad)
         for (const warning of outcome.warnings) if (!warnings.includes(warning)) warnings.push(warning)
-        await kept?.write(run)
+        await kept?.write(one)
         eta.finish()
       }
-      runs.push(run)
-      report(run.metrics)
+      scored.push(one)
+      report(one.run.metrics)
     }
-    return { runs, metrics: spreadsOf(runs), warnings: [...dataset.warnings, ...warnings], skipped }
+    return {
+      runs: scored.map(({ run }) => run),
+      metrics: spreadsOf(scored),
+      warnings: [...dataset.warnings, ...warnings],
+      skipped,
+    }
   }, options)
 }

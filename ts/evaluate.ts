@@ -1,17 +1,7 @@
-import {
-  checkOptions,
-  requireKnown,
-  requireNumber,
-  requireObject,
-  requireOneOf,
-  requireWhole,
-} from './base/check'
-import { JcsError } from './base/errors'
 import type { DatasetSource } from './datasets'
+import { type EvaluateOptions, evaluateDefaults, refuseThresholds, takeScoring } from './evaluation/options'
 import { readSamples, type ScoredSamples } from './evaluation/read-samples'
-import { classifyDefaults } from './inference/classification'
 import { segmentDefaults } from './inference/segmentation'
-import { type TestTimeAugmentation, takeTestTimeAugmentation } from './inference/test-time'
 import type {
   ClassificationMetrics,
   ExplanationMetrics,
@@ -20,35 +10,10 @@ import type {
 } from './metrics'
 import { type Model, nativeFor, nativeOf } from './model'
 import { type NativeScoring, withNativeCalls } from './native'
-import {
-  type CommonOptions,
-  checkCommonOptions,
-  type DecodingOptions,
-  datasetCommonNames,
-  withoutUndefined,
-} from './run/options'
+import { withoutUndefined } from './run/options'
 import { Run, type RunContext } from './run/run'
 
-export interface EvaluateOptions extends CommonOptions, DecodingOptions {
-  /** Classification: a slice is positive when its probability is above this. Default 0.5. */
-  threshold?: number | undefined
-  /** Classification, where samples name patients: the slice thresholds to try. Default 15, 20, 25, 30 (table IV). */
-  sliceThresholds?: readonly number[] | undefined
-  /** Whether a sample that cannot be used stops (default) or is left out and reported. */
-  onBadSample?: 'error' | 'skip' | undefined
-  /** Flipped and scaled views of each sample, averaged. Default: each once, as it is. */
-  testTimeAugmentation?: TestTimeAugmentation | undefined
-  /** Of `intervals`: draws of patients, from a seed. Default { resamples: 1000, seed: 0 }; 0 resamples: no intervals. */
-  bootstrap?: { resamples?: number | undefined; seed?: number | undefined } | undefined
-  /** Default 16 for classification, 4 for segmentation. */
-  batchSize?: number | undefined
-}
-
-const evaluateDefaults = {
-  batchSize: classifyDefaults.batchSize,
-  threshold: classifyDefaults.threshold,
-  sliceThresholds: [15, 20, 25, 30],
-} as const
+export type { EvaluateOptions } from './evaluation/options'
 
 interface Evaluated extends ScoredSamples {
   /**
@@ -56,6 +21,8 @@ interface Evaluated extends ScoredSamples {
    * samples that name no patient are drawn one by one. Of nothing when all are of one patient.
    */
   intervals: Record<string, [low: number, high: number]>
+  /** With `bootstrap.draws`: what each metric is in every resample; NaN where it is not defined. */
+  draws?: Record<string, number[]>
 }
 
 export interface ClassificationEvaluation extends ClassificationMetrics, Evaluated {
@@ -75,12 +42,21 @@ export interface ExplanationEvaluation extends ExplanationMetrics {
   slices: number
 }
 
+/** What a slice threshold comes to. NaN where a class is missing. */
+export interface CaseScores {
+  sliceThreshold: number
+  accuracy: number
+  sensitivity: number
+  specificity: number
+  /** As of the evaluation: 95 % over patients. */
+  intervals: Record<string, [low: number, high: number]>
+}
+
 /** Cases as `diagnose` decides them: positive when more slices than the threshold are. */
 export interface PatientEvaluation {
   infected: number
   uninfected: number
-  /** NaN where a class is missing. */
-  thresholds: { sliceThreshold: number; accuracy: number; sensitivity: number; specificity: number }[]
+  thresholds: CaseScores[]
   cases: { patient: string; infected: boolean; slices: number; positiveSlices: number }[]
 }
 
@@ -105,48 +81,14 @@ export type Metrics = ClassificationEvaluation | SegmentationEvaluation
  */
 export function evaluate(model: Model, data: DatasetSource, options: EvaluateOptions = {}): Run<Metrics> {
   return new Run(async (context) => {
-    checkOptions('options', options, [
-      ...datasetCommonNames,
-      'threshold',
-      'sliceThresholds',
-      'onBadSample',
-      'testTimeAugmentation',
-      'bootstrap',
-    ])
-    checkCommonOptions(options)
-    const { threshold, sliceThresholds, onBadSample } = options
-    if (threshold !== undefined) requireNumber('threshold', threshold, 0, 1)
-    if (sliceThresholds !== undefined) {
-      if (!Array.isArray(sliceThresholds))
-        throw new JcsError('INVALID_TYPE', 'sliceThresholds must be an array of whole numbers')
-      for (const value of sliceThresholds) requireWhole('every one of sliceThresholds', value, 0)
-    }
-    if (onBadSample !== undefined) requireOneOf('onBadSample', onBadSample, ['error', 'skip'])
     const scoring = takeScoring(options)
     nativeOf(model)
     const { task } = model
     nativeFor(task, model) // refuses a model that was disposed
     if (task === 'classification') return evaluateClassifier(model, data, options, scoring, context)
-    if (threshold !== undefined || sliceThresholds !== undefined)
-      throw new JcsError(
-        'INVALID_ARGUMENT',
-        'threshold and sliceThresholds are for classification; the scores of a segmenter have thresholds of their own',
-      )
+    refuseThresholds(options)
     return evaluateSegmenter(model, data, options, scoring, context)
   }, options)
-}
-
-function takeScoring({ testTimeAugmentation, bootstrap = {} }: EvaluateOptions): NativeScoring {
-  requireObject('bootstrap', bootstrap)
-  requireKnown('bootstrap', bootstrap, ['resamples', 'seed'])
-  const { resamples = 1000, seed = 0 } = bootstrap
-  requireWhole('bootstrap.resamples', resamples, 0, 1e6)
-  requireWhole('bootstrap.seed', seed, 0)
-  return {
-    testTimeAugmentation: takeTestTimeAugmentation(testTimeAugmentation),
-    resamples,
-    bootstrapSeed: seed,
-  }
 }
 
 async function evaluateClassifier(
@@ -158,9 +100,8 @@ async function evaluateClassifier(
 ): Promise<ClassificationEvaluation> {
   const { batchSize, threshold, sliceThresholds } = { ...evaluateDefaults, ...withoutUndefined(options) }
   const { store, ...rest } = await readSamples(model, data, options, context)
-  const { probabilities, metrics, intervals, reliability, patients, explanation } = await withNativeCalls(
-    context.signal,
-    (start) =>
+  const { probabilities, metrics, intervals, draws, reliability, patients, explanation } =
+    await withNativeCalls(context.signal, (start) =>
       start((cancellation, native) =>
         native.evaluateClassifier(
           nativeOf(model),
@@ -171,12 +112,13 @@ async function evaluateClassifier(
           { threshold, sliceThresholds, ...scoring },
         ),
       ),
-  )
+    )
   context.emit({ phase: 'evaluate', done: rest.samples, total: rest.samples, metrics })
   return {
     task: 'classification',
     ...(metrics as unknown as ClassificationMetrics),
     intervals,
+    ...(draws && { draws }),
     probabilities,
     reliability: reliability as ReliabilityBin[],
     ...(patients !== undefined && { patients: patients as PatientEvaluation }),
@@ -194,7 +136,7 @@ async function evaluateSegmenter(
 ): Promise<SegmentationEvaluation> {
   const { batchSize = segmentDefaults.batchSize } = options
   const { store, ...rest } = await readSamples(model, data, options, context)
-  const { metrics, intervals } = await withNativeCalls(context.signal, (start) =>
+  const { metrics, intervals, draws } = await withNativeCalls(context.signal, (start) =>
     start((cancellation, native) =>
       native.evaluateSegmenter(
         nativeOf(model),
@@ -212,6 +154,7 @@ async function evaluateSegmenter(
     ...(metrics as unknown as SegmentationMetrics &
       Record<'diceEmptyAsOne' | 'mIoU' | 'images' | 'emptyTruth', number>),
     intervals,
+    ...(draws && { draws }),
     ...rest,
   }
 }

@@ -35,6 +35,7 @@ export { type DiagnoseOptions, type DiagnosisModels, defaultSliceThreshold, diag
 export { type DiagnoseStudyOptions, diagnoseStudy, type StudyDiagnosis } from './diagnose-study'
 export type { Pacs } from './dicomweb'
 export {
+  type CaseScores,
   type ClassificationEvaluation,
   type EvaluateOptions,
   type ExplanationEvaluation,
@@ -43,6 +44,7 @@ export {
   type PatientEvaluation,
   type SegmentationEvaluation,
 } from './evaluate'
+export type { BootstrapOptions } from './evaluation/bootstrap'
 export { type FetchedSeries, fetchSeries, type SeriesAddress } from './fetch-series'
 export { type FoundSeries, findSeries, type SeriesQuery } from './find-series'
 export type {

@@ -137,12 +137,19 @@ export interface NativeScoring extends WithTestTimeAugmentation {
   /** Of the bootstrap; 0: no intervals. */
   resamples: number
   bootstrapSeed: number
+  /** How many patients are drawn from, of which these are those from the first on; 0: these. */
+  patients: number
+  firstPatient: number
+  /** Gives `draws`. */
+  draws: boolean
 }
 
 export interface NativeScores {
   metrics: Record<string, number>
   /** Of the metrics that have one, [low, high]. */
   intervals: Record<string, [number, number]>
+  /** Each metric, resample by resample. */
+  draws?: Record<string, number[]>
 }
 
 export interface NativeCalibration {

@@ -50,23 +50,21 @@ Napi::Value fromCase(Napi::Env env, const diagnosis::PatientCase& one) {
 Napi::Value fromScores(Napi::Env env, const diagnosis::CaseScores& scores) {
   const auto object = Napi::Object::New(env);
   object.Set("sliceThreshold", static_cast<double>(scores.sliceThreshold));
-  object.Set("accuracy", scores.accuracy);
-  object.Set("sensitivity", scores.sensitivity);
-  object.Set("specificity", scores.specificity);
+  for (const auto& [name, value] : scores.metrics) object.Set(name, value);
+  object.Set("intervals", fromIntervals(env, scores.intervals));
   return object;
 }
 
 /// PatientEvaluation of ts/evaluate.ts.
 Napi::Value fromCases(Napi::Env env, const std::vector<diagnosis::PatientCase>& cases,
-                      const std::vector<int64_t>& thresholds) {
+                      const std::vector<diagnosis::CaseScores>& scores) {
   const auto list = Napi::Array::New(env), sweep = Napi::Array::New(env);
   int64_t infected = 0;
   for (const diagnosis::PatientCase& one : cases) {
     list.Set(list.Length(), fromCase(env, one));
     infected += one.infected;
   }
-  for (const int64_t threshold : thresholds)
-    sweep.Set(sweep.Length(), fromScores(env, diagnosis::scoreCases(cases, threshold)));
+  for (const diagnosis::CaseScores& one : scores) sweep.Set(sweep.Length(), fromScores(env, one));
   const auto object = Napi::Object::New(env);
   object.Set("infected", static_cast<double>(infected));
   object.Set("uninfected", static_cast<double>(std::ssize(cases) - infected));
@@ -82,6 +80,7 @@ struct EvaluationCall {
   CancelFlag flag;
   std::shared_ptr<EventStream> events;
   diagnosis::EvaluationOptions options;
+  bool withResamples;
 
   explicit EvaluationCall(const Napi::CallbackInfo& info)
       : model(ModelObject::unwrap(info[0])),
@@ -93,7 +92,16 @@ struct EvaluationCall {
     options.testTime = toTestTimeAugmentation(given);
     options.bootstrap.resamples = toWhole(given.Get("resamples"), "resamples", 0, 1000000);
     options.bootstrap.seed = static_cast<uint64_t>(toWhole(given.Get("bootstrapSeed"), "bootstrapSeed", 0));
+    options.bootstrap.first = static_cast<size_t>(toWhole(given.Get("firstPatient"), "firstPatient", 0));
+    options.bootstrap.population = static_cast<size_t>(toWhole(given.Get("patients"), "patients", 0));
+    withResamples = toBoolean(given.Get("draws"), "draws");
     model->requireAlive();
+  }
+
+  /// `intervals`, and the resamples themselves as `draws` where they are asked for.
+  void setResamples(Napi::Object object, const metrics::Resamples& resamples) const {
+    object.Set("intervals", fromIntervals(object.Env(), metrics::intervalsOf(resamples)));
+    if (withResamples) object.Set("draws", fromResamples(object.Env(), resamples));
   }
 
   void report(size_t done, size_t total) const {
@@ -106,14 +114,14 @@ Napi::Value evaluateClassifierModel(const Napi::CallbackInfo& info) {
     const EvaluationCall call(info);
     const Napi::Object options = toObject(info[5], "options");
     const double threshold = toNumber(options.Get("threshold"), "threshold");
-    std::vector<int64_t> sliceThresholds;
-    const Napi::Value list = options.Get("sliceThresholds");
-    require(list.IsArray(), errors::kInvalidType, "sliceThresholds must be an array");
-    for (uint32_t i = 0; i < list.As<Napi::Array>().Length(); ++i)
-      sliceThresholds.push_back(toWhole(list.As<Napi::Array>().Get(i), "every one of sliceThresholds", 0));
     diagnosis::ClassifierEvaluationOptions classifierOptions{call.options};
     classifierOptions.probabilityThreshold = threshold;
     classifierOptions.explain = true;
+    const Napi::Value list = options.Get("sliceThresholds");
+    require(list.IsArray(), errors::kInvalidType, "sliceThresholds must be an array");
+    for (uint32_t i = 0; i < list.As<Napi::Array>().Length(); ++i)
+      classifierOptions.sliceThresholds.push_back(
+          toWhole(list.As<Napi::Array>().Get(i), "every one of sliceThresholds", 0));
     return AddonData::of(info.Env()).run(info.Env(), call.flag, [=](const CancelFlag& flag) {
       const auto progress = [&](size_t done, size_t total) { call.report(done, total); };
       const auto result = std::make_shared<diagnosis::ClassifierEvaluation>(
@@ -123,14 +131,14 @@ Napi::Value evaluateClassifierModel(const Napi::CallbackInfo& info) {
         const auto object = Napi::Object::New(env);
         object.Set("probabilities", fromFloats(env, result->probabilities));
         object.Set("metrics", fromMetrics(env, result->metrics));
-        object.Set("intervals", fromIntervals(env, result->intervals));
+        call.setResamples(object, result->resamples);
         object.Set("reliability", fromReliability(env, result->reliability));
         if (result->explained > 0) {
           const Napi::Object explanation = fromMetrics(env, result->explanation).As<Napi::Object>();
           explanation.Set("slices", static_cast<double>(result->explained));
           object.Set("explanation", explanation);
         }
-        if (!result->cases.empty()) object.Set("patients", fromCases(env, result->cases, sliceThresholds));
+        if (!result->cases.empty()) object.Set("patients", fromCases(env, result->cases, result->caseScores));
         return object;
       });
     });
@@ -150,7 +158,7 @@ Napi::Value evaluateSegmenterModel(const Napi::CallbackInfo& info) {
         call.events->deliver(env);
         const auto object = Napi::Object::New(env);
         object.Set("metrics", fromMetrics(env, result->metrics));
-        object.Set("intervals", fromIntervals(env, result->intervals));
+        call.setResamples(object, result->resamples);
         return object;
       });
     });

@@ -17,6 +17,16 @@ Napi::Value fromIntervals(Napi::Env env, const metrics::Intervals& intervals) {
   return object;
 }
 
+Napi::Value fromResamples(Napi::Env env, const metrics::Resamples& resamples) {
+  const auto object = Napi::Object::New(env);
+  for (const auto& [name, values] : resamples) {
+    const auto list = Napi::Array::New(env, values.size());
+    for (size_t i = 0; i < values.size(); ++i) list.Set(static_cast<uint32_t>(i), values[i]);
+    object.Set(name, list);
+  }
+  return object;
+}
+
 Napi::Value fromReliability(Napi::Env env, const std::vector<metrics::ReliabilityBin>& bins) {
   const auto list = Napi::Array::New(env);
   for (const metrics::ReliabilityBin& bin : bins) {

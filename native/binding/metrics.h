@@ -14,6 +14,8 @@ void defineMetrics(Napi::Env env, Napi::Object exports);
 
 /// Of every metric [low, high].
 Napi::Value fromIntervals(Napi::Env env, const metrics::Intervals& intervals);
+/// Of every metric its values.
+Napi::Value fromResamples(Napi::Env env, const metrics::Resamples& resamples);
 /// ReliabilityBins of ts/metrics.ts.
 Napi::Value fromReliability(Napi::Env env, const std::vector<metrics::ReliabilityBin>& bins);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 
 #include "core/error.h"
 
@@ -49,17 +50,25 @@ void requireDecidable(int64_t slices, int64_t defaultSliceThreshold) {
   });
 }
 
-CaseScores scoreCases(std::span<const PatientCase> cases, int64_t sliceThreshold) {
+CaseScores scoreCases(std::span<const PatientCase> cases, int64_t sliceThreshold,
+                      const metrics::BootstrapOptions& bootstrap) {
   const CaseRule rule{.sliceThreshold = sliceThreshold};
-  const auto isFound = [&](const PatientCase& one) { return rule.isPositiveCase(one.positiveSlices); };
-  const auto infected = std::ranges::count_if(cases, &PatientCase::infected);
-  const auto uninfected = std::ssize(cases) - infected;
-  const auto truePositive =
-      std::ranges::count_if(cases, [&](const PatientCase& one) { return one.infected && isFound(one); });
-  const auto trueNegative =
-      std::ranges::count_if(cases, [&](const PatientCase& one) { return !one.infected && !isFound(one); });
-  return {sliceThreshold, share(truePositive + trueNegative, std::ssize(cases)), share(truePositive, infected),
-          share(trueNegative, uninfected)};
+  const auto score = [&](std::span<const size_t> drawn) -> metrics::Metrics {
+    int64_t infected = 0, truePositive = 0, trueNegative = 0;
+    for (const size_t i : drawn) {
+      const bool isFound = rule.isPositiveCase(cases[i].positiveSlices);
+      infected += cases[i].infected;
+      truePositive += cases[i].infected && isFound;
+      trueNegative += !cases[i].infected && !isFound;
+    }
+    const auto count = std::ssize(drawn);
+    return {{"accuracy", share(truePositive + trueNegative, count)},
+            {"sensitivity", share(truePositive, infected)},
+            {"specificity", share(trueNegative, count - infected)}};
+  };
+  std::vector<size_t> all(cases.size());
+  std::iota(all.begin(), all.end(), size_t{0});
+  return {sliceThreshold, score(all), metrics::intervalsOf(metrics::bootstrap(all, bootstrap, score))};
 }
 
 }  // namespace jcs::diagnosis

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "metrics/bootstrap.h"
+
 namespace jcs::diagnosis {
 
 /// The paper's joint diagnosis (table IV): a slice is positive when its score exceeds one threshold, a case when more
@@ -39,11 +41,13 @@ struct PatientCase {
   int64_t slices = 0, positiveSlices = 0;
 };
 
-/// How cases come out under one slice threshold; NaN where a class is missing.
+/// How cases come out under one slice threshold.
 struct CaseScores {
   int64_t sliceThreshold = 0;
-  double accuracy = 0, sensitivity = 0, specificity = 0;
+  metrics::Metrics metrics;  ///< accuracy, sensitivity, specificity; NaN where a class is missing
+  metrics::Intervals intervals;
 };
-CaseScores scoreCases(std::span<const PatientCase> cases, int64_t sliceThreshold);
+CaseScores scoreCases(std::span<const PatientCase> cases, int64_t sliceThreshold,
+                      const metrics::BootstrapOptions& bootstrap = {.resamples = 0});
 
 }  // namespace jcs::diagnosis

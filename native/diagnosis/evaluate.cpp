@@ -105,7 +105,7 @@ ClassifierEvaluation evaluateClassifier(model::Model& model, const data::SliceSt
   evaluation.metrics = metrics::classificationMetrics(probabilities, labels, options.probabilityThreshold);
   std::vector<float> drawnProbabilities;
   std::vector<uint8_t> drawnLabels;
-  evaluation.intervals =
+  evaluation.resamples =
       metrics::bootstrap(patientsOf(dataset, labelled), options.bootstrap, [&](std::span<const size_t> drawn) {
         requireGoingOn(cancelled);
         drawnProbabilities.clear();
@@ -118,6 +118,8 @@ ClassifierEvaluation evaluateClassifier(model::Model& model, const data::SliceSt
       });
   evaluation.reliability = metrics::reliabilityDiagram(probabilities, labels);
   evaluation.cases = casesOf(dataset, evaluation.probabilities, {.scoreThreshold = options.probabilityThreshold});
+  for (const int64_t threshold : options.sliceThresholds)
+    evaluation.caseScores.push_back(scoreCases(evaluation.cases, threshold, options.bootstrap));
   return evaluation;
 }
 
@@ -141,12 +143,12 @@ SegmenterEvaluation evaluateSegmenter(model::Model& model, const data::SliceStor
   SegmenterEvaluation evaluation{scores.result(), {}};
   require(!evaluation.metrics.empty(), errors::kEmptyDataset,
           "no sample of the dataset has a mask to evaluate against");
-  evaluation.intervals =
+  evaluation.resamples =
       metrics::bootstrap(patientsOf(dataset, scored), options.bootstrap, [&](std::span<const size_t> drawn) {
         requireGoingOn(cancelled);
         return scores.result(drawn);
       });
-  for (const char* count : {"images", "emptyTruth"}) evaluation.intervals.erase(count);
+  for (const char* count : {"images", "emptyTruth"}) evaluation.resamples.erase(count);
   return evaluation;
 }
 

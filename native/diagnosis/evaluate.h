@@ -27,7 +27,7 @@ struct EvaluationOptions {
 
 struct SegmenterEvaluation {
   metrics::Metrics metrics;
-  metrics::Intervals intervals;  ///< of the scores among them
+  metrics::Resamples resamples;  ///< of the scores among them
 };
 
 /// The same for a segmenter, with how sure its scores are.
@@ -39,15 +39,17 @@ struct ClassifierEvaluation {
   std::vector<double> logOdds;                       ///< of infection, of every sample in the order of the dataset
   std::vector<float> probabilities;                  ///< the same at the model's temperature
   metrics::Metrics metrics;                          ///< over the labelled samples
-  metrics::Intervals intervals;                      ///< of these
+  metrics::Resamples resamples;                      ///< of these
   std::vector<metrics::ReliabilityBin> reliability;  ///< of the labelled samples
-  std::vector<PatientCase> cases;  ///< of the samples that name a patient, in the order in which patients appear
-  metrics::Metrics explanation;    ///< means of explanationMetrics over the samples whose lesions are known
-  int64_t explained = 0;           ///< how many those are
+  std::vector<PatientCase> cases;      ///< of the samples that name a patient, in the order in which patients appear
+  std::vector<CaseScores> caseScores;  ///< of these, for every slice threshold
+  metrics::Metrics explanation;        ///< means of explanationMetrics over the samples whose lesions are known
+  int64_t explained = 0;               ///< how many those are
 };
 
 struct ClassifierEvaluationOptions : EvaluationOptions {
   double probabilityThreshold = CaseRule().scoreThreshold;  ///< a slice is positive above
+  std::vector<int64_t> sliceThresholds = {};                ///< to decide cases by
   bool explain = false;                                     ///< score the activation maps, too
 };
 

@@ -1,8 +1,6 @@
 import { execFile } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { promisify } from 'node:util'
-import sharp from 'sharp'
 import t from 'tap'
 import {
   type ClassificationEvaluation,
@@ -12,11 +10,11 @@ import {
   evaluate,
   loadModel,
   metrics,
-  type Pixels,
   train,
 } from '../../ts/index'
 import { safetensorsMetadata } from './safetensors'
 import { classifierSpec, quick, repositoryRoot, segmenterSpec, smallSamples } from './small'
+import { writeSamples } from './written-samples'
 
 t.test('the reliability diagram of scores whose meaning is known', async (t) => {
   // Of a hundred samples at each probability as many are infected as it says; then half as many.
@@ -130,16 +128,7 @@ t.test('calibrate refuses what tells it nothing, and leaves the model as it was'
 
 t.test('jcs calibrate', async (t) => {
   const directory = t.testdir()
-  const rows: string[] = []
-  for (const [index, { image }] of smallSamples(2).entries()) {
-    const { data, width, height } = image as Pixels
-    await sharp(data as Uint8Array, { raw: { width, height, channels: 1 } })
-      .png()
-      .toFile(path.join(directory, `${index}.png`))
-    rows.push(`${index}.png,${index % 2}`)
-  }
-  const list = path.join(directory, 'validation.csv')
-  writeFileSync(list, `image,label\n${rows.join('\n')}\n`)
+  const list = await writeSamples(directory, 'label', smallSamples(2), (_, index) => `${index % 2}`)
   const file = path.join(directory, 'model.safetensors')
   await using model = await createModel(classifierSpec)
   await model.save(file)

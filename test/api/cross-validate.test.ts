@@ -2,7 +2,6 @@ import { execFile } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import sharp from 'sharp'
 import t from 'tap'
 import {
   type ClassificationEvaluation,
@@ -10,12 +9,13 @@ import {
   crossValidate,
   evaluate,
   loadModel,
-  type Pixels,
   type ProgressEvent,
   type Sample,
   train,
 } from '../../ts/index'
-import { classifierSpec, quick, repositoryRoot, smallSamples } from './small'
+import { intervalOf } from './bootstrap'
+import { classifierSpec, quick, repositoryRoot, segmenterSpec, smallSamples } from './small'
+import { writeSamples } from './written-samples'
 
 /** Six patients, of whom every other is infected. */
 const samples = smallSamples(3, 3)
@@ -88,6 +88,58 @@ t.test('every part is scored by networks that did not see its patients', async (
   t.ok(near(metrics.accuracy!.betweenSeeds, deviation(bySeed)))
   t.ok(near(metrics.accuracy!.betweenFolds, deviation(byFold)))
   t.notOk('samples' in metrics)
+})
+
+t.test('intervals of means are over the patients of all folds', async (t) => {
+  const root = t.testdir()
+  const data = smallSamples(6, 3).map((sample, i) => ({
+    ...sample,
+    fold: ['a', 'b', 'b', 'c'][(i / 9) | 0]!,
+  }))
+  const given = {
+    data: await writeSamples(
+      root,
+      'label,patient,fold',
+      data,
+      ({ label, patient }, i) => `${label},${patient},${data[i]!.fold}`,
+    ),
+    folds: undefined,
+    seeds: [1, 2],
+    directory: join(root, 'runs'),
+    evaluation: { bootstrap: { resamples: 4000 } },
+  }
+  const { runs, metrics } = await validated(given)
+  const right = await Promise.all(
+    runs.map(async ({ fold, seed, model: path }) => {
+      await using model = await loadModel(path!, { precision: 'fp32', threads: 2 })
+      const held = data.filter((sample) => sample.fold === fold)
+      const { probabilities } = (await evaluate(model, held)) as ClassificationEvaluation
+      return held.map(({ label, patient }, i) => ({
+        ...{ fold, seed, patient },
+        right: Number(probabilities[i]! > 0.5 === (label === 1)),
+      }))
+    }),
+  ).then((parts) => parts.flat())
+  const patients = [...new Set(data.map(({ patient }) => patient))]
+  const accuracy = (drawn: typeof right) => {
+    const bySeed = [1, 2].map((seed) => {
+      const folds = ['a', 'b', 'c'].map((fold) =>
+        drawn.filter((one) => one.seed === seed && one.fold === fold),
+      )
+      return average(
+        folds.filter((some) => some.length > 0).map((some) => average(some.map(({ right }) => right))),
+      )
+    })
+    return average(bySeed)
+  }
+  const groups = patients.map((patient) => right.filter((one) => one.patient === patient))
+  t.ok(near(metrics.accuracy!.mean, accuracy(right)))
+  const [low, high] = intervalOf(groups, accuracy)
+  const [foundLow, foundHigh] = metrics.accuracy!.interval!
+  const width = high - low
+  t.ok(width > 0.05 && Math.abs(foundLow - low) < width / 15, `${foundLow} is ${low}`)
+  t.ok(Math.abs(foundHigh - high) < width / 15, `${foundHigh} is ${high}`)
+  t.same(await validated(given), { runs, metrics, warnings: [], skipped: [] }, 'and again from the directory')
 })
 
 t.test('an interrupted cross-validation goes on where it was', async (t) => {
@@ -169,16 +221,13 @@ t.test('`best` chooses on a part of what is trained on', async (t) => {
 
 t.test('a dataset’s own folds', async (t) => {
   const directory = t.testdir()
-  const rows: string[] = []
-  for (const [index, { image, label, patient }] of samples.entries()) {
-    const { data, width, height } = image as Pixels
-    await sharp(data as Uint8Array, { raw: { width, height, channels: 1 } })
-      .png()
-      .toFile(join(directory, `${index}.png`))
-    rows.push(`${index}.png,${label},${patient},${patient!.startsWith('0') ? 'b' : 'a'}`)
-  }
-  const file = join(directory, 'data.csv')
-  writeFileSync(file, `image,label,patient,fold\n${rows.join('\n')}\n`)
+  const file = await writeSamples(
+    directory,
+    'label,patient,fold',
+    samples,
+    ({ label, patient }) => `${label},${patient},${patient!.startsWith('0') ? 'b' : 'a'}`,
+  )
+  const rows = readFileSync(file, 'utf8').trim().split('\n').slice(1)
   const { runs, warnings } = await crossValidate({ ...training, data: file })
   t.same(
     runs.map(({ fold, samples, trainedOn }) => [fold, samples, trainedOn]),
@@ -207,7 +256,7 @@ t.test('a dataset’s own folds', async (t) => {
     ...['--network', 'res2net50-v1b', '--width', '0.125', '--recipe', 'scratch', '--iterations', '1'],
     ...['--input-size', '64', '--batch-size', '4', '--test-time-flips', 'horizontal', '--out', out],
   ])
-  t.match(stdout, /metric +mean +± between seeds +± between folds/)
+  t.match(stdout, /metric +mean +95 % over patients +± between seeds +± between folds/)
   t.match(JSON.parse(readFileSync(join(out, 'cross-validation.json'), 'utf8')), {
     runs: [{ fold: '1', seed: 1 }, { seed: 2 }, {}, {}],
     metrics: { accuracy: { mean: Number, betweenSeeds: Number } },
@@ -231,6 +280,9 @@ t.test('what cannot be cross-validated', async (t) => {
     [{ validationFraction: 2 }, 'INVALID_ARGUMENT'],
     [{ checkpoint: {} }, 'INVALID_ARGUMENT'],
     [{ evaluation: { window: 'lung' } }, 'INVALID_ARGUMENT'],
+    [{ evaluation: { threshold: 2 } }, 'INVALID_ARGUMENT'],
+    [{ evaluation: { bootstrap: { draws: true } } }, 'INVALID_ARGUMENT'],
+    [{ task: 'segmentation', spec: segmenterSpec, evaluation: { threshold: 0.5 } }, 'INVALID_ARGUMENT'],
     [{ optimizer: { name: 'sgdm' } }, 'INVALID_ARGUMENT'],
     [{ data: [] as Sample[] }, 'EMPTY_DATASET'],
   ] as [Partial<CrossValidateOptions>, string][])

@@ -9,24 +9,10 @@ import {
   type SegmentationEvaluation,
   segment,
 } from '../../ts/index'
+import { intervalOf } from './bootstrap'
 import { classifierSpec, segmenterSpec, smallSamples } from './small'
 
 const samples = smallSamples(3, 4)
-
-/** 95 % of the statistic over groups drawn with replacement: written again, with another generator. */
-function intervalOf<T>(groups: T[][], statistic: (items: T[]) => number): [number, number] {
-  let state = 1
-  const random = () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return state / 2 ** 32
-  }
-  const values = Array.from({ length: 4000 }, () =>
-    statistic(groups.flatMap(() => groups[Math.floor(random() * groups.length)]!)),
-  )
-    .filter((value) => !Number.isNaN(value))
-    .sort((a, b) => a - b)
-  return [values[Math.floor(0.025 * values.length)]!, values[Math.ceil(0.975 * values.length) - 1]!]
-}
 
 const byPatient = <T>(items: T[]) => {
   const groups = new Map<string, T[]>()
@@ -86,7 +72,31 @@ t.test('intervals of a classifier, and their options', async (t) => {
   const [first] = byPatient(samples)
   const one = (await evaluate(model, first!)) as ClassificationEvaluation
   t.same(one.intervals, {}, 'one patient says nothing of others')
-  for (const bootstrap of [{ resamples: -1 }, { resamples: 0.5 }, { seed: -1 }, { draws: 3 }])
+  for (const bootstrap of [{ resamples: -1 }, { resamples: 0.5 }, { seed: -1 }, { confidence: 0.9 }])
     await t.rejects(scored({ bootstrap }), { code: 'INVALID_ARGUMENT' })
-  await t.rejects(scored({ bootstrap: true }), { code: 'INVALID_TYPE' })
+  for (const bootstrap of [true, { draws: 3 }, { population: 3 }])
+    await t.rejects(scored({ bootstrap }), { code: 'INVALID_TYPE' })
+  await t.rejects(scored({ bootstrap: { population: { patients: 2, before: 2 } } }), {
+    code: 'INVALID_ARGUMENT',
+  })
+
+  const { draws } = await scored({ bootstrap: { resamples: 50, draws: true } })
+  t.equal(draws!.auc!.length, 50)
+  t.notOk('draws' in (await scored()))
+  // Patients of two parts, whose accuracies weigh as much as was drawn of them.
+  const parts = [samples.slice(0, 8), samples.slice(8)]
+  const [whole, ...both] = await Promise.all(
+    [samples, ...parts].map((part, i) =>
+      evaluate(model, part, {
+        bootstrap: { resamples: 50, draws: true, population: { patients: 6, before: i === 2 ? 2 : 0 } },
+      }),
+    ),
+  )
+  t.same(whole!.draws, draws)
+  t.ok(
+    whole!.draws!.accuracy!.every((accuracy, r) => {
+      const each = both.map((part) => part.draws!.accuracy![r]!).filter((value) => !Number.isNaN(value))
+      return accuracy >= Math.min(...each) - 1e-9 && accuracy <= Math.max(...each) + 1e-9
+    }),
+  )
 })

@@ -31,12 +31,24 @@ TEST("case rule: patients are scored as table IV scores them") {
   const std::vector<diagnosis::PatientCase> cases{
       {"a", true, 300, 30}, {"b", true, 300, 20}, {"c", true, 300, 10}, {"d", false, 300, 26}, {"e", false, 300, 0}};
   const diagnosis::CaseScores at25 = diagnosis::scoreCases(cases, 25);
-  CHECK_NEAR(at25.sensitivity, 1.0 / 3, 1e-15);
-  CHECK_NEAR(at25.specificity, 0.5, 1e-15);
-  CHECK_NEAR(at25.accuracy, 0.4, 1e-15);
+  CHECK_NEAR(at25.metrics.at("sensitivity"), 1.0 / 3, 1e-15);
+  CHECK_NEAR(at25.metrics.at("specificity"), 0.5, 1e-15);
+  CHECK_NEAR(at25.metrics.at("accuracy"), 0.4, 1e-15);
   const diagnosis::CaseScores at30 = diagnosis::scoreCases(cases, 30);
-  CHECK(at30.sensitivity == 0 && at30.specificity == 1 && at30.sliceThreshold == 30);
+  CHECK(at30.metrics.at("sensitivity") == 0 && at30.metrics.at("specificity") == 1 && at30.sliceThreshold == 30);
   const diagnosis::CaseScores infectedAlone = diagnosis::scoreCases(std::span(cases).first(3), 15);
-  CHECK_NEAR(infectedAlone.sensitivity, 2.0 / 3, 1e-15);
-  CHECK(std::isnan(infectedAlone.specificity));
+  CHECK_NEAR(infectedAlone.metrics.at("sensitivity"), 2.0 / 3, 1e-15);
+  CHECK(std::isnan(infectedAlone.metrics.at("specificity")));
+}
+
+TEST("case rule: intervals of case scores are over patients") {
+  // Of an infected patient that is found and one that is not, two draws find 0, 1/2 or all.
+  const std::vector<diagnosis::PatientCase> cases{{"a", true, 300, 30}, {"b", true, 300, 20}};
+  const diagnosis::CaseScores scores = diagnosis::scoreCases(cases, 25, {.resamples = 4000});
+  const auto [low, high] = scores.intervals.at("sensitivity");
+  CHECK(low == 0 && high == 1);
+  CHECK(!scores.intervals.contains("specificity"));
+  CHECK(diagnosis::scoreCases(cases, 25).intervals.empty());
+  const diagnosis::CaseScores found = diagnosis::scoreCases(cases, 15, {.resamples = 4000});
+  CHECK(found.intervals.at("accuracy").low == 1);
 }

@@ -318,6 +318,6 @@ TEST("evaluation: a cancellation is heard while intervals are drawn, when all sa
     return diagnosis::evaluateClassifier(
         *model, store, {}, [&](size_t done, size_t total) { cancelled = cancels && done == total; }, &cancelled);
   };
-  CHECK(evaluated(false).intervals.contains("accuracy"));
+  CHECK(evaluated(false).resamples.contains("accuracy"));
   CHECK_EQUAL(codeOf([&] { evaluated(true); }), std::string(errors::kCancelled));
 }

@@ -184,14 +184,15 @@ TEST("metrics: bootstrap intervals of two groups by hand") {
     for (const size_t i : drawn) sum += values[i] / static_cast<double>(groups[i] == 0 ? 4 : 2);
     return metrics::Metrics{{"share", sum}, {"undefined", std::nan("")}};
   };
-  const auto wide = metrics::bootstrap(groups, {.resamples = 4000}, share);
+  const auto resamples = metrics::bootstrap(groups, {.resamples = 4000}, share);
+  const auto wide = metrics::intervalsOf(resamples);
   CHECK_EQUAL(wide.size(), size_t{1});
   CHECK_EQUAL(wide.at("share").low, 0.0);
   CHECK_EQUAL(wide.at("share").high, 1.0);
-  const auto narrow = metrics::bootstrap(groups, {.resamples = 4000, .confidence = 0.4}, share);
+  const auto narrow = metrics::intervalsOf(resamples, 0.4);
   CHECK_EQUAL(narrow.at("share").low, 0.5);
   CHECK_EQUAL(narrow.at("share").high, 0.5);
-  const auto quarter = metrics::bootstrap(groups, {.resamples = 4000, .confidence = 0.56}, share);
+  const auto quarter = metrics::intervalsOf(resamples, 0.56);
   CHECK_EQUAL(quarter.at("share").low, 0.0);  // below 22 %
   CHECK_EQUAL(quarter.at("share").high, 1.0);
   CHECK(metrics::bootstrap(groups, {.resamples = 0}, share).empty());
@@ -210,14 +211,47 @@ TEST("metrics: bootstrap intervals of a mean are those of the normal distributio
     mean += values.back() / 400;
   }
   for (const double value : values) variance += (value - mean) * (value - mean) / 400;
-  const auto interval = metrics::bootstrap(groups, {.resamples = 10000, .seed = 3}, [&](std::span<const size_t> drawn) {
-                          double sum = 0;
-                          for (const size_t i : drawn) sum += values[i] / 400;
-                          return metrics::Metrics{{"mean", sum}};
-                        }).at("mean");
+  const auto meanOf = [&](std::span<const size_t> drawn) {
+    double sum = 0;
+    for (const size_t i : drawn) sum += values[i] / 400;
+    return metrics::Metrics{{"mean", sum}};
+  };
+  const auto interval =
+      metrics::intervalsOf(metrics::bootstrap(groups, {.resamples = 10000, .seed = 3}, meanOf)).at("mean");
   const double half = 1.96 * std::sqrt(variance / 400);  // 0.096; the error of a percentile of so many draws is 0.002
   CHECK_NEAR(interval.low, mean - half, 0.006);
   CHECK_NEAR(interval.high, mean + half, 0.006);
+}
+
+TEST("metrics: parts of a population get what is drawn of them, in the same draws") {
+  const std::vector<double> values{1, 2, 4, 8, 16, 32, 64, 128, 256, 512};
+  const auto sumFrom = [&](size_t first) {
+    return [&values, first](std::span<const size_t> drawn) {
+      double sum = 0;
+      for (const size_t i : drawn) sum += values[first + i];
+      return metrics::Metrics{{"sum", sum}};
+    };
+  };
+  const auto groups = [](size_t count) {
+    std::vector<size_t> all(count);
+    for (size_t i = 0; i < count; ++i) all[i] = i;
+    return all;
+  };
+  const auto whole = metrics::bootstrap(groups(10), {.resamples = 200, .seed = 7}, sumFrom(0)).at("sum");
+  std::vector<double> sums(200, 0);
+  int undefined = 0;
+  for (const auto& [first, count] : {std::pair<size_t, size_t>{0, 1}, {1, 3}, {4, 6}}) {
+    const auto part = metrics::bootstrap(groups(count), {.resamples = 200, .seed = 7, .first = first, .population = 10},
+                                         sumFrom(first))
+                          .at("sum");
+    CHECK_EQUAL(part.size(), size_t{200});
+    for (size_t r = 0; r < 200; ++r) {
+      undefined += std::isnan(part[r]);
+      if (!std::isnan(part[r])) sums[r] += part[r];
+    }
+  }
+  CHECK(sums == whole);
+  CHECK(undefined > 40);  // of one in ten, nothing is drawn in 35 of 100 resamples
 }
 
 TEST("metrics: scores of drawn images count each as often as it was drawn") {

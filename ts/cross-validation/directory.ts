@@ -21,7 +21,16 @@ export interface CrossValidationRun {
   model?: string
 }
 
-const mostBytes = 2 ** 26
+/** With what each metric is in every resample of the patients, which intervals over all folds are made of. */
+export interface ScoredRun {
+  run: CrossValidationRun
+  draws: Record<string, number[]>
+}
+
+/** As JSON has it: what is not defined is null. */
+type StoredRun = CrossValidationRun & { draws?: Record<string, (number | null)[]> }
+
+const mostBytes = 2 ** 28
 
 /**
  * Where a cross-validation keeps what it has done: `plan.json` says what it is, and each training has a folder with its
@@ -61,17 +70,22 @@ export class CrossValidationDirectory {
     return (await exists(path)) ? path : undefined
   }
 
-  async read(fold: string, seed: number): Promise<CrossValidationRun | undefined> {
+  async read(fold: string, seed: number): Promise<ScoredRun | undefined> {
     const file = this.#resultOf(fold, seed)
     if (!(await exists(file))) return undefined
-    const run = (await readJsonObject(file, mostBytes)) as unknown as CrossValidationRun
-    return { ...run, metrics: nullAsNaN(run.metrics), model: this.modelOf(fold, seed) }
+    const { draws = {}, ...run } = (await readJsonObject(file, mostBytes)) as unknown as StoredRun
+    return {
+      run: { ...run, metrics: nullAsNaN(run.metrics), model: this.modelOf(fold, seed) },
+      draws: Object.fromEntries(
+        Object.entries(draws).map(([name, values]) => [name, values.map((value) => value ?? Number.NaN)]),
+      ),
+    }
   }
 
   /** The checkpoint, which is several times as large as the model, has done its duty then. */
-  async write({ model: _, ...run }: CrossValidationRun): Promise<void> {
+  async write({ run: { model: _, ...run }, draws }: ScoredRun): Promise<void> {
     await makeDirectory(this.folderOf(run.fold, run.seed))
-    await writeFileAtomically(this.#resultOf(run.fold, run.seed), `${JSON.stringify(run, undefined, 2)}\n`)
+    await writeFileAtomically(this.#resultOf(run.fold, run.seed), `${JSON.stringify({ ...run, draws })}\n`)
     await rm(join(this.folderOf(run.fold, run.seed), 'checkpoint.safetensors'), { force: true })
   }
 

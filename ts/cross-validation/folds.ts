@@ -8,6 +8,18 @@ export interface Fold {
   held: DatasetSample[]
 }
 
+/** Of all folds, fold by fold, and how many there are in the folds before one; whoever has no patient is one alone. */
+export function populationOf(folds: readonly Fold[], fold: Fold): { patients: number; before: number } {
+  const counts = folds.map(({ held }) => patientsIn(held))
+  const sum = (values: number[]) => values.reduce((total, value) => total + value, 0)
+  return { patients: sum(counts), before: sum(counts.slice(0, folds.indexOf(fold))) }
+}
+
+function patientsIn(samples: readonly DatasetSample[]): number {
+  const named = samples.flatMap(({ patient }) => (patient ? [patient] : []))
+  return new Set(named).size + samples.length - named.length
+}
+
 const defaultCount = 5
 
 /** Those of the dataset's own `fold`s, unless `count` asks for as many new ones, which part whole patients. */

@@ -1,8 +1,16 @@
 import { resolve } from 'node:path'
-import { checkOptions, requireNumber, requireObject, requireString, requireWhole } from '../base/check'
+import {
+  checkOptions,
+  requireKnown,
+  requireNumber,
+  requireObject,
+  requireString,
+  requireWhole,
+} from '../base/check'
 import { JcsError } from '../base/errors'
 import type { DatasetSource } from '../datasets'
-import type { EvaluateOptions } from '../evaluate'
+import type { BootstrapOptions } from '../evaluation/bootstrap'
+import { type EvaluateOptions, refuseThresholds, takeScoring } from '../evaluation/options'
 import { checkTrainOptions, type TrainOptions } from '../training/options'
 import type { CheckpointOptions } from '../training/settings'
 
@@ -24,9 +32,7 @@ export interface CrossValidateOptions
    */
   validationFraction?: number | undefined
   /** How what is held out is scored: options of `evaluate`. */
-  evaluation?:
-    | Omit<EvaluateOptions, 'signal' | 'onProgress' | 'window' | 'maxPixels' | 'onBadSample'>
-    | undefined
+  evaluation?: Scoring | undefined
   /**
    * Gets a folder for every training, with its model and its result. Given again, after whatever interruption, what is
    * there is not done again, and a training goes on from its checkpoint.
@@ -35,6 +41,12 @@ export interface CrossValidateOptions
   /** How often the training that runs is saved there. Default: every epoch. */
   checkpoint?: Omit<CheckpointOptions, 'directory'> | undefined
 }
+
+/** What of `evaluate` is the same for every fold. */
+export type Scoring = Pick<
+  EvaluateOptions,
+  'threshold' | 'sliceThresholds' | 'batchSize' | 'testTimeAugmentation'
+> & { bootstrap?: Pick<BootstrapOptions, 'resamples' | 'seed'> | undefined }
 
 /** Options of every training; what varies is set for each. */
 export type Training = Omit<TrainOptions, 'data' | 'seed' | 'checkpoint'> & {
@@ -67,7 +79,11 @@ export function takeOptions(options: CrossValidateOptions) {
     'sliceThresholds',
     'batchSize',
     'testTimeAugmentation',
+    'bootstrap',
   ])
+  takeScoring(evaluation)
+  if (options.task === 'segmentation') refuseThresholds(evaluation)
+  if (evaluation.bootstrap) requireKnown('bootstrap', evaluation.bootstrap, ['resamples', 'seed'])
   if (directory !== undefined) requireString('directory', directory)
   if (checkpoint !== undefined) {
     if (directory === undefined)

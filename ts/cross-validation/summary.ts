@@ -1,19 +1,19 @@
 import type { Metrics } from '../evaluate'
+import type { ScoredRun } from './directory'
 
 /** A metric over the trainings of a cross-validation. What is not defined on a fold does not count there. */
 export interface Spread {
   /** Over folds, then over seeds. */
   mean: number
+  /**
+   * 95 % of what that mean is over patients of all folds drawn with replacement (percentile bootstrap), the networks
+   * being what they are. Not where a fold was scored without draws.
+   */
+  interval?: [low: number, high: number]
   /** Between seeds, each of which has the mean over its folds; n − 1. Only where there are several. */
   betweenSeeds?: number
   /** Between folds, each of which has the mean over its seeds; n − 1. NaN where the metric is defined on one only. */
   betweenFolds: number
-}
-
-interface Scored {
-  fold: string
-  seed: number
-  metrics: Readonly<Record<string, number>>
 }
 
 /** Numbers of samples, which are no scores. */
@@ -27,22 +27,58 @@ export function scoresOf(evaluation: Metrics): Record<string, number> {
   )
 }
 
-export function spreadsOf(runs: readonly Scored[]): Record<string, Spread> {
-  const names = [...new Set(runs.flatMap(({ metrics }) => Object.keys(metrics)))]
-  return Object.fromEntries(names.map((name) => [name, spreadOf(runs, name)]))
+export function spreadsOf(scored: readonly ScoredRun[]): Record<string, Spread> {
+  const names = [...new Set(scored.flatMap(({ run }) => Object.keys(run.metrics)))]
+  return Object.fromEntries(names.map((name) => [name, spreadOf(scored, name)]))
 }
 
-function spreadOf(runs: readonly Scored[], name: string): Spread {
-  const meansBy = (key: 'fold' | 'seed') =>
-    [...new Set(runs.map((run) => run[key]))]
-      .map((one) => mean(runs.filter((run) => run[key] === one).map(({ metrics }) => metrics[name])))
-      .filter((value) => !Number.isNaN(value))
-  const seeds = meansBy('seed')
+function spreadOf(scored: readonly ScoredRun[], name: string): Spread {
+  const values = scored.map(({ run: { fold, seed, metrics } }) => ({ fold, seed, value: metrics[name] }))
+  const seeds = meansBy('seed', values)
+  const interval = intervalOf(scored, name)
   return {
     mean: mean(seeds),
+    ...(interval && { interval }),
     ...(seeds.length > 1 && { betweenSeeds: deviation(seeds) }),
-    betweenFolds: deviation(meansBy('fold')),
+    betweenFolds: deviation(meansBy('fold', values)),
   }
+}
+
+interface Value {
+  fold: string
+  seed: number
+  value: number | undefined
+}
+
+function meansBy(key: 'fold' | 'seed', values: readonly Value[]): number[] {
+  return [...new Set(values.map((one) => one[key]))]
+    .map((which) => mean(values.filter((one) => one[key] === which).map(({ value }) => value)))
+    .filter((value) => !Number.isNaN(value))
+}
+
+function intervalOf(scored: readonly ScoredRun[], name: string): [number, number] | undefined {
+  const draws = scored.map(({ run: { fold, seed }, draws }) => ({ fold, seed, values: draws[name] }))
+  const resamples = draws[0]?.values?.length ?? 0
+  if (draws.some(({ values }) => values?.length !== resamples)) return undefined
+  const means = Array.from({ length: resamples }, (_, r) =>
+    mean(
+      meansBy(
+        'seed',
+        draws.map(({ fold, seed, values }) => ({ fold, seed, value: values![r] })),
+      ),
+    ),
+  ).filter((value) => !Number.isNaN(value))
+  if (means.length === 0) return undefined
+  means.sort((a, b) => a - b)
+  return [quantile(means, 0.025), quantile(means, 0.975)]
+}
+
+/** Linear between the two nearest, as that of `evaluate`. */
+function quantile(sorted: readonly number[], share: number): number {
+  const place = share * (sorted.length - 1)
+  const below = Math.floor(place)
+  const value = sorted[below]!
+  return value + (place - below) * ((sorted[below + 1] ?? value) - value)
 }
 
 function mean(values: readonly (number | undefined)[]): number {

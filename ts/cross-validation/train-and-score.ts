@@ -1,11 +1,12 @@
 import type { BadSample } from '../datasets'
-import { type EvaluateOptions, evaluate } from '../evaluate'
+import { evaluate } from '../evaluate'
+import type { BootstrapOptions } from '../evaluation/bootstrap'
 import type { RunContext } from '../run/run'
 import { train } from '../train'
-import type { CrossValidationDirectory, CrossValidationRun } from './directory'
+import type { CrossValidationDirectory, ScoredRun } from './directory'
 import type { PlanEta } from './eta'
 import type { Fold } from './folds'
-import type { Training } from './options'
+import type { Scoring, Training } from './options'
 import { scoresOf } from './summary'
 
 /** One training of the plan: on all but the fold, then scored on it. */
@@ -13,11 +14,12 @@ export async function trainAndScore(
   { validationFraction, checkpoint, ...training }: Training,
   fold: Fold,
   seed: number,
-  evaluation: EvaluateOptions,
+  population: BootstrapOptions['population'],
+  evaluation: Scoring,
   kept: CrossValidationDirectory | undefined,
   eta: PlanEta,
   { signal, emit }: RunContext,
-): Promise<{ run: CrossValidationRun; warnings: string[]; skipped: BadSample[] }> {
+): Promise<{ scored: ScoredRun; warnings: string[]; skipped: BadSample[] }> {
   const onProgress = (event: Parameters<typeof emit>[0]) => void emit(eta.of(event))
   const { model, iterations, bestIteration, warnings, skipped } = await train({
     ...training,
@@ -34,6 +36,7 @@ export async function trainAndScore(
     const { onBadSample, window, maxPixels } = training
     const scored = await evaluate(model, fold.held, {
       ...evaluation,
+      bootstrap: { ...evaluation.bootstrap, draws: true, population },
       onBadSample,
       window,
       maxPixels,
@@ -42,17 +45,18 @@ export async function trainAndScore(
     })
     const file = kept?.modelOf(fold.name, seed)
     if (file !== undefined) await model.save(file)
+    const run = {
+      fold: fold.name,
+      seed,
+      samples: scored.samples,
+      trainedOn: fold.train.length,
+      iterations,
+      ...(bestIteration !== undefined && { bestIteration }),
+      metrics: scoresOf(scored),
+      ...(file !== undefined && { model: file }),
+    }
     return {
-      run: {
-        fold: fold.name,
-        seed,
-        samples: scored.samples,
-        trainedOn: fold.train.length,
-        iterations,
-        ...(bestIteration !== undefined && { bestIteration }),
-        metrics: scoresOf(scored),
-        ...(file !== undefined && { model: file }),
-      },
+      scored: { run, draws: scored.draws ?? {} },
       warnings,
       skipped: [...skipped, ...scored.skipped],
     }

@@ -105,17 +105,18 @@ that ran goes on from its checkpoint.`,
 function describe({ runs, metrics }: CrossValidation): string {
   const shown = Object.keys(metrics)
   const rows = shown.map((name) => {
-    const { mean, betweenSeeds, betweenFolds } = metrics[name]!
+    const { mean, interval, betweenSeeds, betweenFolds } = metrics[name]!
     return [
       name,
       decimal(mean),
+      interval ? `${decimal(interval[0])} to ${decimal(interval[1])}` : '–',
       betweenSeeds === undefined ? '–' : decimal(betweenSeeds),
       decimal(betweenFolds),
     ]
   })
   const principal = ['dice', 'auc', 'accuracy', 'mIoU'].filter((name) => shown.includes(name))
   return [
-    table(['metric', 'mean', '± between seeds', '± between folds'], rows),
+    table(['metric', 'mean', '95 % over patients', '± between seeds', '± between folds'], rows),
     '',
     table(
       ['fold', 'seed', 'samples', 'iterations', ...principal],

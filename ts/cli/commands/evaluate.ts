@@ -120,14 +120,18 @@ function describe(result: Metrics): string {
       `\n${infected} infected and ${uninfected} uninfected cases; positive with more positive slices than the threshold`,
       table(
         ['threshold', 'sensitivity', 'specificity', 'accuracy'],
-        thresholds.map(({ sliceThreshold, sensitivity, specificity, accuracy }) => [
+        thresholds.map(({ sliceThreshold, intervals, ...scores }) => [
           sliceThreshold,
-          decimal(sensitivity),
-          decimal(specificity),
-          decimal(accuracy),
+          ...(['sensitivity', 'specificity', 'accuracy'] as const).map((name) =>
+            withInterval(scores[name], intervals[name]),
+          ),
         ]),
       ),
     )
   }
   return parts.join('\n')
+}
+
+function withInterval(value: number, interval: [number, number] | undefined): string {
+  return interval ? `${decimal(value)} (${decimal(interval[0])} to ${decimal(interval[1])})` : decimal(value)
 }
