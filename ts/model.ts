@@ -164,7 +164,7 @@ export class Model implements AsyncDisposable {
     return this.#describe().window
   }
 
-  /** Of a classifier: what its log-odds are divided by before they become probabilities. `calibrate` fits it; else 1. */
+  /** Of a classifier: what its log-odds are divided by before they become probabilities. `calibrate` fits it, `train` makes it 1. */
   get temperature(): number {
     return this.#describe().temperature
   }
@@ -176,13 +176,13 @@ export class Model implements AsyncDisposable {
 
   /**
    * SHA-256 of the file that the model was loaded from, as hexadecimal digits: which weights they were. Undefined for a
-   * model that was made here or trained further, and when its file has changed since.
+   * model that was made here, trained further or calibrated, and when its file has changed since.
    */
   async sha256(): Promise<string | undefined> {
     return this.#fileHash?.()
   }
 
-  /** Its weights are not those of its file any more. @internal */
+  /** It is not what its file holds any more. @internal */
   forgetFile(): void {
     this.#fileHash = undefined
   }

@@ -127,6 +127,7 @@ TrainOutcome Trainer::run(const Sink& sink, const std::atomic<bool>* cancelled) 
 
   model_->setInputSize(config_.inputSize);
   model_->setWindow(config_.window.value());
+  model_->setTemperature(1);  // one that was fitted to other weights says nothing of these
   TrainPosition position;
   if (!config_.resume.empty()) {
     Resumed resumed = resumeCheckpoint(*model_, config_, config_.resume);

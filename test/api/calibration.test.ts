@@ -103,6 +103,15 @@ t.test('calibrate fits a temperature, which the model has from then on and keeps
   )
 })
 
+t.test('a temperature is of its weights: training further makes it 1', async (t) => {
+  await using model = await createModel(classifierSpec)
+  const samples = smallSamples(2)
+  await calibrate(model, samples)
+  t.not(model.temperature, 1)
+  await train({ task: 'classification', model, data: { train: samples }, ...quick })
+  t.equal(model.temperature, 1)
+})
+
 t.test('calibrate refuses what tells it nothing, and leaves the model as it was', async (t) => {
   await using model = await createModel(classifierSpec)
   await using segmenter = await createModel(segmenterSpec)
