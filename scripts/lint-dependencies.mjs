@@ -60,7 +60,7 @@ const typescriptLayers = {
   train: ['training', 'model', 'native', 'run', 'datasets', 'base'],
   evaluation: ['training', 'inference', 'model', 'cases', 'native', 'run', 'datasets', 'base'],
   evaluate: ['evaluation', 'inference', 'model', 'metrics', 'native', 'run', 'datasets'],
-  calibrate: ['evaluation', 'inference', 'model', 'native', 'run', 'datasets', 'base'],
+  calibrate: ['evaluation', 'inference', 'model', 'run', 'datasets', 'base'],
   'cross-validation': ['evaluate', 'evaluation', 'train', 'training', 'model', 'datasets', 'run', 'base'],
   'cross-validate': ['cross-validation', 'datasets', 'run'],
   report: ['model', 'cases', 'run', 'images', 'base'],

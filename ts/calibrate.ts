@@ -1,11 +1,10 @@
 import { checkOptions, requireOneOf } from './base/check'
 import { JcsError } from './base/errors'
 import type { DatasetSource } from './datasets'
-import { noBootstrap } from './evaluation/bootstrap'
+import { overDataset } from './evaluation/over-dataset'
 import { readSamples, type ScoredSamples } from './evaluation/read-samples'
 import { classifyDefaults } from './inference/classification'
 import { type Model, nativeFor, nativeOf } from './model'
-import { withNativeCalls } from './native'
 import {
   type CommonOptions,
   checkCommonOptions,
@@ -64,17 +63,12 @@ export function calibrate(
       )
     nativeFor('classification', model) // refuses a model that was disposed
     const { store, ...rest } = await readSamples(model, data, options, context)
-    const { isAtLimit, ...fitted } = await withNativeCalls(context.signal, (start) =>
-      start((cancellation, native) =>
-        native.calibrate(
-          nativeOf(model),
-          store.native,
-          batchSize,
-          cancellation,
-          (event) => context.emit(JSON.parse(event)),
-          noBootstrap,
-        ),
-      ),
+    const { isAtLimit, ...fitted } = await overDataset(
+      (native) => native.calibrate,
+      model,
+      store,
+      batchSize,
+      context,
     )
     model.forgetFile()
     const warnings = isAtLimit ? [...rest.warnings, atLimit(fitted.temperature)] : rest.warnings

@@ -1,5 +1,6 @@
 import type { DatasetSource } from './datasets'
 import { type EvaluateOptions, evaluateDefaults, refuseThresholds, takeScoring } from './evaluation/options'
+import { overDataset } from './evaluation/over-dataset'
 import { readSamples, type ScoredSamples } from './evaluation/read-samples'
 import { segmentDefaults } from './inference/segmentation'
 import type {
@@ -9,7 +10,7 @@ import type {
   SegmentationMetrics,
 } from './metrics'
 import { type Model, nativeFor, nativeOf } from './model'
-import { type NativeScoring, withNativeCalls } from './native'
+import type { NativeScoring } from './native'
 import { withoutUndefined } from './run/options'
 import { Run, type RunContext } from './run/run'
 
@@ -100,19 +101,18 @@ async function evaluateClassifier(
 ): Promise<ClassificationEvaluation> {
   const { batchSize, threshold, sliceThresholds } = { ...evaluateDefaults, ...withoutUndefined(options) }
   const { store, ...rest } = await readSamples(model, data, options, context)
-  const { probabilities, metrics, intervals, draws, reliability, patients, explanation } =
-    await withNativeCalls(context.signal, (start) =>
-      start((cancellation, native) =>
-        native.evaluateClassifier(
-          nativeOf(model),
-          store.native,
-          batchSize,
-          cancellation,
-          (event) => context.emit(JSON.parse(event)),
-          { threshold, sliceThresholds, ...scoring },
-        ),
-      ),
-    )
+  const { probabilities, metrics, intervals, draws, reliability, patients, explanation } = await overDataset(
+    (native) => native.evaluateClassifier,
+    model,
+    store,
+    batchSize,
+    context,
+    {
+      threshold,
+      sliceThresholds,
+      ...scoring,
+    },
+  )
   context.emit({ phase: 'evaluate', done: rest.samples, total: rest.samples, metrics })
   return {
     task: 'classification',
@@ -136,17 +136,13 @@ async function evaluateSegmenter(
 ): Promise<SegmentationEvaluation> {
   const { batchSize = segmentDefaults.batchSize } = options
   const { store, ...rest } = await readSamples(model, data, options, context)
-  const { metrics, intervals, draws } = await withNativeCalls(context.signal, (start) =>
-    start((cancellation, native) =>
-      native.evaluateSegmenter(
-        nativeOf(model),
-        store.native,
-        batchSize,
-        cancellation,
-        (event) => context.emit(JSON.parse(event)),
-        scoring,
-      ),
-    ),
+  const { metrics, intervals, draws } = await overDataset(
+    (native) => native.evaluateSegmenter,
+    model,
+    store,
+    batchSize,
+    context,
+    scoring,
   )
   context.emit({ phase: 'evaluate', done: rest.samples, total: rest.samples, metrics })
   return {

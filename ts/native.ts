@@ -177,7 +177,17 @@ export interface NativeTrainSettings {
   toJson(): Json
 }
 
-interface Addon {
+/** Runs a model over the samples of a dataset; events are of phase `evaluate`. */
+export type OverDataset<Options extends unknown[], Result> = (
+  model: NativeModel,
+  data: NativeSliceStore,
+  batchSize: number,
+  cancellation: NativeCancellation | undefined,
+  onEvent: (event: Json) => void,
+  ...options: Options
+) => Promise<Result>
+
+export interface Addon {
   Cancellation: new () => NativeCancellation
   NativeSliceStore: new (memoryLimitBytes?: number) => NativeSliceStore
   createModel(spec: Json, options: Json): Promise<NativeModel>
@@ -199,31 +209,13 @@ interface Addon {
   ) => NativeTrainSettings
   /** All options of training and the values of each recipe: `scripts/training-options.mjs` */
   describeTrainOptions(): Json
-  evaluateClassifier(
-    model: NativeModel,
-    data: NativeSliceStore,
-    batchSize: number,
-    cancellation: NativeCancellation | undefined,
-    onEvent: (event: Json) => void,
-    options: { threshold: number; sliceThresholds: readonly number[] } & NativeScoring,
-  ): Promise<NativeEvaluation>
-  /** Sets the model's temperature; `options` without intervals. */
-  calibrate(
-    model: NativeModel,
-    data: NativeSliceStore,
-    batchSize: number,
-    cancellation: NativeCancellation | undefined,
-    onEvent: (event: Json) => void,
-    options: NativeScoring,
-  ): Promise<NativeCalibration>
-  evaluateSegmenter(
-    model: NativeModel,
-    data: NativeSliceStore,
-    batchSize: number,
-    cancellation: NativeCancellation | undefined,
-    onEvent: (event: Json) => void,
-    options: NativeScoring,
-  ): Promise<NativeScores>
+  evaluateClassifier: OverDataset<
+    [options: { threshold: number; sliceThresholds: readonly number[] } & NativeScoring],
+    NativeEvaluation
+  >
+  evaluateSegmenter: OverDataset<[options: NativeScoring], NativeScores>
+  /** Sets the model's temperature. */
+  calibrate: OverDataset<[], NativeCalibration>
   /** The paper's rule. `isPhysical`: the slice threshold came from millimetres. */
   decideCase(
     scores: Float32Array,

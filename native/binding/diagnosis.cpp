@@ -73,39 +73,48 @@ Napi::Value fromCases(Napi::Env env, const std::vector<diagnosis::PatientCase>& 
   return object;
 }
 
-/// What both evaluations take: model, dataset, batch size, cancellation, callback, options.
-struct EvaluationCall {
+/// What goes over a dataset takes: model, dataset, batch size, cancellation, callback.
+struct DatasetCall {
   std::shared_ptr<model::Model> model;
   std::shared_ptr<data::SliceStore> dataset;
+  int64_t batchSize;
   CancelFlag flag;
   std::shared_ptr<EventStream> events;
+
+  explicit DatasetCall(const Napi::CallbackInfo& info)
+      : model(ModelObject::unwrap(info[0])),
+        dataset(SliceStoreObject::unwrap(info[1])),
+        batchSize(toBatchSize(info[2])),
+        flag(toCancelFlag(info[3])),
+        events(std::make_shared<EventStream>(AddonData::of(info.Env()).thread, info[4])) {
+    model->requireAlive();
+  }
+
+  void report(size_t done, size_t total) const {
+    events->emit({{"phase", "evaluate"}, {"done", done}, {"total", total}}, false);
+  }
+};
+
+/// The same, and options.
+struct EvaluationCall : DatasetCall {
   diagnosis::EvaluationOptions options;
   bool withResamples;
 
-  explicit EvaluationCall(const Napi::CallbackInfo& info)
-      : model(ModelObject::unwrap(info[0])),
-        dataset(SliceStoreObject::unwrap(info[1])),
-        flag(toCancelFlag(info[3])),
-        events(std::make_shared<EventStream>(AddonData::of(info.Env()).thread, info[4])) {
+  explicit EvaluationCall(const Napi::CallbackInfo& info) : DatasetCall(info) {
     const Napi::Object given = toObject(info[5], "options");
-    options.batchSize = toBatchSize(info[2]);
+    options.batchSize = batchSize;
     options.testTime = toTestTimeAugmentation(given);
     options.bootstrap.resamples = toWhole(given.Get("resamples"), "resamples", 0, 1000000);
     options.bootstrap.seed = static_cast<uint64_t>(toWhole(given.Get("bootstrapSeed"), "bootstrapSeed", 0));
     options.bootstrap.first = static_cast<size_t>(toWhole(given.Get("firstPatient"), "firstPatient", 0));
     options.bootstrap.population = static_cast<size_t>(toWhole(given.Get("patients"), "patients", 0));
     withResamples = toBoolean(given.Get("draws"), "draws");
-    model->requireAlive();
   }
 
   /// `intervals`, and the resamples themselves as `draws` where they are asked for.
   void setResamples(Napi::Object object, const metrics::Resamples& resamples) const {
     object.Set("intervals", fromIntervals(object.Env(), metrics::intervalsOf(resamples)));
     if (withResamples) object.Set("draws", fromResamples(object.Env(), resamples));
-  }
-
-  void report(size_t done, size_t total) const {
-    events->emit({{"phase", "evaluate"}, {"done", done}, {"total", total}}, false);
   }
 };
 
@@ -174,11 +183,11 @@ Napi::Value fromCalibrationScores(Napi::Env env, const diagnosis::CalibrationSco
 
 Napi::Value calibrateModel(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    const EvaluationCall call(info);
+    const DatasetCall call(info);
     return AddonData::of(info.Env()).run(info.Env(), call.flag, [=](const CancelFlag& flag) {
       const auto progress = [&](size_t done, size_t total) { call.report(done, total); };
       const diagnosis::Calibration result =
-          diagnosis::calibrate(*call.model, *call.dataset, call.options, progress, flag.get());
+          diagnosis::calibrate(*call.model, *call.dataset, call.batchSize, progress, flag.get());
       return Deferred::Convert([=](Napi::Env env) -> Napi::Value {
         call.events->deliver(env);
         const auto object = Napi::Object::New(env);

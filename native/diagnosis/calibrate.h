@@ -18,7 +18,7 @@ struct Calibration {
 
 /// Fits a classifier's temperature to the labelled samples and sets it. INVALID_ARGUMENT for a segmenter and where a
 /// label is missing, EMPTY_DATASET; the model keeps its temperature then.
-Calibration calibrate(model::Model& model, const data::SliceStore& dataset, const EvaluationOptions& options,
+Calibration calibrate(model::Model& model, const data::SliceStore& dataset, int64_t batchSize,
                       const EvaluationProgress& progress, const std::atomic<bool>* cancelled);
 
 }  // namespace jcs::diagnosis

@@ -68,6 +68,16 @@ std::vector<PatientCase> casesOf(const data::SliceStore& dataset, std::span<cons
 
 }  // namespace
 
+LabelledSamples::LabelledSamples(const data::SliceStore& dataset) {
+  for (size_t i = 0; i < dataset.size(); ++i) {
+    const int label = dataset.info(i).label;
+    if (label < 0) continue;
+    indices.push_back(i);
+    labels.push_back(static_cast<uint8_t>(label));
+  }
+  require(!labels.empty(), errors::kEmptyDataset, "no sample of the dataset has a label to evaluate against");
+}
+
 ClassifierEvaluation evaluateClassifier(model::Model& model, const data::SliceStore& dataset,
                                         const ClassifierEvaluationOptions& options, const EvaluationProgress& progress,
                                         const std::atomic<bool>* cancelled) {
@@ -91,22 +101,14 @@ ClassifierEvaluation evaluateClassifier(model::Model& model, const data::SliceSt
         }
       });
   evaluation.explanation = explanation.result();
-  std::vector<float> probabilities;
-  std::vector<uint8_t> labels;
-  std::vector<size_t> labelled;
-  for (size_t i = 0; i < evaluation.probabilities.size(); ++i) {
-    const int label = dataset.info(i).label;
-    if (label < 0) continue;
-    probabilities.push_back(evaluation.probabilities[i]);
-    labels.push_back(static_cast<uint8_t>(label));
-    labelled.push_back(i);
-  }
-  require(!labels.empty(), errors::kEmptyDataset, "no sample of the dataset has a label to evaluate against");
+  const LabelledSamples labelled(dataset);
+  const std::vector<uint8_t>& labels = labelled.labels;
+  const std::vector<float> probabilities = labelled.of(evaluation.probabilities);
   evaluation.metrics = metrics::classificationMetrics(probabilities, labels, options.probabilityThreshold);
   std::vector<float> drawnProbabilities;
   std::vector<uint8_t> drawnLabels;
   evaluation.resamples =
-      metrics::bootstrap(patientsOf(dataset, labelled), options.bootstrap, [&](std::span<const size_t> drawn) {
+      metrics::bootstrap(patientsOf(dataset, labelled.indices), options.bootstrap, [&](std::span<const size_t> drawn) {
         requireGoingOn(cancelled);
         drawnProbabilities.clear();
         drawnLabels.clear();

@@ -10,6 +10,21 @@
 
 namespace jcs::diagnosis {
 
+/// The samples of a dataset that have a label, by index. EMPTY_DATASET when there are none.
+struct LabelledSamples {
+  std::vector<size_t> indices;
+  std::vector<uint8_t> labels;
+
+  explicit LabelledSamples(const data::SliceStore& dataset);
+  /// What `all` has, sample by sample, of these.
+  template <typename T>
+  std::vector<T> of(const std::vector<T>& all) const {
+    std::vector<T> chosen;
+    for (const size_t i : indices) chosen.push_back(all[i]);
+    return chosen;
+  }
+};
+
 /// Called after each batch with how many samples are through.
 using EvaluationProgress = std::function<void(size_t done, size_t total)>;
 

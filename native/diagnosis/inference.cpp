@@ -6,6 +6,7 @@
 
 #include "diagnosis/inference_graph.h"
 #include "diagnosis/maps.h"
+#include "metrics/calibration.h"
 
 namespace jcs::diagnosis {
 
@@ -187,7 +188,7 @@ std::vector<SliceClassification> classifySlices(model::Model& model, const Slice
     const auto pair = sample(logits, i);
     requireFiniteOutput(model, std::isfinite(pair[0]) && std::isfinite(pair[1]));
     results[i].logOdds = static_cast<double>(pair[1]) - static_cast<double>(pair[0]);
-    results[i].probability = static_cast<float>(1 / (1 + std::exp(-results[i].logOdds / metadata.temperature)));
+    results[i].probability = static_cast<float>(metrics::probabilityOf(results[i].logOdds, metadata.temperature));
     if (!request.explain) continue;
     const auto raw = sample(maps, i);
     results[i].activationMap =

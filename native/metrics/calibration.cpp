@@ -49,6 +49,8 @@ double marginOf(double logOdds, uint8_t label) { return label == 1 ? logOdds : -
 
 }  // namespace
 
+double probabilityOf(double logOdds, double temperature) { return 1 / (1 + std::exp(-logOdds / temperature)); }
+
 double negativeLogLikelihood(std::span<const double> logOdds, std::span<const uint8_t> labels, double temperature) {
   double sum = 0;
   for (size_t i = 0; i < labels.size(); ++i) {
@@ -71,7 +73,7 @@ double fitTemperature(std::span<const double> logOdds, std::span<const uint8_t> 
     double sum = 0;
     for (size_t i = 0; i < labels.size(); ++i) {
       const double margin = marginOf(logOdds[i], labels[i]);
-      sum -= margin / (1 + std::exp(margin / temperature));
+      sum -= margin * probabilityOf(-margin, temperature);
     }
     return sum;
   };

@@ -25,6 +25,9 @@ double expectedCalibrationError(std::span<const ReliabilityBin> bins);
 /// wants to go beyond one says that the log-odds separate the labels entirely, or tell nothing of them.
 inline constexpr double kLowestTemperature = 0.05, kHighestTemperature = 20;
 
+/// Of class 1.
+double probabilityOf(double logOdds, double temperature);
+
 /// In nats, the mean over samples.
 double negativeLogLikelihood(std::span<const double> logOdds, std::span<const uint8_t> labels, double temperature);
 

@@ -166,6 +166,12 @@ JCS_DEVICE_FUNCTION Warp::Point sourceOf(const Augmentation& a, int64_t row, int
   return {moved(from.x, a.elasticX, n00.x, n01.x, n10.x, n11.x), moved(from.y, a.elasticY, n00.y, n01.y, n10.y, n11.y)};
 }
 
+/// With nodes drawn pixel by pixel.
+JCS_DEVICE_FUNCTION inline Warp::Point sourceOf(const Augmentation& a, int64_t row, int64_t column, int64_t height,
+                                                int64_t width) {
+  return sourceOf(a, row, column, height, width, [&](int64_t node) { return elasticNode(a, node); });
+}
+
 /// The binomial filter around a position: calls use(position x, position y, weight) for its nine points, a pixel apart.
 /// Beyond its border an image goes on as it ends there (warpTap).
 template <typename Use>

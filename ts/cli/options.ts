@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { DatasetSource } from '../datasets'
 import { namedWindows, type WindowName } from '../images'
 import type { DeviceName, Precision, RuntimeOptions } from '../model/runtime'
-import type { ImageOptions } from '../run/options'
+import type { DecodingOptions, ImageOptions } from '../run/options'
 import type { SessionOptions } from './session'
 
 export function wholeNumber(text: string): number {
@@ -131,6 +131,26 @@ export function addOutputOptions(command: Command): Command {
 
 export function runtimeOf({ device, precision, threads }: RuntimeFlags): RuntimeOptions {
   return { device, precision, threads }
+}
+
+export interface DatasetFlags {
+  folds?: string[]
+  batchSize?: number
+  skipBadSamples?: boolean
+  window?: DecodingOptions['window']
+}
+
+/** Options of commands that run a trained model over a dataset, which is their argument. */
+export function addDatasetOptions(command: Command): Command {
+  const added = command
+    .option('--folds <names>', 'only these folds of a CSV with a column `fold`, separated by commas', list)
+    .option('--batch-size <n>', 'images per run of the network', wholeNumber)
+    .option('--skip-bad-samples', 'leave out samples that cannot be used, and report them')
+  return addWindowOption(added, "the model's")
+}
+
+export function datasetOptionsOf({ batchSize, window, skipBadSamples = false }: DatasetFlags) {
+  return { batchSize, window, onBadSample: skipBadSamples ? ('skip' as const) : ('error' as const) }
 }
 
 /** A dataset's path, with the folds to take if any were named. */

@@ -17,18 +17,8 @@ export interface BootstrapOptions {
   population?: { patients: number; before: number } | undefined
 }
 
-type NativeBootstrap = Omit<NativeScoring, 'testTimeAugmentation'>
-
-export const noBootstrap: NativeBootstrap = {
-  resamples: 0,
-  bootstrapSeed: 0,
-  patients: 0,
-  firstPatient: 0,
-  draws: false,
-}
-
 /** @throws JcsError INVALID_TYPE, INVALID_ARGUMENT */
-export function takeBootstrap(bootstrap: BootstrapOptions = {}): NativeBootstrap {
+export function takeBootstrap(bootstrap: BootstrapOptions = {}): Omit<NativeScoring, 'testTimeAugmentation'> {
   requireObject('bootstrap', bootstrap)
   requireKnown('bootstrap', bootstrap, ['resamples', 'seed', 'draws', 'population'])
   const { resamples = 1000, seed = 0, draws = false, population } = bootstrap

@@ -13,7 +13,7 @@ namespace jcs::cpu {
 
 namespace {
 
-/// Where the pixels of an image come from, whose elastic nodes are drawn once.
+/// Where pixels come from; elastic nodes, which many share, are drawn once.
 class Placement {
  public:
   Placement(const Augmentation& a, int64_t height, int64_t width) : a_(a), height_(height), width_(width) {

@@ -78,10 +78,6 @@ void pixelsToImages(const PixelsToImages& op, const Operands& operands) {
   }
 }
 
-Warp::Point placeOf(const Augmentation& a, int64_t row, int64_t column, int64_t height, int64_t width) {
-  return sourceOf(a, row, column, height, width, [&](int64_t node) { return elasticNode(a, node); });
-}
-
 void bitsToMasks(const BitsToMasks& op, const Operands& operands) {
   const Bytes bytes = operands.inputBytes[0];
   const Output& y = operands.outputs[0];
@@ -96,7 +92,7 @@ void bitsToMasks(const BitsToMasks& op, const Operands& operands) {
         int64_t row = p, column = q;
         if (operands.inputBytes.size() == 3) {
           const auto augmentation = recordAt<Augmentation>(operands.inputBytes[2], n);
-          const Warp::Point from = placeOf(augmentation, p, q, op.height, op.width);
+          const Warp::Point from = sourceOf(augmentation, p, q, op.height, op.width);
           const WarpTap x = warpTap(from.x, op.width), y2 = warpTap(from.y, op.height);
           if (!x.inside || !y2.inside) continue;
           row = y2.nearest();
@@ -137,7 +133,7 @@ void augmentImages(const AugmentImages&, const Operands& operands) {
       for (int64_t q = 0; q < width; ++q)
         for (int64_t c = 0; c < 3; ++c) {
           double& value = y.at(n, p, q, c);
-          const Warp::Point from = placeOf(a, p, q, height, width);
+          const Warp::Point from = sourceOf(a, p, q, height, width);
           if (warpTap(from.x, width).inside && warpTap(from.y, height).inside) {
             value = sampleAt(x, n, from, c);
             double filtered = 0;

@@ -2,13 +2,13 @@ import type { Command } from 'commander'
 import { disclaimer } from '../../base/disclaimer'
 import { evaluate, type Metrics } from '../../evaluate'
 import { loadModel } from '../../model'
-import type { DecodingOptions } from '../../run/options'
 import {
+  addDatasetOptions,
   addRunOptions,
   addTestTimeOptions,
-  addWindowOption,
+  type DatasetFlags,
   datasetOf,
-  list,
+  datasetOptionsOf,
   number,
   type RuntimeFlags,
   runtimeOf,
@@ -20,15 +20,11 @@ import {
 import type { Session } from '../session'
 import { decimal, table } from '../table'
 
-interface Flags extends RuntimeFlags, TestTimeFlags {
+interface Flags extends RuntimeFlags, DatasetFlags, TestTimeFlags {
   model: string
-  folds?: string[]
   threshold?: number
   sliceThresholds?: number[]
   resamples?: number
-  batchSize?: number
-  skipBadSamples?: boolean
-  window?: DecodingOptions['window']
 }
 
 export function addEvaluate(program: Command, sessionFor: (flags: Flags) => Session): void {
@@ -37,12 +33,9 @@ export function addEvaluate(program: Command, sessionFor: (flags: Flags) => Sess
     .description('score a model on a dataset')
     .argument('<dataset>', 'a list file, a CSV file, or folders; see docs/formats.md')
     .requiredOption('-m, --model <file>', 'a trained model, .safetensors')
-    .option('--folds <names>', 'only these folds of a CSV with a column `fold`, separated by commas', list)
     .option('--threshold <p>', 'classification: positive above this probability', number, 0.5)
     .option('--slice-thresholds <n,n>', 'classification with patients: thresholds to try', wholeNumbers)
     .option('--resamples <n>', 'of the intervals: draws of patients; default 1000, 0 for none', wholeNumber)
-    .option('--batch-size <n>', 'images per run of the network', wholeNumber)
-    .option('--skip-bad-samples', 'leave out samples that cannot be used, and report them')
     .addHelpText(
       'after',
       `
@@ -50,19 +43,17 @@ Examples:
   jcs evaluate folds.csv --folds 5 --model segmenter.safetensors
   jcs evaluate val.csv --model classifier.safetensors --slice-thresholds 0,1,2 --json`,
     )
-  addTestTimeOptions(addWindowOption(command, "the model's"))
+  addTestTimeOptions(addDatasetOptions(command))
   addRunOptions(command).action(async (path: string, flags: Flags) => {
     const session = sessionFor(flags)
-    const { folds, threshold, sliceThresholds, resamples, batchSize, window, skipBadSamples = false } = flags
+    const { folds, threshold, sliceThresholds, resamples } = flags
     await using model = await loadModel(flags.model, runtimeOf(flags))
     const result = await session.follow((controls) =>
       evaluate(model, datasetOf(path, folds), {
         ...(model.task === 'classification' && { threshold, sliceThresholds }),
         bootstrap: { resamples },
-        batchSize,
         testTimeAugmentation: testTimeOf(flags),
-        window,
-        onBadSample: skipBadSamples ? 'skip' : 'error',
+        ...datasetOptionsOf(flags),
         ...controls,
       }),
     )

@@ -123,7 +123,7 @@ __global__ void masksKernel(int64_t pixels, Divider width, Divider height, const
     bool inside = hasUsableMask(s, byteCount);
     if (inside && augmentations) {
       const Augmentation a = augmentations[p.sample];
-      const Warp::Point from = sourceOf(a, p.row, p.column, h, w, [&](int64_t node) { return elasticNode(a, node); });
+      const Warp::Point from = sourceOf(a, p.row, p.column, h, w);
       const WarpTap x = warpTap(from.x, w), y = warpTap(from.y, h);
       inside = x.inside && y.inside;
       row = y.nearest();
@@ -168,7 +168,7 @@ __global__ void augmentKernel(int64_t pixels, Divider width, Divider height, con
   for (int64_t i = globalThread(); i < pixels; i += globalThreads()) {
     const Place p = placeOf(i, width, height);
     const Augmentation a = augmentations[p.sample];
-    const Warp::Point from = sourceOf(a, p.row, p.column, h, w, [&](int64_t node) { return elasticNode(a, node); });
+    const Warp::Point from = sourceOf(a, p.row, p.column, h, w);
     const WarpTap across = warpTap(from.x, w), down = warpTap(from.y, h);
     Rgb rgb = {};
     if (across.inside && down.inside) {
