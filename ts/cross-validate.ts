@@ -1,3 +1,4 @@
+import { readUninfected } from './cross-validation/classifier'
 import {
   CrossValidationDirectory,
   type CrossValidationRun,
@@ -7,7 +8,7 @@ import { PlanEta } from './cross-validation/eta'
 import { foldsOf, populationOf } from './cross-validation/folds'
 import { type CrossValidateOptions, takeOptions } from './cross-validation/options'
 import { planOf } from './cross-validation/plan'
-import { type Spread, spreadsOf } from './cross-validation/summary'
+import { drawsOf, type Spread, spreadsOf } from './cross-validation/summary'
 import { trainAndScore } from './cross-validation/train-and-score'
 import { type BadSample, findOverlap, readDataset } from './datasets'
 import { Run } from './run/run'
@@ -17,6 +18,11 @@ export interface CrossValidation {
   runs: CrossValidationRun[]
   /** Of every metric of `runs`. */
   metrics: Record<string, Spread>
+  /**
+   * With `evaluation.bootstrap.draws`: what each mean is in every resample of the patients. Networks that are validated on
+   * the same folds with the same bootstrap have the same resamples, so that differences of their draws are paired.
+   */
+  draws?: Record<string, number[]>
   /** What did not stop the run and should be seen, as full sentences. */
   warnings: string[]
   /** What `onBadSample: 'skip'` left out. */
@@ -33,18 +39,26 @@ export interface CrossValidation {
  */
 export function crossValidate(options: CrossValidateOptions): Run<CrossValidation> {
   return new Run(async (context) => {
-    const { training, seeds, folds: count, foldSeed, evaluation, directory } = takeOptions(options)
+    const taken = takeOptions(options)
+    const { training, seeds, folds: count, foldSeed, evaluation, classifierTraining, directory } = taken
     const { task, data, onBadSample, window, maxPixels } = options
     const { signal } = context
     const dataset = await readDataset(data, { task, onBadSample, window, maxPixels, signal })
     const { folds, warnings } = foldsOf(dataset.samples, count, foldSeed)
     for (const { name, train, held } of folds)
       for (const overlap of await findOverlap(train, held)) warnings.push(`Fold ${name}: ${overlap}`)
+    const uninfected =
+      classifierTraining && (await readUninfected(classifierTraining, training, folds, signal))
+    const classifier = uninfected && { training: classifierTraining, uninfected: uninfected.samples }
+    warnings.push(...(uninfected?.warnings ?? []))
 
     const kept =
       directory === undefined
         ? undefined
-        : await CrossValidationDirectory.open(directory, await planOf(training, folds, evaluation))
+        : await CrossValidationDirectory.open(
+            directory,
+            await planOf(training, folds, evaluation, classifier),
+          )
     const wanted = folds.flatMap((fold) => seeds.map((seed) => ({ fold, seed })))
     const known = await Promise.all(wanted.map(({ fold, seed }) => kept?.read(fold.name, seed)))
     const eta = new PlanEta(known.filter((scored) => scored === undefined).length)
@@ -65,8 +79,13 @@ export function crossValidate(options: CrossValidateOptions): Run<CrossValidatio
       if (!one) {
         report()
         eta.start()
-        const population = populationOf(folds, fold)
-        const outcome = await trainAndScore(training, fold, seed, population, evaluation, kept, eta, context)
+        const outcome = await trainAndScore(
+          { training, classifier, evaluation, population: populationOf(folds, fold), kept },
+          fold,
+          seed,
+          eta,
+          context,
+        )
         one = outcome.scored
         for (const bad of outcome.skipped)
           if (!skipped.some(({ origin }) => origin === bad.origin)) skipped.push(bad)
@@ -80,6 +99,7 @@ export function crossValidate(options: CrossValidateOptions): Run<CrossValidatio
     return {
       runs: scored.map(({ run }) => run),
       metrics: spreadsOf(scored),
+      ...(evaluation.bootstrap?.draws && { draws: drawsOf(scored) }),
       warnings: [...dataset.warnings, ...warnings],
       skipped,
     }

@@ -71,6 +71,24 @@ export interface SegmentationEvaluation extends SegmentationMetrics, Evaluated {
   images: number
   /** Images whose truth is empty. */
   emptyTruth: number
+  /** One by one. */
+  slices: SliceScores[]
+}
+
+/** A slice that has a mask: how well its lesions were outlined, and the lesions of the mask. */
+export interface SliceScores {
+  /** Among the samples, in the order of the dataset without what was skipped. */
+  index: number
+  /** 2 TP / (2 TP + FP + FN) at probability > 0.5; 1 where nothing is there and nothing was found. */
+  dice: number
+  /** TP / (TP + FP + FN), likewise. */
+  iou: number
+  /** How many: parts of the mask that do not touch, not even at corners. */
+  lesions: number
+  /** Of all of them. */
+  areaPixels: number
+  /** The same in mm², where the spacing is known. */
+  areaMm2?: number
 }
 
 export type Metrics = ClassificationEvaluation | SegmentationEvaluation
@@ -136,7 +154,7 @@ async function evaluateSegmenter(
 ): Promise<SegmentationEvaluation> {
   const { batchSize = segmentDefaults.batchSize } = options
   const { store, ...rest } = await readSamples(model, data, options, context)
-  const { metrics, intervals, draws } = await overDataset(
+  const { metrics, intervals, draws, slices } = await overDataset(
     (native) => native.evaluateSegmenter,
     model,
     store,
@@ -151,6 +169,7 @@ async function evaluateSegmenter(
       Record<'diceEmptyAsOne' | 'mIoU' | 'images' | 'emptyTruth', number>),
     intervals,
     ...(draws && { draws }),
+    slices: slices as SliceScores[],
     ...rest,
   }
 }

@@ -11,6 +11,7 @@ export { type CalibrateOptions, type Calibration, type CalibrationScores, calibr
 export { type ClassifyOptions, classify } from './classify'
 export { type CompareOptions, compareDiagnoses, type DiagnosedCase } from './compare-diagnoses'
 export { type CrossValidation, crossValidate } from './cross-validate'
+export type { ClassifierTraining } from './cross-validation/classifier'
 export type { CrossValidationRun } from './cross-validation/directory'
 export type { CrossValidateOptions } from './cross-validation/options'
 export type { Spread } from './cross-validation/summary'
@@ -43,6 +44,7 @@ export {
   type Metrics,
   type PatientEvaluation,
   type SegmentationEvaluation,
+  type SliceScores,
 } from './evaluate'
 export type { BootstrapOptions } from './evaluation/bootstrap'
 export { type FetchedSeries, fetchSeries, type SeriesAddress } from './fetch-series'

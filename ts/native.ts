@@ -213,7 +213,13 @@ export interface Addon {
     [options: { threshold: number; sliceThresholds: readonly number[] } & NativeScoring],
     NativeEvaluation
   >
-  evaluateSegmenter: OverDataset<[options: NativeScoring], NativeScores>
+  evaluateSegmenter: OverDataset<
+    [options: NativeScoring],
+    NativeScores & {
+      /** `SliceScores` */
+      slices: unknown[]
+    }
+  >
   /** Sets the model's temperature. */
   calibrate: OverDataset<[], NativeCalibration>
   /** The paper's rule. `isPhysical`: the slice threshold came from millimetres. */

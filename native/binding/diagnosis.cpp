@@ -154,6 +154,23 @@ Napi::Value evaluateClassifierModel(const Napi::CallbackInfo& info) {
   });
 }
 
+/// SliceScores of ts/evaluate.ts.
+Napi::Value fromSlices(Napi::Env env, const std::vector<diagnosis::SliceScores>& slices) {
+  const auto list = Napi::Array::New(env, slices.size());
+  for (size_t i = 0; i < slices.size(); ++i) {
+    const diagnosis::SliceScores& slice = slices[i];
+    const auto object = Napi::Object::New(env);
+    object.Set("index", static_cast<double>(slice.index));
+    object.Set("dice", slice.dice);
+    object.Set("iou", slice.iou);
+    object.Set("lesions", static_cast<double>(slice.lesions));
+    object.Set("areaPixels", static_cast<double>(slice.areaPixels));
+    if (slice.areaMm2) object.Set("areaMm2", *slice.areaMm2);
+    list.Set(static_cast<uint32_t>(i), object);
+  }
+  return list;
+}
+
 Napi::Value evaluateSegmenterModel(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const EvaluationCall call(info);
@@ -168,6 +185,7 @@ Napi::Value evaluateSegmenterModel(const Napi::CallbackInfo& info) {
         const auto object = Napi::Object::New(env);
         object.Set("metrics", fromMetrics(env, result->metrics));
         call.setResamples(object, result->resamples);
+        object.Set("slices", fromSlices(env, result->slices));
         return object;
       });
     });

@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "measure/lesions.h"
 #include "metrics/explanation.h"
 
 namespace jcs::diagnosis {
@@ -29,6 +30,17 @@ void overBatches(const data::SliceStore& dataset, int64_t batchSize, const Evalu
 metrics::PixelGrid gridOf(const data::SliceInfo& slice) {
   if (!slice.spacing) return {slice.height, slice.width};
   return {slice.height, slice.width, slice.spacing->row, slice.spacing->column, true};
+}
+
+SliceScores scoresOf(size_t index, const metrics::Metrics& metrics, const data::SliceInfo& slice,
+                     std::span<const uint8_t> mask) {
+  SliceScores scores{.index = index, .dice = metrics.at("dice"), .iou = metrics.at("iou")};
+  for (const measure::Lesion& lesion : measure::findLesions(mask, slice.width, slice.height)) {
+    ++scores.lesions;
+    scores.areaPixels += lesion.areaPixels;
+  }
+  if (slice.spacing) scores.areaMm2 = static_cast<double>(scores.areaPixels) * slice.spacing->pixelAreaMm2();
+  return scores;
 }
 
 void requireGoingOn(const std::atomic<bool>* cancelled) {
@@ -129,7 +141,7 @@ SegmenterEvaluation evaluateSegmenter(model::Model& model, const data::SliceStor
                                       const EvaluationOptions& options, const EvaluationProgress& progress,
                                       const std::atomic<bool>* cancelled) {
   metrics::SegmentationScores scores;
-  std::vector<size_t> scored;
+  std::vector<SliceScores> slices;
   SegmentationRequest request;
   request.probabilities = true;
   request.testTime = options.testTime;
@@ -138,13 +150,16 @@ SegmenterEvaluation evaluateSegmenter(model::Model& model, const data::SliceStor
       [&](const SliceSelection& batch) {
         const auto results = segmentSlices(model, batch, options.batchSize, request, cancelled);
         for (size_t i = 0; i < results.size(); ++i) {
-          scores.add(results[i].probabilities, dataset.mask(batch.indices[i]).bytes(), gridOf(batch.info(i)));
-          scored.push_back(batch.indices[i]);
+          const std::vector<uint8_t> mask = dataset.mask(batch.indices[i]).bytes();
+          scores.add(results[i].probabilities, mask, gridOf(batch.info(i)));
+          slices.push_back(scoresOf(batch.indices[i], scores.last(), batch.info(i), mask));
         }
       });
-  SegmenterEvaluation evaluation{scores.result(), {}};
+  SegmenterEvaluation evaluation{scores.result(), {}, std::move(slices)};
   require(!evaluation.metrics.empty(), errors::kEmptyDataset,
           "no sample of the dataset has a mask to evaluate against");
+  std::vector<size_t> scored;
+  for (const SliceScores& slice : evaluation.slices) scored.push_back(slice.index);
   evaluation.resamples =
       metrics::bootstrap(patientsOf(dataset, scored), options.bootstrap, [&](std::span<const size_t> drawn) {
         requireGoingOn(cancelled);

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <functional>
+#include <optional>
+#include <vector>
 
 #include "diagnosis/case_rule.h"
 #include "diagnosis/inference.h"
@@ -40,9 +42,18 @@ struct EvaluationOptions {
   metrics::BootstrapOptions bootstrap = {};  ///< over patients; samples that name none are each their own
 };
 
+/// One slice that has a mask: how well it was outlined, and the lesions that it has.
+struct SliceScores {
+  size_t index = 0;  ///< in the dataset
+  double dice = 0, iou = 0;
+  int64_t lesions = 0, areaPixels = 0;
+  std::optional<double> areaMm2;  ///< where the spacing is known
+};
+
 struct SegmenterEvaluation {
   metrics::Metrics metrics;
   metrics::Resamples resamples;  ///< of the scores among them
+  std::vector<SliceScores> slices;
 };
 
 /// The same for a segmenter, with how sure its scores are.

@@ -200,6 +200,11 @@ Metrics SegmentationScores::result() const {
   return result(all);
 }
 
+Metrics SegmentationScores::last() const {
+  const Confusion& counts = images_.back().fixed;
+  return {{"dice", dice(counts)}, {"iou", intersectionOverUnion(counts)}};
+}
+
 Metrics SegmentationScores::result(std::span<const size_t> images) const {
   if (images.empty()) return {};
   MetricMeans means;

@@ -89,6 +89,8 @@ class SegmentationScores {
   Metrics result() const;
   /// Of some images, by the order in which they were added; one that comes twice counts twice.
   Metrics result(std::span<const size_t> images) const;
+  /// dice and iou of the image that was added last, whether or not it has lesions.
+  Metrics last() const;
 
  private:
   std::vector<ImageScores> images_;

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
@@ -268,6 +268,97 @@ t.test('a dataset’s own folds', async (t) => {
   })
 })
 
+t.test('a joint network gets a classifier of its own in every fold', async (t) => {
+  const directory = join(t.testdir(), 'runs')
+  const uninfected = samples.filter(({ label }) => label === 0).slice(0, 3)
+  const data = smallSamples(2, 12).filter(({ label }) => label === 1)
+  const classifierTraining = { ...quick, iterations: 2, spec: classifierSpec, uninfected }
+  const given: CrossValidateOptions = {
+    ...training,
+    task: 'segmentation',
+    spec: { network: 'jcs-joint', width: 0.125 },
+    data: data.map(({ label: _, ...sample }) => sample),
+    folds: 2,
+    seeds: [5],
+    classifierTraining,
+    directory,
+    evaluation: { bootstrap: { draws: true } },
+  }
+  const { runs, metrics, draws } = await crossValidate(given)
+  const trunkOf = async (folder: string) => {
+    await using model = await loadModel(join(folder, 'model.safetensors'))
+    return Buffer.from((await model.getParameter('res2net.conv1.0.weight')).data.buffer)
+  }
+  const trained = await Promise.all(
+    ['0-true', '1-true'].map(async (patient) => {
+      const { uninfected: _, ...settings } = classifierTraining
+      const { model } = await train({
+        ...settings,
+        task: 'classification',
+        precision: 'fp32',
+        threads: 2,
+        seed: 5,
+        data: { train: [...data.filter((sample) => sample.patient === patient), ...uninfected] },
+      })
+      await using classifier = model
+      return Buffer.from((await classifier.getParameter('conv1.0.weight')).data.buffer)
+    }),
+  )
+  const trunks = await Promise.all(runs.map(({ fold }) => trunkOf(join(directory, `fold-${fold}-seed-5`))))
+  t.same(
+    trunks.map((trunk) => trained.findIndex((classifier) => classifier.equals(trunk))).sort(),
+    [0, 1],
+    'that of one half, and that of the other',
+  )
+  t.same(
+    runs.map(({ slices }) => slices!.length),
+    runs.map(({ samples }) => samples),
+  )
+  t.ok(
+    near(
+      metrics.diceEmptyAsOne!.mean,
+      average(runs.map(({ slices }) => average(slices!.map(({ dice }) => dice)))),
+    ),
+  )
+  const [low, high] = metrics.dice!.interval!
+  const inside = draws!.dice!.filter((value) => value >= low && value <= high)
+  t.ok(
+    Math.abs(inside.length / draws!.dice!.length - 0.95) < 0.3,
+    'draws of two patients are few different ones',
+  )
+
+  const seen: ProgressEvent[] = []
+  rmSync(join(directory, 'fold-2-seed-5', 'result.json'))
+  const again = await crossValidate({ ...given, onProgress: (event) => seen.push(event) })
+  t.same(again.runs, runs, 'and again, from the classifier that is kept')
+  await t.rejects(crossValidate({ ...given, classifierTraining: { ...classifierTraining, iterations: 3 } }), {
+    code: 'RESUME_MISMATCH',
+    message: /other classifierTraining;/,
+  })
+  for (const [options, message] of [
+    [{ spec: segmenterSpec }, /does not combine/],
+    [{ classifier: 'x.safetensors' }, /either classifier or/],
+    [{ classifierTraining: { ...classifierTraining, uninfected: samples } }, /not labelled 0/],
+    [{ classifierTraining: { ...classifierTraining, seed: 1 } }, /seed/],
+    [{ classifierTraining: { ...classifierTraining, loss: 'bce' } }, /loss/],
+  ] as [Partial<CrossValidateOptions>, RegExp][])
+    await t.rejects(crossValidate({ ...given, directory: undefined, ...options }), {
+      code: 'INVALID_ARGUMENT',
+      message,
+    })
+  const { warnings } = await crossValidate({
+    ...given,
+    directory: undefined,
+    iterations: 1,
+    classifierTraining: {
+      ...classifierTraining,
+      iterations: 1,
+      uninfected: uninfected.map((sample) => ({ ...sample, patient: '0-true' })),
+    },
+  })
+  t.match(warnings.join(), /Fold \d: 1 patients are in both/)
+})
+
 t.test('what cannot be cross-validated', async (t) => {
   for (const [options, code] of [
     [{ folds: 1 }, 'INVALID_ARGUMENT'],
@@ -281,7 +372,7 @@ t.test('what cannot be cross-validated', async (t) => {
     [{ checkpoint: {} }, 'INVALID_ARGUMENT'],
     [{ evaluation: { window: 'lung' } }, 'INVALID_ARGUMENT'],
     [{ evaluation: { threshold: 2 } }, 'INVALID_ARGUMENT'],
-    [{ evaluation: { bootstrap: { draws: true } } }, 'INVALID_ARGUMENT'],
+    [{ evaluation: { bootstrap: { population: { patients: 3, before: 0 } } } }, 'INVALID_ARGUMENT'],
     [{ task: 'segmentation', spec: segmenterSpec, evaluation: { threshold: 0.5 } }, 'INVALID_ARGUMENT'],
     [{ optimizer: { name: 'sgdm' } }, 'INVALID_ARGUMENT'],
     [{ data: [] as Sample[] }, 'EMPTY_DATASET'],

@@ -67,4 +67,32 @@ t.test('evaluate has the means over slices, by what is known of their spacing', 
   const infected = each.filter(({ truth }) => truth.some((value) => value !== 0))
   t.ok(infected.length > 0 && infected.length < each.length)
   t.ok(near(found.nsd, average(infected.map(({ nsd }) => nsd))))
+
+  t.equal(found.slices.length, each.length)
+  for (const [i, { truth, dice, iou }] of each.entries()) {
+    const slice = found.slices[i]!
+    const areaPixels = truth.reduce((sum, value) => sum + Number(value !== 0), 0)
+    t.match(slice, { index: i, lesions: partsOf(truth, 64), areaPixels })
+    t.ok(near(slice.dice, dice) && near(slice.iou, iou), `${slice.dice} is ${dice}`)
+    t.ok(i % 3 === 0 ? slice.areaMm2 === undefined : near(slice.areaMm2, areaPixels * 0.6 * 0.8))
+  }
+  t.ok(found.slices.some(({ lesions }) => lesions > 1))
 })
+
+/** How many parts of a mask do not touch, by filling one after the other. */
+function partsOf(mask: Uint8Array, width: number): number {
+  const left = new Set([...mask.keys()].filter((i) => mask[i] !== 0))
+  let parts = 0
+  for (const first of left) {
+    parts++
+    const open = [first]
+    for (let i = open.pop(); i !== undefined; i = open.pop()) {
+      if (!left.delete(i)) continue
+      for (const [dx, dy] of [-1, 0, 1].flatMap((dx) => [-1, 0, 1].map((dy) => [dx, dy] as const))) {
+        const x = (i % width) + dx
+        if (x >= 0 && x < width) open.push(i + dx + dy * width)
+      }
+    }
+  }
+  return parts
+}

@@ -1,4 +1,4 @@
-import { type FileHandle, open, readdir, stat } from 'node:fs/promises'
+import { access, type FileHandle, open, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { JcsError, readError } from './errors'
 
@@ -53,6 +53,14 @@ export function readWhole(path: string, maxBytes = maxFileBytes): Promise<Uint8A
     }
     return file.readFile()
   })
+}
+
+/** Whether there is something under this name that may be looked at. */
+export function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  )
 }
 
 export async function isDirectory(path: string): Promise<boolean> {

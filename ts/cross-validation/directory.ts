@@ -1,8 +1,10 @@
-import { access, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { JcsError } from '../base/errors'
+import { exists } from '../base/files'
 import { canonicalJson, nullAsNaN, readJsonObject } from '../base/json'
 import { makeDirectory, makeWritableDirectory, writeFileAtomically } from '../base/write-files'
+import type { SliceScores } from '../evaluate'
 
 /** One training of a cross-validation and what it came to. */
 export interface CrossValidationRun {
@@ -17,6 +19,8 @@ export interface CrossValidationRun {
   bestIteration?: number
   /** Of `evaluate` on what was held out. A metric that is not defined there is NaN. */
   metrics: Record<string, number>
+  /** Segmentation: slice by slice of what was held out, whose `index` is among these. */
+  slices?: SliceScores[]
   /** Path of the trained model, where there is a directory. */
   model?: string
 }
@@ -106,11 +110,4 @@ function requireSame(
       'RESUME_MISMATCH',
       `'${path}' has a cross-validation of other ${different.join(', ')}; go on with its own, or choose another directory`,
     )
-}
-
-function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  )
 }

@@ -13,6 +13,7 @@ import type { BootstrapOptions } from '../evaluation/bootstrap'
 import { type EvaluateOptions, refuseThresholds, takeScoring } from '../evaluation/options'
 import { checkTrainOptions, type TrainOptions } from '../training/options'
 import type { CheckpointOptions } from '../training/settings'
+import { type ClassifierTraining, checkClassifierTraining } from './classifier'
 
 export interface CrossValidateOptions
   extends Omit<TrainOptions, 'data' | 'model' | 'resume' | 'seed' | 'checkpoint'> {
@@ -33,6 +34,8 @@ export interface CrossValidateOptions
   validationFraction?: number | undefined
   /** How what is held out is scored: options of `evaluate`. */
   evaluation?: Scoring | undefined
+  /** Of `jcs-joint`: trains its classifier for every fold, on that fold's samples. */
+  classifierTraining?: ClassifierTraining | undefined
   /**
    * Gets a folder for every training, with its model and its result. Given again, after whatever interruption, what is
    * there is not done again, and a training goes on from its checkpoint.
@@ -46,7 +49,7 @@ export interface CrossValidateOptions
 export type Scoring = Pick<
   EvaluateOptions,
   'threshold' | 'sliceThresholds' | 'batchSize' | 'testTimeAugmentation'
-> & { bootstrap?: Pick<BootstrapOptions, 'resamples' | 'seed'> | undefined }
+> & { bootstrap?: Omit<BootstrapOptions, 'population'> | undefined }
 
 /** Options of every training; what varies is set for each. */
 export type Training = Omit<TrainOptions, 'data' | 'seed' | 'checkpoint'> & {
@@ -64,7 +67,7 @@ export function takeOptions(options: CrossValidateOptions) {
         `${name} is not for cross-validation, whose networks are new; give spec, directory and seeds`,
       )
   const { data, folds, foldSeed = 0, seeds = [0], evaluation = {}, directory, ...training } = options
-  const { signal: _, onProgress: __, validationFraction, checkpoint, ...rest } = training
+  const { signal: _, onProgress: __, validationFraction, checkpoint, classifierTraining, ...rest } = training
   checkTrainOptions({ ...rest, data: { train: data } })
   if (folds !== undefined) requireWhole('folds', folds, 2, 1000)
   requireWhole('foldSeed', foldSeed, 0)
@@ -83,23 +86,26 @@ export function takeOptions(options: CrossValidateOptions) {
   ])
   takeScoring(evaluation)
   if (options.task === 'segmentation') refuseThresholds(evaluation)
-  if (evaluation.bootstrap) requireKnown('bootstrap', evaluation.bootstrap, ['resamples', 'seed'])
+  if (evaluation.bootstrap) requireKnown('bootstrap', evaluation.bootstrap, ['resamples', 'seed', 'draws'])
   if (directory !== undefined) requireString('directory', directory)
   if (checkpoint !== undefined) {
     if (directory === undefined)
       throw new JcsError('INVALID_ARGUMENT', 'checkpoint needs a directory, which checkpoints are written to')
     checkOptions('checkpoint', checkpoint, ['every', 'everyIterations'])
   }
+  const settings: Training = {
+    ...rest,
+    checkpoint,
+    validationFraction: validationFraction ?? (options.best === undefined ? undefined : 0.2),
+  }
+  if (classifierTraining !== undefined) checkClassifierTraining(classifierTraining, settings)
   return {
     seeds,
     folds,
     foldSeed,
     evaluation,
+    classifierTraining,
     directory: directory === undefined ? undefined : resolve(directory),
-    training: {
-      ...rest,
-      checkpoint,
-      validationFraction: validationFraction ?? (options.best === undefined ? undefined : 0.2),
-    } satisfies Training,
+    training: settings,
   }
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { DatasetSample } from '../datasets'
 import { Model } from '../model'
 import { resolveSettings } from '../training/options'
+import type { ClassifierTraining } from './classifier'
 import type { Fold } from './folds'
 import type { Training } from './options'
 
@@ -10,11 +11,12 @@ export async function planOf(
   training: Training,
   folds: readonly Fold[],
   evaluation: object,
+  classifier: PlannedClassifier | undefined,
 ): Promise<Record<string, unknown>> {
   const {
     task,
     spec,
-    classifier,
+    classifier: fixedClassifier,
     backbone,
     pretrained,
     window,
@@ -29,13 +31,29 @@ export async function planOf(
       resolveSettings({ ...settings, task, spec, backbone, window, data: { train: [] } }).toJson(),
     ),
     weights: {
-      classifier: await identityOf(classifier),
+      classifier: await identityOf(fixedClassifier),
       backbone: await identityOf(backbone),
       pretrained: await identityOf(pretrained),
     },
     validationFraction,
+    ...(classifier && { classifierTraining: planOfClassifier(classifier) }),
     evaluation,
     folds: Object.fromEntries(folds.map(({ name, held }) => [name, hashOf(held)])),
+  }
+}
+
+interface PlannedClassifier {
+  training: ClassifierTraining
+  uninfected: readonly DatasetSample[]
+}
+
+function planOfClassifier({ training, uninfected }: PlannedClassifier): Record<string, unknown> {
+  const { spec, uninfected: _, ...settings } = training
+  const task = 'classification'
+  return {
+    spec,
+    settings: JSON.parse(resolveSettings({ ...settings, task, spec, data: { train: [] } }).toJson()),
+    uninfected: hashOf(uninfected),
   }
 }
 

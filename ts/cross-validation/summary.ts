@@ -35,7 +35,7 @@ export function spreadsOf(scored: readonly ScoredRun[]): Record<string, Spread> 
 function spreadOf(scored: readonly ScoredRun[], name: string): Spread {
   const values = scored.map(({ run: { fold, seed, metrics } }) => ({ fold, seed, value: metrics[name] }))
   const seeds = meansBy('seed', values)
-  const interval = intervalOf(scored, name)
+  const interval = intervalOf(drawsOfMean(scored, name))
   return {
     mean: mean(seeds),
     ...(interval && { interval }),
@@ -56,21 +56,31 @@ function meansBy(key: 'fold' | 'seed', values: readonly Value[]): number[] {
     .filter((value) => !Number.isNaN(value))
 }
 
-function intervalOf(scored: readonly ScoredRun[], name: string): [number, number] | undefined {
+/** What the mean of each metric is in every resample, of the metrics that every training was scored with draws of. */
+export function drawsOf(scored: readonly ScoredRun[]): Record<string, number[]> {
+  const names = Object.keys(scored[0]?.draws ?? {})
+  const draws = names.map((name) => [name, drawsOfMean(scored, name)] as const)
+  return Object.fromEntries(draws.filter(([, values]) => values.length > 0))
+}
+
+function drawsOfMean(scored: readonly ScoredRun[], name: string): number[] {
   const draws = scored.map(({ run: { fold, seed }, draws }) => ({ fold, seed, values: draws[name] }))
   const resamples = draws[0]?.values?.length ?? 0
-  if (draws.some(({ values }) => values?.length !== resamples)) return undefined
-  const means = Array.from({ length: resamples }, (_, r) =>
+  if (draws.some(({ values }) => values?.length !== resamples)) return []
+  return Array.from({ length: resamples }, (_, r) =>
     mean(
       meansBy(
         'seed',
         draws.map(({ fold, seed, values }) => ({ fold, seed, value: values![r] })),
       ),
     ),
-  ).filter((value) => !Number.isNaN(value))
-  if (means.length === 0) return undefined
-  means.sort((a, b) => a - b)
-  return [quantile(means, 0.025), quantile(means, 0.975)]
+  )
+}
+
+/** 95 % of `draws`, without those that are NaN; undefined where none are left. */
+export function intervalOf(draws: readonly number[]): [number, number] | undefined {
+  const defined = draws.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b)
+  return defined.length === 0 ? undefined : [quantile(defined, 0.025), quantile(defined, 0.975)]
 }
 
 /** Linear between the two nearest, as that of `evaluate`. */

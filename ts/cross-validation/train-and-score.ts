@@ -1,40 +1,69 @@
-import type { BadSample } from '../datasets'
+import { join } from 'node:path'
+import type { BadSample, DatasetSample } from '../datasets'
 import { evaluate } from '../evaluate'
 import type { BootstrapOptions } from '../evaluation/bootstrap'
+import { Model } from '../model'
 import type { RunContext } from '../run/run'
 import { train } from '../train'
+import { type ClassifierTraining, classifierOf, labelled } from './classifier'
 import type { CrossValidationDirectory, ScoredRun } from './directory'
 import type { PlanEta } from './eta'
 import type { Fold } from './folds'
 import type { Scoring, Training } from './options'
 import { scoresOf } from './summary'
 
+/** What is the same for all trainings of a fold. */
+export interface FoldPlan {
+  training: Training
+  classifier: { training: ClassifierTraining; uninfected: readonly DatasetSample[] } | undefined
+  evaluation: Scoring
+  population: BootstrapOptions['population']
+  kept: CrossValidationDirectory | undefined
+}
+
 /** One training of the plan: on all but the fold, then scored on it. */
 export async function trainAndScore(
-  { validationFraction, checkpoint, ...training }: Training,
+  {
+    training: { validationFraction, checkpoint, ...training },
+    classifier,
+    evaluation,
+    population,
+    kept,
+  }: FoldPlan,
   fold: Fold,
   seed: number,
-  population: BootstrapOptions['population'],
-  evaluation: Scoring,
-  kept: CrossValidationDirectory | undefined,
   eta: PlanEta,
   { signal, emit }: RunContext,
 ): Promise<{ scored: ScoredRun; warnings: string[]; skipped: BadSample[] }> {
   const onProgress = (event: Parameters<typeof emit>[0]) => void emit(eta.of(event))
-  const { model, iterations, bestIteration, warnings, skipped } = await train({
-    ...training,
-    data: { train: fold.train, validationFraction },
-    seed,
-    ...(kept && {
-      checkpoint: { ...checkpoint, directory: kept.folderOf(fold.name, seed) },
-      resume: await kept.checkpointOf(fold.name, seed),
-    }),
-    signal,
-    onProgress,
-  })
+  const folder = kept?.folderOf(fold.name, seed)
+  const companion =
+    classifier &&
+    (await classifierOf(
+      classifier.training,
+      training,
+      [...labelled(fold.train), ...classifier.uninfected],
+      seed,
+      folder && join(folder, 'classifier'),
+      { signal, onProgress },
+    ))
   try {
+    const { model, iterations, bestIteration, warnings, skipped } = await train({
+      ...training,
+      ...(companion && { classifier: companion.classifier }),
+      data: { train: fold.train, validationFraction },
+      seed,
+      ...(kept &&
+        folder && {
+          checkpoint: { ...checkpoint, directory: folder },
+          resume: await kept.checkpointOf(fold.name, seed),
+        }),
+      signal,
+      onProgress,
+    })
+    await using trained = model
     const { onBadSample, window, maxPixels } = training
-    const scored = await evaluate(model, fold.held, {
+    const scored = await evaluate(trained, fold.held, {
       ...evaluation,
       bootstrap: { ...evaluation.bootstrap, draws: true, population },
       onBadSample,
@@ -44,7 +73,7 @@ export async function trainAndScore(
       onProgress,
     })
     const file = kept?.modelOf(fold.name, seed)
-    if (file !== undefined) await model.save(file)
+    if (file !== undefined) await trained.save(file)
     const run = {
       fold: fold.name,
       seed,
@@ -53,14 +82,15 @@ export async function trainAndScore(
       iterations,
       ...(bestIteration !== undefined && { bestIteration }),
       metrics: scoresOf(scored),
+      ...(scored.task === 'segmentation' && { slices: scored.slices }),
       ...(file !== undefined && { model: file }),
     }
     return {
       scored: { run, draws: scored.draws ?? {} },
-      warnings,
+      warnings: [...(companion?.warnings ?? []), ...warnings],
       skipped: [...skipped, ...scored.skipped],
     }
   } finally {
-    await model.dispose()
+    if (companion?.classifier instanceof Model) await companion.classifier.dispose()
   }
 }
