@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { markdownRows } from './markdown'
 import { figure } from './results'
@@ -37,10 +37,12 @@ const peer =
 /** A section for every GPU that was measured; `isFull`: with what a program takes to prepare. */
 export function gpuTables(isFull: boolean): string[] {
   const folder = join(__dirname, 'results', 'gpu')
-  return readdirSync(folder).map((name) =>
+  const timings = readdirSync(folder).map((name) => join(folder, name, 'bench.jsonl'))
+  // Of some GPUs only correctness was looked at.
+  return timings.filter(existsSync).map((file) =>
     sectionOf(
       isFull,
-      readFileSync(join(folder, name, 'bench.jsonl'), 'utf8')
+      readFileSync(file, 'utf8')
         .trim()
         .split('\n')
         .map((line) => JSON.parse(line) as Timing),
