@@ -66,6 +66,8 @@ export interface SegmentationEvaluation extends SegmentationMetrics, Evaluated {
   task: 'segmentation'
   /** `dice` leaves images without lesions out; here they score 1 for an empty prediction and else 0. */
   diceEmptyAsOne: number
+  /** 2 TP / (2 TP + FP + FN) of the pixels of all images pooled: large lesions weigh more. */
+  dicePooled: number
   /** Pixels of all images pooled, mean of the IoU of lesion and background: the protocol of MiniSeg. */
   mIoU: number
   images: number
@@ -166,7 +168,7 @@ async function evaluateSegmenter(
   return {
     task: 'segmentation',
     ...(metrics as unknown as SegmentationMetrics &
-      Record<'diceEmptyAsOne' | 'mIoU' | 'images' | 'emptyTruth', number>),
+      Record<'diceEmptyAsOne' | 'dicePooled' | 'mIoU' | 'images' | 'emptyTruth', number>),
     intervals,
     ...(draws && { draws }),
     slices: slices as SliceScores[],

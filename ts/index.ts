@@ -115,6 +115,13 @@ export {
   type TrainingReportOptions,
   trainingReport,
 } from './report'
+export { reproduce } from './reproduce'
+export type { Budget, BudgetName } from './reproduction/budget'
+export type { Experiment } from './reproduction/experiments'
+export type { LesionStatistics } from './reproduction/lesion-statistics'
+export type { ReproduceOptions } from './reproduction/options'
+export type { Reproduction } from './reproduction/result'
+export type { ComparedRow, ComparisonTable, Difference } from './reproduction/tables'
 export type { CommonOptions, ImageOptions } from './run/options'
 export type * from './run/progress'
 export type {

@@ -237,6 +237,7 @@ Metrics SegmentationScores::result(std::span<const size_t> images) const {
   const auto count = static_cast<double>(images.size());
   metrics["eMeasureMean"] = mean(curve) / count;
   metrics["eMeasureMax"] = *std::max_element(curve.begin(), curve.end()) / count;
+  metrics["dicePooled"] = dice(pooled);
   const double wrong = pooled.falsePositive + pooled.falseNegative;
   metrics["mIoU"] = (pooled.truePositive / (pooled.truePositive + wrong + kMiniSegEpsilon) +
                      pooled.trueNegative / (pooled.trueNegative + wrong + kMiniSegEpsilon)) /

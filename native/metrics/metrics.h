@@ -79,6 +79,7 @@ Metrics segmentationMetrics(std::span<const float> probabilities, std::span<cons
 /// | diceEmptyAsOne | mean over all images; without a lesion in the truth an empty map scores 1, any other 0 |
 /// | eMeasureMax | maximum over the thresholds of the mean curve, as PySODMetrics reports maxE |
 /// | hd95Mm, hd95Pixels | means over the images where both maps have a lesion, those with a spacing and the others |
+/// | dicePooled | dice of the pixels of all images pooled; 1 where neither maps nor truths have a lesion |
 /// | mIoU | MiniSeg's: pixels of all images pooled, mean of the lesions' and the background's IoU at p > 0.5 |
 /// | images, emptyTruth | how many were added, and how many of them have no lesion in the truth |
 class SegmentationScores {

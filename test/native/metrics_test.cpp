@@ -304,6 +304,7 @@ TEST("metrics: mIoU pools the pixels of all images, dice averages over them") {
   scores.add(Map{0, 0, 0, 0}, Truth{1, 0, 0, 0});  // FN 1, TN 3
   const metrics::Metrics m = scores.result();
   CHECK_NEAR(m.at("mIoU"), (3.0 / 5 + 3.0 / 5) / 2, 1e-8);
+  CHECK_NEAR(m.at("dicePooled"), 2 * 3.0 / (2 * 3 + 2), 1e-12);
   CHECK_NEAR(m.at("dice"), 6.0 / 7 / 2, 1e-12);
 }
 

@@ -12,6 +12,7 @@ import { addEvaluate } from './commands/evaluate'
 import { addExport } from './commands/export'
 import { addInspect } from './commands/inspect'
 import { addProfile } from './commands/profile'
+import { addReproduce } from './commands/reproduce'
 import { addSegment } from './commands/segment'
 import { addTrain } from './commands/train'
 import { addWatch } from './commands/watch'
@@ -47,6 +48,7 @@ ${disclaimer}.`,
   addEvaluate(program, sessionFor)
   addCalibrate(program, sessionFor)
   addCrossValidate(program, sessionFor)
+  addReproduce(program, sessionFor)
   addExport(program)
   addProfile(program)
   addDevices(program)

@@ -23,6 +23,7 @@ const titles: Record<ProgressEvent['phase'], string> = {
   checkpoint: 'checkpoint',
   evaluate: 'evaluating',
   'cross-validate': 'trained',
+  reproduce: 'trained',
   store: 'storing',
 }
 
@@ -104,13 +105,10 @@ function detailOf(event: ProgressEvent): string {
     parts.push(`epoch ${event.epoch}/${event.epochs}`, `loss ${event.loss.toFixed(4)}`)
     parts.push(`lr ${event.learningRate.toPrecision(3)}`)
   }
-  if (event.phase === 'cross-validate') parts.push(`fold ${event.fold}`, `seed ${event.seed}`)
-  if (
-    (event.phase === 'cross-validate' || event.phase === 'validate' || event.phase === 'evaluate') &&
-    event.metrics
-  ) {
-    parts.push(...describeMetrics(event.metrics))
-  }
+  if (event.phase === 'reproduce') parts.push(event.network)
+  if (event.phase === 'cross-validate' || event.phase === 'reproduce')
+    parts.push(`fold ${event.fold}`, `seed ${event.seed}`)
+  if ('metrics' in event && event.metrics) parts.push(...describeMetrics(event.metrics))
   if (event.samplesPerSecond !== undefined) parts.push(`${event.samplesPerSecond.toFixed(1)}/s`)
   if (event.etaMs) parts.push(`${formatDuration(event.etaMs)} left`)
   return parts.length === 0 ? '' : ` | ${parts.join(', ')}`

@@ -15,6 +15,9 @@ export interface CrossValidationRun {
   /** Samples that were learnt from, those that `best` was chosen on included. */
   trainedOn: number
   iterations: number
+  /** What it was trained on, and how exactly. */
+  device: string
+  precision: string
   /** With `best`: after how many iterations the model had its weights. */
   bestIteration?: number
   /** Of `evaluate` on what was held out. A metric that is not defined there is NaN. */

@@ -1,3 +1,4 @@
+import { deviation, mean, quantile } from '../base/statistics'
 import type { Metrics } from '../evaluate'
 import type { ScoredRun } from './directory'
 
@@ -81,22 +82,4 @@ function drawsOfMean(scored: readonly ScoredRun[], name: string): number[] {
 export function intervalOf(draws: readonly number[]): [number, number] | undefined {
   const defined = draws.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b)
   return defined.length === 0 ? undefined : [quantile(defined, 0.025), quantile(defined, 0.975)]
-}
-
-/** Linear between the two nearest, as that of `evaluate`. */
-function quantile(sorted: readonly number[], share: number): number {
-  const place = share * (sorted.length - 1)
-  const below = Math.floor(place)
-  const value = sorted[below]!
-  return value + (place - below) * ((sorted[below + 1] ?? value) - value)
-}
-
-function mean(values: readonly (number | undefined)[]): number {
-  const defined = values.filter((value): value is number => value !== undefined && !Number.isNaN(value))
-  return defined.reduce((sum, value) => sum + value, 0) / defined.length
-}
-
-function deviation(values: readonly number[]): number {
-  const centre = mean(values)
-  return Math.sqrt(values.reduce((sum, value) => sum + (value - centre) ** 2, 0) / (values.length - 1))
 }

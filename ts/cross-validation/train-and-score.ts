@@ -80,6 +80,8 @@ export async function trainAndScore(
       samples: scored.samples,
       trainedOn: fold.train.length,
       iterations,
+      device: trained.device,
+      precision: trained.precision,
       ...(bestIteration !== undefined && { bestIteration }),
       metrics: scoresOf(scored),
       ...(scored.task === 'segmentation' && { slices: scored.slices }),

@@ -2,7 +2,7 @@ import { type Html, html } from './html'
 
 export interface Series {
   name: string
-  points: readonly { x: number; y: number }[]
+  points: readonly Point[]
   /** Also draws a running mean, and the points themselves faintly. */
   smooth?: boolean
 }
@@ -27,30 +27,13 @@ export function lineChart(series: readonly Series[], options: ChartOptions): Htm
   const format = options.format ?? shortNumber
   if (drawn.length === 0)
     return html`<figure class="chart"><figcaption>${options.title}</figcaption><p>No values.</p></figure>`
-  const xs = drawn.flatMap(({ points }) => points.map(({ x }) => x))
-  const ys = drawn.flatMap(({ points }) => points.map(({ y }) => y))
-  const xRange = spread(smallest(xs), largest(xs))
-  const yTicks = ticks(...(options.range ?? spread(Math.min(0, smallest(ys)), largest(ys))), 5)
-  const yRange = options.range ?? ([yTicks[0]!, yTicks.at(-1)!] as const)
-  const toX = (x: number) =>
-    plot.left + ((x - xRange[0]) / (xRange[1] - xRange[0])) * (plot.right - plot.left)
-  const toY = (y: number) =>
-    plot.bottom - ((y - yRange[0]) / (yRange[1] - yRange[0])) * (plot.bottom - plot.top)
+  const { toX, toY, axes } = plane(
+    drawn.flatMap(({ points }) => points),
+    options,
+  )
   const path = (points: Series['points']) =>
     points.map(({ x, y }, i) => `${i ? 'L' : 'M'}${toX(x).toFixed(1)} ${toY(y).toFixed(1)}`).join('')
 
-  const grid = yTicks.map(
-    (
-      tick,
-    ) => html`<g class="grid"><line x1="${plot.left}" x2="${plot.right}" y1="${toY(tick)}" y2="${toY(tick)}"/>
-      <text x="${plot.left - 8}" y="${toY(tick) + 4}" text-anchor="end">${format(tick)}</text></g>`,
-  )
-  const bottom = ticks(...xRange, 6)
-    .filter((tick) => tick >= xRange[0] && tick <= xRange[1])
-    .map(
-      (tick) =>
-        html`<text x="${toX(tick)}" y="${plot.bottom + 18}" text-anchor="middle">${shortNumber(tick)}</text>`,
-    )
   const lines = drawn.map(({ points, smooth }, i) => {
     const line = (values: Series['points'], kind: string) =>
       html`<path class="line ${kind} series-${i % 6}" d="${path(values)}"/>`
@@ -70,11 +53,57 @@ export function lineChart(series: readonly Series[], options: ChartOptions): Htm
     <figcaption>${options.title}</figcaption>
     <ul class="legend">${legend}</ul>
     <svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${describe(options.title, drawn, format)}">
-      ${grid}${bottom}
-      <text class="axis" x="${(plot.left + plot.right) / 2}" y="${height - 4}" text-anchor="middle">${options.xLabel}</text>
+      ${axes}
       ${lines}
     </svg>
   </figure>`
+}
+
+/** Points as dots, of one kind, as inline SVG. */
+export function dotChart(points: readonly Point[], options: ChartOptions): Html {
+  if (points.length === 0)
+    return html`<figure class="chart"><figcaption>${options.title}</figcaption><p>No values.</p></figure>`
+  const { toX, toY, axes } = plane(points, options)
+  return html`<figure class="chart">
+    <figcaption>${options.title}</figcaption>
+    <svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${options.title}: ${points.length} points">
+      ${axes}
+      ${points.map(({ x, y }) => html`<circle class="dot faint series-0" cx="${toX(x).toFixed(1)}" cy="${toY(y).toFixed(1)}" r="3"/>`)}
+    </svg>
+  </figure>`
+}
+
+interface Point {
+  x: number
+  y: number
+}
+
+/** Where points are drawn, and the axes about them. */
+function plane(points: readonly Point[], { xLabel, range, format = shortNumber }: ChartOptions) {
+  const xs = points.map(({ x }) => x)
+  const ys = points.map(({ y }) => y)
+  const xRange = spread(smallest(xs), largest(xs))
+  const yTicks = ticks(...(range ?? spread(Math.min(0, smallest(ys)), largest(ys))), 5)
+  const yRange = range ?? ([yTicks[0]!, yTicks.at(-1)!] as const)
+  const toX = (x: number) =>
+    plot.left + ((x - xRange[0]) / (xRange[1] - xRange[0])) * (plot.right - plot.left)
+  const toY = (y: number) =>
+    plot.bottom - ((y - yRange[0]) / (yRange[1] - yRange[0])) * (plot.bottom - plot.top)
+  const grid = yTicks.map(
+    (
+      tick,
+    ) => html`<g class="grid"><line x1="${plot.left}" x2="${plot.right}" y1="${toY(tick)}" y2="${toY(tick)}"/>
+      <text x="${plot.left - 8}" y="${toY(tick) + 4}" text-anchor="end">${format(tick)}</text></g>`,
+  )
+  const bottom = ticks(...xRange, 6)
+    .filter((tick) => tick >= xRange[0] && tick <= xRange[1])
+    .map(
+      (tick) =>
+        html`<text x="${toX(tick)}" y="${plot.bottom + 18}" text-anchor="middle">${shortNumber(tick)}</text>`,
+    )
+  const axes = html`${grid}${bottom}
+      <text class="axis" x="${(plot.left + plot.right) / 2}" y="${height - 4}" text-anchor="middle">${xLabel}</text>`
+  return { toX, toY, axes }
 }
 
 function describe(title: string, series: readonly Series[], format: (value: number) => string): string {

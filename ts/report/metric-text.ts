@@ -2,6 +2,7 @@ const names: Record<string, string> = {
   auc: 'AUC',
   bce: 'BCE',
   dice: 'Dice',
+  dicePooled: 'Dice, pooled',
   ece: 'ECE',
   eMeasure: 'E-measure, adaptive',
   eMeasureMax: 'E-measure, max',

@@ -92,6 +92,17 @@ export interface CrossValidateProgress extends ProgressCounters {
   metrics?: Record<string, number>
 }
 
+/** Before and after each training of a reproduction, all of which are counted; `etaMs` is of them all. */
+export interface ReproduceProgress extends ProgressCounters {
+  phase: 'reproduce'
+  /** As the paper's tables have it. */
+  network: string
+  fold: string
+  seed: number
+  /** Of what was held out, once its training is through. */
+  metrics?: Record<string, number>
+}
+
 interface SliceEvent {
   /** Events of kind 'slice' carry a result: none is ever dropped, and they come in the order of the slices. */
   kind: 'slice'
@@ -124,6 +135,7 @@ export type ProgressEvent =
   | CheckpointProgress
   | EvaluateProgress
   | CrossValidateProgress
+  | ReproduceProgress
   | StoreProgress
   | SliceClassified
   | SliceSegmented

@@ -1,0 +1,224 @@
+import { execFile } from 'node:child_process'
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import sharp from 'sharp'
+import t from 'tap'
+import {
+  type CrossValidation,
+  crossValidate,
+  type Pixels,
+  type ProgressEvent,
+  type ReproduceOptions,
+  type Reproduction,
+  reproduce,
+  type Sample,
+} from '../../ts/index'
+import { repositoryRoot, smallSamples } from './small'
+import { writeSamples } from './written-samples'
+
+const jcs = join(repositoryRoot, 'dist', 'cli', 'main.js')
+
+/** Infected slices of four phantoms with masks, in two folds. */
+async function writeData(directory: string): Promise<string> {
+  const samples = smallSamples(4, 6).filter(({ label }) => label === 1)
+  for (const [index, { mask }] of samples.entries()) {
+    const { data, width, height } = mask as Pixels
+    const gray = (data as Uint8Array).map((value) => (value ? 255 : 0))
+    await sharp(gray, { raw: { width, height, channels: 1 } })
+      .png()
+      .toFile(join(directory, `mask-${index}.png`))
+  }
+  return writeSamples(
+    directory,
+    'mask,patient,fold',
+    samples,
+    ({ patient }: Sample, i) => `mask-${i}.png,${patient},${Number(patient!.split('-')[0]) % 2}`,
+  )
+}
+
+const small = { width: 0.125, inputSize: 64, epochs: 2, seeds: [0, 3] }
+
+t.test('tables are what cross-validation gives, with paired differences', async (t) => {
+  const root = t.testdir()
+  const data = await writeData(root)
+  const directory = join(root, 'out')
+  const uninfected = smallSamples(1, 4).map((sample) => ({ ...sample, mask: undefined, label: 0 as const }))
+  const events: ProgressEvent[] = []
+  const given: ReproduceOptions = {
+    experiments: ['figure-11', 'table-6'],
+    data,
+    uninfected,
+    settings: small,
+    directory,
+    precision: 'fp32',
+    threads: 2,
+  }
+  const result = await reproduce({ ...given, onProgress: (event) => events.push(event) })
+  t.same(
+    result.tables.map(({ experiment, rows }) => [experiment, rows.map(({ network }) => network)]),
+    [['table-6', ['segmentation', 'joint']]],
+  )
+  const [row, joint] = result.tables[0]!.rows
+  t.same(row!.published, { dice: 77.5, iou: 65.4, eMeasure: 92 })
+  t.equal(row!.difference, undefined, 'is what is compared with')
+
+  // The same network validated without all this.
+  const common = {
+    task: 'segmentation',
+    recipe: 'scratch',
+    data,
+    precision: 'fp32',
+    threads: 2,
+    inputSize: 64,
+    epochs: 2,
+    seeds: [0, 3],
+    ema: { decay: 0.99 },
+    evaluation: { bootstrap: { draws: true } },
+  } as const
+  const own = await crossValidate({
+    ...common,
+    batchSize: 4,
+    spec: { network: 'jcs-segmentation', width: 0.125 },
+  })
+  for (const metric of ['dice', 'iou', 'eMeasure', 'dicePooled', 'mIoU'] as const)
+    t.same(row!.measured[metric], own.metrics[metric], metric)
+  const other = await crossValidate({
+    ...common,
+    batchSize: 4,
+    spec: { network: 'jcs-joint', width: 0.125 },
+    classifierTraining: {
+      recipe: 'scratch',
+      inputSize: 64,
+      epochs: 2,
+      batchSize: 8,
+      ema: { decay: 0.99 },
+      spec: { network: 'res2net50-v1b', width: 0.125 },
+      uninfected,
+    },
+  })
+  const { difference } = joint!
+  const close = (a: number, b: number) => Math.abs(a - b) < 1e-12
+  const bySeed = ({ runs }: CrossValidation, seed: number) => {
+    const values = runs.filter((run) => run.seed === seed).map(({ metrics }) => metrics.dice!)
+    return values.reduce((sum, value) => sum + value, 0) / values.length
+  }
+  const [a, b] = [0, 3].map((seed) => bySeed(other, seed) - bySeed(own, seed)) as [number, number]
+  t.ok(close(difference!.dice.mean, (a + b) / 2))
+  t.ok(close(difference!.dice.betweenSeeds!, Math.abs(a - b) / Math.SQRT2))
+  const paired = other.draws!.dice!.map((value, r) => value - own.draws!.dice![r]!)
+  const [low, high] = difference!.dice.interval!
+  const inside = paired.filter((value) => value >= low && value <= high).length / paired.length
+  t.ok(inside >= 0.95 && low <= high, `${inside} of the paired draws lie within`)
+
+  const { lesions } = result
+  const held = other.runs.filter(({ seed }) => seed === 0).flatMap(({ slices }) => slices!)
+  t.same(
+    lesions!.points,
+    held.map(({ areaPixels, lesions, dice }) => ({ areaPixels, lesions, dice })),
+  )
+  t.equal(lesions!.slices, held.length)
+  const { good, bad, failed } = lesions!.shares
+  t.ok(close(good + bad + failed, 1))
+  t.equal(good, held.filter(({ dice }) => dice >= 0.6).length / held.length)
+  const counted = lesions!.byLesions.map(({ slices }) => slices)
+  t.equal(
+    counted.reduce((sum, count) => sum + count, 0),
+    held.length,
+  )
+  t.match(result, { samples: held.length, folds: 2, device: 'cpu', precision: 'fp32', warnings: [] })
+
+  const trained = events.flatMap((event) => (event.phase === 'reproduce' ? [event] : []))
+  t.equal(trained.length, 16, 'before and after each of eight trainings')
+  t.ok(trained.every(({ total, done }, i) => total === 8 && done === Math.ceil(i / 2)))
+  t.same([...new Set(trained.map(({ network }) => network))], ['EFM and AFF', 'JCS, + CLS'])
+  t.equal(trained.at(-1)!.etaMs, 0)
+  t.ok(events.some((event) => event.phase === 'train' && event.etaMs! > 0))
+  t.notOk(events.some((event) => (event.phase as string) === 'cross-validate'))
+
+  t.same(JSON.parse(readFileSync(result.files.json, 'utf8')), JSON.parse(JSON.stringify(result)))
+  const markdown = readFileSync(result.files.markdown, 'utf8')
+  t.match(markdown, /\| JCS, \+ CLS \| .*\| [+−]\d+\.\d ± \d+\.\d \([+−].* \| 78\.5 \/ 66\.4 \/ 92\.7 \|/)
+  t.match(markdown, /not a medical device/)
+  const page = readFileSync(result.files.page, 'utf8')
+  t.match(page, /Table VI: with the features of the classifier/)
+  t.equal(page.match(/<circle/g)!.length, held.length)
+  t.notMatch(page, /https?:\/\//, 'asks the network for nothing')
+
+  const again: ProgressEvent[] = []
+  t.same(await reproduce({ ...given, onProgress: (event) => again.push(event) }), result)
+  t.notOk(
+    again.some(({ phase }) => phase === 'train'),
+    'nothing is trained twice',
+  )
+  await t.rejects(reproduce({ ...given, settings: { ...small, epochs: 3 } }), { code: 'RESUME_MISMATCH' })
+})
+
+t.test('an interrupted reproduction goes on where it was', async (t) => {
+  const root = t.testdir()
+  const data = await writeData(root)
+  const given: ReproduceOptions = {
+    experiments: ['table-5'],
+    data,
+    settings: { ...small, seeds: [1] },
+    directory: join(root, 'cut'),
+    precision: 'fp32',
+    threads: 2,
+  }
+  const controller = new AbortController()
+  const cut = reproduce({
+    ...given,
+    signal: controller.signal,
+    onProgress: (event) => {
+      if (event.phase === 'reproduce' && event.network === '+ EFM') controller.abort()
+    },
+  })
+  await t.rejects(cut, { code: 'CANCELLED' })
+  t.notOk(existsSync(join(root, 'cut', 'results.json')), 'no results before there are all')
+  const networks: string[] = []
+  const resumed = await reproduce({
+    ...given,
+    onProgress: (event) => {
+      if (event.phase === 'reproduce' && !event.metrics) networks.push(event.network)
+    },
+  })
+  t.same([...new Set(networks)], ['+ EFM', '+ AFF', 'EFM and AFF'], 'the baseline was through')
+  const whole = await reproduce({ ...given, directory: join(root, 'whole') })
+  t.same(resumed.tables, whole.tables)
+})
+
+t.test('jcs reproduce table-7 --budget quick', async (t) => {
+  const root = t.testdir()
+  const data = await writeData(root)
+  const out = join(root, 'out')
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    ...[jcs, 'reproduce', 'table-7', '--data', data, '--budget', 'quick', '--out', out],
+    ...['--width', '0.125', '--input-size', '64', '--epochs', '1'],
+  ])
+  for (const name of ['U-Net', 'DSS', 'EGNet', 'PoolNet', 'JCS, \\+ CLS'])
+    t.match(stdout, new RegExp(`^${name} +\\d`, 'm'))
+  t.match(stdout, /not a medical device/)
+  const result = JSON.parse(readFileSync(join(out, 'results.json'), 'utf8')) as Reproduction
+  t.match(result.budget, { width: 0.125, inputSize: 64, epochs: 1, batchSize: 4, seeds: [0] })
+  t.match(result.caveats.join(' '), /trained on infected slices alone/)
+  t.ok(statSync(join(out, 'results.html')).size > 3000)
+})
+
+t.test('what cannot be reproduced', async (t) => {
+  const data = smallSamples(2, 2)
+  const base = { experiments: ['table-5'], data, directory: t.testdir() } as ReproduceOptions
+  for (const [options, code] of [
+    [{ experiments: [] }, 'INVALID_TYPE'],
+    [{ experiments: ['table-1'] }, 'INVALID_ARGUMENT'],
+    [{ budget: 'large' }, 'INVALID_ARGUMENT'],
+    [{ data: undefined }, 'INVALID_ARGUMENT'],
+    [{ data: data.values() }, 'INVALID_TYPE'],
+    [{ settings: { learningRate: 1 } }, 'INVALID_ARGUMENT'],
+    [{ settings: { epochs: 0 } }, 'INVALID_ARGUMENT'],
+    [{ settings: { seeds: [] } }, 'INVALID_TYPE'],
+    [{ folds: 3 }, 'INVALID_ARGUMENT'],
+    [{ directory: 4 }, 'INVALID_TYPE'],
+    [{ device: 'tpu' }, 'INVALID_ARGUMENT'],
+  ] as [object, string][])
+    await t.rejects(reproduce({ ...base, ...options }), { code }, JSON.stringify(options))
+})
