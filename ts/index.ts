@@ -116,12 +116,16 @@ export {
   trainingReport,
 } from './report'
 export { reproduce } from './reproduce'
+export type { ActivationMaps, ExplainedClassifier } from './reproduction/activation-maps'
 export type { Budget, BudgetName } from './reproduction/budget'
+export type { CaseThresholds } from './reproduction/case-thresholds'
+export type { Example, Examples } from './reproduction/examples'
 export type { Experiment } from './reproduction/experiments'
 export type { LesionStatistics } from './reproduction/lesion-statistics'
 export type { ReproduceOptions } from './reproduction/options'
 export type { Reproduction } from './reproduction/result'
 export type { ComparedRow, ComparisonTable, Difference } from './reproduction/tables'
+export type { Times } from './reproduction/times'
 export type { CommonOptions, ImageOptions } from './run/options'
 export type * from './run/progress'
 export type {

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import sharp from 'sharp'
@@ -7,12 +7,16 @@ import t from 'tap'
 import {
   type CrossValidation,
   crossValidate,
+  evaluate,
+  loadModel,
   type Pixels,
   type ProgressEvent,
   type ReproduceOptions,
   type Reproduction,
+  readDataset,
   reproduce,
   type Sample,
+  type SegmentationEvaluation,
 } from '../../ts/index'
 import { repositoryRoot, smallSamples } from './small'
 import { writeSamples } from './written-samples'
@@ -187,12 +191,12 @@ t.test('an interrupted reproduction goes on where it was', async (t) => {
   t.same(resumed.tables, whole.tables)
 })
 
-t.test('jcs reproduce table-7 --budget quick', async (t) => {
+t.test('jcs reproduce table-7 figure-10 --budget quick', async (t) => {
   const root = t.testdir()
   const data = await writeData(root)
   const out = join(root, 'out')
   const { stdout } = await promisify(execFile)(process.execPath, [
-    ...[jcs, 'reproduce', 'table-7', '--data', data, '--budget', 'quick', '--out', out],
+    ...[jcs, 'reproduce', 'table-7', 'figure-10', '--data', data, '--budget', 'quick', '--out', out],
     ...['--width', '0.125', '--input-size', '64', '--epochs', '1'],
   ])
   for (const name of ['U-Net', 'DSS', 'EGNet', 'PoolNet', 'JCS, \\+ CLS'])
@@ -201,7 +205,99 @@ t.test('jcs reproduce table-7 --budget quick', async (t) => {
   const result = JSON.parse(readFileSync(join(out, 'results.json'), 'utf8')) as Reproduction
   t.match(result.budget, { width: 0.125, inputSize: 64, epochs: 1, batchSize: 4, seeds: [0] })
   t.match(result.caveats.join(' '), /trained on infected slices alone/)
-  t.ok(statSync(join(out, 'results.html')).size > 3000)
+
+  const { rows } = result.examples!
+  t.same(
+    rows.map(({ rank }) => rank),
+    [0.1, 0.5, 0.9],
+  )
+  for (const { origin, fold, areaPixels, dice } of rows) {
+    // The networks of the example's fold, on what they had not seen.
+    const held = (await readDataset({ path: data, folds: [fold] }, { task: 'segmentation' })).samples
+    const index = held.findIndex((one) => one.origin === origin)
+    for (const [network, value] of Object.entries(dice)) {
+      await using model = await loadModel(
+        join(out, 'networks', network, `fold-${fold}-seed-0`, 'model.safetensors'),
+      )
+      const { slices } = (await evaluate(model, held)) as SegmentationEvaluation
+      t.match(slices[index], { areaPixels, dice: value }, `${network} outlines ${origin}`)
+    }
+  }
+  t.ok(rows[0]!.areaPixels < rows[1]!.areaPixels && rows[1]!.areaPixels < rows[2]!.areaPixels)
+  const page = readFileSync(join(out, 'results.html'), 'utf8')
+  const names = ['ground truth', 'U-Net', 'DSS', 'EGNet', 'PoolNet', 'JCS, + CLS']
+  t.same(
+    [...page.matchAll(/<figcaption>(.*?)<\/figcaption>/g)].map(([, name]) => name),
+    [...names, ...names, ...names],
+  )
+  t.equal(page.match(/<figure>\s*<div class="stack"><img src="data:image\/webp/g)!.length, 18)
+})
+
+t.test('classifiers of phantoms, and times', async (t) => {
+  const directory = join(t.testdir(), 'out')
+  const given: ReproduceOptions = {
+    experiments: ['table-2', 'table-4', 'figure-9'],
+    settings: {
+      ...{ phantomPatients: 20, phantomIterations: 8, phantomCases: 4, slicesPerCase: 20 },
+      ...{ timedSlices: 2, timedWidth: 0.125 },
+    },
+    directory,
+    precision: 'fp32',
+    threads: 2,
+  }
+  const { times, caseThresholds, activationMaps, tables, caveats, files } = await reproduce(given)
+  t.match(times, { slices: 300, timed: 2, device: 'cpu', precision: 'fp32', width: 0.125 })
+  t.ok(times!.classifyMs > 0 && times!.segmentMs > times!.classifyMs)
+  t.same(tables, [])
+  t.match(caveats, [/synthetic phantoms/])
+
+  t.same(
+    activationMaps!.rows.map(({ training }) => training),
+    ['origin', 'mixing', 'guided'],
+  )
+  const shares = activationMaps!.rows.map(({ explanation }) => explanation.massInLesions)
+  t.ok(shares.every((share) => share >= 0 && share <= 1))
+  t.equal(new Set(shares).size, 3, 'three different networks')
+
+  // By hand: the decision of a case is that of its slices, by the classifier that is kept.
+  t.match(caseThresholds, { infected: 2, uninfected: 2, slicesPerCase: 20 })
+  await using model = await loadModel(join(directory, 'classifiers', 'guided', 'model.safetensors'), {
+    precision: 'fp32',
+    threads: 2,
+  })
+  const { mixup, activationLoss, iterations } = model.provenance!
+  t.match(
+    { mixup, activationLoss, iterations },
+    { mixup: { alpha: 0.5 }, activationLoss: true, iterations: 8 },
+  )
+  t.same(
+    caseThresholds!.rows.map(({ sliceThreshold, published }) => [sliceThreshold, published.sensitivity]),
+    [
+      [15, 0.96],
+      [20, 0.95],
+      [25, 0.95],
+      [30, 0.945],
+    ],
+  )
+  t.match(
+    caseThresholds!.rows.slice(1),
+    [1, 2, 3].map(() => ({ sensitivity: 0, specificity: 1 })),
+    'a case of 20 slices has no more than 20 positive ones',
+  )
+  const page = readFileSync(files.page, 'utf8')
+  t.match(page, /Reliability of the classifier/)
+  t.equal(page.match(/<figcaption>image mixing and segmentation loss/g)!.length, 4)
+  t.match(readFileSync(files.markdown, 'utf8'), /\| RT-PCR, published \| 4\.0 h \| 4\.0 h \|/)
+
+  const phases = new Set<string>()
+  const again = await reproduce({ ...given, onProgress: ({ phase }) => phases.add(phase) })
+  t.notOk(phases.has('train'), 'no classifier is trained twice')
+  t.same(again.caseThresholds, caseThresholds)
+  t.same(again.activationMaps, activationMaps)
+  await t.rejects(reproduce({ ...given, settings: { ...given.settings, phantomPatients: 30 } }), {
+    code: 'RESUME_MISMATCH',
+    message: /classifiers of other phantomPatients/,
+  })
 })
 
 t.test('what cannot be reproduced', async (t) => {
@@ -212,6 +308,7 @@ t.test('what cannot be reproduced', async (t) => {
     [{ experiments: ['table-1'] }, 'INVALID_ARGUMENT'],
     [{ budget: 'large' }, 'INVALID_ARGUMENT'],
     [{ data: undefined }, 'INVALID_ARGUMENT'],
+    [{ data: undefined, experiments: 'all' }, 'INVALID_ARGUMENT'],
     [{ data: data.values() }, 'INVALID_TYPE'],
     [{ settings: { learningRate: 1 } }, 'INVALID_ARGUMENT'],
     [{ settings: { epochs: 0 } }, 'INVALID_ARGUMENT'],

@@ -1,9 +1,9 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { JcsError } from '../base/errors'
 import { exists } from '../base/files'
-import { canonicalJson, nullAsNaN, readJsonObject } from '../base/json'
-import { makeDirectory, makeWritableDirectory, writeFileAtomically } from '../base/write-files'
+import { nullAsNaN, readJsonObject } from '../base/json'
+import { keepPlan } from '../base/kept-plan'
+import { makeDirectory, writeFileAtomically } from '../base/write-files'
 import type { SliceScores } from '../evaluate'
 
 /** One training of a cross-validation and what it came to. */
@@ -55,10 +55,7 @@ export class CrossValidationDirectory {
     path: string,
     plan: Readonly<Record<string, unknown>>,
   ): Promise<CrossValidationDirectory> {
-    await makeWritableDirectory(path)
-    const file = join(path, 'plan.json')
-    if (await exists(file)) requireSame(path, await readJsonObject(file, mostBytes), plan)
-    else await writeFileAtomically(file, `${JSON.stringify(plan, undefined, 2)}\n`)
+    await keepPlan(path, 'a cross-validation', plan)
     return new CrossValidationDirectory(path)
   }
 
@@ -99,18 +96,4 @@ export class CrossValidationDirectory {
   #resultOf(fold: string, seed: number): string {
     return join(this.folderOf(fold, seed), 'result.json')
   }
-}
-
-function requireSame(
-  path: string,
-  before: Readonly<Record<string, unknown>>,
-  wanted: Readonly<Record<string, unknown>>,
-): void {
-  const names = new Set([...Object.keys(before), ...Object.keys(wanted)])
-  const different = [...names].filter((name) => canonicalJson(before[name]) !== canonicalJson(wanted[name]))
-  if (different.length > 0)
-    throw new JcsError(
-      'RESUME_MISMATCH',
-      `'${path}' has a cross-validation of other ${different.join(', ')}; go on with its own, or choose another directory`,
-    )
 }

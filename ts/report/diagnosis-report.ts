@@ -3,7 +3,7 @@ import { JcsError } from '../base/errors'
 import { type Case, withCase } from '../cases'
 import type { Images } from '../images'
 import { checkImageOptions, type ImageOptions } from '../run/options'
-import type { Diagnosis } from '../run/results'
+import type { DiagnosedSlice, Diagnosis } from '../run/results'
 import { coronalProjection } from './coronal'
 import { diagnosisScript, diagnosisStyle } from './diagnosis-page'
 import { provenanceCard, seriesCard, timingCard } from './fact-cards'
@@ -79,7 +79,7 @@ async function takePictures(
       sum.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
       isHu &&= isHounsfield(image)
       if (orientation && orientation[0] > 0) leftSide = 'right'
-      pictures.push(await slicePictures(image, slice, side))
+      pictures.push(await slicePictures(image, overlaysOf(slice), side))
       if (isOwn) scan.store.release(index, index + 1)
     }
   })
@@ -92,4 +92,11 @@ function differentCount(diagnosis: Diagnosis, given: string): JcsError {
     'SHAPE_MISMATCH',
     `the diagnosis has ${diagnosis.slices.length} slices and ${given} were given; give the images that were diagnosed`,
   )
+}
+
+function overlaysOf({ classification, segmentation }: DiagnosedSlice) {
+  return {
+    ...(segmentation && { lesions: { ...segmentation, data: segmentation.mask } }),
+    activationMap: classification?.activationMap,
+  }
 }

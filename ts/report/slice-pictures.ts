@@ -1,7 +1,15 @@
 import type { DecodedImage } from '../images'
-import type { DiagnosedSlice } from '../run/results'
+import type { ActivationMap } from '../run/results'
 import { dataUrl } from './data-url'
-import { activationLayer, enlargeMask, layerPicture, lesionLayer, slicePicture, zoomOf } from './overlay'
+import {
+  activationLayer,
+  enlargeMask,
+  layerPicture,
+  lesionLayer,
+  type Mask,
+  slicePicture,
+  zoomOf,
+} from './overlay'
 import { storedWindow } from './window-presets'
 
 /** The pictures of one slice as data URLs, to be stacked; they share their aspect, not their size. */
@@ -17,26 +25,25 @@ const largestActivationSide = 96
 /** `side` bounds both sides of the slice, pixels: reports of 300 slices must stay small enough to mail. */
 export async function slicePictures(
   image: DecodedImage,
-  { classification, segmentation }: DiagnosedSlice,
+  {
+    lesions: mask,
+    activationMap: map,
+  }: { lesions?: Mask | undefined; activationMap?: ActivationMap | undefined },
   side: number,
 ): Promise<SlicePictures> {
   const fit = { width: side, height: side, fit: 'inside', withoutEnlargement: true } as const
   // In HU, and not through one window for good: the reader chooses.
   const stored = isHounsfield(image) ? { ...image, window: storedWindow } : image
   const slice = await slicePicture(stored).resize(fit).webp({ quality: 86 }).toBuffer()
-  const map = classification?.activationMap
   const activation =
     map &&
     (await layerPicture(activationLayer(map))
       .resize({ ...fit, width: largestActivationSide, height: largestActivationSide })
       .webp({ quality: 80, alphaQuality: 80 })
       .toBuffer())
-  const hasLesions = segmentation !== undefined && segmentation.areaPixels > 0
   const lesions =
-    hasLesions &&
-    (await layerPicture(
-      lesionLayer(enlargeMask({ ...segmentation, data: segmentation.mask }, zoomOf(segmentation, 384))),
-    )
+    mask?.data.some((value) => value !== 0) &&
+    (await layerPicture(lesionLayer(enlargeMask(mask, zoomOf(mask, 384))))
       .png({ palette: true, colours: 4 })
       .toBuffer())
   return {

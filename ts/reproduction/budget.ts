@@ -2,14 +2,26 @@ import type { TrainSettings } from '../training/settings'
 
 /** What decides how long an experiment takes, and with it how good its networks get. */
 export interface Budget {
-  /** Multiplies the channels of every network. */
+  /** Of the segmenters: multiplies their channels. */
   width: number
   /** Height and width that slices are brought to, pixels. */
   inputSize: number
   epochs: number
   batchSize: number
-  /** Each trains every network in every fold. */
+  /** Each trains every segmenter in every fold. */
   seeds: readonly number[]
+  /** Synthetic patients that classifiers are trained on, four slices of each. */
+  phantomPatients: number
+  /** Steps of their training. */
+  phantomIterations: number
+  /** Synthetic cases that they decide, half of them infected. */
+  phantomCases: number
+  /** Slices of each. */
+  slicesPerCase: number
+  /** Slices that are timed. */
+  timedSlices: number
+  /** Of the networks that are timed. */
+  timedWidth: number
 }
 
 /**
@@ -17,8 +29,16 @@ export interface Budget {
  * their published width and input size, five times over; for a GPU.
  */
 export const budgets = {
-  quick: { width: 0.25, inputSize: 160, epochs: 24, batchSize: 4, seeds: [0] },
-  full: { width: 1, inputSize: 512, epochs: 80, batchSize: 4, seeds: [0, 1, 2, 3, 4] },
+  quick: {
+    ...{ width: 0.25, inputSize: 160, epochs: 24, batchSize: 4, seeds: [0] },
+    ...{ phantomPatients: 400, phantomIterations: 1500, phantomCases: 20, slicesPerCase: 300 },
+    ...{ timedSlices: 20, timedWidth: 1 },
+  },
+  full: {
+    ...{ width: 1, inputSize: 512, epochs: 80, batchSize: 4, seeds: [0, 1, 2, 3, 4] },
+    ...{ phantomPatients: 2000, phantomIterations: 6000, phantomCases: 60, slicesPerCase: 300 },
+    ...{ timedSlices: 300, timedWidth: 1 },
+  },
 } as const satisfies Record<string, Budget>
 
 export type BudgetName = keyof typeof budgets
@@ -28,7 +48,7 @@ export function segmenterSettings({ inputSize, epochs, batchSize }: Budget): Tra
   return { recipe: 'scratch', inputSize, epochs, batchSize, ema: { decay: 0.99 } }
 }
 
-/** Of the classifier whose features JCS combines: as many slices a step of a classifier is cheaper. */
+/** Of the classifier whose features JCS combines. */
 export function classifierSettings({ inputSize, epochs }: Budget): TrainSettings {
   return { recipe: 'scratch', inputSize, epochs, batchSize: 8, ema: { decay: 0.99 } }
 }

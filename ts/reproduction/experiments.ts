@@ -51,7 +51,16 @@ export const comparisons = {
 export type ComparisonName = keyof typeof comparisons
 
 /** What of the paper is made again, in its order. */
-export const experiments = ['table-5', 'table-6', 'table-7', 'figure-11'] as const
+export const experiments = [
+  'table-2',
+  'table-4',
+  'table-5',
+  'table-6',
+  'table-7',
+  'figure-9',
+  'figure-10',
+  'figure-11',
+] as const
 
 export type Experiment = (typeof experiments)[number]
 
@@ -64,15 +73,29 @@ export const studied: NetworkKey = 'joint'
 
 /** The networks that experiments need, each once. */
 export function networksOf(wanted: readonly Experiment[]): NetworkKey[] {
-  const needed = wanted.flatMap((one): readonly NetworkKey[] =>
-    isComparison(one) ? comparisons[one].rows : [studied],
-  )
+  const needed = wanted.flatMap((one): readonly NetworkKey[] => {
+    if (isComparison(one)) return comparisons[one].rows
+    if (one === 'figure-10') return comparisons['table-7'].rows
+    return one === 'figure-11' ? [studied] : []
+  })
   return [...new Set(needed)]
 }
 
 /** What has to be known to read results. */
-export function caveatsOf({ uninfected }: { uninfected: unknown }, needed: readonly NetworkKey[]): string[] {
+export function caveatsOf({
+  wanted,
+  uninfected,
+}: {
+  wanted: readonly Experiment[]
+  uninfected: unknown
+}): string[] {
+  const needed = networksOf(wanted)
+  const hasPhantoms = wanted.includes('table-4') || wanted.includes('figure-9')
+  const ofPhantoms =
+    'Table IV and figure 9 are of synthetic phantoms, for want of public scans of uninfected patients: they show what the method does, and nothing about patients.'
+  if (needed.length === 0) return hasPhantoms ? [ofPhantoms] : []
   return [
+    ...(hasPhantoms ? [ofPhantoms] : []),
     'The paper trained and tested on COVID-CS, which was never published, and started from ImageNet weights. These networks started from random ones and saw other data: what may agree are differences between networks, not their scores.',
     'All networks have one recipe, budget and folds, and each was scored on slices of patients that it was not trained on. Where the dataset names no patients every slice counts as one: slices of one patient may then be on both sides.',
     ...(needed.includes('joint') && uninfected === undefined

@@ -13,7 +13,7 @@ import type { DatasetDescription, Sample } from '../datasets'
 import { type RuntimeOptions, runtimeOptionNames, takeRuntimeOptions } from '../model/runtime'
 import type { RunOptions } from '../run/run'
 import { type Budget, type BudgetName, budgets } from './budget'
-import { type Experiment, experiments } from './experiments'
+import { type Experiment, experiments, networksOf } from './experiments'
 
 /** A dataset that is read several times. */
 type Source = string | URL | DatasetDescription | readonly Sample[]
@@ -22,10 +22,10 @@ export interface ReproduceOptions extends RuntimeOptions, RunOptions {
   /** Which tables and figures of the paper. */
   experiments: readonly Experiment[] | 'all'
   /**
-   * Slices with masks. Folds are those of a CSV with a column `fold`, else five of whole patients: what a network is
-   * scored on it has never seen.
+   * Slices with masks, for tables V to VII and figures 10 and 11. Folds are those of a CSV with a column `fold`, else five
+   * of whole patients: what a network is scored on it has never seen.
    */
-  data: Source
+  data?: Source | undefined
   /** Slices without infection, labelled 0, for the classifier whose features JCS combines. Default: none. */
   uninfected?: Source | undefined
   /** Default `quick`. */
@@ -41,7 +41,7 @@ export interface ReproduceOptions extends RuntimeOptions, RunOptions {
 
 export interface ReproductionPlan {
   wanted: Experiment[]
-  data: Source
+  data: Source | undefined
   uninfected: Source | undefined
   budget: Budget
   runtime: RuntimeOptions
@@ -62,14 +62,17 @@ export function takeOptions(options: ReproduceOptions): ReproductionPlan {
     'directory',
   ])
   const { experiments: wanted, data, uninfected, budget = 'quick', settings = {}, directory } = options
-  if (data === undefined) throw new JcsError('INVALID_ARGUMENT', 'data is missing: slices with masks')
   for (const [name, source] of Object.entries({ data, uninfected }))
     if (isIterator(source))
       throw new JcsError('INVALID_TYPE', `${name} is read several times: give a path, or an array of samples`)
   requireOneOf('budget', budget, Object.keys(budgets))
   requireString('directory', directory)
+  const taken = takeExperiments(wanted)
+  const inNeed = taken.find((one) => networksOf([one]).length > 0)
+  if (data === undefined && inNeed)
+    throw new JcsError('INVALID_ARGUMENT', `data is missing: slices with masks, for ${inNeed}`)
   return {
-    wanted: takeExperiments(wanted),
+    wanted: taken,
     data,
     uninfected,
     budget: takeBudget(budgets[budget], settings),
@@ -89,10 +92,12 @@ function takeExperiments(wanted: unknown): Experiment[] {
 function takeBudget(budget: Budget, settings: Partial<Budget>): Budget {
   requireObject('settings', settings)
   requireKnown('settings', settings, Object.keys(budget))
-  const { width, inputSize, epochs, batchSize, seeds } = settings
-  if (width !== undefined) requireNumber('settings.width', width, 0, 4)
-  for (const [name, value] of Object.entries({ inputSize, epochs, batchSize }))
-    if (value !== undefined) requireWhole(`settings.${name}`, value, 1)
+  const { seeds, ...numbers } = settings
+  for (const [name, value] of Object.entries(numbers)) {
+    if (value === undefined) continue
+    if (/width/i.test(name)) requireNumber(`settings.${name}`, value, 0, 4)
+    else requireWhole(`settings.${name}`, value, 1)
+  }
   if (seeds !== undefined && (!Array.isArray(seeds) || seeds.length === 0))
     throw new JcsError('INVALID_TYPE', 'settings.seeds must be an array of at least one whole number')
   const given = Object.entries(settings).filter(([, value]) => value !== undefined)

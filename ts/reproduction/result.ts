@@ -1,16 +1,30 @@
+import type { ActivationMaps } from './activation-maps'
 import type { Budget } from './budget'
+import type { CaseThresholds } from './case-thresholds'
+import type { Examples } from './examples'
 import type { LesionStatistics } from './lesion-statistics'
 import type { ComparisonTable } from './tables'
+import type { Times } from './times'
 
-/** What experiments came to. `results.json` in the directory is this. */
+/** What experiments came to, those that were asked for. `results.json` in the directory is this. */
 export interface Reproduction {
+  /** Table II. */
+  times?: Times
+  /** Table IV. */
+  caseThresholds?: CaseThresholds
+  /** Tables V to VII. */
   tables: ComparisonTable[]
+  /** Figure 9. */
+  activationMaps?: ActivationMaps
+  /** Figure 10. */
+  examples?: Examples
   /** Figure 11. */
   lesions?: LesionStatistics
   budget: Budget
-  /** Slices of the data, each of which was held out once for every network and seed. */
+  /** Slices of the data, each of which was held out once for every network and seed; 0 where none were needed. */
   samples: number
   folds: number
+  /** What segmenters were trained on, and how exactly. */
   device: string
   precision: string
   /** Version of this library. */

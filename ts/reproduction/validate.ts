@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { type CrossValidation, crossValidate } from '../cross-validate'
 import type { CrossValidationRun } from '../cross-validation/directory'
 import { foldsOf } from '../cross-validation/folds'
-import { readDataset } from '../datasets'
+import { type DatasetSource, readDataset } from '../datasets'
 import type { RunContext } from '../run/run'
 import { classifierSettings, segmenterSettings } from './budget'
 import { type NetworkKey, networks } from './experiments'
@@ -25,14 +25,17 @@ export async function validateAll(
   plan: ReproductionPlan,
   context: RunContext,
 ): Promise<Validated> {
-  const { samples } = await readDataset(plan.data, { task: 'segmentation', signal: context.signal })
+  const { data } = plan
+  if (data === undefined || keys.length === 0)
+    return { validated: new Map(), samples: 0, folds: 0, device: '', precision: '', warnings: [] }
+  const { samples } = await readDataset(data, { task: 'segmentation', signal: context.signal })
   const folds = foldsOf(samples, undefined, 0).folds.length
   const perNetwork = folds * plan.budget.seeds.length
   const progress = new PlanProgress(keys.length * perNetwork)
   const validated = new Map<NetworkKey, CrossValidation>()
   for (const key of keys) {
     progress.start(networks[key].name, perNetwork)
-    validated.set(key, await validate(key, plan, context, progress))
+    validated.set(key, await validate(key, data, plan, context, progress))
   }
   const all = [...validated.values()]
   const ofRuns = (of: (run: CrossValidationRun) => string) =>
@@ -49,7 +52,8 @@ export async function validateAll(
 
 function validate(
   key: NetworkKey,
-  { data, uninfected, budget, runtime, directory }: ReproductionPlan,
+  data: DatasetSource,
+  { uninfected, budget, runtime, directory }: ReproductionPlan,
   { signal, emit }: RunContext,
   progress: PlanProgress,
 ): Promise<CrossValidation> {
@@ -72,10 +76,14 @@ function validate(
     }),
     evaluation: { bootstrap: { draws: true } },
     directory: join(directory, 'networks', key),
+    checkpoint: { every: Math.ceil(budget.epochs / checkpointsOfTraining) },
     signal,
     onProgress: (event) => void emit(progress.of(event)),
   })
 }
+
+/** At full width one takes longer to write than an epoch to train. */
+const checkpointsOfTraining = 8
 
 function distinct(values: readonly string[]): string[] {
   return [...new Set(values)]

@@ -3,14 +3,14 @@ import { disclaimer } from '../../base/disclaimer'
 import { reproduce } from '../../reproduce'
 import { type BudgetName, budgets } from '../../reproduction/budget'
 import { type Experiment, experiments } from '../../reproduction/experiments'
-import { cellsOf, distributionCellsOf, sharesText } from '../../reproduction/markdown'
 import type { Reproduction } from '../../reproduction/result'
+import { sectionsOf } from '../../reproduction/sections'
 import { addRunOptions, number, type RuntimeFlags, runtimeOf, wholeNumber, wholeNumbers } from '../options'
 import type { Session } from '../session'
 import { table } from '../table'
 
 interface Flags extends RuntimeFlags {
-  data: string
+  data?: string
   uninfected?: string
   budget?: BudgetName
   width?: number
@@ -24,9 +24,11 @@ interface Flags extends RuntimeFlags {
 export function addReproduce(program: Command, sessionFor: (flags: Flags) => Session): void {
   const command = program
     .command('reproduce')
-    .description('make tables and figures of the paper again, by cross-validation on data of your own')
+    .description(
+      'make tables and figures of the paper again: segmenters on data of your own, classifiers on phantoms',
+    )
     .argument('<experiments...>', `${experiments.join(', ')}, or all`)
-    .requiredOption('-d, --data <path>', 'slices with masks: a CSV with folds, or others of docs/formats.md')
+    .option('-d, --data <path>', 'slices with masks: a CSV with folds, or others of docs/formats.md')
     .requiredOption('-o, --out <directory>', 'gets the results, and every training; given again, it goes on')
     .option('--uninfected <path>', 'slices labelled 0, for the classifier whose features JCS combines')
     .addOption(
@@ -46,6 +48,7 @@ export function addReproduce(program: Command, sessionFor: (flags: Flags) => Ses
       `
 Examples:
   jcs reproduce all --data folds.csv --budget quick --out runs/paper
+  jcs reproduce table-2 table-4 figure-9 --out runs/phantoms
   jcs reproduce table-5 table-6 --data folds.csv --seeds 0,1,2,3,4 --out runs/ablation
 
 Writes results.json, results.md and results.html. Ctrl-C stops after the current step; the same command goes on.`,
@@ -70,17 +73,18 @@ Writes results.json, results.md and results.html. Ctrl-C stops after the current
   })
 }
 
-function describe({ tables, lesions, caveats, files }: Reproduction): string {
+function describe(result: Reproduction): string {
   return [
-    ...tables.flatMap((one) => {
-      const { header, rows } = cellsOf(one)
-      return [one.title, '', table(header, rows), '']
-    }),
-    ...(lesions ? [lesions.title, '', sharesText(lesions), ''] : []),
-    ...(lesions ? [table(distributionCellsOf(lesions).header, distributionCellsOf(lesions).rows), ''] : []),
-    ...caveats,
+    ...sectionsOf(result).flatMap(({ title, sentences, header, rows }) => [
+      title,
+      ...sentences,
+      '',
+      table(header, rows),
+      '',
+    ]),
+    ...result.caveats,
     '',
-    ...Object.values(files),
+    ...Object.values(result.files),
     '',
     `${disclaimer}.`,
   ].join('\n')
