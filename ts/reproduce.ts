@@ -1,4 +1,5 @@
 import { version } from './base/version'
+import { makeWritableDirectory } from './base/write-files'
 import { classifyPhantoms } from './reproduction/classify-phantoms'
 import { examplesOf } from './reproduction/examples'
 import { caveatsOf, isComparison, networksOf, studied } from './reproduction/experiments'
@@ -25,6 +26,7 @@ export function reproduce(options: ReproduceOptions): Run<Reproduction> {
   return new Run(async (context) => {
     const plan = takeOptions(options)
     const { wanted, budget, directory } = plan
+    await makeWritableDirectory(directory)
     const times = wanted.includes('table-2') ? await timesOf(plan, context) : undefined
     const { pictures: activationMaps, ...classified } = await classifyPhantoms(plan, context)
     const { validated, ...setting } = await validateAll(networksOf(wanted), plan, context)

@@ -289,6 +289,13 @@ t.test('classifiers of phantoms, and times', async (t) => {
   t.equal(page.match(/<figcaption>image mixing and segmentation loss/g)!.length, 4)
   t.match(readFileSync(files.markdown, 'utf8'), /\| RT-PCR, published \| 4\.0 h \| 4\.0 h \|/)
 
+  const { times: alone } = await reproduce({
+    ...given,
+    experiments: ['table-2'],
+    directory: join(t.testdirName, 'alone'),
+  })
+  t.equal(alone!.timed, 2)
+
   const phases = new Set<string>()
   const again = await reproduce({ ...given, onProgress: ({ phase }) => phases.add(phase) })
   t.notOk(phases.has('train'), 'no classifier is trained twice')

@@ -1,6 +1,7 @@
 import { classify } from '../classify'
 import { createModel } from '../model'
 import { generateCase, type PhantomPixels } from '../phantom'
+import type { ProgressEvent } from '../run/progress'
 import type { RunContext } from '../run/run'
 import { segment } from '../segment'
 import type { ReproductionPlan } from './options'
@@ -34,17 +35,21 @@ const differentSlices = 4
  * Classifies and segments decoded slices of 512 × 512 with the paper's networks, from pixels to results, once to prepare
  * and once by the clock. Random weights take as long as trained ones.
  */
-export async function timesOf({ runtime, budget }: ReproductionPlan, { signal }: RunContext): Promise<Times> {
+export async function timesOf({ runtime, budget }: ReproductionPlan, context: RunContext): Promise<Times> {
+  const { signal } = context
+  const onProgress = (event: ProgressEvent) => void (event.kind !== 'slice' && context.emit(event))
   const { timedSlices, timedWidth: width } = budget
   const drawn = generateCase(0, { infected: true, slices: differentSlices, size: segmenterSize }).slices
   const slices = Array.from({ length: timedSlices }, (_, i) => drawn[i % differentSlices]!.pixels)
   await using classifier = await createModel({ network: 'res2net101-v1b', width }, runtime)
   const classifyMs = await clocked(slices, (some) =>
-    classify(classifier, some, { batchSize: Math.min(32, timedSlices), signal }),
+    classify(classifier, some, { batchSize: Math.min(32, timedSlices), signal, onProgress }),
   )
   await using segmenter = await createModel({ network: 'jcs-joint', width }, runtime)
   // Random weights outline noise, whose thousands of parts no scan has; at this threshold they outline nothing.
-  const segmentMs = await clocked(slices, (some) => segment(segmenter, some, { threshold: 1, signal }))
+  const segmentMs = await clocked(slices, (some) =>
+    segment(segmenter, some, { threshold: 1, signal, onProgress }),
+  )
   const { device, precision } = segmenter
   return {
     experiment: 'table-2',
