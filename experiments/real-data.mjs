@@ -87,6 +87,7 @@ if (config.test) {
     patients: __,
     skipped: ___,
     warnings: ____,
+    slices: _____,
     ...metrics
   } = await evaluate(model, locate(config.test))
   test = metrics
