@@ -1,8 +1,9 @@
-// npm run bench:tables     writes the tables of README.md and docs/performance.md anew from the committed result files
+// npm run bench:tables     writes the tables of README.md, docs/performance.md and docs/results.md anew from the committed result files
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gpuTables } from './gpu-tables'
 import { markdownRows } from './markdown'
+import { paperTables } from './paper-tables'
 import {
   type EngineResult,
   figure,
@@ -18,22 +19,27 @@ import { isReached, type Target, targetsOf } from './targets'
 
 const root = join(__dirname, '..')
 
-/** What each document shows of a result file. */
-const documents: Record<string, { tablesOf: (results: ResultFile) => string; isFull: boolean }> = {
-  'README.md': { tablesOf: (results) => markdownTables(results, ['inference', 'training']), isFull: false },
-  'docs/performance.md': {
-    tablesOf: (results) =>
+/** What each document shows of the result files. */
+const documents: Record<string, (results: readonly ResultFile[]) => string[]> = {
+  'README.md': (results) => [
+    ...results.map((one) => markdownTables(one, ['inference', 'training'])),
+    ...gpuTables(false),
+  ],
+  'docs/performance.md': (results) => [
+    ...results.map((one) =>
       [
-        markdownTables(results, Object.keys(kinds) as Kind[]),
+        markdownTables(one, Object.keys(kinds) as Kind[]),
         '### Beside the targets',
         'They were set for processors with a matrix unit (AMX), where bf16 is many times as fast as float32.',
-        markdownTargets(results),
+        markdownTargets(one),
         '### Where the time goes',
         'The share of the roof is defined below.',
-        markdownRooflines(results),
+        markdownRooflines(one),
       ].join('\n\n'),
-    isFull: true,
-  },
+    ),
+    ...gpuTables(true),
+  ],
+  'docs/results.md': () => [paperTables()],
 }
 
 /** What stands between these lines is written by this script. */
@@ -167,11 +173,11 @@ export function committedResults(): ResultFile[] {
 /** The documents as they should be, by path. */
 export function documentsWithTables(results: readonly ResultFile[]): Map<string, string> {
   return new Map(
-    Object.entries(documents).map(([name, { tablesOf, isFull }]) => {
+    Object.entries(documents).map(([name, tablesOf]) => {
       const text = readFileSync(join(root, name), 'utf8')
       const [before, rest] = splitOnce(text, markers[0], name)
       const [, after] = splitOnce(rest, markers[1], name)
-      const tables = [...results.map(tablesOf), ...gpuTables(isFull)].join('\n\n')
+      const tables = tablesOf(results).join('\n\n')
       return [name, `${before}${markers[0]}\n\n${tables}\n\n${markers[1]}${after}`]
     }),
   )
