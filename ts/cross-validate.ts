@@ -62,7 +62,7 @@ export function crossValidate(options: CrossValidateOptions): Run<CrossValidatio
     const wanted = folds.flatMap((fold) => seeds.map((seed) => ({ fold, seed })))
     const known = await Promise.all(wanted.map(({ fold, seed }) => kept?.read(fold.name, seed)))
     const eta = new PlanEta(known.filter((scored) => scored === undefined).length)
-    const skipped = [...dataset.skipped]
+    const skipped = [...dataset.skipped, ...(uninfected?.skipped ?? [])]
     const scored: ScoredRun[] = []
     for (const [index, { fold, seed }] of wanted.entries()) {
       const report = (metrics?: Record<string, number>) =>

@@ -1,15 +1,21 @@
-import { join } from 'node:path'
 import { checkOptions, requireObject } from '../base/check'
 import { JcsError } from '../base/errors'
-import { exists } from '../base/files'
-import { type DatasetSample, type DatasetSource, findOverlap, readDataset } from '../datasets'
+import {
+  type BadSample,
+  type Dataset,
+  type DatasetSample,
+  type DatasetSource,
+  findOverlap,
+  readDataset,
+} from '../datasets'
 import type { Model } from '../model'
+import type { runtimeOptionNames } from '../model/runtime'
 import { combinesClassifier, type ModelSpec } from '../model/spec'
-import type { RunContext } from '../run/run'
 import { train } from '../train'
 import { checkTrainOptions, type TrainOptions } from '../training/options'
 import { type TrainSettings, trainSettingNames } from '../training/settings'
 import type { Fold } from './folds'
+import { trainKept } from './kept-training'
 
 /**
  * The classifier whose features `jcs-joint` combines, trained anew for every fold on what that fold learns from: one that
@@ -52,8 +58,8 @@ export async function readUninfected(
   { onBadSample, maxPixels, window }: Pick<TrainOptions, 'onBadSample' | 'maxPixels' | 'window'>,
   folds: readonly Fold[],
   signal: AbortSignal,
-): Promise<{ samples: DatasetSample[]; warnings: string[] }> {
-  if (uninfected === undefined) return { samples: [], warnings: [] }
+): Promise<Dataset> {
+  if (uninfected === undefined) return { samples: [], warnings: [], skipped: [] }
   const task = 'classification'
   const dataset = await readDataset(uninfected, { task, onBadSample, maxPixels, window, signal })
   const infected = dataset.samples.find(({ label }) => label !== 0)
@@ -65,47 +71,40 @@ export async function readUninfected(
   const warnings = [...dataset.warnings]
   for (const { name, held } of folds)
     for (const overlap of await findOverlap(dataset.samples, held)) warnings.push(`Fold ${name}: ${overlap}`)
-  return { samples: dataset.samples, warnings }
+  return { ...dataset, warnings }
 }
 
-/** The caller disposes of it. Kept in `directory`, where there is one, it is not trained again. */
+/** What a fold's classifier is trained with. */
+export interface FoldClassifier {
+  training: ClassifierTraining
+  uninfected: readonly DatasetSample[]
+}
+
+type Surroundings = Pick<
+  TrainOptions,
+  RuntimeName | 'onBadSample' | 'maxPixels' | 'window' | 'signal' | 'onProgress'
+>
+type RuntimeName = (typeof runtimeOptionNames)[number]
+
+/** The classifier of a fold; a Model is the caller's to dispose of, a path is in `folder`, where it is trained once. */
 export async function classifierOf(
-  { uninfected: _, ...settings }: ClassifierTraining,
-  {
-    onBadSample,
-    maxPixels,
-    window,
-    device,
-    precision,
-    threads,
-  }: Pick<TrainOptions, 'onBadSample' | 'maxPixels' | 'window' | 'device' | 'precision' | 'threads'>,
+  { training: { uninfected: _, ...settings }, uninfected }: FoldClassifier,
+  surroundings: Surroundings,
   samples: readonly DatasetSample[],
   seed: number,
-  directory: string | undefined,
-  context: Pick<RunContext, 'signal'> & { onProgress: RunContext['emit'] },
-): Promise<{ classifier: Model | string; warnings: string[] }> {
-  const file = directory === undefined ? undefined : join(directory, 'classifier.safetensors')
-  if (file !== undefined && (await exists(file))) return { classifier: file, warnings: [] }
-  const checkpoint = directory === undefined ? undefined : join(directory, 'checkpoint.safetensors')
-  const { model, warnings } = await train({
-    ...settings,
-    ...{ onBadSample, maxPixels, window, device, precision, threads },
-    task: 'classification',
-    seed,
-    data: { train: samples },
-    ...(directory !== undefined && {
-      checkpoint: { directory },
-      ...(checkpoint && (await exists(checkpoint)) && { resume: checkpoint }),
-    }),
-    ...context,
-  })
-  if (file === undefined) return { classifier: model, warnings }
-  await model.save(file)
-  await model.dispose()
-  return { classifier: file, warnings }
+  folder: string | undefined,
+): Promise<{ classifier: Model | string; warnings: string[]; skipped: BadSample[] }> {
+  const options = { ...surroundings, ...settings, task: 'classification', seed } as const
+  const data = { train: [...labelled(samples), ...uninfected] }
+  if (folder === undefined) {
+    const { model, warnings, skipped } = await train({ ...options, data })
+    return { classifier: model, warnings, skipped }
+  }
+  const { file, ...rest } = await trainKept(folder, { ...options, data: async () => data })
+  return { classifier: file, ...rest }
 }
 
 /** A slice that a mask outlines lesions on is infected, unless its dataset says otherwise. */
-export function labelled(samples: readonly DatasetSample[]): DatasetSample[] {
+function labelled(samples: readonly DatasetSample[]): DatasetSample[] {
   return samples.map((sample) => ({ ...sample, label: sample.label ?? 1 }))
 }

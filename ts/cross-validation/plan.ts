@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { DatasetSample } from '../datasets'
 import { Model } from '../model'
 import { resolveSettings } from '../training/options'
-import type { ClassifierTraining } from './classifier'
+import type { FoldClassifier } from './classifier'
 import type { Fold } from './folds'
 import type { Training } from './options'
 
@@ -11,7 +11,7 @@ export async function planOf(
   training: Training,
   folds: readonly Fold[],
   evaluation: object,
-  classifier: PlannedClassifier | undefined,
+  classifier: FoldClassifier | undefined,
 ): Promise<Record<string, unknown>> {
   const {
     task,
@@ -42,12 +42,7 @@ export async function planOf(
   }
 }
 
-interface PlannedClassifier {
-  training: ClassifierTraining
-  uninfected: readonly DatasetSample[]
-}
-
-function planOfClassifier({ training, uninfected }: PlannedClassifier): Record<string, unknown> {
+function planOfClassifier({ training, uninfected }: FoldClassifier): Record<string, unknown> {
   const { spec, uninfected: _, ...settings } = training
   const task = 'classification'
   return {

@@ -1,11 +1,11 @@
 import { join } from 'node:path'
-import type { BadSample, DatasetSample } from '../datasets'
+import type { BadSample } from '../datasets'
 import { evaluate } from '../evaluate'
 import type { BootstrapOptions } from '../evaluation/bootstrap'
 import { Model } from '../model'
 import type { RunContext } from '../run/run'
 import { train } from '../train'
-import { type ClassifierTraining, classifierOf, labelled } from './classifier'
+import { classifierOf, type FoldClassifier } from './classifier'
 import type { CrossValidationDirectory, ScoredRun } from './directory'
 import type { PlanEta } from './eta'
 import type { Fold } from './folds'
@@ -15,7 +15,7 @@ import { scoresOf } from './summary'
 /** What is the same for all trainings of a fold. */
 export interface FoldPlan {
   training: Training
-  classifier: { training: ClassifierTraining; uninfected: readonly DatasetSample[] } | undefined
+  classifier: FoldClassifier | undefined
   evaluation: Scoring
   population: BootstrapOptions['population']
   kept: CrossValidationDirectory | undefined
@@ -36,16 +36,17 @@ export async function trainAndScore(
   { signal, emit }: RunContext,
 ): Promise<{ scored: ScoredRun; warnings: string[]; skipped: BadSample[] }> {
   const onProgress = (event: Parameters<typeof emit>[0]) => void emit(eta.of(event))
+  const { onBadSample, window, maxPixels, device, precision, threads, memoryLimitBytes } = training
+  const surroundings = { onBadSample, window, maxPixels, device, precision, threads, memoryLimitBytes }
   const folder = kept?.folderOf(fold.name, seed)
   const companion =
     classifier &&
     (await classifierOf(
-      classifier.training,
-      training,
-      [...labelled(fold.train), ...classifier.uninfected],
+      classifier,
+      { ...surroundings, signal, onProgress },
+      fold.train,
       seed,
       folder && join(folder, 'classifier'),
-      { signal, onProgress },
     ))
   try {
     const { model, iterations, bestIteration, warnings, skipped } = await train({
@@ -62,7 +63,6 @@ export async function trainAndScore(
       onProgress,
     })
     await using trained = model
-    const { onBadSample, window, maxPixels } = training
     const scored = await evaluate(trained, fold.held, {
       ...evaluation,
       bootstrap: { ...evaluation.bootstrap, draws: true, population },
@@ -90,7 +90,7 @@ export async function trainAndScore(
     return {
       scored: { run, draws: scored.draws ?? {} },
       warnings: [...(companion?.warnings ?? []), ...warnings],
-      skipped: [...skipped, ...scored.skipped],
+      skipped: [...(companion?.skipped ?? []), ...skipped, ...scored.skipped],
     }
   } finally {
     if (companion?.classifier instanceof Model) await companion.classifier.dispose()

@@ -3,7 +3,7 @@ import { JcsError } from '../base/errors'
 import { type Case, withCase } from '../cases'
 import type { Images } from '../images'
 import { checkImageOptions, type ImageOptions } from '../run/options'
-import type { DiagnosedSlice, Diagnosis } from '../run/results'
+import type { Diagnosis } from '../run/results'
 import { coronalProjection } from './coronal'
 import { diagnosisScript, diagnosisStyle } from './diagnosis-page'
 import { provenanceCard, seriesCard, timingCard } from './fact-cards'
@@ -12,7 +12,7 @@ import { involvementCard } from './involvement-card'
 import { lesionCard } from './lesion-card'
 import { notes, page } from './page'
 import { scoreCard } from './score-card'
-import { isHounsfield, type SlicePictures, slicePictures } from './slice-pictures'
+import { isHounsfield, overlaysOf, type SlicePictures, slicePictures } from './slice-pictures'
 import { verdictCard } from './verdict-card'
 import { viewerCard } from './viewer-card'
 import { presetStyle } from './window-presets'
@@ -92,11 +92,4 @@ function differentCount(diagnosis: Diagnosis, given: string): JcsError {
     'SHAPE_MISMATCH',
     `the diagnosis has ${diagnosis.slices.length} slices and ${given} were given; give the images that were diagnosed`,
   )
-}
-
-function overlaysOf({ classification, segmentation }: DiagnosedSlice) {
-  return {
-    ...(segmentation && { lesions: { ...segmentation, data: segmentation.mask } }),
-    activationMap: classification?.activationMap,
-  }
 }

@@ -1,5 +1,5 @@
 import type { DecodedImage } from '../images'
-import type { ActivationMap } from '../run/results'
+import type { ActivationMap, DiagnosedSlice } from '../run/results'
 import { dataUrl } from './data-url'
 import {
   activationLayer,
@@ -21,6 +21,17 @@ export interface SlicePictures {
 
 /** Activation maps are smooth: more detail than this would only be interpolation. */
 const largestActivationSide = 96
+
+/** What is drawn over a slice that was segmented, or classified, or both. */
+export function overlaysOf({
+  classification,
+  segmentation,
+}: Pick<DiagnosedSlice, 'classification' | 'segmentation'>) {
+  return {
+    ...(segmentation && { lesions: { ...segmentation, data: segmentation.mask } }),
+    activationMap: classification?.activationMap,
+  }
+}
 
 /** `side` bounds both sides of the slice, pixels: reports of 300 slices must stay small enough to mail. */
 export async function slicePictures(
