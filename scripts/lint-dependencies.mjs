@@ -67,7 +67,6 @@ const typescriptLayers = {
     'cross-validate',
     'cross-validation',
     'evaluate',
-    'train',
     'training',
     'classify',
     'segment',

@@ -1,14 +1,16 @@
 import { version } from './base/version'
 import { makeWritableDirectory } from './base/write-files'
 import { classifyPhantoms } from './reproduction/classify-phantoms'
+import { costsOf, totalCost } from './reproduction/costs'
 import { examplesOf } from './reproduction/examples'
-import { caveatsOf, isComparison, networksOf, studied } from './reproduction/experiments'
+import { caveatsOf, isComparison, studied } from './reproduction/experiments'
 import { lesionStatisticsOf } from './reproduction/lesion-statistics'
 import { type ReproduceOptions, takeOptions } from './reproduction/options'
+import { PlanProgress } from './reproduction/progress'
 import type { Reproduction } from './reproduction/result'
 import { tableOf } from './reproduction/tables'
 import { timesOf } from './reproduction/times'
-import { validateAll } from './reproduction/validate'
+import { readFolds, validateAll } from './reproduction/validate'
 import { filesIn, writeResults } from './reproduction/write'
 import { Run } from './run/run'
 
@@ -27,10 +29,20 @@ export function reproduce(options: ReproduceOptions): Run<Reproduction> {
     const plan = takeOptions(options)
     const { wanted, budget, directory } = plan
     await makeWritableDirectory(directory)
-    const times = wanted.includes('table-2') ? await timesOf(plan, context) : undefined
-    const { pictures: activationMaps, ...classified } = await classifyPhantoms(plan, context)
-    const { validated, ...setting } = await validateAll(networksOf(wanted), plan, context)
-    const shown = wanted.includes('figure-10') ? await examplesOf(validated, plan, context) : undefined
+    const folds = await readFolds(plan, context.signal)
+    const samples = folds.reduce((sum, { held }) => sum + held.length, 0)
+    const costs = costsOf(budget, samples)
+    const progress = new PlanProgress(totalCost(costs, wanted, folds.length * budget.seeds.length))
+    const within = progress.within(context)
+
+    const times = wanted.includes('table-2')
+      ? await progress.during(costs.times, 'segment', () => timesOf(plan, within))
+      : undefined
+    const { pictures: activationMaps, ...classified } = await classifyPhantoms(plan, costs, progress, within)
+    const { validated, ...setting } = await validateAll(plan, folds, costs, progress, context)
+    const shown = wanted.includes('figure-10')
+      ? await examplesOf(validated, folds, plan.runtime, context)
+      : undefined
     const result: Reproduction = {
       ...(times && { times }),
       ...classified,
@@ -38,6 +50,8 @@ export function reproduce(options: ReproduceOptions): Run<Reproduction> {
       ...(shown && { examples: shown.examples }),
       ...(wanted.includes('figure-11') && { lesions: lesionStatisticsOf(validated.get(studied)!) }),
       budget,
+      samples,
+      folds: folds.length,
       ...setting,
       library: version,
       caveats: caveatsOf(plan),

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import sharp from 'sharp'
 import t from 'tap'
@@ -18,6 +19,7 @@ import {
   type Sample,
   type SegmentationEvaluation,
 } from '../../ts/index'
+import { PlanProgress } from '../../ts/reproduction/progress'
 import { repositoryRoot, smallSamples } from './small'
 import { writeSamples } from './written-samples'
 
@@ -156,6 +158,45 @@ t.test('tables are what cross-validation gives, with paired differences', async 
     'nothing is trained twice',
   )
   await t.rejects(reproduce({ ...given, settings: { ...small, epochs: 3 } }), { code: 'RESUME_MISMATCH' })
+})
+
+t.test('the time that is left is by what steps cost, and by how fast they go', async (t) => {
+  const progress = new PlanProgress(60)
+  const startMs = performance.now()
+  const train = {
+    phase: 'train',
+    epoch: 1,
+    epochs: 1,
+    iteration: 1,
+    iterations: 1,
+    loss: 1,
+    losses: {},
+  } as const
+  const event = { ...train, learningRate: 1, total: 10, etaMs: 12345 }
+  const leftMs = (done: number) => {
+    const told = progress.of({ ...event, done })
+    return told.kind === 'slice' ? undefined : told.etaMs
+  }
+  progress.begin(20, 'train')
+  t.equal(leftMs(0), undefined, 'nothing is known, and that of the training alone would mislead')
+  await setTimeout(50)
+  const beforeMs = performance.now() - startMs
+  const told = leftMs(5)!
+  const ratio = (60 - 10) / 10
+  t.ok(told >= beforeMs * ratio * 0.9 && told <= (performance.now() - startMs) * ratio * 1.1, `${told} ms`)
+  t.ok(leftMs(1)! >= told * 0.9, 'what is done stays done')
+  leftMs(10)
+  progress.end()
+  const before = performance.now() - startMs
+  progress.begin(20, 'train')
+  progress.end()
+  const after = progress.etaMs!
+  t.ok(
+    after >= before * 0.9 && after <= (performance.now() - startMs) * 1.1,
+    'another 20 of 60 were there already',
+  )
+  await progress.during(20, 'train', async () => leftMs(10))
+  t.equal(progress.etaMs, 0)
 })
 
 t.test('an interrupted reproduction goes on where it was', async (t) => {

@@ -1,11 +1,11 @@
 import { join } from 'node:path'
-import { exists } from '../base/files'
 import { keepPlan } from '../base/kept-plan'
+import { trainKept } from '../cross-validation/kept-training'
 import { loadModel, type Model } from '../model'
 import type { PhantomSample } from '../phantom'
 import type { RunContext } from '../run/run'
-import { train } from '../train'
 import type { TrainSettings } from '../training/settings'
+import type { Experiment } from './experiments'
 import type { ReproductionPlan } from './options'
 import { phantomSize } from './phantoms'
 
@@ -21,6 +21,12 @@ export const classifierTrainings = {
 
 export type ClassifierKey = keyof typeof classifierTrainings
 
+/** Those that experiments need. */
+export function classifiersOf(wanted: readonly Experiment[]): ClassifierKey[] {
+  if (wanted.includes('figure-9')) return Object.keys(classifierTrainings) as ClassifierKey[]
+  return wanted.includes('table-4') ? ['guided'] : []
+}
+
 /** Wide enough for phantoms, and activation maps fine enough to point at something. */
 const spec = { network: 'res2net50-v1b', width: 0.125, outputStride: 8 } as const
 
@@ -33,10 +39,7 @@ const common = {
   augmentation: { horizontalFlip: 0.5, translation: 0.05, scale: 0.1 },
 } as const
 
-/**
- * The classifier of one training, of phantoms; the caller disposes of it. Trained once: it stays in the directory, with
- * its checkpoint while it is trained.
- */
+/** The classifier of one training, of phantoms, which is done once; the caller disposes of it. */
 export async function phantomClassifier(
   key: ClassifierKey,
   { directory, runtime, budget }: ReproductionPlan,
@@ -45,22 +48,15 @@ export async function phantomClassifier(
 ): Promise<Model> {
   const { phantomPatients, phantomIterations } = budget
   await keepPlan(join(directory, 'classifiers'), 'classifiers', { phantomPatients, phantomIterations })
-  const folder = join(directory, 'classifiers', key)
-  const file = join(folder, 'model.safetensors')
-  if (await exists(file)) return loadModel(file, runtime)
-  const checkpoint = join(folder, 'checkpoint.safetensors')
-  const { model } = await train({
+  const { file } = await trainKept(join(directory, 'classifiers', key), {
     ...common,
     ...classifierTrainings[key].settings,
     ...runtime,
     spec,
     iterations: phantomIterations,
-    data: { train: await draw() },
-    checkpoint: { directory: folder },
-    ...((await exists(checkpoint)) && { resume: checkpoint }),
+    data: async () => ({ train: await draw() }),
     signal,
     onProgress: (event) => void emit(event),
   })
-  await model.save(file)
-  return model
+  return loadModel(file, runtime)
 }

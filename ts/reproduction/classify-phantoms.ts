@@ -3,10 +3,12 @@ import type { PhantomSample } from '../phantom'
 import type { RunContext } from '../run/run'
 import { type ActivationMaps, explainedClassifier, explainedPatients } from './activation-maps'
 import { type CaseThresholds, caseThresholdsOf } from './case-thresholds'
-import { type ClassifierKey, classifierTrainings, phantomClassifier } from './classifiers'
+import { classifiersOf, phantomClassifier } from './classifiers'
+import type { Costs } from './costs'
 import type { ReproductionPlan } from './options'
 import type { ReproductionPictures } from './page'
 import { drawSlices } from './phantoms'
+import type { PlanProgress } from './progress'
 
 export interface ClassifiedPhantoms {
   caseThresholds?: CaseThresholds
@@ -17,22 +19,28 @@ export interface ClassifiedPhantoms {
 /** Table IV and figure 9, which share the paper's classifier. */
 export async function classifyPhantoms(
   plan: ReproductionPlan,
+  costs: Costs,
+  progress: PlanProgress,
   context: RunContext,
 ): Promise<ClassifiedPhantoms> {
   const { wanted, budget } = plan
+  const keys = classifiersOf(wanted)
+  if (keys.length === 0) return {}
   const maps = wanted.includes('figure-9')
-  if (!maps && !wanted.includes('table-4')) return {}
   let drawn: Promise<PhantomSample[]> | undefined
   const draw = () => (drawn ??= drawSlices('training', budget.phantomPatients, context.signal))
-  const keys = maps ? (Object.keys(classifierTrainings) as ClassifierKey[]) : (['guided'] as const)
   const held = maps ? await drawSlices('held out', explainedPatients, context.signal) : []
   const result: ClassifiedPhantoms = {}
   const explained = []
   for (const key of keys) {
-    await using model: Model = await phantomClassifier(key, plan, draw, context)
+    await using model: Model = await progress.during(costs.classifier, 'train', () =>
+      phantomClassifier(key, plan, draw, context),
+    )
     if (maps) explained.push(await explainedClassifier(key, model, held, context))
     if (key === 'guided' && wanted.includes('table-4'))
-      result.caseThresholds = await caseThresholdsOf(model, budget, context)
+      result.caseThresholds = await progress.during(costs.caseThresholds, 'evaluate', () =>
+        caseThresholdsOf(model, budget, context),
+      )
   }
   if (!maps) return result
   return {

@@ -1,13 +1,13 @@
 import { JcsError } from '../base/errors'
 import type { CrossValidation } from '../cross-validate'
-import { type Fold, foldsOf } from '../cross-validation/folds'
-import { decodeSamples, readDataset } from '../datasets'
+import type { Fold } from '../cross-validation/folds'
+import { decodeSamples } from '../datasets'
 import { loadModel } from '../model'
-import { type SlicePictures, slicePictures } from '../report/slice-pictures'
+import type { RuntimeOptions } from '../model/runtime'
+import { overlaysOf, type SlicePictures, slicePictures } from '../report/slice-pictures'
 import type { RunContext } from '../run/run'
 import { segment } from '../segment'
 import { comparisons, type NetworkKey, networks } from './experiments'
-import type { ReproductionPlan } from './options'
 
 /** Figure 10: the same slices by every network, each by one that has not seen them. */
 export interface Examples {
@@ -36,11 +36,10 @@ const pictureSide = 256
 /** Chosen by area alone, so that no network is flattered. */
 export async function examplesOf(
   validated: ReadonlyMap<NetworkKey, CrossValidation>,
-  { data, runtime }: ReproductionPlan,
+  folds: readonly Fold[],
+  runtime: RuntimeOptions,
   { signal }: RunContext,
 ): Promise<{ examples: Examples; pictures: ExamplePictures }> {
-  const { samples } = await readDataset(data!, { task: 'segmentation', signal })
-  const { folds } = foldsOf(samples, undefined, 0)
   const rows: Example[] = []
   const pictures: ExamplePictures = []
   for (const { fold, index, rank, areaPixels } of chosen(validated, folds)) {
@@ -53,10 +52,9 @@ export async function examplesOf(
       const run = validated.get(network)!.runs.find((one) => one.fold === fold.name)!
       await using model = await loadModel(run.model!, runtime)
       const [found] = await segment(model, [image], { signal })
-      const lesions = { ...found!, data: found!.mask }
       row.push({
         name: networks[network].name,
-        pictures: await slicePictures(image, { lesions }, pictureSide),
+        pictures: await slicePictures(image, overlaysOf({ segmentation: found }), pictureSide),
       })
       example.dice[network] = run.slices!.find((one) => one.index === index)!.dice
     }

@@ -92,12 +92,11 @@ function takeExperiments(wanted: unknown): Experiment[] {
 function takeBudget(budget: Budget, settings: Partial<Budget>): Budget {
   requireObject('settings', settings)
   requireKnown('settings', settings, Object.keys(budget))
-  const { seeds, ...numbers } = settings
-  for (const [name, value] of Object.entries(numbers)) {
-    if (value === undefined) continue
-    if (/width/i.test(name)) requireNumber(`settings.${name}`, value, 0, 4)
-    else requireWhole(`settings.${name}`, value, 1)
-  }
+  const { width, timedWidth, seeds, ...counts } = settings
+  for (const [name, value] of Object.entries({ width, timedWidth }))
+    if (value !== undefined) requireNumber(`settings.${name}`, value, 0, 4)
+  for (const [name, value] of Object.entries(counts))
+    if (value !== undefined) requireWhole(`settings.${name}`, value, 1)
   if (seeds !== undefined && (!Array.isArray(seeds) || seeds.length === 0))
     throw new JcsError('INVALID_TYPE', 'settings.seeds must be an array of at least one whole number')
   const given = Object.entries(settings).filter(([, value]) => value !== undefined)

@@ -1,65 +1,78 @@
 import type { ProgressEvent } from '../run/progress'
+import type { RunContext } from '../run/run'
 
-/** How long all trainings of all networks take, from those that are through. */
+/** The phase whose events say how far a step of the plan is. */
+type Measure = 'train' | 'segment' | 'evaluate'
+
+interface Step {
+  cost: number
+  measure: Measure
+  /** What of it is done, 0 to 1. */
+  share: number
+}
+
+/** How long a whole plan takes: what its steps cost beside each other is estimated, how fast they go is measured. */
 export class PlanProgress {
-  readonly #total: number
-  #network = ''
-  #trainings = 0
-  /** Of the networks before. */
-  #before = 0
-  #done = 0
-  #startMs: number | undefined
-  #durationsMs: number[] = []
+  readonly #startMs = performance.now()
+  /** Of what this call has not been through. */
+  #costLeft: number
+  #costDone = 0
+  #step: Step | undefined
 
-  constructor(total: number) {
-    this.#total = total
+  constructor(cost: number) {
+    this.#costLeft = cost
   }
 
-  /** Another network is begun, which is trained so many times. */
-  start(network: string, trainings: number): void {
-    this.#network = network
-    this.#trainings = trainings
-    this.#before = this.#done
+  /** Until all is through; nothing is known before anything is done. */
+  get etaMs(): number | undefined {
+    const running = this.#step ? this.#step.cost * this.#step.share : 0
+    const left = this.#costLeft - running
+    if (left <= 0) return 0
+    const done = this.#costDone + running
+    return done > 0 ? ((performance.now() - this.#startMs) * left) / done : undefined
   }
 
-  /** The event of a network's cross-validation as one of the whole plan, with the time that is left of all of it. */
+  get isRunning(): boolean {
+    return this.#step !== undefined
+  }
+
+  begin(cost: number, measure: Measure): void {
+    this.#step = { cost, measure, share: 0 }
+  }
+
+  /** A step of which nothing was seen was done by an earlier call: it says nothing of how fast this one is. */
+  end(): void {
+    const { cost = 0, share = 0 } = this.#step ?? {}
+    if (share > 0) this.#costDone += cost
+    this.#costLeft -= cost
+    this.#step = undefined
+  }
+
+  async during<T>(cost: number, measure: Measure, work: () => Promise<T>): Promise<T> {
+    this.begin(cost, measure)
+    const result = await work()
+    this.end()
+    return result
+  }
+
+  /** The event with the time that is left of the whole plan instead of its own. */
   of(event: ProgressEvent): ProgressEvent {
     if (event.kind === 'slice') return event
-    if (event.phase === 'cross-validate') {
-      this.#done = this.#before + event.done
-      this.#keepTime(event.metrics !== undefined)
-      const { done: _, total: __, etaMs: ___, phase: ____, ...rest } = event
-      const etaMs = this.#leftMs()
-      return {
-        ...rest,
-        phase: 'reproduce',
-        network: this.#network,
-        done: this.#done,
-        total: this.#total,
-        ...(etaMs !== undefined && { etaMs }),
-      }
+    const { etaMs: _, ...rest } = event
+    const { phase, done, total } = rest
+    // JCS trains its classifier first, and then begins anew: what is done stays done.
+    if (phase === this.#step?.measure && total)
+      this.#step.share = Math.max(this.#step.share, Math.min(done / total, 1))
+    const { etaMs } = this
+    return etaMs === undefined ? rest : { ...rest, etaMs }
+  }
+
+  /** The context for work whose events are told as of the whole plan. */
+  within(context: RunContext): RunContext {
+    return {
+      signal: context.signal,
+      emit: (event) => context.emit(this.of(event)),
+      throwIfCancelled: () => context.throwIfCancelled(),
     }
-    if (event.phase !== 'train' || event.etaMs === undefined) return event
-    const leftMs = this.#leftMs()
-    if (leftMs !== undefined) return { ...event, etaMs: Math.max(leftMs - this.#sinceStartMs(), 0) }
-    // No training is through: the event has the time of all that are left of this network.
-    const leftHere = this.#before + this.#trainings - this.#done
-    return { ...event, etaMs: (event.etaMs * (this.#total - this.#done)) / leftHere }
-  }
-
-  #keepTime(isThrough: boolean): void {
-    if (isThrough && this.#startMs !== undefined) this.#durationsMs.push(this.#sinceStartMs())
-    this.#startMs = isThrough ? undefined : performance.now()
-  }
-
-  #sinceStartMs(): number {
-    return this.#startMs === undefined ? 0 : performance.now() - this.#startMs
-  }
-
-  #leftMs(): number | undefined {
-    if (this.#done === this.#total) return 0
-    if (this.#durationsMs.length === 0) return undefined
-    const meanMs = this.#durationsMs.reduce((sum, ms) => sum + ms, 0) / this.#durationsMs.length
-    return meanMs * (this.#total - this.#done)
   }
 }

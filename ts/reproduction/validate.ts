@@ -1,18 +1,25 @@
 import { join } from 'node:path'
 import { type CrossValidation, crossValidate } from '../cross-validate'
 import type { CrossValidationRun } from '../cross-validation/directory'
-import { foldsOf } from '../cross-validation/folds'
+import { type Fold, foldsOf } from '../cross-validation/folds'
 import { type DatasetSource, readDataset } from '../datasets'
+import type { ProgressEvent } from '../run/progress'
 import type { RunContext } from '../run/run'
 import { classifierSettings, segmenterSettings } from './budget'
-import { type NetworkKey, networks } from './experiments'
+import type { Costs } from './costs'
+import { type NetworkKey, networks, networksOf } from './experiments'
 import type { ReproductionPlan } from './options'
-import { PlanProgress } from './progress'
+import type { PlanProgress } from './progress'
+
+/** Of the data; none where no experiment needs any. */
+export async function readFolds({ wanted, data }: ReproductionPlan, signal: AbortSignal): Promise<Fold[]> {
+  if (data === undefined || networksOf(wanted).length === 0) return []
+  const { samples } = await readDataset(data, { task: 'segmentation', signal })
+  return foldsOf(samples, undefined, 0).folds
+}
 
 export interface Validated {
   validated: Map<NetworkKey, CrossValidation>
-  samples: number
-  folds: number
   /** Of all trainings. */
   device: string
   precision: string
@@ -21,53 +28,60 @@ export interface Validated {
 
 /** Cross-validates networks one after the other, each in a folder of its own, on the same folds and resamples. */
 export async function validateAll(
-  keys: readonly NetworkKey[],
   plan: ReproductionPlan,
+  folds: readonly Fold[],
+  costs: Costs,
+  progress: PlanProgress,
   context: RunContext,
 ): Promise<Validated> {
-  const { data } = plan
-  if (data === undefined || keys.length === 0)
-    return { validated: new Map(), samples: 0, folds: 0, device: '', precision: '', warnings: [] }
-  const { samples } = await readDataset(data, { task: 'segmentation', signal: context.signal })
-  const folds = foldsOf(samples, undefined, 0).folds.length
-  const perNetwork = folds * plan.budget.seeds.length
-  const progress = new PlanProgress(keys.length * perNetwork)
+  const keys = networksOf(plan.wanted)
   const validated = new Map<NetworkKey, CrossValidation>()
-  for (const key of keys) {
-    progress.start(networks[key].name, perNetwork)
-    validated.set(key, await validate(key, data, plan, context, progress))
+  const perNetwork = folds.length * plan.budget.seeds.length
+  for (const [index, key] of keys.entries()) {
+    const toPlan = (event: ProgressEvent): ProgressEvent => {
+      if (event.phase !== 'cross-validate') return progress.of(event)
+      const isThrough = event.metrics !== undefined
+      // One that an earlier call has trained is through without having begun.
+      if (!progress.isRunning) progress.begin(costs.trainings[key], 'train')
+      if (isThrough) progress.end()
+      return progress.of({
+        ...event,
+        phase: 'reproduce',
+        network: networks[key].name,
+        done: index * perNetwork + event.done,
+        total: keys.length * perNetwork,
+      })
+    }
+    const onProgress = (event: ProgressEvent) => void context.emit(toPlan(event))
+    validated.set(key, await validate(key, plan, context.signal, onProgress))
   }
   const all = [...validated.values()]
   const ofRuns = (of: (run: CrossValidationRun) => string) =>
-    distinct(all.flatMap(({ runs }) => runs.map(of)))
+    distinct(all.flatMap(({ runs }) => runs.map(of))).join(', ')
   return {
     validated,
-    samples: samples.length,
-    folds,
-    device: ofRuns(({ device }) => device).join(', '),
-    precision: ofRuns(({ precision }) => precision).join(', '),
+    device: ofRuns(({ device }) => device),
+    precision: ofRuns(({ precision }) => precision),
     warnings: distinct(all.flatMap(({ warnings }) => warnings)),
   }
 }
 
 function validate(
   key: NetworkKey,
-  data: DatasetSource,
-  { uninfected, budget, runtime, directory }: ReproductionPlan,
-  { signal, emit }: RunContext,
-  progress: PlanProgress,
+  { data, uninfected, budget, runtime, directory }: ReproductionPlan,
+  signal: AbortSignal,
+  onProgress: (event: ProgressEvent) => void,
 ): Promise<CrossValidation> {
   const { width, seeds } = budget
   const { spec } = networks[key]
-  const isJoint = spec.network === 'jcs-joint'
   return crossValidate({
     ...runtime,
     ...segmenterSettings(budget),
     task: 'segmentation',
     spec: { ...spec, width },
-    data,
+    data: data as DatasetSource, // there where a network is needed: takeOptions
     seeds,
-    ...(isJoint && {
+    ...(spec.network === 'jcs-joint' && {
       classifierTraining: {
         ...classifierSettings(budget),
         spec: { network: 'res2net50-v1b', width },
@@ -78,7 +92,7 @@ function validate(
     directory: join(directory, 'networks', key),
     checkpoint: { every: Math.ceil(budget.epochs / checkpointsOfTraining) },
     signal,
-    onProgress: (event) => void emit(progress.of(event)),
+    onProgress,
   })
 }
 
