@@ -2,8 +2,7 @@
 //
 // A cross-validation on real data through the public API. Its trainings go to OUT/<name>, where an interrupted run goes
 // on; scores, settings, time and machine to experiments/results/<name>.json. The dataset's path is relative to the shared
-// data folder: ../shared/data, or $JCS_SHARED/data; that of `pretrained`, unless it is a shipped model's name, to the
-// repository.
+// data folder: ../shared/data, or $JCS_SHARED/data.
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { availableParallelism, cpus } from 'node:os'
 import path from 'node:path'

@@ -2,9 +2,9 @@ import type { TrainSettings } from '../training/settings'
 
 /** What decides how long an experiment takes, and with it how good its networks get. */
 export interface Budget {
-  /** Of the segmenters: multiplies their channels. */
+  /** Of the segmenters: multiplies their channels, in (0, 4]. */
   width: number
-  /** Height and width that slices are brought to, pixels. */
+  /** Height and width that slices are brought to, pixels, in [32, 16384]. */
   inputSize: number
   epochs: number
   batchSize: number
@@ -16,11 +16,11 @@ export interface Budget {
   phantomIterations: number
   /** Synthetic cases that they decide, half of them infected. */
   phantomCases: number
-  /** Slices of each. */
+  /** Slices of each, 1 to 400. */
   slicesPerCase: number
   /** Slices that are timed. */
   timedSlices: number
-  /** Of the networks that are timed. */
+  /** Of the networks that are timed, in (0, 4]. */
   timedWidth: number
 }
 
@@ -30,14 +30,30 @@ export interface Budget {
  */
 export const budgets = {
   quick: {
-    ...{ width: 0.25, inputSize: 160, epochs: 24, batchSize: 4, seeds: [0] },
-    ...{ phantomPatients: 400, phantomIterations: 1500, phantomCases: 20, slicesPerCase: 300 },
-    ...{ timedSlices: 20, timedWidth: 1 },
+    width: 0.25,
+    inputSize: 160,
+    epochs: 24,
+    batchSize: 4,
+    seeds: [0],
+    phantomPatients: 400,
+    phantomIterations: 1500,
+    phantomCases: 20,
+    slicesPerCase: 300,
+    timedSlices: 20,
+    timedWidth: 1,
   },
   full: {
-    ...{ width: 1, inputSize: 512, epochs: 80, batchSize: 4, seeds: [0, 1, 2, 3, 4] },
-    ...{ phantomPatients: 2000, phantomIterations: 6000, phantomCases: 60, slicesPerCase: 300 },
-    ...{ timedSlices: 300, timedWidth: 1 },
+    width: 1,
+    inputSize: 512,
+    epochs: 80,
+    batchSize: 4,
+    seeds: [0, 1, 2, 3, 4],
+    phantomPatients: 2000,
+    phantomIterations: 6000,
+    phantomCases: 60,
+    slicesPerCase: 300,
+    timedSlices: 300,
+    timedWidth: 1,
   },
 } as const satisfies Record<string, Budget>
 

@@ -191,8 +191,9 @@ function intervalText(interval: readonly [number, number] | undefined): string {
   return interval ? ` (${percent(interval[0])} to ${percent(interval[1])})` : ''
 }
 
+/** A dash for what is not defined: NaN, or null where it comes from a file. */
 export function percent(value: number, digits = 1): string {
-  return Number.isNaN(value) ? '–' : (100 * value).toFixed(digits)
+  return Number.isFinite(value) ? (100 * value).toFixed(digits) : '–'
 }
 
 function secondsText(ms: number): string {
