@@ -47,7 +47,7 @@ struct SliceScores {
   size_t index = 0;  ///< in the dataset
   double dice = 0, iou = 0;
   int64_t lesions = 0, areaPixels = 0;
-  std::optional<double> areaMm2;  ///< where the spacing is known
+  std::optional<double> areaMm2 = std::nullopt;  ///< where the spacing is known
 };
 
 struct SegmenterEvaluation {
