@@ -2,6 +2,7 @@ import { requireBoolean, requireString } from './base/check'
 import { withTemporaryDirectory } from './base/temporary-directory'
 import { Case } from './cases'
 import { type DiagnoseOptions, type DiagnosisModels, diagnose } from './diagnose'
+import { takeModels } from './diagnosis/models'
 import { takeDiagnosisSettings } from './diagnosis/options'
 import type { Pacs } from './dicomweb'
 import { fetchSeries } from './fetch-series'
@@ -51,7 +52,8 @@ export function diagnoseStudy(
     async (context) => {
       requireBoolean('store', store)
       if (directory !== undefined) requireString('directory', directory)
-      takeDiagnosisSettings(settings) // throws before anything is fetched
+      // Whatever is wrong is said before anything is fetched.
+      takeDiagnosisSettings(settings, takeModels(models).classifier !== undefined)
       const work = (path: string) => diagnoseIn(path, models, pacs, study, { ...settings, store }, context)
       return directory === undefined ? withTemporaryDirectory(work) : work(directory)
     },

@@ -1,29 +1,10 @@
-import { disclaimer } from './base/disclaimer'
-import { JcsError } from './base/errors'
-import { version } from './base/version'
 import { type Case, withCase } from './cases'
-import { type Decision, decide, resolveSliceThreshold } from './diagnosis/decision'
-import { assumedSpacingWarning, lesionAreas, measure } from './diagnosis/measurement'
-import {
-  type DiagnosisModels,
-  describeModels,
-  type NativeModels,
-  noticesOf,
-  takeModels,
-} from './diagnosis/models'
-import {
-  type DiagnoseOptions,
-  type DiagnosisSettings,
-  defaultSliceThreshold,
-  takeDiagnosisSettings,
-} from './diagnosis/options'
-import { sliceStreams } from './diagnosis/slices'
-import { Stopwatch } from './diagnosis/stopwatch'
+import { diagnoseCase } from './diagnosis/diagnose-case'
+import { type DiagnosisModels, takeModels } from './diagnosis/models'
+import { type DiagnoseOptions, defaultSliceThreshold, takeDiagnosisSettings } from './diagnosis/options'
 import type { Images } from './images'
-import { classifySlices } from './inference/classification'
-import { segmentSlices, withMask } from './inference/segmentation'
-import type { DiagnosedSlice, Diagnosis } from './run/results'
-import { Run, type RunContext } from './run/run'
+import type { Diagnosis } from './run/results'
+import { Run } from './run/run'
 
 export { type DiagnoseOptions, type DiagnosisModels, defaultSliceThreshold }
 
@@ -46,92 +27,9 @@ export function diagnose(
 ): Run<Diagnosis> {
   return new Run(async (context) => {
     const natives = takeModels(models)
-    const settings = takeDiagnosisSettings(options)
-    if (settings.classification.explain && !natives.classifier)
-      throw new JcsError('INVALID_ARGUMENT', 'explain needs a classifier: activation maps are its own')
-    const minLesionAreaMm2 = settings.minLesionAreaMm2 ?? models.segmenter.minLesionAreaMm2
-    const described = describeModels(models)
-    described.catch(() => {}) // awaited below
-    const notices = noticesOf(models)
-    return withCase(slices, options, 'patient', async (scan) => ({
-      ...(await diagnoseCase(scan, natives, { ...settings, minLesionAreaMm2 }, context)),
-      models: await described,
-      version,
-      notices,
-      disclaimer,
-    }))
-  }, options)
-}
-
-async function diagnoseCase(
-  scan: Case,
-  { classifier, segmenter, lungs }: NativeModels,
-  settings: DiagnosisSettings & { minLesionAreaMm2: number },
-  context: RunContext,
-): Promise<Omit<Diagnosis, 'models' | 'version' | 'notices' | 'disclaimer'>> {
-  const clock = new Stopwatch()
-  const checks = { isDecidable: settings.isDefaultThreshold, isComplete: lungs !== undefined }
-  const nextSlices = sliceStreams(scan, checks, clock, context)
-  const { classification, segmentation, minLesionAreaMm2 } = settings
-
-  const classifications =
-    classifier &&
-    (await clock.time('classifyMs', () => classifySlices(classifier, nextSlices(), classification, context)))
-  const threshold = () => resolveSliceThreshold(settings.sliceThreshold, scan)
-  const byClassifier =
-    classifications &&
-    decide(
-      classifications.map(({ probability }) => probability),
-      classification.threshold,
-      threshold(),
+    const settings = takeDiagnosisSettings(options, natives.classifier !== undefined)
+    return withCase(slices, options, 'patient', (scan) =>
+      diagnoseCase(scan, models, natives, settings, context),
     )
-
-  const isSegmented = !byClassifier || byClassifier.positive || lungs !== undefined
-  const lungSegmentations =
-    lungs &&
-    (await clock.time('lungsMs', () => segmentSlices(lungs, nextSlices(), settings.lungs, context, 'lungs')))
-  const segmentations = isSegmented
-    ? await clock.time('segmentMs', () => segmentSlices(segmenter, nextSlices(), segmentation, context))
-    : []
-  const measured =
-    lungSegmentations &&
-    (await clock.time('measureMs', () => measure(scan, lungSegmentations, segmentations, context)))
-  const measurement = measured && 'involvement' in measured ? measured : undefined
-
-  const { areasMm2, isKnown } = measurement
-    ? { areasMm2: measurement.lesionAreasMm2, isKnown: true }
-    : lesionAreas(segmentations)
-  const decision: Decision = byClassifier ?? decide(areasMm2, minLesionAreaMm2, threshold())
-  const { slices: sliceThreshold, millimetres: sliceThresholdMm } = threshold()
-  return {
-    positive: decision.positive,
-    basis: classifier ? 'classifier' : 'lesion-area',
-    positiveSlices: decision.positiveSlices,
-    totalSlices: decision.isPositive.length,
-    sliceThreshold,
-    ...(sliceThresholdMm !== undefined && { sliceThresholdMm }),
-    ...(!classifier && { minLesionAreaMm2 }),
-    ...(measurement && { involvement: measurement.involvement }),
-    slices: decision.isPositive.map((positive, index): DiagnosedSlice => {
-      const positionMm = scan.heightMm(index)
-      const slice = {
-        index,
-        ...(positionMm !== undefined && { positionMm }),
-        positive,
-        ...(classifications && { classification: classifications[index]! }),
-        ...(segmentations[index] && { segmentation: segmentations[index] }),
-        ...(isSegmented && isKnown && { lesionAreaMm2: areasMm2[index]! }),
-      }
-      return measurement ? withMask(slice, 'lungMask', measurement.lungMasks[index]!) : slice
-    }),
-    ...(scan.series && { series: scan.series }),
-    laterality: scan.laterality,
-    timing: clock.timing(),
-    warnings: [
-      ...scan.warnings,
-      ...decision.warnings,
-      ...(measured && 'reason' in measured ? [measured.reason] : []),
-      ...(classifier || isKnown ? [] : [assumedSpacingWarning]),
-    ],
-  }
+  }, options)
 }

@@ -149,6 +149,17 @@ export type {
 } from './run/results'
 export type { Run, RunOptions } from './run/run'
 export { type SegmentOptions, segment } from './segment'
+export {
+  createService,
+  type Service,
+  type ServiceClassifyOptions,
+  type ServiceDiagnoseOptions,
+  type ServiceSegmentOptions,
+  type ServiceStatus,
+} from './service'
+export type { ModelStatus } from './service/models'
+export type { BatchEvent, ModelEvent, RequestEvent } from './service/observer'
+export type { Priority, RequestOptions, ServiceModel, ServiceOptions } from './service/options'
 export { storeInstances } from './store-instances'
 export { type TrainResult, train } from './train'
 export type { TrainData, TrainOptions } from './training/options'

@@ -50,16 +50,14 @@ export interface NativeModel {
   parameters(): ParameterInfo[]
   getParameter(name: string): Promise<Tensor>
   forward(input: Tensor, cancellation?: NativeCancellation): Promise<Record<string, Tensor>>
-  /** Slices of `store`, by index. */
+  /** Results in the order of the slices, of one store or of several. */
   classify(
-    store: NativeSliceStore,
-    slices: readonly number[],
+    slices: readonly NativeStoredSlices[],
     options: { explain: boolean; threshold: number } & WithTestTimeAugmentation & NativeBatch,
     cancellation?: NativeCancellation,
   ): Promise<NativeClassification[]>
   segment(
-    store: NativeSliceStore,
-    slices: readonly number[],
+    slices: readonly NativeStoredSlices[],
     options: { threshold: number; probabilities: boolean; minAreaPixels: number } & WithTestTimeAugmentation &
       NativeBatch,
     cancellation?: NativeCancellation,
@@ -122,6 +120,12 @@ export interface NativeSliceStore {
   /** Frees what slices [first, end) take; their indices stay taken. */
   release(first: number, end: number): void
   readonly size: number
+}
+
+/** Slices of a store, by index. */
+export interface NativeStoredSlices {
+  store: NativeSliceStore
+  slices: readonly number[]
 }
 
 export interface NativeMeasurement {

@@ -3,6 +3,7 @@ import { requireBoolean, requireNumber, requireObject, requireString } from './b
 import { JcsError } from './base/errors'
 import { makeWritableDirectory } from './base/write-files'
 import type { DiagnoseOptions, DiagnosisModels } from './diagnose'
+import { takeModels } from './diagnosis/models'
 import { takeDiagnosisSettings } from './diagnosis/options'
 import { type Pacs, takePacs } from './dicomweb'
 import type { WatchEvent, WatchedSeries } from './watching/events'
@@ -68,7 +69,7 @@ export async function* watch(
   requireNumber('pollMs', pollMs, 1, 2 ** 31 - 1)
   if (studyDate !== undefined) requireString('studyDate', studyDate)
   checkFit(source, options)
-  takeDiagnosisSettings(diagnosis)
+  takeDiagnosisSettings(diagnosis, takeModels(models).classifier !== undefined)
   const { signal, ...rest } = diagnosis
   await makeWritableDirectory(directory)
   using _alone = await holdAlone(directory)

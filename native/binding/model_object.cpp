@@ -209,33 +209,28 @@ Napi::Value ModelObject::forward(const Napi::CallbackInfo& info) {
 
 Napi::Value ModelObject::classify(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    const auto store = SliceStoreObject::unwrap(info[0]);
-    const Napi::Object options = toObject(info[2], "options");
+    const Napi::Object options = toObject(info[1], "options");
     const diagnosis::ClassificationRequest request = toClassificationRequest(options);
     const diagnosis::CaseRule rule{.scoreThreshold = toNumber(options.Get("threshold"), "threshold")};
     const int64_t batchSize = toBatchSize(options.Get("batchSize"));
-    const bool isRemainder = toBoolean(options.Get("isRemainder"), "isRemainder");
-    return start(info, info[3], [=, indices = toSliceIndices(info[1])](model::Model& model, auto* cancelled) {
+    return start(info, info[2], [=, shared = toSharedSlices(info[0], options)](model::Model& model, auto* cancelled) {
       auto results = std::make_shared<std::vector<diagnosis::SliceClassification>>(
-          diagnosis::classifySlices(model, {*store, indices, isRemainder}, batchSize, request, cancelled));
-      return Deferred::Convert([=](Napi::Env env) {
-        return fromClassifications(env, *results, {*store, indices}, rule, request.explain);
-      });
+          diagnosis::classifySlices(model, shared.selection, batchSize, request, cancelled));
+      return Deferred::Convert(
+          [=](Napi::Env env) { return fromClassifications(env, *results, shared.selection, rule, request.explain); });
     });
   });
 }
 
 Napi::Value ModelObject::segment(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    const auto store = SliceStoreObject::unwrap(info[0]);
-    const Napi::Object options = toObject(info[2], "options");
+    const Napi::Object options = toObject(info[1], "options");
     const diagnosis::SegmentationRequest request = toSegmentationRequest(options);
     const int64_t batchSize = toBatchSize(options.Get("batchSize"));
-    const bool isRemainder = toBoolean(options.Get("isRemainder"), "isRemainder");
-    return start(info, info[3], [=, indices = toSliceIndices(info[1])](model::Model& model, auto* cancelled) {
+    return start(info, info[2], [=, shared = toSharedSlices(info[0], options)](model::Model& model, auto* cancelled) {
       auto results = std::make_shared<std::vector<diagnosis::SliceSegmentation>>(
-          diagnosis::segmentSlices(model, {*store, indices, isRemainder}, batchSize, request, cancelled));
-      return Deferred::Convert([=](Napi::Env env) { return fromSegmentations(env, *results, {*store, indices}); });
+          diagnosis::segmentSlices(model, shared.selection, batchSize, request, cancelled));
+      return Deferred::Convert([=](Napi::Env env) { return fromSegmentations(env, *results, shared.selection); });
     });
   });
 }

@@ -1,6 +1,7 @@
 #include "binding/requests.h"
 
 #include "binding/convert.h"
+#include "binding/slice_store_object.h"
 
 namespace jcs::binding {
 
@@ -30,6 +31,20 @@ diagnosis::SegmentationRequest toSegmentationRequest(const Napi::Object& options
   request.minAreaPixels = toWhole(options.Get("minAreaPixels"), "minAreaPixels", 1);
   request.testTime = toTestTimeAugmentation(options);
   return request;
+}
+
+SharedSlices toSharedSlices(const Napi::Value& slices, const Napi::Object& options) {
+  require(slices.IsArray(), errors::kInvalidType, "slices must be an array of stores with indices");
+  const auto parts = slices.As<Napi::Array>();
+  std::vector<std::shared_ptr<data::SliceStore>> stores;
+  std::vector<diagnosis::StoredSlice> stored;
+  for (uint32_t i = 0; i < parts.Length(); ++i) {
+    const Napi::Object part = toObject(parts.Get(i), "every one of slices");
+    stores.push_back(SliceStoreObject::unwrap(part.Get("store")));
+    for (const size_t index : toSliceIndices(part.Get("slices"))) stored.push_back({stores.back().get(), index});
+  }
+  return {std::move(stores),
+          diagnosis::SliceSelection(std::move(stored), toBoolean(options.Get("isRemainder"), "isRemainder"))};
 }
 
 }  // namespace jcs::binding

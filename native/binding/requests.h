@@ -2,6 +2,9 @@
 
 #include <napi.h>
 
+#include <memory>
+#include <vector>
+
 #include "diagnosis/inference.h"
 
 namespace jcs::binding {
@@ -11,5 +14,13 @@ diagnosis::ClassificationRequest toClassificationRequest(const Napi::Object& opt
 diagnosis::SegmentationRequest toSegmentationRequest(const Napi::Object& options);
 /// Of the option `testTimeAugmentation`, which may be left out.
 diagnosis::TestTimeAugmentation toTestTimeAugmentation(const Napi::Object& options);
+
+/// Slices that a network is to see together, with a share in the stores where they lie.
+struct SharedSlices {
+  std::vector<std::shared_ptr<data::SliceStore>> stores;
+  diagnosis::SliceSelection selection;
+};
+/// Of NativeStoredSlices[] (ts/native.ts) and the option `isRemainder`. INVALID_TYPE, INVALID_ARGUMENT.
+SharedSlices toSharedSlices(const Napi::Value& slices, const Napi::Object& options);
 
 }  // namespace jcs::binding

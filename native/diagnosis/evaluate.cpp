@@ -99,10 +99,10 @@ ClassifierEvaluation evaluateClassifier(model::Model& model, const data::SliceSt
   overBatches(
       dataset, options.batchSize, progress, [](const data::SliceInfo&) { return true; },
       [&](const SliceSelection& batch) {
-        const bool maps = std::ranges::any_of(batch.indices, isExplained);
+        const bool maps = std::ranges::any_of(batch.slices, isExplained, &StoredSlice::index);
         const auto results = classifySlices(model, batch, options.batchSize, {maps, options.testTime}, cancelled);
         for (size_t i = 0; i < batch.size(); ++i) {
-          const size_t index = batch.indices[i];
+          const size_t index = batch.slices[i].index;
           evaluation.logOdds.push_back(results[i].logOdds);
           evaluation.probabilities.push_back(results[i].probability);
           if (!isExplained(index)) continue;
@@ -150,9 +150,9 @@ SegmenterEvaluation evaluateSegmenter(model::Model& model, const data::SliceStor
       [&](const SliceSelection& batch) {
         const auto results = segmentSlices(model, batch, options.batchSize, request, cancelled);
         for (size_t i = 0; i < results.size(); ++i) {
-          const std::vector<uint8_t> mask = dataset.mask(batch.indices[i]).bytes();
+          const std::vector<uint8_t> mask = dataset.mask(batch.slices[i].index).bytes();
           scores.add(results[i].probabilities, mask, gridOf(batch.info(i)));
-          slices.push_back(scoresOf(batch.indices[i], scores.last(), batch.info(i), mask));
+          slices.push_back(scoresOf(batch.slices[i].index, scores.last(), batch.info(i), mask));
         }
       });
   SegmenterEvaluation evaluation{scores.result(), {}, std::move(slices)};

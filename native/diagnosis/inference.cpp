@@ -61,7 +61,7 @@ struct SourceBatch {
       std::byte* const first = bytes.get() + offsets[i];
       std::byte* const next = bytes.get() + offsets[i + 1];
       const auto count = static_cast<size_t>(slices.info(i).imageBytes());
-      slices.store.read(slices.indices[i], {first, count});
+      slices.read(i, {first, count});
       std::fill(first + count, next, std::byte{0});
     }
     capacity = {roundedCapacity(end, n, metadata.inputSize), roundedCapacity(pixels, n, metadata.inputSize)};

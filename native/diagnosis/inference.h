@@ -3,6 +3,7 @@
 #include <atomic>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "data/slice_store.h"
@@ -12,14 +13,27 @@
 
 namespace jcs::diagnosis {
 
-/// Slices of a store, by index.
+/// A slice where it lies; the store is its owner's.
+struct StoredSlice {
+  const data::SliceStore* store;
+  size_t index;
+};
+
+/// Slices that are seen together, of one store or of several.
 struct SliceSelection {
-  const data::SliceStore& store;
-  std::span<const size_t> indices;
+  std::vector<StoredSlice> slices;
   bool isRemainder = false;  ///< what is left of more slices, after full batches
 
-  size_t size() const { return indices.size(); }
-  const data::SliceInfo& info(size_t i) const { return store.info(indices[i]); }
+  explicit SliceSelection(std::vector<StoredSlice> chosen, bool remainder = false)
+      : slices(std::move(chosen)), isRemainder(remainder) {}
+  SliceSelection(const data::SliceStore& store, std::span<const size_t> indices, bool remainder = false)
+      : isRemainder(remainder) {
+    for (const size_t index : indices) slices.push_back({&store, index});
+  }
+
+  size_t size() const { return slices.size(); }
+  const data::SliceInfo& info(size_t i) const { return slices[i].store->info(slices[i].index); }
+  void read(size_t i, std::span<std::byte> bytes) const { slices[i].store->read(slices[i].index, bytes); }
 };
 
 struct SliceClassification {

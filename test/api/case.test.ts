@@ -212,7 +212,7 @@ t.test('native measuring takes nothing on trust', async (t) => {
     positionMm: [0, 0, 0],
   })
   const request = { threshold: 0.5, probabilities: false, minAreaPixels: 1, batchSize: 4, isRemainder: false }
-  const found = await native.segment(store, [0, 1, 2], request)
+  const found = await native.segment([{ store, slices: [0, 1, 2] }], request)
   const masks = found.map(({ mask }) => mask)
   const measure = (slices: unknown, lungs: unknown, lesions: unknown) =>
     callNative((addon) => addon.measureCase(store, slices as [], lungs as [], lesions as []))

@@ -105,6 +105,24 @@ TEST("inference: slices are classified as the network classifies their pixels") 
   }
 }
 
+TEST("inference: slices of several stores are seen together, each as it is alone") {
+  const SomeSlices first, second;
+  const diagnosis::SliceSelection both(
+      {{&second.store, second.indices[2]}, {&first.store, first.indices[0]}, {&second.store, second.indices[1]}});
+  const std::vector<diagnosis::SliceSelection> alone{second.one(2), first.one(0), second.one(1)};
+  const auto classifier = smallModel("res2net50-v1b", Variant::kPaper, 64);
+  const auto segmenter = smallModel("unet", Variant::kPaper, 64);
+  const auto classified = diagnosis::classifySlices(*classifier, both, 4, {}, nullptr);
+  const auto segmented = diagnosis::segmentSlices(*segmenter, both, 4, {}, nullptr);
+  for (size_t i = 0; i < alone.size(); ++i) {
+    CHECK_NEAR(classified[i].probability,
+               diagnosis::classifySlices(*classifier, alone[i], 1, {}, nullptr)[0].probability, 1e-6);
+    const auto expected = std::move(diagnosis::segmentSlices(*segmenter, alone[i], 1, {}, nullptr)[0]);
+    CHECK_EQUAL(segmented[i].areaPixels, expected.areaPixels);
+    CHECK(segmented[i].mask.bytes() == expected.mask.bytes());
+  }
+}
+
 TEST("inference: values in HU are seen through the model's window, unless the slice brings one") {
   const auto model = smallModel("jcs-segmentation", Variant::kPaper, 64);
   std::vector<int16_t> hounsfield;

@@ -23,7 +23,9 @@ export const errorMeanings = {
   OUT_OF_MEMORY: 'The work needs more memory than the device has free.',
   CANCELLED: 'The work was cancelled by its caller.',
   DISPOSED: 'The object was used after dispose().',
-  BUSY: 'The queue of the device is full.',
+  BUSY: 'So much waits to be done that no more is taken.',
+  DEADLINE_EXCEEDED: 'A request was not done by its deadline.',
+  SERVICE_CLOSED: 'A service takes no requests any more.',
   CASE_TOO_SMALL: 'A case has too few slices for the default slice threshold to mean anything.',
   INCOMPLETE_SERIES: 'The slices of a series do not make a whole volume, which would be wrong.',
   BAD_SAMPLE: 'A sample of a dataset cannot be used.',
@@ -45,11 +47,14 @@ export type JcsErrorCode = keyof typeof errorMeanings
 /** The one error class of the library. The message says what was wrong, where, and what to do. */
 export class JcsError extends Error {
   readonly code: JcsErrorCode
+  /** Of BUSY, where it is known: when it is worth asking again. */
+  declare readonly retryAfterMs?: number
 
-  constructor(code: JcsErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: JcsErrorCode, message: string, options: ErrorOptions & { retryAfterMs?: number } = {}) {
     super(message, options)
     this.name = 'JcsError'
     this.code = code
+    if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs
   }
 }
 

@@ -1,6 +1,7 @@
 import { checkOptions } from '../base/check'
+import type { Classifier } from '../inference/classification'
+import type { Segmenter } from '../inference/segmentation'
 import { type Model, nativeFor } from '../model'
-import type { NativeModel } from '../native'
 import type { DiagnosisModel } from '../run/results'
 
 export interface DiagnosisModels {
@@ -11,16 +12,17 @@ export interface DiagnosisModels {
   lungs?: Model | undefined
 }
 
-export interface NativeModels {
-  classifier?: NativeModel | undefined
-  segmenter: NativeModel
-  lungs?: NativeModel | undefined
+/** What sees the slices for each of them. */
+export interface DiagnosisNetworks {
+  classifier?: Classifier | undefined
+  segmenter: Segmenter
+  lungs?: Segmenter | undefined
 }
 
-const roles = ['classifier', 'segmenter', 'lungs'] as const
+export const roles = ['classifier', 'segmenter', 'lungs'] as const
 
 /** @throws JcsError INVALID_TYPE, INVALID_ARGUMENT for a model of another task, DISPOSED */
-export function takeModels(models: DiagnosisModels): NativeModels {
+export function takeModels(models: DiagnosisModels): DiagnosisNetworks {
   checkOptions('models', models, roles)
   const { classifier, segmenter, lungs } = models
   return {

@@ -6,6 +6,7 @@ import {
   requireObject,
   requireWhole,
 } from '../base/check'
+import { JcsError } from '../base/errors'
 import { classifyDefaults } from '../inference/classification'
 import { segmentDefaults } from '../inference/segmentation'
 import {
@@ -54,7 +55,8 @@ const diagnosisNames = [
 
 export type DiagnosisSettings = ReturnType<typeof takeDiagnosisSettings>
 
-export function takeDiagnosisSettings(options: DiagnoseOptions) {
+/** @throws JcsError INVALID_TYPE, INVALID_ARGUMENT */
+export function takeDiagnosisSettings(options: DiagnoseOptions, hasClassifier: boolean) {
   checkOptions('options', options, [...commonNames, ...diagnosisNames])
   checkCommonOptions(options)
   const {
@@ -71,6 +73,8 @@ export function takeDiagnosisSettings(options: DiagnoseOptions) {
   requireBoolean('explain', explain)
   requireNumber('classificationThreshold', classificationThreshold, 0, 1)
   if (minLesionAreaMm2 !== undefined) requireNumber('minLesionAreaMm2', minLesionAreaMm2, 0, 1e6)
+  if (explain && !hasClassifier)
+    throw new JcsError('INVALID_ARGUMENT', 'explain needs a classifier: activation maps are its own')
   requireNumber('segmentationThreshold', segmentationThreshold, 0, 1)
   requireBoolean('probabilities', probabilities)
   requireWhole('minAreaPixels', minAreaPixels, 1)

@@ -1,8 +1,30 @@
+import { checkOptions, requireBoolean, requireNumber, requireWhole } from '../base/check'
 import { JcsError } from '../base/errors'
 import type { NativeMask, NativeModel, NativeSegmentation, NativeTestTimeAugmentation } from '../native'
+import {
+  type CommonOptions,
+  checkCommonOptions,
+  commonNames,
+  type ImageOptions,
+  withoutUndefined,
+} from '../run/options'
 import type { Segmentation } from '../run/results'
 import type { RunContext } from '../run/run'
 import { inferSlices, type SliceStream } from './slices'
+import { type TestTimeAugmentation, takeTestTimeAugmentation } from './test-time'
+
+export interface SegmentOptions extends CommonOptions, ImageOptions {
+  /** A pixel is lesion when its probability, at the source's size, is above this. Default 0.5. */
+  threshold?: number | undefined
+  /** The probability of every pixel as well, 4 bytes each. Default false. */
+  probabilities?: boolean | undefined
+  /** Lesions of fewer pixels are left out of `lesions`; the mask keeps them. Default 1: none is. */
+  minAreaPixels?: number | undefined
+  /** Flipped and scaled views of each slice, averaged. Default: each slice once, as it is. */
+  testTimeAugmentation?: TestTimeAugmentation | undefined
+  /** Default 4. */
+  batchSize?: number | undefined
+}
 
 export interface SegmentationSettings {
   batchSize: number
@@ -19,9 +41,29 @@ export const segmentDefaults = {
   minAreaPixels: 1,
 } as const
 
+const segmentNames = ['threshold', 'probabilities', 'minAreaPixels', 'testTimeAugmentation'] as const
+
+/** @throws JcsError INVALID_TYPE, INVALID_ARGUMENT */
+export function takeSegmentation(options: SegmentOptions): SegmentationSettings {
+  checkOptions('options', options, [...commonNames, ...segmentNames])
+  checkCommonOptions(options)
+  const { batchSize, threshold, probabilities, minAreaPixels } = {
+    ...segmentDefaults,
+    ...withoutUndefined(options),
+  }
+  requireNumber('threshold', threshold, 0, 1)
+  requireBoolean('probabilities', probabilities)
+  requireWhole('minAreaPixels', minAreaPixels, 1)
+  const testTimeAugmentation = takeTestTimeAugmentation(options.testTimeAugmentation)
+  return { batchSize, threshold, probabilities, minAreaPixels, testTimeAugmentation }
+}
+
+/** What slices are segmented by: a model, or a queue before one. */
+export type Segmenter = Pick<NativeModel, 'segment'>
+
 /** `lungs`: what is segmented is not lesions but lungs, which are not reported slice by slice. */
 export function segmentSlices(
-  native: NativeModel,
+  native: Segmenter,
   slices: SliceStream,
   { batchSize, threshold, probabilities, minAreaPixels, testTimeAugmentation }: SegmentationSettings,
   context: RunContext,
@@ -35,7 +77,7 @@ export function segmentSlices(
       batchSize,
       infer: async (store, indices, batch, start) => {
         const found = await start((cancellation) =>
-          native.segment(store.native, indices, { ...request, ...batch }, cancellation),
+          native.segment([{ store: store.native, slices: indices }], { ...request, ...batch }, cancellation),
         )
         return found.map(toSegmentation)
       },
