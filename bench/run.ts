@@ -16,6 +16,7 @@ import { overheadJobs } from './overhead'
 import { pytorchVersion } from './peers/pytorch'
 import { type ResultFile, writeResults } from './results'
 import { scalingJobs } from './scaling'
+import { serviceJobs } from './service'
 import { startJobs } from './start'
 import { plainTables } from './tables'
 import { trainingJobs } from './training'
@@ -66,6 +67,7 @@ function jobs({ quick, only, ...settings }: Options): Job[] {
     isaJobs,
     caseJobs,
     dicomJobs,
+    serviceJobs,
   ].flatMap((jobsOf) => jobsOf(settings))
   return all.filter((job) => job.name.includes(only) && (job.quick || !quick))
 }

@@ -268,9 +268,9 @@ export class Service implements AsyncDisposable {
     return new Run(async (context) => {
       const times = { startedAt: performance.now(), admittedAt: undefined as number | undefined }
       const report = (outcome: RequestEvent['outcome']) => {
-        const now = performance.now()
-        const queuedMs = (times.admittedAt ?? now) - times.startedAt
-        this.#observer.onRequest({ kind, outcome, queuedMs, durationMs: now - times.startedAt })
+        const { startedAt, admittedAt } = times
+        const queuedMs = admittedAt === undefined ? undefined : admittedAt - startedAt
+        this.#observer.onRequest({ kind, outcome, queuedMs, durationMs: performance.now() - startedAt })
       }
       try {
         const result = await this.#work(kind, images, options, plan, context, times)
@@ -298,10 +298,12 @@ export class Service implements AsyncDisposable {
         'batchSize is an option of createService: classificationBatch, segmentationBatch',
       )
     const terms = takeRequestTerms({ priority, client, deadlineMs })
+    const isCase = kind === 'diagnose'
+    this.#admission.requireRoom({ ...terms, isCase })
     const { names, order, work } = plan(own)
     const deadline = deadlineMs === undefined ? [] : [AbortSignal.timeout(deadlineMs)]
     const signal = AbortSignal.any([context.signal, this.#stop.signal, ...deadline])
-    const place = this.#admission.enter({ ...terms, isCase: kind === 'diagnose', signal })
+    const place = this.#admission.enter({ ...terms, isCase, signal })
     const [imageOptions] = separateImageOptions(own)
     const done = withCase(images, imageOptions, order, async (scan, isOwn) => {
       const leave = await place
@@ -322,8 +324,11 @@ export class Service implements AsyncDisposable {
         leave()
       }
     })
-    place.catch(() => {}) // met in there
-    const ended = done.catch(() => {}).finally(() => this.#underway.delete(ended))
+    // Images that are none fail before anything waits for the place.
+    const ended = done
+      .catch(async () => (await place)())
+      .catch(() => {})
+      .finally(() => this.#underway.delete(ended))
     this.#underway.add(ended)
     try {
       // Its caller does not wait for what the network still does with slices of others beside its own.

@@ -280,7 +280,7 @@ t.test('what happens is counted, published and traced', async (t) => {
     { service, kind: 'classify', outcome: 'ok', durationMs: Number },
     { kind: 'classify', outcome: 'INVALID_ARGUMENT' },
   ])
-  t.ok(published[0]!.queuedMs <= published[0]!.durationMs)
+  t.ok(published[0]!.queuedMs! <= published[0]!.durationMs)
   t.match(spans, [
     { name: 'jcs classify', attributes: { 'jcs.outcome': 'ok' }, status: undefined },
     { name: 'jcs classify', status: { message: 'INVALID_ARGUMENT' } },
@@ -323,5 +323,6 @@ t.test('bad options', async (t) => {
   await wrong({ batchSize: 3 }, { code: 'INVALID_ARGUMENT', message: /classificationBatch/ })
   await wrong({ threshold: 3 }, { code: 'INVALID_ARGUMENT', message: /threshold/ })
   await t.rejects(service.classify('no-such-file.png'), { code: 'FILE_NOT_FOUND' })
+  await t.rejects(service.classify(7 as never), { code: 'INVALID_TYPE' })
   t.match(service.status(), { waiting: 0, active: 0 })
 })

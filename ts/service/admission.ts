@@ -1,4 +1,4 @@
-import { cancelled } from '../base/abort'
+import { cancelled, throwIfAborted } from '../base/abort'
 import { JcsError } from '../base/errors'
 import { type Priority, priorities } from './options'
 
@@ -14,6 +14,7 @@ export interface Entrant {
 interface Waiting extends Entrant {
   admit: (leave: () => void) => void
   refuse: (error: unknown) => void
+  onAbort: () => void
 }
 
 export interface Places {
@@ -32,7 +33,7 @@ const unknownHoldMs = 1000
 export class Admission {
   readonly #places: Places
   /** In the order of arrival. */
-  #waiting: Waiting[] = []
+  readonly #waiting: Waiting[] = []
   #active = { slices: 0, cases: 0 }
   readonly #activeOf = new Map<string, number>()
   #meanHoldMs = { slices: unknownHoldMs, cases: unknownHoldMs }
@@ -50,34 +51,51 @@ export class Admission {
   }
 
   /**
-   * Gives, once there is a place, the function that gives it back.
+   * Refuses whoever would be refused by `enter`: under a flood, all that is done for them.
+   *
+   * @throws JcsError BUSY
+   */
+  requireRoom(entrant: Pick<Entrant, 'priority' | 'isCase'>): void {
+    if (this.#waiting.length < this.#places.maxQueue) return
+    if (this.#active[kindOf(entrant)] < this.#placesOf(kindOf(entrant))) return
+    if (this.#waiting.length > 0 && rank(entrant) < rank(this.#least())) return
+    throw this.#busy(entrant)
+  }
+
+  /**
+   * Gives, once there is a place, the function that gives it back, which may be called twice. Whoever is refused for what others ask learns it at
+   * once, before any work is done for it.
    *
    * @throws JcsError BUSY, CANCELLED
    */
   enter(entrant: Entrant): Promise<() => void> {
-    return new Promise((admit, reject) => {
-      const { signal } = entrant
-      const onAbort = () => {
-        this.#waiting = this.#waiting.filter((each) => each !== waiting)
-        waiting.refuse(cancelled(signal.reason))
-      }
-      const waiting: Waiting = {
-        ...entrant,
-        admit: (leave) => {
-          signal.removeEventListener('abort', onAbort)
-          admit(leave)
-        },
-        refuse: (error) => {
-          signal.removeEventListener('abort', onAbort)
-          reject(error)
-        },
-      }
-      if (signal.aborted) return reject(cancelled(signal.reason))
-      this.#waiting.push(waiting)
-      this.#admitNext()
-      if (this.#waiting.length > this.#places.maxQueue) this.#refuse(this.#least())
-      if (this.#waiting.includes(waiting)) signal.addEventListener('abort', onAbort, { once: true })
+    const { signal } = entrant
+    throwIfAborted(signal)
+    let settle: Pick<Waiting, 'admit' | 'refuse'> | undefined
+    const place = new Promise<() => void>((admit, refuse) => {
+      settle = { admit, refuse }
     })
+    const waiting: Waiting = { ...entrant, ...settle!, onAbort: () => this.#giveUp(waiting) }
+    signal.addEventListener('abort', waiting.onAbort, { once: true })
+    this.#waiting.push(waiting)
+    this.#admitNext()
+    if (this.#waiting.length <= this.#places.maxQueue) return place
+    const least = this.#least()
+    this.#remove(least)
+    const busy = this.#busy(least)
+    if (least === waiting) throw busy
+    least.refuse(busy)
+    return place
+  }
+
+  #giveUp(waiting: Waiting): void {
+    this.#remove(waiting)
+    waiting.refuse(cancelled(waiting.signal.reason))
+  }
+
+  #remove(waiting: Waiting): void {
+    this.#waiting.splice(this.#waiting.indexOf(waiting), 1)
+    waiting.signal.removeEventListener('abort', waiting.onAbort)
   }
 
   /** Of the lowest priority, the newest. */
@@ -85,18 +103,15 @@ export class Admission {
     return this.#waiting.reduce((least, each) => (rank(each) >= rank(least) ? each : least))
   }
 
-  #refuse(waiting: Waiting): void {
-    this.#waiting = this.#waiting.filter((each) => each !== waiting)
-    const kind = kindOf(waiting)
+  #busy(refused: Pick<Entrant, 'isCase'>): JcsError {
+    const kind = kindOf(refused)
     const ahead = this.#waiting.filter((each) => kindOf(each) === kind).length + 1
-    const retryAfterMs =
-      Math.ceil((Math.ceil(ahead / this.#placesOf(kind)) * this.#meanHoldMs[kind]) / 50) * 50
-    waiting.refuse(
-      new JcsError(
-        'BUSY',
-        `${this.#waiting.length} requests wait already, as many as may; try again in ${retryAfterMs} ms`,
-        { retryAfterMs },
-      ),
+    const waitMs = Math.ceil(ahead / this.#placesOf(kind)) * this.#meanHoldMs[kind]
+    const retryAfterMs = Math.ceil(waitMs / 50) * 50
+    return new JcsError(
+      'BUSY',
+      `${this.#waiting.length} requests wait already, as many as may; try again in ${retryAfterMs} ms`,
+      { retryAfterMs },
     )
   }
 
@@ -105,7 +120,7 @@ export class Admission {
       const free = this.#waiting.filter((each) => this.#active[kindOf(each)] < this.#placesOf(kindOf(each)))
       if (free.length === 0) return
       const next = free.reduce((best, each) => (this.#isBefore(each, best) ? each : best))
-      this.#waiting = this.#waiting.filter((each) => each !== next)
+      this.#remove(next)
       next.admit(this.#take(next))
     }
   }
@@ -121,7 +136,10 @@ export class Admission {
     const since = performance.now()
     this.#active[kind]++
     this.#activeOf.set(client, (this.#activeOf.get(client) ?? 0) + 1)
+    let isInside = true
     return () => {
+      if (!isInside) return
+      isInside = false
       this.#active[kind]--
       const left = this.#activeOf.get(client)! - 1
       if (left > 0) this.#activeOf.set(client, left)
@@ -138,10 +156,10 @@ export class Admission {
   }
 }
 
-function kindOf({ isCase }: Entrant): 'slices' | 'cases' {
+function kindOf({ isCase }: Pick<Entrant, 'isCase'>): 'slices' | 'cases' {
   return isCase ? 'cases' : 'slices'
 }
 
-function rank({ priority }: Entrant): number {
+function rank({ priority }: Pick<Entrant, 'priority'>): number {
   return priorities.indexOf(priority)
 }

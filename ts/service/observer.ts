@@ -4,8 +4,8 @@ import type { JcsErrorCode } from '../base/errors'
 export interface RequestEvent {
   kind: 'classify' | 'segment' | 'diagnose'
   outcome: 'ok' | JcsErrorCode
-  /** Until it got a place. */
-  queuedMs: number
+  /** Until it got a place; undefined for one that got none. */
+  queuedMs: number | undefined
   /** From the call to its end. */
   durationMs: number
 }

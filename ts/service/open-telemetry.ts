@@ -12,9 +12,12 @@ export async function openTelemetryObserver(): Promise<Observer> {
   const changes = meter.createCounter('jcs.model.changes', { unit: '{change}' })
   return {
     onRequest: ({ kind, outcome, queuedMs, durationMs }) => {
-      duration.record(durationMs / 1000, { kind, outcome })
+      if (queuedMs !== undefined) duration.record(durationMs / 1000, { kind, outcome })
       const end = Date.now()
-      const attributes = { 'jcs.outcome': outcome, 'jcs.queued_ms': queuedMs }
+      const attributes = {
+        'jcs.outcome': outcome,
+        ...(queuedMs !== undefined && { 'jcs.queued_ms': queuedMs }),
+      }
       const span = tracer.startSpan(
         `jcs ${kind}`,
         { startTime: end - durationMs, attributes },

@@ -35,7 +35,11 @@ export async function prometheusMetrics(
     })
 
   const requests = counter('jcs_requests_total', 'Requests that have ended.', ['kind', 'outcome'])
-  const duration = histogram('jcs_request_duration_seconds', 'From the call to its end.', ['kind'])
+  const duration = histogram(
+    'jcs_request_duration_seconds',
+    'From the call to the end of a request that had a place.',
+    ['kind'],
+  )
   const queued = histogram('jcs_request_queued_seconds', 'Until a request got a place.', ['kind'])
   const slices = counter('jcs_slices_total', 'Slices that a model saw.', ['work', 'model', 'device'])
   const batch = histogram(
@@ -69,6 +73,8 @@ export async function prometheusMetrics(
   const observer: Observer = {
     onRequest: ({ kind, outcome, queuedMs, durationMs }) => {
       requests.inc({ kind, outcome })
+      // How fast requests are refused says nothing of how fast they are served.
+      if (queuedMs === undefined) return
       queued.observe({ kind }, queuedMs / 1000)
       duration.observe({ kind }, durationMs / 1000)
     },
