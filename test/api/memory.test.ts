@@ -1,7 +1,8 @@
+import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
-import { classify, createModel } from '../../ts/index'
+import { classify, createModel, createService } from '../../ts/index'
 import { classifierSpec, smallSlices } from './small'
 
 setFlagsFromString('--expose-gc')
@@ -45,3 +46,32 @@ t.test('models that are made and disposed of do not stay', async (t) => {
     `grew by ${(grown / 2 ** 20).toFixed(1)} MiB of ${(held / 2 ** 20).toFixed(1)}`,
   )
 })
+
+t.test(
+  'a service that loads, uses and gives up models again and again stays as large as it was',
+  async (t) => {
+    const path = join(t.testdir(), 'model.safetensors')
+    {
+      await using model = await createModel(classifierSpec)
+      await model.save(path)
+    }
+    await using service = await createService({ models: { model: path }, warmUp: false })
+    const slices = smallSlices(1)
+    /** The least of what it takes while that many come and go: when the allocator gives back is chance. */
+    const leastOf = async (models: number) => {
+      let least = Number.POSITIVE_INFINITY
+      for (let i = 1; i <= models; i++) {
+        await service.replaceModel('model', path)
+        await service.classify(slices, { model: 'model' })
+        if (i % 20 === 0) least = Math.min(least, residentBytes())
+      }
+      return least
+    }
+    await leastOf(40)
+    const before = await leastOf(60)
+    await leastOf(60)
+    const after = await leastOf(60)
+    const percent = (100 * (after - before)) / before
+    t.ok(percent < 5, `grew by ${percent.toFixed(1)} % of ${(before / 2 ** 20).toFixed(0)} MiB`)
+  },
+)

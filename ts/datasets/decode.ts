@@ -1,5 +1,5 @@
-import { availableParallelism } from 'node:os'
 import { runAhead } from '../base/ahead'
+import { availableThreads } from '../base/available-threads'
 import {
   type DecodedImage,
   type DecodedMask,
@@ -35,7 +35,7 @@ export async function* decodeSamples(
   samples: readonly DatasetSample[],
   options: DecodeSamplesOptions = {},
 ): AsyncGenerator<DecodedSample, void, undefined> {
-  const { concurrency = Math.min(availableParallelism(), 4), onSkip, signal } = options
+  const { concurrency = Math.min(availableThreads(), 4), onSkip, signal } = options
   for await (const result of runAhead(sliceTasks(samples, options), concurrency, signal)) {
     if ('sample' in result) yield result
     else if (onSkip) onSkip(result)

@@ -1,6 +1,6 @@
-import { availableParallelism } from 'node:os'
 import { basename } from 'node:path'
 import { runAhead } from '../base/ahead'
+import { availableThreads } from '../base/available-threads'
 import { JcsError, toJcsError } from '../base/errors'
 import { type FileSource, type Outcome, readBytes, runInThread, shareFile } from '../threads'
 import { type Changes, describeChanges, type Excluded, type Orientation, summarise } from '../volumes'
@@ -168,7 +168,7 @@ export async function readStacks(
   const leftOut: { label: string; reason: string }[] = []
   const warnings: string[] = []
   const tasks = inBatches(files).map((batch) => () => readHeaders(batch, maxPixels, signal))
-  for await (const results of runAhead(tasks, 2 * availableParallelism(), signal)) {
+  for await (const results of runAhead(tasks, 2 * availableThreads(), signal)) {
     for (const { file, result } of results) {
       if (!(result instanceof JcsError)) {
         frames.push(...framesOf(file, result))

@@ -1,6 +1,6 @@
-import { availableParallelism } from 'node:os'
 import { iterateUntilAborted } from '../base/abort'
 import { runAhead } from '../base/ahead'
+import { availableThreads } from '../base/available-threads'
 import { JcsError } from '../base/errors'
 import { findDecoder } from './decoders'
 import { type ListedSeries, listDicomSeries } from './dicom'
@@ -20,7 +20,7 @@ import type {
 } from './types'
 
 /** Twice: while the consumer is busy with a slice, no thread waits for the next one to be asked for. */
-const defaultConcurrency = Math.min(2 * availableParallelism(), 8)
+const defaultConcurrency = Math.min(2 * availableThreads(), 8)
 
 export interface DecodeAllOptions extends OpenOptions {
   /** Slices decoded ahead of the consumer. Default: twice the number of processors, at most 8. */

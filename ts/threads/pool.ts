@@ -1,14 +1,14 @@
-import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Piscina } from 'piscina'
 import { throwIfAborted, untilAborted } from '../base/abort'
+import { availableThreads } from '../base/available-threads'
 import { JcsError, toJcsError } from '../base/errors'
 import { packageRoot } from '../base/package-root'
 import type { Outcome } from './outcome'
 
 /** Threads that decode, one per processor: shared by all cases of a process, started when needed, gone when idle. */
 let pool: Piscina | undefined
-let freeThreads = availableParallelism()
+let freeThreads = availableThreads()
 /** Tasks for which no thread is free, first come, first served. */
 const waiting: (() => void)[] = []
 
@@ -28,7 +28,7 @@ function decodingThreads(): Piscina {
   pool = new piscina.Piscina({
     filename: workerFile,
     minThreads: 0,
-    maxThreads: availableParallelism(),
+    maxThreads: availableThreads(),
     idleTimeout: idleMs,
     resourceLimits: { maxOldGenerationSizeMb: heapLimitMiB },
   })
