@@ -160,6 +160,7 @@ export {
 export type { ModelStatus } from './service/models'
 export type { BatchEvent, ModelEvent, RequestEvent } from './service/observer'
 export type { Priority, RequestOptions, ServiceModel, ServiceOptions } from './service/options'
+export { type ServiceRoutesOptions, serviceRoutes } from './service-routes'
 export { storeInstances } from './store-instances'
 export { type TrainResult, train } from './train'
 export type { TrainData, TrainOptions } from './training/options'

@@ -205,6 +205,19 @@ export class Service implements AsyncDisposable {
     for (const { models } of this.#devices) await models.replace(name, source)
   }
 
+  /**
+   * Refuses what a request would be refused for now, before its images are there.
+   *
+   * @throws JcsError BUSY, SERVICE_CLOSED
+   */
+  requireRoom(
+    kind: RequestEvent['kind'],
+    { priority = 'normal' }: Pick<RequestOptions, 'priority'> = {},
+  ): void {
+    this.#requireOpen()
+    this.#admission.requireRoom({ priority, isCase: kind === 'diagnose' })
+  }
+
   status(): ServiceStatus {
     return {
       isOpen: this.#closing === undefined,

@@ -25,6 +25,7 @@ export const errorMeanings = {
   DISPOSED: 'The object was used after dispose().',
   BUSY: 'So much waits to be done that no more is taken.',
   DEADLINE_EXCEEDED: 'A request was not done by its deadline.',
+  UNAUTHORIZED: 'A request does not say who asks, or not so that it is believed.',
   SERVICE_CLOSED: 'A service takes no requests any more.',
   CASE_TOO_SMALL: 'A case has too few slices for the default slice threshold to mean anything.',
   INCOMPLETE_SERIES: 'The slices of a series do not make a whole volume, which would be wrong.',

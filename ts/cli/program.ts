@@ -14,6 +14,7 @@ import { addInspect } from './commands/inspect'
 import { addProfile } from './commands/profile'
 import { addReproduce } from './commands/reproduce'
 import { addSegment } from './commands/segment'
+import { addServe } from './commands/serve'
 import { addTrain } from './commands/train'
 import { addWatch } from './commands/watch'
 import { exitCodesHelp } from './exit-codes'
@@ -43,6 +44,7 @@ ${disclaimer}.`,
   addSegment(program, sessionFor)
   addDiagnose(program, sessionFor)
   addWatch(program, sessionFor)
+  addServe(program, sessionFor)
   addCompare(program, sessionFor)
   addInspect(program, sessionFor)
   addEvaluate(program, sessionFor)
