@@ -120,6 +120,7 @@ const typescriptLayers = {
     'output',
     'report',
     'cases',
+    'images',
     'run',
     'base',
   ],

@@ -1,4 +1,4 @@
-import sharp from 'sharp'
+import { loadSharp } from '../images/sharp'
 import type { DiagnosisDocument } from '../output/diagnosis-document'
 import type { ActivationMap, Classification, Segmentation } from '../run/results'
 
@@ -70,7 +70,7 @@ function mapPng({ data, width, height }: ActivationMap): Promise<string> {
 }
 
 async function png(gray: Uint8Array, width: number, height: number): Promise<string> {
-  const bytes = await sharp(gray, { raw: { width, height, channels: 1 } })
+  const bytes = await loadSharp()(gray, { raw: { width, height, channels: 1 } })
     .toColourspace('b-w')
     .png()
     .toBuffer()
