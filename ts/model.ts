@@ -197,7 +197,7 @@ export class Model implements AsyncDisposable {
     return this.#describe().provenance
   }
 
-  /** Device memory held, weights and compiled programs. */
+  /** Device memory held: weights, and what compiled programs have packed of them. What they compute in is shared by all models. */
   get memoryBytes(): number {
     return this.#describe().memoryBytes
   }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { untilAborted } from './base/abort'
 import { JcsError, toJcsError } from './base/errors'
 import { type Case, withCase } from './cases'
@@ -29,6 +30,7 @@ import { everyObserver, type Observer, type RequestEvent } from './service/obser
 import { openTelemetryObserver } from './service/open-telemetry'
 import {
   type RequestOptions,
+  requireSource,
   roles,
   type ServiceModel,
   type ServiceOptions,
@@ -36,7 +38,7 @@ import {
   takeRequestTerms,
   takeServiceSettings,
 } from './service/options'
-import { type Gauges, prometheusMetrics } from './service/prometheus'
+import { prometheusMetrics } from './service/prometheus'
 
 /** The service chooses how many slices are seen at once. */
 export type ServiceClassifyOptions = Omit<ClassifyOptions, 'batchSize'> &
@@ -92,35 +94,18 @@ export class Service implements AsyncDisposable {
   readonly #admission: Admission
   readonly #observer: Observer
   readonly #metrics: () => Promise<string>
-  readonly #underway = new Set<Promise<unknown>>()
-  readonly #stop = new AbortController()
+  /** Of requests that have not ended, with what ends them. */
+  readonly #underway = new Map<Promise<unknown>, AbortController>()
   #closing: Promise<void> | undefined
 
-  private constructor(
-    settings: ServiceSettings,
-    observers: readonly Observer[],
-    metrics: () => Promise<string>,
-  ) {
+  /** @internal */
+  constructor(settings: ServiceSettings) {
+    const prometheus = prometheusMetrics(() => this.status())
     this.#settings = settings
-    this.#observer = everyObserver([...observers, channelObserver(this)])
-    this.#metrics = metrics
+    this.#metrics = prometheus.text
+    this.#observer = everyObserver([prometheus.observer, openTelemetryObserver(), channelObserver(this)])
     this.#admission = new Admission(settings)
     this.#devices = settings.devices.map((device) => new ServiceDevice(device, settings, this.#observer))
-  }
-
-  /** @internal */
-  static async create(settings: ServiceSettings): Promise<Service> {
-    let service: Service | undefined
-    const gauges = (): Gauges => service?.status() ?? { waiting: 0, active: 0, models: [] }
-    const { observer, text } = await prometheusMetrics(gauges)
-    service = new Service(settings, [observer, await openTelemetryObserver()], text)
-    try {
-      if (settings.warmUp) await service.#warmUp()
-      return service
-    } catch (error) {
-      await service.close()
-      throw error
-    }
   }
 
   /**
@@ -202,6 +187,7 @@ export class Service implements AsyncDisposable {
    */
   async replaceModel(name: string, source: ServiceModel): Promise<void> {
     this.#requireOpen()
+    requireSource(source, this.#devices.length)
     for (const { models } of this.#devices) await models.replace(name, source)
   }
 
@@ -246,20 +232,21 @@ export class Service implements AsyncDisposable {
   }
 
   async #drain(graceMs: number): Promise<void> {
-    const timer = Number.isFinite(graceMs) ? setTimeout(() => this.#stop.abort(), graceMs) : undefined
-    while (this.#underway.size > 0) await Promise.allSettled(this.#underway)
+    const giveUp = () => {
+      for (const controller of this.#underway.values()) controller.abort(closed())
+    }
+    const timer = Number.isFinite(graceMs) ? setTimeout(giveUp, graceMs) : undefined
+    while (this.#underway.size > 0) await Promise.allSettled(this.#underway.keys())
     clearTimeout(timer)
     for (const { models } of this.#devices) await models.close()
   }
 
-  async #warmUp(): Promise<void> {
-    const { signal } = this.#stop
+  /** Has all models in memory, as far as the budget goes, each of them run once. @internal */
+  async prepare(): Promise<void> {
     for (const { models } of this.#devices)
       for (const name of this.#settings.models.keys()) {
-        const lease = await models.lease([name], signal)
-        lease.release()
-        if (name === 'classifier') nativeFor('classification', lease.model(name), name)
-        else if (isRole(name)) nativeFor('segmentation', lease.model(name), name)
+        const model = await models.prepare(name)
+        if (isRole(name)) nativeFor(name === 'classifier' ? 'classification' : 'segmentation', model, name)
       }
   }
 
@@ -299,23 +286,30 @@ export class Service implements AsyncDisposable {
   async #work<T, Options extends RequestOptions & CommonOptions & ImageOptions>(
     kind: RequestEvent['kind'],
     images: Images | Case,
-    { priority, client, deadlineMs, ...own }: Options,
+    options: Options,
     plan: (own: Omit<Options, keyof RequestOptions>) => Plan<T>,
     context: RunContext,
     times: { admittedAt: number | undefined },
   ): Promise<T> {
     this.#requireOpen()
+    const { priority, client, deadlineMs: given, ...own } = options
     if (own.batchSize !== undefined)
       throw new JcsError(
         'INVALID_ARGUMENT',
         'batchSize is an option of createService: classificationBatch, segmentationBatch',
       )
-    const terms = takeRequestTerms({ priority, client, deadlineMs })
+    const { deadlineMs, ...terms } = takeRequestTerms({ priority, client, deadlineMs: given })
     const isCase = kind === 'diagnose'
     this.#admission.requireRoom({ ...terms, isCase })
     const { names, order, work } = plan(own)
-    const deadline = deadlineMs === undefined ? [] : [AbortSignal.timeout(deadlineMs)]
-    const signal = AbortSignal.any([context.signal, this.#stop.signal, ...deadline])
+    // One of its own: what is made of a signal that outlives it would stay with that.
+    const controller = new AbortController()
+    const { signal } = controller
+    setMaxListeners(0, signal)
+    context.signal.addEventListener('abort', () => controller.abort(context.signal.reason), { once: true })
+    const late = () =>
+      new JcsError('DEADLINE_EXCEEDED', `the request was not done within its ${deadlineMs} ms`)
+    const deadline = deadlineMs && setTimeout(() => controller.abort(late()), deadlineMs)
     const place = this.#admission.enter({ ...terms, isCase, signal })
     const [imageOptions] = separateImageOptions(own)
     const done = withCase(images, imageOptions, order, async (scan, isOwn) => {
@@ -342,19 +336,19 @@ export class Service implements AsyncDisposable {
       .catch(async () => (await place)())
       .catch(() => {})
       .finally(() => this.#underway.delete(ended))
-    this.#underway.add(ended)
+    this.#underway.set(ended, controller)
     try {
       // Its caller does not wait for what the network still does with slices of others beside its own.
       return await untilAborted(done, signal)
     } catch (error) {
-      if (context.signal.aborted || !signal.aborted) throw error
-      if (this.#stop.signal.aborted) throw closed()
-      throw new JcsError('DEADLINE_EXCEEDED', `the request was not done within its ${deadlineMs} ms`)
+      throw signal.aborted && signal.reason instanceof JcsError ? signal.reason : error
+    } finally {
+      clearTimeout(deadline)
     }
   }
 }
 
-function isRole(name: string): boolean {
+function isRole(name: string): name is (typeof roles)[number] {
   return (roles as readonly string[]).includes(name)
 }
 
@@ -369,5 +363,13 @@ function closed(): JcsError {
  * @throws JcsError INVALID_TYPE, INVALID_ARGUMENT, and what `loadModel` gives
  */
 export async function createService(options: ServiceOptions): Promise<Service> {
-  return Service.create(takeServiceSettings(options))
+  const settings = takeServiceSettings(options)
+  const service = new Service(settings)
+  try {
+    if (settings.warmUp) await service.prepare()
+    return service
+  } catch (error) {
+    await service.close()
+    throw error
+  }
 }

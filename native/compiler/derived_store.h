@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,15 @@ class DerivedStore {
   void add(const DerivedKey& key, const std::shared_ptr<Entry>& entry) {
     std::erase_if(entries_, [](const auto& other) { return other.second.expired(); });
     entries_[key] = entry;
+  }
+  /// Of all that is alive.
+  int64_t bytes() const {
+    std::set<const DeviceBuffer*> buffers;
+    for (const auto& [key, entry] : entries_)
+      if (const auto alive = entry.lock()) buffers.insert(alive->memory.get());
+    int64_t sum = 0;
+    for (const DeviceBuffer* buffer : buffers) sum += buffer->bytes();
+    return sum;
   }
   size_t size() const {
     return static_cast<size_t>(std::ranges::count_if(entries_, [](const auto& e) { return !e.second.expired(); }));

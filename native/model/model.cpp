@@ -159,7 +159,7 @@ void Model::setParameter(const std::string& name, const Tensor& value) {
   engine_->runAndWait([&] {
     requireAlive();
     states_.set(name, value);
-    memoryBytes_ = states_.bytes();
+    measureMemory();
   });
 }
 
@@ -167,7 +167,7 @@ void Model::setParameters(const std::vector<std::pair<std::string, Tensor>>& val
   engine_->runAndWait([&] {
     requireAlive();
     for (const auto& [name, value] : values) states_.set(name, value);
-    memoryBytes_ = states_.bytes();
+    measureMemory();
   });
 }
 
@@ -261,10 +261,16 @@ void Model::copyTrunk(Model& classifier) {
 std::shared_ptr<compiler::Program> Model::program(const runtime::ProgramKey& key,
                                                   const std::function<std::unique_ptr<Graph>()>& graph) {
   requireAlive();
-  return programs_.get(key, [&] {
+  bool isNew = false;
+  const auto program = programs_.get(key, [&] {
+    isNew = true;
     return std::make_shared<compiler::Program>(*graph(), engine_->sharedBackend(), compileOptions(), &derived_);
   });
+  if (isNew) measureMemory();
+  return program;
 }
+
+void Model::measureMemory() { memoryBytes_ = states_.bytes() + derived_.bytes(); }
 
 std::shared_ptr<compiler::Program> Model::inferenceProgram(int64_t n, int64_t height, int64_t width,
                                                            bool withActivationMap) {

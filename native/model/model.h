@@ -108,10 +108,13 @@ class Model : public std::enable_shared_from_this<Model> {
   void dispose();
   bool disposed() const { return disposed_; }
   void requireAlive() const;
+  /// Of parameters and of what programs have derived from them; the arena is the device's, shared by all models.
   int64_t memoryBytes() const { return memoryBytes_; }
 
  private:
   Model(ModelMetadata metadata, const RuntimeOptions& options);
+  /// Execution thread; after whatever allocates or frees.
+  void measureMemory();
   std::shared_ptr<compiler::Program> inferenceProgram(int64_t n, int64_t height, int64_t width, bool withActivationMap);
   std::map<std::string, Tensor> forwardNow(const Tensor& images, bool withActivationMap,
                                            const std::atomic<bool>* cancelled);

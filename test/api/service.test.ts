@@ -88,6 +88,18 @@ t.test('a diagnosis takes the models that it is told to take', async (t) => {
   t.equal((await service.classify(slices, { model: 'other' })).length, 3)
 })
 
+t.test("a caller's model has run once before the first request", async (t) => {
+  const { classifier, segmenter } = await smallModels()
+  const before = [classifier.memoryBytes, segmenter.memoryBytes]
+  await using service = await createService({ classifier, segmenter })
+  const after = [classifier.memoryBytes, segmenter.memoryBytes]
+  t.ok(
+    after.every((bytes, index) => bytes > before[index]!),
+    'its programs are compiled',
+  )
+  t.match(service.status().models, [{ memoryBytes: after[0] }, { memoryBytes: after[1] }])
+})
+
 t.test('progress is streamed, and a case that is open is not used up', async (t) => {
   const { classifier } = await smallModels()
   await using service = await createService({ classifier })
@@ -167,6 +179,13 @@ t.test('a model is replaced without a request being dropped', async (t) => {
   t.not(latest, old)
   for (const answer of answers) t.ok(Math.min(Math.abs(answer - old), Math.abs(answer - latest)) < 1e-5)
 
+  const replacing = service.replaceModel('classifier', before).then(() => 'replaced')
+  const asked = service.classify(slices).then(([first]) => first!.probability)
+  t.equal(await Promise.race([replacing, asked]), latest, 'nobody waits for what is only being loaded')
+  await replacing
+  t.equal((await service.classify(slices))[0]!.probability, old)
+  await service.replaceModel('classifier', after)
+
   await t.rejects(service.replaceModel('nobody', after), { code: 'INVALID_ARGUMENT' })
   await t.rejects(service.replaceModel('classifier', join(directory, 'none')), { code: 'FILE_NOT_FOUND' })
   t.equal((await service.classify(slices))[0]!.probability, latest, 'a failure leaves what is there')
@@ -183,7 +202,7 @@ t.test('models share a budget of memory: the one used longest ago makes room', a
   const slices = smallSlices(2)
   let each = 0
   {
-    await using alone = await createService({ models: { a: models.a! }, ...fp32 })
+    await using alone = await createService({ models: { a: models.a! }, ...fp32, warmUp: false })
     await alone.classify(slices, { model: 'a' })
     each = alone.status().models[0]!.memoryBytes
   }
@@ -311,6 +330,7 @@ t.test('bad options', async (t) => {
   await bad({ models: { lungs: segmenter } }, { code: 'INVALID_ARGUMENT', message: /'lungs'/ })
   await bad({ segmenter: 'none.safetensors' }, { code: 'FILE_NOT_FOUND' })
   await bad({ segmenter, device: 'cpu', devices: ['cpu'] }, { code: 'INVALID_ARGUMENT' })
+  await bad({ segmenter, devices: ['cpu', 'cuda:0'] }, { code: 'INVALID_ARGUMENT', message: /one device/ })
   await bad({ segmenter, devices: ['cpu', 'cpu'] }, { code: 'INVALID_ARGUMENT', message: /twice/ })
   await bad({ segmenter, devices: ['tpu'] }, { code: 'INVALID_ARGUMENT', message: /device/ })
 

@@ -62,8 +62,12 @@ TEST("programs of other batches share what is derived from the weights") {
     auto one = std::make_unique<compiler::Program>(*network(4), testBackend(), options, &shared);
     const size_t alone = shared.size();
     CHECK(alone > 50);
+    const int64_t aloneBytes = shared.bytes();
+    CHECK(aloneBytes > 0);
+    CHECK(aloneBytes <= one->persistentBytes());
     auto other = std::make_unique<compiler::Program>(*network(5), testBackend(), options, &shared);
     CHECK(shared.size() < alone + alone / 4);  // layouts may depend on the batch, but few do
+    CHECK(shared.bytes() < aloneBytes + aloneBytes / 4);
 
     // Each makes what the other then reads; after a change, the other way round.
     CHECK(logits(*one, states) == logitsAlone(4, states, options));
@@ -77,6 +81,7 @@ TEST("programs of other batches share what is derived from the weights") {
     CHECK(logits(*other, states) == changed);
     other.reset();
     CHECK_EQUAL(shared.size(), size_t{0});
+    CHECK_EQUAL(shared.bytes(), int64_t{0});
   }
 }
 

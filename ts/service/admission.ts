@@ -51,7 +51,7 @@ export class Admission {
   }
 
   /**
-   * Refuses whoever would be refused by `enter`: under a flood, all that is done for them.
+   * Refuses whoever `enter` would refuse. Under a flood it is all that is done for most.
    *
    * @throws JcsError BUSY
    */
@@ -63,8 +63,8 @@ export class Admission {
   }
 
   /**
-   * Gives, once there is a place, the function that gives it back, which may be called twice. Whoever is refused for what others ask learns it at
-   * once, before any work is done for it.
+   * Gives, once there is a place, the function that gives it back, which may be called twice. Whoever is refused learns
+   * it at once, before any work is done for it.
    *
    * @throws JcsError BUSY, CANCELLED
    */

@@ -36,9 +36,9 @@ interface Call {
   slices: { store: NativeSliceStore; index: number }[]
   /** The first that no batch has taken. */
   next: number
+  /** Slices in batches that have not ended. */
   underway: number
   results: unknown[]
-  missing: number
   since: number
   failure: { error: unknown } | undefined
   settle: () => void
@@ -117,7 +117,6 @@ export class Batcher {
         next: 0,
         underway: 0,
         results: [],
-        missing: slices.length,
         since: performance.now(),
         failure: undefined,
         settle: () => {
@@ -211,7 +210,7 @@ export class Batcher {
         this.#observer.onBatch(event)
         for (const call of requests) {
           call.underway -= taken.filter((each) => each.call === call).length
-          if (call.underway === 0 && (call.failure || call.missing === 0)) call.settle()
+          if (call.underway === 0 && (call.failure || call.next === call.slices.length)) call.settle()
         }
         this.#pump()
       })
@@ -267,7 +266,6 @@ export class Batcher {
       let next = 0
       for (const { call, position } of [...byStore.values()].flat()) {
         call.results[position] = results[next++]
-        call.missing--
       }
     } finally {
       this.#batches.delete(batch)

@@ -10,6 +10,8 @@ interface Held {
   model: Model
   /** A caller's model is not the service's to dispose of. */
   isOwn: boolean
+  /** Whether it has run once. */
+  isWarm: boolean
   leases: number
   /** Another took its place: it goes with its last lease. */
   isReplaced: boolean
@@ -44,7 +46,8 @@ export interface ModelStatus {
 /**
  * The models of a service on one device. They are loaded when they are asked for, stay while somebody uses them, and
  * give way to others, least recently used first, when all together would take more than the budget. Whoever needs a
- * model that is not there waits in a line, and whoever comes behind waits there as well, so that its turn comes.
+ * model that is not there waits in a line; while the first of it waits for memory that others use, all that come wait
+ * behind it, so that its turn comes.
  */
 export class DeviceModels {
   readonly #entries = new Map<string, Entry>()
@@ -54,7 +57,7 @@ export class DeviceModels {
   readonly #observer: Observer
   #uses = 0
   #line: Promise<unknown> = Promise.resolve()
-  #inLine = 0
+  #isShortOfMemory = false
   readonly #awaitingRelease = new Set<() => void>()
 
   constructor(
@@ -87,12 +90,21 @@ export class DeviceModels {
    */
   async lease(names: readonly string[], signal: AbortSignal): Promise<Lease> {
     const entries = [...new Set(names)].map((name) => this.#entry(name))
-    if (this.#inLine === 0 && entries.every(({ held }) => held)) return this.#take(entries)
+    if (!this.#isShortOfMemory && entries.every(({ held }) => held)) return this.#take(entries)
     return this.#inTurn(async () => {
       throwIfAborted(signal)
       const current = entries.map(({ name }) => this.#entry(name)) // replaced meanwhile, perhaps
       await this.#load(current, signal)
       return this.#take(current)
+    })
+  }
+
+  /** Has it in memory, and warmed up. @throws JcsError what `lease` gives */
+  async prepare(name: string): Promise<Model> {
+    return this.#inTurn(async () => {
+      const entry = this.#entry(name)
+      await this.#load([entry], undefined)
+      return entry.held!.model
     })
   }
 
@@ -131,10 +143,7 @@ export class DeviceModels {
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    this.#inLine++
-    const result = this.#line.then(work).finally(() => {
-      this.#inLine--
-    })
+    const result = this.#line.then(work)
     this.#line = result.catch(() => {})
     return result
   }
@@ -144,31 +153,54 @@ export class DeviceModels {
     const missing = wanted.filter(({ held }) => !held)
     try {
       await this.#makeRoom(wanted, signal)
-      for (const entry of missing) await this.#loadOne(entry, signal)
+      for (const entry of wanted) await this.#loadOne(entry, signal)
       // Only now is it certain what they take.
-      if (missing.length > 0 && !(await this.#makeRoom(wanted, signal)))
-        throw new JcsError(
-          'OUT_OF_MEMORY',
-          `${wanted.map(({ name, knownBytes }) => `'${name}' takes ${knownBytes} bytes`).join(', ')}, more than the ${this.#budgetBytes} of memoryBudgetBytes; raise it, or take smaller models`,
-        )
+      if (missing.length > 0) await this.#makeRoom(wanted, signal)
     } catch (error) {
       for (const entry of missing) await this.#evict(entry)
       throw error
     }
   }
 
-  /** Evicts others until those that are wanted fit, as far as is known. Whether they do. */
-  async #makeRoom(wanted: readonly Entry[], signal: AbortSignal | undefined): Promise<boolean> {
-    while (true) {
-      throwIfAborted(signal)
-      const others = this.#own().filter((entry) => !wanted.includes(entry))
-      const bytes = [...others.map(({ held }) => bytesOf(held)), ...wanted.map(neededBytes)]
-      if (bytes.reduce((total, each) => total + each, 0) <= this.#budgetBytes) return true
-      if (others.length === 0) return false
-      const idle = others.filter(({ held }) => held!.leases === 0)
-      if (idle.length > 0) await this.#evict(idle.reduce((a, b) => (b.lastUse < a.lastUse ? b : a)))
-      else await untilAborted(this.#nextRelease(), signal)
+  /**
+   * Evicts others until those that are wanted fit, as far as is known.
+   *
+   * @throws JcsError OUT_OF_MEMORY when they would not alone
+   */
+  async #makeRoom(wanted: readonly Entry[], signal: AbortSignal | undefined): Promise<void> {
+    try {
+      while (this.#bytesWith(wanted) > this.#budgetBytes) {
+        throwIfAborted(signal)
+        if (await this.#evictIdle(wanted)) continue
+        if (this.#own().every((entry) => wanted.includes(entry))) throw this.#tooLarge(wanted)
+        this.#isShortOfMemory = true
+        await untilAborted(this.#nextRelease(), signal)
+      }
+    } finally {
+      this.#isShortOfMemory = false
     }
+  }
+
+  /** What those in memory take, and what others would. */
+  #bytesWith(wanted: readonly Entry[]): number {
+    const entries = new Set([...this.#own(), ...wanted])
+    return [...entries].reduce((total, entry) => total + neededBytes(entry), 0)
+  }
+
+  /** The one that was used longest ago, of those that nobody uses. Whether there was one. */
+  async #evictIdle(kept: readonly Entry[]): Promise<boolean> {
+    const idle = this.#own().filter((entry) => entry.held!.leases === 0 && !kept.includes(entry))
+    if (idle.length === 0) return false
+    await this.#evict(idle.reduce((a, b) => (b.lastUse < a.lastUse ? b : a)))
+    return true
+  }
+
+  #tooLarge(wanted: readonly Entry[]): JcsError {
+    const sizes = wanted.map((entry) => `'${entry.name}' takes ${neededBytes(entry)} bytes`).join(', ')
+    return new JcsError(
+      'OUT_OF_MEMORY',
+      `${sizes}, more than the ${this.#budgetBytes} of memoryBudgetBytes; raise it, or take smaller models`,
+    )
   }
 
   async #evict(entry: Entry): Promise<void> {
@@ -182,10 +214,12 @@ export class DeviceModels {
 
   async #loadOne(entry: Entry, signal: AbortSignal | undefined): Promise<void> {
     throwIfAborted(signal)
+    if (entry.held?.isWarm) return
     const startedAt = performance.now()
-    const model = await loadModel(entry.source as Exclude<ServiceModel, Model>, this.#runtime)
-    entry.held = { model, isOwn: true, leases: 0, isReplaced: false }
-    await this.#warmUp(model)
+    entry.held ??= heldOf(await loadModel(entry.source as Exclude<ServiceModel, Model>, this.#runtime), true)
+    await this.#warmUp(entry.held.model)
+    entry.held.isWarm = true
+    if (!entry.held.isOwn) return
     entry.knownBytes = bytesOf(entry.held)
     this.#report('loaded', entry.name, entry.held, performance.now() - startedAt)
   }
@@ -205,8 +239,17 @@ export class DeviceModels {
         }
         for (const resolve of this.#awaitingRelease) resolve()
         this.#awaitingRelease.clear()
+        this.#trim()
       },
     }
+  }
+
+  /** A model grows while it is used, by what its programs for other sizes keep. */
+  #trim(): void {
+    if (this.#budgetBytes === Number.MAX_SAFE_INTEGER || this.#bytesWith([]) <= this.#budgetBytes) return
+    this.#inTurn(async () => {
+      while (this.#bytesWith([]) > this.#budgetBytes && (await this.#evictIdle([]))) {}
+    }).catch(() => {}) // what cannot be freed stays
   }
 
   #nextRelease(): Promise<void> {
@@ -222,8 +265,12 @@ export class DeviceModels {
 function entryOf(name: string, source: ServiceModel): Entry {
   const isModel = source instanceof Model
   if (isModel) nativeOf(source)
-  const held = isModel ? { model: source, isOwn: false, leases: 0, isReplaced: false } : undefined
+  const held = isModel ? heldOf(source, false) : undefined
   return { name, source, held, lastUse: 0, knownBytes: 0 }
+}
+
+function heldOf(model: Model, isOwn: boolean): Held {
+  return { model, isOwn, isWarm: false, leases: 0, isReplaced: false }
 }
 
 function bytesOf(held: Held | undefined): number {

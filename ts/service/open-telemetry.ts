@@ -2,8 +2,9 @@ import { version } from '../base/version'
 import type { Observer } from './observer'
 
 /** Spans of requests below those of their callers, and metrics, where the application has an OpenTelemetry SDK. */
-export async function openTelemetryObserver(): Promise<Observer> {
-  const { context, metrics, SpanStatusCode, trace } = await import('@opentelemetry/api')
+export function openTelemetryObserver(): Observer {
+  const api = require('@opentelemetry/api') as typeof import('@opentelemetry/api') // not before it is needed
+  const { context, metrics, SpanStatusCode, trace } = api
   const tracer = trace.getTracer('jcs-ct', version)
   const meter = metrics.getMeter('jcs-ct', version)
   const duration = meter.createHistogram('jcs.request.duration', { unit: 's' })

@@ -9,10 +9,9 @@ import {
 import { JcsError } from '../base/errors'
 import { classifyDefaults } from '../inference/classification'
 import { segmentDefaults } from '../inference/segmentation'
-import type { Model, WeightsSource } from '../model'
+import { Model, type WeightsSource } from '../model'
 import { type RuntimeOptions, runtimeOptionNames, takeRuntimeOptions } from '../model/runtime'
 import type { ShippedModel } from '../model/shipped'
-import { withoutUndefined } from '../run/options'
 
 /** A model that is the caller's, or what the service loads one from, on each of its devices. */
 export type ServiceModel = Model | WeightsSource | ShippedModel
@@ -62,8 +61,6 @@ export interface RequestOptions {
   deadlineMs?: number | undefined
 }
 
-export const requestOptionNames = ['priority', 'client', 'deadlineMs'] as const
-
 export interface RequestTerms {
   priority: Priority
   client: string
@@ -85,58 +82,60 @@ export function takeRequestTerms({
 /** The roles of a diagnosis, which are names of models as well. */
 export const roles = ['classifier', 'segmenter', 'lungs'] as const
 
-const limitDefaults = {
-  maxQueue: 64,
-  maxActive: 32,
-  maxActiveCases: 2,
-  classificationBatch: classifyDefaults.batchSize,
-  segmentationBatch: segmentDefaults.batchSize,
-  warmUp: true,
+/** Of the options that are whole numbers: the least, the most, and what is taken where none is given. */
+const limits = {
+  maxQueue: [0, 1e6, 64],
+  maxActive: [1, 4096, 32],
+  maxActiveCases: [1, 4096, 2],
+  classificationBatch: [1, 4096, classifyDefaults.batchSize],
+  segmentationBatch: [1, 4096, segmentDefaults.batchSize],
+  memoryBudgetBytes: [1, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
 } as const
 
-export interface ServiceSettings {
+type Limits = Record<keyof typeof limits, number>
+
+export interface ServiceSettings extends Limits {
   models: Map<string, ServiceModel>
   /** Without `device`. */
   runtime: RuntimeOptions
   devices: readonly RuntimeOptions['device'][]
-  maxQueue: number
-  maxActive: number
-  maxActiveCases: number
-  classificationBatch: number
-  segmentationBatch: number
-  memoryBudgetBytes: number
   warmUp: boolean
 }
 
 /** @throws JcsError INVALID_TYPE, INVALID_ARGUMENT */
 export function takeServiceSettings(options: ServiceOptions): ServiceSettings {
-  const own = [...roles, 'models', 'devices', ...Object.keys(limitDefaults), 'memoryBudgetBytes']
+  const own = [...roles, 'models', 'devices', ...Object.keys(limits), 'warmUp']
   checkOptions('options', options, [...runtimeOptionNames, ...own])
   const { device, ...runtime } = takeRuntimeOptions(options)
-  const limits = {
-    ...limitDefaults,
-    memoryBudgetBytes: Number.MAX_SAFE_INTEGER,
-    ...withoutUndefined(options),
-  }
-  requireWhole('maxQueue', limits.maxQueue, 0, 1e6)
-  requireWhole('maxActive', limits.maxActive, 1, 4096)
-  requireWhole('maxActiveCases', limits.maxActiveCases, 1, 4096)
-  requireWhole('classificationBatch', limits.classificationBatch, 1, 4096)
-  requireWhole('segmentationBatch', limits.segmentationBatch, 1, 4096)
-  requireWhole('memoryBudgetBytes', limits.memoryBudgetBytes, 1)
-  requireBoolean('warmUp', limits.warmUp)
-  return {
+  const { warmUp = true } = options
+  requireBoolean('warmUp', warmUp)
+  const settings = {
+    ...takeLimits(options),
     models: takeModelTable(options),
     runtime,
     devices: takeDevices(options.devices, device),
-    maxQueue: limits.maxQueue,
-    maxActive: limits.maxActive,
-    maxActiveCases: limits.maxActiveCases,
-    classificationBatch: limits.classificationBatch,
-    segmentationBatch: limits.segmentationBatch,
-    memoryBudgetBytes: limits.memoryBudgetBytes,
-    warmUp: limits.warmUp,
+    warmUp,
   }
+  for (const source of settings.models.values()) requireSource(source, settings.devices.length)
+  return settings
+}
+
+function takeLimits(options: ServiceOptions): Limits {
+  const taken = Object.entries(limits).map(([name, [least, most, otherwise]]) => {
+    const value = options[name as keyof Limits] ?? otherwise
+    requireWhole(name, value, least, most)
+    return [name, value]
+  })
+  return Object.fromEntries(taken) as Limits
+}
+
+/** @throws JcsError INVALID_ARGUMENT for a model that is there already, where several devices are to have a copy each */
+export function requireSource(source: ServiceModel, devices: number): void {
+  if (devices > 1 && source instanceof Model)
+    throw new JcsError(
+      'INVALID_ARGUMENT',
+      'a model is on one device; for several give the file that each is to load it from',
+    )
 }
 
 function takeModelTable(options: ServiceOptions): Map<string, ServiceModel> {

@@ -12,10 +12,8 @@ export interface Gauges {
 const seconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120]
 
 /** Counts what happens in a service. `text` gives it in Prometheus' text format, version 0.0.4. */
-export async function prometheusMetrics(
-  gauges: () => Gauges,
-): Promise<{ observer: Observer; text: () => Promise<string> }> {
-  const { Counter, Gauge, Histogram, Registry } = await import('prom-client')
+export function prometheusMetrics(gauges: () => Gauges): { observer: Observer; text: () => Promise<string> } {
+  const { Counter, Gauge, Histogram, Registry } = require('prom-client') as typeof import('prom-client') // not before it is needed
   const registry = new Registry()
   const registers = [registry]
   const counter = (name: string, help: string, labelNames: string[]) =>
