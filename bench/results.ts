@@ -31,7 +31,7 @@ export const kinds = {
     'a folder of DICOM files to a diagnosis, over the processor time of decoding and networks on all threads',
   service: 'a slice under ten times as many requests as can be served, over a slice of many in one call',
   response:
-    'the same service: what 99 % of delays of the event loop and the end of an aborted request take at most and on average, and what a lone request adds to a bare call',
+    'a service: delay of the event loop under that load (99th percentile), time until an abort is heard under it, and what a lone request adds to a bare call',
   isa: 'inference with oneDNN held to an older instruction set',
 } as const
 export type Kind = keyof typeof kinds

@@ -11,6 +11,7 @@ import {
   type Model,
   type Network,
   type Pixels,
+  type Priority,
   type Service,
   segment,
 } from 'jcs-ct'
@@ -40,7 +41,7 @@ interface Scene {
   model: Model
   service: Service
   slices: readonly Pixels[]
-  ask: (slice: Pixels, options?: { signal?: AbortSignal }) => Promise<unknown>
+  ask: (slice: Pixels, options?: { signal?: AbortSignal; priority?: Priority }) => Promise<unknown>
   bare: (slices: readonly Pixels[]) => Promise<unknown>
 }
 
@@ -187,7 +188,7 @@ async function measureEventLoop(scene: Scene, { repetitions }: Settings): Promis
   return response(scene, 'event-loop', samples)
 }
 
-/** From the abort of a request that is worked on to its rejection. */
+/** From the abort of a request to its rejection; of high priority, for others are mostly refused before. */
 async function measureAbort(scene: Scene, { repetitions }: Settings): Promise<Measurement> {
   const offlineMs = await offlineMsPerSlice(scene)
   const samples: number[] = []
@@ -196,7 +197,7 @@ async function measureAbort(scene: Scene, { repetitions }: Settings): Promise<Me
       while (performance.now() < until - 500) {
         await sleep(100)
         const controller = new AbortController()
-        const request = scene.ask(scene.slices[0]!, { signal: controller.signal })
+        const request = scene.ask(scene.slices[0]!, { signal: controller.signal, priority: 'high' })
         const settled = request.then(
           () => undefined,
           () => performance.now(),
@@ -213,13 +214,13 @@ async function measureAbort(scene: Scene, { repetitions }: Settings): Promise<Me
 }
 
 /** What a request to an idle service takes beyond a bare call, in turn with it. */
-async function measureLone({ bare, ...scene }: Scene, { repetitions }: Settings): Promise<Measurement> {
-  const [slice] = scene.slices
+async function measureLone(scene: Scene, { repetitions }: Settings): Promise<Measurement> {
+  const slice = scene.slices[0]!
   const differences: number[] = []
   for (let round = -1; round < 10 * repetitions; round++) {
-    const bareMs = await elapsedMs(() => bare([slice!]))
-    const ownMs = await elapsedMs(() => scene.ask(slice!))
+    const bareMs = await elapsedMs(() => scene.bare([slice]))
+    const ownMs = await elapsedMs(() => scene.ask(slice))
     if (round >= 0) differences.push(rounded(ownMs - bareMs))
   }
-  return response({ bare, ...scene }, 'lone', differences)
+  return response(scene, 'lone', differences)
 }

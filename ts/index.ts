@@ -49,6 +49,8 @@ export {
 export type { BootstrapOptions } from './evaluation/bootstrap'
 export { type FetchedSeries, fetchSeries, type SeriesAddress } from './fetch-series'
 export { type FoundSeries, findSeries, type SeriesQuery } from './find-series'
+export { bearerAuthentication, type JwtSettings } from './http/authentication'
+export type { Authenticate, UploadLimits } from './http/options'
 export type {
   CaseOptions,
   DecodedImage,

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { JcsError } from './base/errors'
 import { withTemporaryDirectory } from './base/temporary-directory'
-import { clientSignal, stream } from './http/answers'
+import { clientSignal, limitReading, stream } from './http/answers'
 import { answerError } from './http/errors'
 import { openApi } from './http/openapi'
 import { type RoutesSettings, type ServiceRoutesOptions, takeRoutesOptions } from './http/options'
@@ -62,6 +62,7 @@ export async function serviceRoutes(app: FastifyInstance, options: ServiceRoutes
       )
     request.jcsClient = client
   }
+  app.addHook('onSend', async (_request, reply) => limitReading(reply.raw))
   const uploads = new UploadPlaces(limits.maxUploads)
   for (const kind of ['classify', 'segment', 'diagnose'] as const)
     app.post(`/v1/${kind}`, { onRequest }, (request, reply) =>
@@ -111,7 +112,8 @@ async function answer(
       : undefined
     const work = async (onProgress: (event: ProgressEvent) => void) => {
       const images =
-        upload ?? (await fetchStudy(settings, parseOptions(request.body), directory, signal, onProgress))
+        upload ??
+        (await fetchStudy(settings, parseOptions(request.body), { kind, directory, signal, onProgress }))
       return workOn(settings, { kind, upload: images, client, signal, onProgress })
     }
     const accepted = request.headers.accept ?? ''

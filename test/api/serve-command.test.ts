@@ -100,6 +100,9 @@ t.test('options that do not go together', async (t) => {
   t.match(await failure(['--jwt-issuer', 'x']), /need --jwt-key/)
   t.match(await failure(['--api-keys', join(directory, 'keys')]), /name, colon and key/)
   t.match(await failure(['--api-keys', join(directory, 'none')]), /does not exist/)
+  const model = ['--segmenter', join(directory, 'threshold-above--700.safetensors')]
+  for (const each of Object.values(await networks(directory))) await each.dispose()
+  t.match(await failure([...model, '--port', '99999']), /port 99999.*\[INVALID_ARGUMENT\]/)
 })
 
 t.test('a study is fetched from the archive by its UID', { skip: orthancMissing }, async (t) => {

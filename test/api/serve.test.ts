@@ -1,15 +1,22 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
-import { connect } from 'node:net'
+import { createServer as createHttpServer } from 'node:http'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { Ajv2020 } from 'ajv/dist/2020'
 import type { FastifyInstance } from 'fastify'
 import sharp from 'sharp'
 import t, { type Test } from 'tap'
-import { bearerAuthentication } from '../../ts/http/authentication'
+import { limitReading } from '../../ts/http/answers'
 import { createServer, type ServerOptions } from '../../ts/http/server'
-import { createModel, createService, type Service, type ServiceOptions } from '../../ts/index'
+import {
+  bearerAuthentication,
+  createModel,
+  createService,
+  type Service,
+  type ServiceOptions,
+} from '../../ts/index'
 import { filesOf } from './dicom-files'
 import { count, lower, lungs, networks, scan, trachea, upper } from './lung-scan'
 import { classifierSpec, segmenterSpec, smallSlices } from './small'
@@ -277,6 +284,14 @@ t.test('a client that goes is not worked for any longer, one that is too slow no
   t.match(String(answer), 'DEADLINE_EXCEEDED')
   socket.destroy()
 
+  const silent = connect(Number(port), hostname)
+  silent.write(
+    'POST /v1/classify HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 100000\r\n\r\n',
+  )
+  const [late] = (await once(silent, 'data')) as [Buffer]
+  t.match(String(late), /^HTTP\/1\.1 504/, 'one that sends nothing at all')
+  silent.destroy()
+
   const halfway = connect(Number(port), hostname)
   halfway.write(
     'POST /v1/classify HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 100000\r\n\r\n--x\r\nContent-Disposition: form-data; name="images"; filename="a"\r\n\r\nabc',
@@ -287,6 +302,46 @@ t.test('a client that goes is not worked for any longer, one that is too slow no
     await new Promise((resolve) => setTimeout(resolve, 10))
   t.equal(temporary(), before, 'nothing of theirs is left')
   t.equal((await post('/v1/classify', form(1))).status, 200)
+})
+
+t.test('a client that does not read its answer does not keep it in memory', async (t) => {
+  const server = createHttpServer((_request, response) => {
+    limitReading(response, 100)
+    response.end(Buffer.alloc(64 * 2 ** 20))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  socket.pause()
+  socket.on('error', () => {})
+  socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+  const [connection] = (await once(server, 'connection')) as [Socket]
+  await once(connection, 'close')
+  t.ok(connection.destroyed)
+  socket.destroy()
+})
+
+t.test('a flood is answered one by one, and leaves nothing behind', async (t) => {
+  const { post, service } = await serve(t, { maxActive: 4, maxQueue: 4 }, { limits: { maxUploads: 4 } })
+  const before = temporary()
+  const statuses = new Map<number, number>()
+  const flood = async (requests: number) => {
+    const answers = Array.from({ length: requests }, async () => {
+      const response = await post('/v1/classify', form(2))
+      await response.text()
+      statuses.set(response.status, (statuses.get(response.status) ?? 0) + 1)
+    })
+    await Promise.all(answers)
+  }
+  await flood(100)
+  const grown = process.memoryUsage().rss
+  for (let round = 0; round < 4; round++) await flood(100)
+  t.same([...statuses.keys()].sort(), [200, 429])
+  t.equal(statuses.get(200)! + statuses.get(429)!, 500)
+  t.match(service.status(), { waiting: 0, active: 0 })
+  t.equal(temporary(), before)
+  // Of 400 requests with their files and answers; those of one that stayed would be 400 times its own.
+  t.ok(process.memoryUsage().rss - grown < 64 * 2 ** 20)
 })
 
 t.test('the document of its routes is sound OpenAPI, and answers are as it says', async (t) => {

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { JcsError } from '../base/errors'
 import { withoutArrays } from '../base/without-arrays'
@@ -22,10 +23,11 @@ export async function stream(
     connection: 'close',
     'x-request-id': request.id,
   })
-  const send = (event: string, data: unknown) => {
-    if (!raw.destroyed) raw.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
+  const write = (text: string) => {
+    if (!raw.destroyed) raw.write(`${text}\n\n`)
   }
-  const heartbeat = setInterval(() => raw.write(':\n\n'), heartbeatMs)
+  const send = (event: string, data: unknown) => write(`event: ${event}\ndata: ${JSON.stringify(data)}`)
+  const heartbeat = setInterval(() => write(':'), heartbeatMs)
   try {
     const result = await work((event) => {
       // A client that reads slowly sees less of it; memory does not hold what it has not read.
@@ -38,8 +40,18 @@ export async function stream(
     send('error', errorDocument(error, request.id).error)
   } finally {
     clearInterval(heartbeat)
+    limitReading(raw)
     raw.end()
   }
+}
+
+/** A client that does not read its answer holds it in memory: for so long. */
+const readingTimeoutMs = 60_000
+
+/** Ends the connection of a client that reads nothing of its answer any more. */
+export function limitReading({ socket }: ServerResponse, timeoutMs = readingTimeoutMs): void {
+  // For a server of Node.js, one that is silent for so long is closed; a request that follows sets its own time.
+  socket?.setTimeout(timeoutMs)
 }
 
 /** Aborts when the client goes before it has its answer. */

@@ -1,5 +1,5 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import { JcsError, type JcsErrorCode } from '../base/errors'
+import { JcsError, type JcsErrorCode, toJcsError } from '../base/errors'
 
 /** Whose fault an error is, as HTTP says it; what is not here is the server's. */
 const statuses: Partial<Record<JcsErrorCode, number>> = {
@@ -42,19 +42,16 @@ export function errorDocument(error: JcsError, requestId: string): ErrorDocument
 
 /** Fastify's own errors are of requests that it does not understand, or does not take. */
 export function toRequestError(error: unknown): JcsError {
-  const { code, message, statusCode = 500, retryAfterMs } = error as FastifyError & { retryAfterMs?: number }
   if (error instanceof JcsError) return error
+  const { code, message, statusCode = 500 } = error as FastifyError
+  const options = { cause: error }
   if (code === 'FST_FILES_LIMIT')
-    return new JcsError('INPUT_TOO_LARGE', 'the request has more files than one may have', { cause: error })
-  if (statusCode === 413) return new JcsError('INPUT_TOO_LARGE', message, { cause: error })
+    return new JcsError('INPUT_TOO_LARGE', 'the request has more files than one may have', options)
+  if (statusCode === 413) return new JcsError('INPUT_TOO_LARGE', message, options)
   if (statusCode === 406 || statusCode === 415)
-    return new JcsError('UNSUPPORTED_FORMAT', 'a request is multipart/form-data or JSON', { cause: error })
-  if (statusCode >= 400 && statusCode < 500)
-    return new JcsError('INVALID_ARGUMENT', message, { cause: error })
-  return new JcsError('INTERNAL', `${code}: ${message}`, {
-    cause: error,
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
-  })
+    return new JcsError('UNSUPPORTED_FORMAT', 'a request is multipart/form-data or JSON', options)
+  if (statusCode >= 400 && statusCode < 500) return new JcsError('INVALID_ARGUMENT', message, options)
+  return toJcsError(error)
 }
 
 export function answerError(given: unknown, request: FastifyRequest, reply: FastifyReply): void {

@@ -1,66 +1,16 @@
 import { errorMeanings } from '../base/errors'
 import { version } from '../base/version'
-import { priorities } from '../service/options'
-import schemas from './answers.schema.json'
+import schemas from './answers.schema.json' // generated from the types: `npm run diagnosis-schema`
 import type { RoutesSettings } from './options'
+import { requestOptions } from './request-options'
 
-/** Schemas of answers are generated from their types: `npm run diagnosis-schema`. */
-type Schemas = Record<string, unknown>
+const kinds = ['classify', 'segment', 'diagnose'] as const
 
 const json = (schema: unknown, description: string) => ({
   description,
   content: { 'application/json': { schema } },
 })
 const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` })
-
-const option = (schema: Schemas, description: string) => ({ ...schema, description })
-const commonOptions = {
-  window: option(
-    {
-      oneOf: [
-        { enum: ['lung', 'mediastinum'] },
-        {
-          type: 'object',
-          properties: { center: { type: 'number' }, width: { type: 'number' } },
-          required: ['center', 'width'],
-        },
-      ],
-    },
-    'Of values in HU.',
-  ),
-  series: option({ type: 'string' }, 'SeriesInstanceUID, of several.'),
-  onBadSlice: option({ enum: ['error', 'skip'] }, 'What a slice that cannot be read does.'),
-  onGap: option({ enum: ['refuse', 'warn'] }, 'What a series that lacks slices does.'),
-  priority: option({ enum: [...priorities] }, 'Default normal.'),
-  deadlineMs: option({ type: 'integer', minimum: 1 }, 'After which the request is given up.'),
-}
-const model = option({ type: 'string' }, 'By its name.')
-const fraction = { type: 'number', minimum: 0, maximum: 1 }
-
-const optionsOf: Record<string, Schemas> = {
-  classify: { explain: option({ type: 'boolean' }, 'Activation maps as well.'), threshold: fraction, model },
-  segment: { threshold: fraction, minAreaPixels: { type: 'integer', minimum: 1 }, model },
-  diagnose: {
-    sliceThreshold: {
-      oneOf: [
-        { type: 'integer', minimum: 0 },
-        { type: 'object', properties: { millimetres: { type: 'number' } }, required: ['millimetres'] },
-      ],
-    },
-    explain: option({ type: 'boolean' }, 'Activation maps in the report.'),
-    classificationThreshold: fraction,
-    minLesionAreaMm2: { type: 'number', minimum: 0 },
-    segmentationThreshold: fraction,
-    minAreaPixels: { type: 'integer', minimum: 1 },
-    classifier: option({ type: ['string', 'null'] }, 'By its name; null for none.'),
-    segmenter: model,
-    lungs: option({ type: ['string', 'null'] }, 'By its name; null for none.'),
-    report: option(
-      { type: 'boolean' },
-      'A page as well, as the field `report`, or alone where text/html is accepted.',
-    ),
-  },
-}
 
 const answers: Record<string, string> = {
   classify: 'ClassifyAnswer',
@@ -146,9 +96,9 @@ export function openApi({ authenticate, pacs }: RoutesSettings, prefix: string):
     },
   })
   const get = (summary: string, responses: object) => ({ get: { summary, responses } })
-  const optionSchemas = Object.entries(optionsOf).map(([kind, properties]) => [
+  const optionSchemas = kinds.map((kind) => [
     `${kind}Options`,
-    { type: 'object', properties: { ...properties, ...commonOptions } },
+    { type: 'object', properties: requestOptions(kind) },
   ])
   return {
     openapi: '3.1.0',

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyServerOptions } from 'fastify'
 import { JcsError } from '../base/errors'
 import { serviceRoutes } from '../service-routes'
 import { answerError } from './errors'
-import type { ServiceRoutesOptions } from './options'
+import { type ServiceRoutesOptions, takeRoutesOptions } from './options'
 
 export interface ServerOptions extends ServiceRoutesOptions {
   /** Default `info`. */
@@ -39,6 +39,8 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   const app = fastify(settings)
   app.server.maxConnections = maxConnections
   app.server.headersTimeout = headersTimeoutMs
+  // A request that is refused in the middle is read to its end, but not for ever.
+  app.server.requestTimeout = headersTimeoutMs + takeRoutesOptions(routes).limits.uploadTimeoutMs
   app.setNotFoundHandler((request, reply) => {
     answerError(
       new JcsError('FILE_NOT_FOUND', `there is no ${request.method} ${request.url.split('?')[0]} here`),

@@ -4,15 +4,15 @@ import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { MultipartFile } from '@fastify/multipart'
 import type { FastifyError, FastifyRequest } from 'fastify'
-import { cancelled } from '../base/abort'
+import { cancelled, iterateUntilAborted } from '../base/abort'
 import { JcsError, writeError } from '../base/errors'
 import type { RoutesSettings } from './options'
 
-/** What a request brings: files, or the study of an archive. */
+/** What a request brings, or was fetched for it. */
 export interface Upload {
   files: string[]
-  /** What the caller calls them. In the directory they have numbers: a name may be a path, or a patient's. */
-  names: string[]
+  /** What the caller calls those that it sent. Here they have numbers: a name may be a path, or a patient's. */
+  names?: string[]
   options: Record<string, unknown>
 }
 
@@ -29,7 +29,7 @@ export async function receive(
 ): Promise<Upload> {
   const timeout = AbortSignal.timeout(uploadTimeoutMs)
   const either = AbortSignal.any([signal, timeout])
-  const upload: Upload = { files: [], names: [], options: {} }
+  const upload = { files: [] as string[], names: [] as string[], options: {} }
   let bytes = 0
   const count = () =>
     new Transform({
@@ -39,8 +39,8 @@ export async function receive(
       },
     })
   try {
-    for await (const part of request.parts({ limits: { files: maxFiles, fields: 8, fieldSize: 65536 } })) {
-      either.throwIfAborted()
+    const parts = request.parts({ limits: { files: maxFiles, fields: 8, fieldSize: 65536 } })
+    for await (const part of iterateUntilAborted(parts, either)) {
       if (part.type === 'field') {
         if (part.fieldname !== 'options') throw unknownField(part.fieldname)
         upload.options = parseOptions(part.value)
@@ -53,8 +53,8 @@ export async function receive(
       upload.names.push(part.filename || `image ${upload.files.length}`)
     }
   } catch (error) {
-    // Whatever is left is not read: the connection is closed with the answer.
-    request.raw.unpipe?.()
+    // Whatever is left is read and dropped, as long as the server lets a request take: who still sends reads no answer.
+    request.raw.unpipe()
     request.raw.resume()
     if (signal.aborted) throw cancelled(signal.reason)
     if (timeout.aborted)

@@ -16,27 +16,8 @@ import {
   segmentationDocuments,
 } from './documents'
 import type { RoutesSettings } from './options'
+import { requestOptions } from './request-options'
 import type { Upload } from './uploads'
-
-/** What a caller may set, by what is done; the rest is the server's. */
-const optionNames = {
-  classify: ['explain', 'threshold', 'testTimeAugmentation', 'model'],
-  segment: ['threshold', 'minAreaPixels', 'testTimeAugmentation', 'model'],
-  diagnose: [
-    'sliceThreshold',
-    'explain',
-    'classificationThreshold',
-    'minLesionAreaMm2',
-    'segmentationThreshold',
-    'minAreaPixels',
-    'classifier',
-    'segmenter',
-    'lungs',
-    'report',
-  ],
-} as const
-
-const commonNames = ['window', 'series', 'onBadSlice', 'onGap', 'priority', 'deadlineMs'] as const
 
 export interface Work {
   kind: RequestEvent['kind']
@@ -47,13 +28,18 @@ export interface Work {
   onProgress: (event: ProgressEvent) => void
 }
 
+/** @throws JcsError INVALID_ARGUMENT for what is no option of that */
+export function requireOptions(kind: RequestEvent['kind'], options: Record<string, unknown>): void {
+  requireKnown('options', options, Object.keys(requestOptions(kind)))
+}
+
 /** Does what was asked for with the files of an upload. */
 export async function workOn(
   { service }: RoutesSettings,
   work: Work,
 ): Promise<ClassifyAnswer | SegmentAnswer | DiagnoseAnswer> {
   const { kind, upload, client, signal, onProgress } = work
-  requireKnown('options', upload.options, [...optionNames[kind], ...commonNames])
+  requireOptions(kind, upload.options)
   if (upload.files.length === 0)
     throw new JcsError('INVALID_ARGUMENT', "the request has no file; send each as a field 'images'")
   const { report: withReport = false, ...given } = upload.options
@@ -73,27 +59,23 @@ export async function workOn(
   }
 }
 
-/** A slice's file has a number here, `000012` or `000012 (page 3)`, and goes by the name that it was sent with. */
-function sentName({ files, names }: Upload, scan: Case, index: number): string {
+/** A file that was sent has a number here, `000012` or `000012 (page 3)`, and goes by the name that it was sent with. */
+function sentName({ names }: Upload, scan: Case, index: number): string {
   const here = scan.names[index] ?? ''
-  const number = Number(/^\d{6}/.exec(here)?.[0])
-  return number >= 1 && number <= files.length ? names[number - 1]! + here.slice(6) : here
+  return names === undefined ? here : names[Number(here.slice(0, 6)) - 1]! + here.slice(6)
 }
 
 /** Fetches the study that a request names instead of bringing it. */
 export async function fetchStudy(
   { pacs }: RoutesSettings,
-  { study, ...options }: Record<string, unknown>,
-  directory: string,
-  signal: AbortSignal,
-  onProgress: (event: ProgressEvent) => void,
+  { study, series, ...options }: Record<string, unknown>,
+  { kind, directory, ...controls }: Pick<Work, 'kind' | 'signal' | 'onProgress'> & { directory: string },
 ): Promise<Upload> {
   if (!pacs)
     throw new JcsError('INVALID_ARGUMENT', 'this server has no archive to fetch a study from; send its files')
   requireString('study', study)
-  const { series } = options
   if (series !== undefined) requireString('series', series)
-  const { files } = await fetchSeries(pacs, { study, series }, directory, { signal, onProgress })
-  const { series: _, ...rest } = options
-  return { files, names: files.map((_, index) => `instance ${index + 1}`), options: rest }
+  requireOptions(kind, options)
+  const { files } = await fetchSeries(pacs, { study, series }, directory, controls)
+  return { files, options }
 }

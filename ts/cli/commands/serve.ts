@@ -114,7 +114,15 @@ It ends at SIGINT or SIGTERM, once what is underway is done. docs/services.md sa
       page: flags.page,
       logLevel: flags.logLevel,
     })
-    const address = await app.listen({ port: flags.port, host: flags.host })
+    const address = await app.listen({ port: flags.port, host: flags.host }).catch((error: Error) => {
+      throw new JcsError(
+        'INVALID_ARGUMENT',
+        `nothing can listen at ${flags.host}, port ${flags.port}: ${error.message}`,
+        {
+          cause: error,
+        },
+      )
+    })
     session.say(`jcs serves at ${address}`)
     if (!session.signal.aborted) await once(session.signal, 'abort')
     // Whoever waits for an answer gets it; others are told that it closes, until nothing is underway.
