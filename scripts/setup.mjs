@@ -76,6 +76,11 @@ const tools = [
     present: () => !wants('--test') || existsSync('/usr/share/orthanc/plugins/libOrthancDicomWeb.so'),
   },
   {
+    name: 'redis-server',
+    why: 'holds the queue of examples/cluster in tests',
+    present: () => !wants('--test') || existsSync('/usr/bin/redis-server'),
+  },
+  {
     name: 'python3-nibabel',
     why: 'reads and writes NIfTI in tests, beside ours',
     present: () => !wants('--test') || existsSync('/usr/lib/python3/dist-packages/nibabel'),

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pacs } from '../../ts/index'
+import { freePort } from './free-port'
 
 const plugin = '/usr/share/orthanc/plugins/libOrthancDicomWeb.so'
 const program = ['/usr/sbin/Orthanc', '/usr/bin/Orthanc', '/usr/local/bin/Orthanc'].find((path) =>
@@ -72,15 +72,4 @@ async function stop(server: ChildProcess): Promise<void> {
   const killed = setTimeout(() => server.kill('SIGKILL'), 10_000)
   await ended
   clearTimeout(killed)
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.on('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
 }
