@@ -125,6 +125,7 @@ const typescriptLayers = {
     'base',
   ],
   'service-routes': ['http', 'run', 'base'],
+  doctor: ['classify', 'devices', 'model', 'native', 'images', 'base'],
   demo: ['report', 'train', 'training', 'diagnose', 'model', 'open-case', 'run', 'phantom', 'dicom', 'base'],
   cli: '*',
   index: '*',

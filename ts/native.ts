@@ -286,8 +286,7 @@ export function addon(): Addon {
 
 function load(): Addon {
   try {
-    const loadFrom = require('node-gyp-build') as (directory: string) => Addon
-    const native = loadFrom(packageRoot)
+    const native = nodeGypBuild()(packageRoot)
     const cuda = folderOfPackage('@jcs-ct/cuda')
     if (cuda) native.setPackageFolder('cuda', cuda)
     return native
@@ -295,6 +294,19 @@ function load(): Addon {
     throw new JcsError('NATIVE_LOAD_FAILED', explain(error as Error), { cause: error })
   }
 }
+
+/** The file that the addon is loaded from. @throws JcsError NATIVE_LOAD_FAILED */
+export function addonPath(): string {
+  addon()
+  return nodeGypBuild().resolve(packageRoot)
+}
+
+interface NodeGypBuild {
+  (directory: string): Addon
+  resolve(directory: string): string
+}
+
+const nodeGypBuild = () => require('node-gyp-build') as NodeGypBuild
 
 function folderOfPackage(name: string): string | undefined {
   try {

@@ -8,6 +8,7 @@ import { addCrossValidate } from './commands/cross-validate'
 import { addDemo } from './commands/demo'
 import { addDevices } from './commands/devices'
 import { addDiagnose } from './commands/diagnose'
+import { addDoctor } from './commands/doctor'
 import { addEvaluate } from './commands/evaluate'
 import { addExport } from './commands/export'
 import { addInspect } from './commands/inspect'
@@ -34,6 +35,7 @@ export function createProgram(sessionFor: (options: SessionOptions) => Session):
       `
 Start here:
   jcs demo                     trains two small networks on synthetic scans and diagnoses cases they did not see
+  jcs doctor                   says whether everything works on this machine, and what to do if not
   jcs help train               every option, with examples
 ${exitCodesHelp}
 
@@ -54,6 +56,7 @@ ${disclaimer}.`,
   addExport(program)
   addProfile(program)
   addDevices(program)
+  addDoctor(program)
   addDemo(program, sessionFor)
   for (const command of program.commands) {
     command.exitOverride().showHelpAfterError(`(jcs help ${command.name()} explains)`)

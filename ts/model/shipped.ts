@@ -3,7 +3,7 @@ import { JcsError } from '../base/errors'
 /** Models that come in the package jcs-ct-models, by name; its cards say what they were trained on and how good they are. */
 export type ShippedModel = (typeof shippedModels)[number]
 
-const shippedModels = ['lesions', 'lungs'] as const
+export const shippedModels = ['lesions', 'lungs'] as const
 
 const packageName = 'jcs-ct-models'
 
