@@ -1,7 +1,7 @@
 // npm run check:package: proves the tarballs. Packs the library, installs it with no install scripts and no compiler into
 // an empty folder, and uses it from there as CommonJS and as ESM; first without the packages of its models and of its CUDA backend, then with them.
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { root } from './paths.mjs'
@@ -76,6 +76,21 @@ const pack = async (packageFolder, destination) => {
   return readdirSync(destination).find((file) => file.endsWith('.tgz') && !before.has(file))
 }
 
+/** What a release may weigh, models and CUDA backend apart. */
+const budgetMb = { packed: 12, unpacked: 35 }
+
+const requireBudget = (tarball) => {
+  const contents = execFileSync('tar', ['-tvzf', tarball], { encoding: 'utf8' }).trim().split('\n')
+  const weights = {
+    packed: statSync(tarball).size / 1e6,
+    unpacked: contents.reduce((sum, line) => sum + Number(line.split(/\s+/)[2]), 0) / 1e6,
+  }
+  for (const [what, mb] of Object.entries(weights)) {
+    console.log(`${what}: ${mb.toFixed(1)} of ${budgetMb[what]} MB`)
+    if (mb > budgetMb[what]) throw new StepError(`the tarball has ${mb.toFixed(1)} MB ${what}`)
+  }
+}
+
 const checkPackage = async () => {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'jcs-package-'))
   try {
@@ -86,6 +101,15 @@ const checkPackage = async () => {
     if (!listed.some((file) => /prebuilds\/.*\.node$/.test(file))) {
       throw new StepError('the tarball holds no prebuilt addon. Run `npm run prebuildify` first.')
     }
+    for (const document of [
+      'LICENSE',
+      'NOTICE',
+      'CHANGELOG.md',
+      'prebuilds/sbom.cdx.json',
+      'prebuilds/THIRD-PARTY-NOTICES',
+    ])
+      if (!listed.includes(`package/${document}`)) throw new StepError(`the tarball lacks ${document}`)
+    requireBudget(path.join(folder, tarball))
 
     writeFileSync(path.join(folder, 'package.json'), '{ "name": "empty", "private": true }\n')
     writeFileSync(path.join(folder, 'probe.cjs'), probe)

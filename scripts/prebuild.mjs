@@ -18,6 +18,7 @@ const prebuild = async () => {
     cwd: root,
     env: { ...process.env, ...nodeHeaders() },
   })
+  await run(process.execPath, ['scripts/release-documents.mjs', 'prebuilds'], { cwd: root })
   // What lies in build/Release would be loaded before prebuilds/, now and after the next change of the sources.
   rmSync(path.join(root, 'build'), { recursive: true, force: true })
 }
