@@ -1,5 +1,6 @@
-// npm run check:package: proves the tarballs. Packs the library, installs it with no install scripts and no compiler into
-// an empty folder, and uses it from there as CommonJS and as ESM; first without the packages of its models and of its CUDA backend, then with them.
+// npm run check:package: proves the tarballs. Packs the library and installs it with no install scripts and no compiler
+// into an empty folder: first without the package of this platform, then with it, where it is used as CommonJS and as
+// ESM, and then with the packages of its models and of its CUDA backend as well.
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
@@ -59,13 +60,18 @@ const models = async () => {
   }
 }
 
-sameNames().then(classify).then(models).then(cuda).then(loadedFromPrebuild).catch((error) => {
+const without = () =>
+  assert.throws(() => jcs.devices(), { code: 'NATIVE_LOAD_FAILED', message: /optional dependency @jcs-ct\\/linux-x64/ })
+
+if (process.argv[2] === 'without') without()
+else sameNames().then(classify).then(models).then(cuda).then(loadedFromPrebuild).catch((error) => {
   console.error(error)
   process.exitCode = 1
 })
 `
 
-const forbidden = /^package\/(binding\.gyp|native\/|ts\/|test\/|scripts\/|build|models\/|cuda\/)/
+const forbidden =
+  /^package\/(binding\.gyp|native\/|ts\/|test\/|scripts\/|build|prebuilds\/|models\/|cuda\/|platforms\/)/
 
 /** Packs the package in a folder and gives the tarball's name. */
 const pack = async (packageFolder, destination) => {
@@ -76,18 +82,31 @@ const pack = async (packageFolder, destination) => {
   return readdirSync(destination).find((file) => file.endsWith('.tgz') && !before.has(file))
 }
 
-/** What a release may weigh, models and CUDA backend apart. */
+/** What library and platform may weigh together. */
 const budgetMb = { packed: 12, unpacked: 35 }
 
-const requireBudget = (tarball) => {
-  const contents = execFileSync('tar', ['-tvzf', tarball], { encoding: 'utf8' }).trim().split('\n')
+const contentsOf = (tarball) =>
+  execFileSync('tar', ['-tvzf', tarball], { encoding: 'utf8' })
+    .trim()
+    .split('\n')
+    .map((line) => line.split(/\s+/))
+    .map((columns) => ({ file: columns.at(-1), bytes: Number(columns[2]) }))
+
+const requireFiles = (tarball, files) => {
+  const listed = contentsOf(tarball).map(({ file }) => file)
+  for (const file of files)
+    if (!listed.includes(`package/${file}`)) throw new StepError(`${path.basename(tarball)} lacks ${file}`)
+}
+
+const requireBudget = (tarballs) => {
+  const sumOf = (weigh) => tarballs.reduce((sum, tarball) => sum + weigh(tarball), 0) / 1e6
   const weights = {
-    packed: statSync(tarball).size / 1e6,
-    unpacked: contents.reduce((sum, line) => sum + Number(line.split(/\s+/)[2]), 0) / 1e6,
+    packed: sumOf((tarball) => statSync(tarball).size),
+    unpacked: sumOf((tarball) => contentsOf(tarball).reduce((sum, { bytes }) => sum + bytes, 0)),
   }
   for (const [what, mb] of Object.entries(weights)) {
     console.log(`${what}: ${mb.toFixed(1)} of ${budgetMb[what]} MB`)
-    if (mb > budgetMb[what]) throw new StepError(`the tarball has ${mb.toFixed(1)} MB ${what}`)
+    if (mb > budgetMb[what]) throw new StepError(`library and platform have ${mb.toFixed(1)} MB ${what}`)
   }
 }
 
@@ -95,21 +114,20 @@ const checkPackage = async () => {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'jcs-package-'))
   try {
     const tarball = await pack(root, folder)
-    const listed = execFileSync('tar', ['-tzf', path.join(folder, tarball)], { encoding: 'utf8' }).split('\n')
-    const surplus = listed.filter((file) => forbidden.test(file))
-    if (surplus.length > 0) throw new StepError(`the tarball holds what it must not: ${surplus.join(', ')}`)
-    if (!listed.some((file) => /prebuilds\/.*\.node$/.test(file))) {
-      throw new StepError('the tarball holds no prebuilt addon. Run `npm run prebuildify` first.')
-    }
-    for (const document of [
-      'LICENSE',
-      'NOTICE',
-      'CHANGELOG.md',
-      'prebuilds/sbom.cdx.json',
-      'prebuilds/THIRD-PARTY-NOTICES',
-    ])
-      if (!listed.includes(`package/${document}`)) throw new StepError(`the tarball lacks ${document}`)
-    requireBudget(path.join(folder, tarball))
+    const surplus = contentsOf(path.join(folder, tarball)).filter(({ file }) => forbidden.test(file))
+    if (surplus.length > 0)
+      throw new StepError(`the tarball holds what it must not: ${surplus.map(({ file }) => file).join(', ')}`)
+    requireFiles(path.join(folder, tarball), ['LICENSE', 'NOTICE', 'CHANGELOG.md', 'dist/bundle.js'])
+    const platformFolder = path.join(root, 'platforms', 'linux-x64')
+    if (!existsSync(path.join(platformFolder, 'prebuilds')))
+      throw new StepError('there is no prebuilt addon. Run `npm run prebuildify` first.')
+    const platform = await pack(platformFolder, folder)
+    const prebuilt = ['linux-x64/jcs-ct.glibc.node', 'linux-x64/libjcs_cpu.so']
+    requireFiles(
+      path.join(folder, platform),
+      [...prebuilt, 'sbom.cdx.json', 'THIRD-PARTY-NOTICES'].map((file) => `prebuilds/${file}`),
+    )
+    requireBudget([tarball, platform].map((file) => path.join(folder, file)))
 
     writeFileSync(path.join(folder, 'package.json'), '{ "name": "empty", "private": true }\n')
     writeFileSync(path.join(folder, 'probe.cjs'), probe)
@@ -119,6 +137,8 @@ const checkPackage = async () => {
     const use = (...words) =>
       run(process.execPath, ['probe.cjs', ...words], { cwd: folder, env: { HOME: folder, PATH: '' } })
     await install(tarball)
+    await use('without')
+    await install(platform)
     await use('alone')
     await install(await pack(path.join(root, 'models'), folder))
     if (!existsSync(path.join(root, 'cuda', 'libjcs_cuda.so')))

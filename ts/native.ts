@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { JcsError, toJcsError } from './base/errors'
 import { packageRoot } from './base/package-root'
@@ -286,7 +286,7 @@ export function addon(): Addon {
 
 function load(): Addon {
   try {
-    const native = nodeGypBuild()(packageRoot)
+    const native = nodeGypBuild()(addonFolder())
     const cuda = folderOfPackage('@jcs-ct/cuda')
     if (cuda) native.setPackageFolder('cuda', cuda)
     return native
@@ -298,7 +298,7 @@ function load(): Addon {
 /** The file that the addon is loaded from. @throws JcsError NATIVE_LOAD_FAILED */
 export function addonPath(): string {
   addon()
-  return nodeGypBuild().resolve(packageRoot)
+  return nodeGypBuild().resolve(addonFolder())
 }
 
 interface NodeGypBuild {
@@ -307,6 +307,17 @@ interface NodeGypBuild {
 }
 
 const nodeGypBuild = () => require('node-gyp-build') as NodeGypBuild
+
+const here = `${process.platform}-${process.arch}`
+
+/** This package where the addon was compiled, else the one of this platform: of two C libraries npm installs one. */
+function addonFolder(): string {
+  if (existsSync(join(packageRoot, 'build', 'Release'))) return packageRoot
+  const [folder = packageRoot] = [`@jcs-ct/${here}`, `@jcs-ct/${here}-musl`].flatMap(
+    (name) => folderOfPackage(name) ?? [],
+  )
+  return folder
+}
 
 function folderOfPackage(name: string): string | undefined {
   try {
@@ -317,22 +328,16 @@ function folderOfPackage(name: string): string | undefined {
 }
 
 function explain({ message }: Error): string {
-  const here = `${process.platform}-${process.arch}`
   const [reason = ''] = message.split('\n', 1)
   const isCheckout = existsSync(join(packageRoot, 'CMakeLists.txt'))
-  const prebuilds = listDirectories(join(packageRoot, 'prebuilds'))
-  const isMissing = /no native build/i.test(message)
-  const found = isMissing
-    ? `there is no build for ${here} (Node ${process.versions.node}); found: ${prebuilds.join(', ') || 'none'}`
-    : `the build for ${here} (Node ${process.versions.node}, N-API ${process.versions.napi}; N-API 8 is required) does not load: ${reason}`
+  const { node, napi } = process.versions
+  const found = /no native build/i.test(message)
+    ? `there is none for ${here} (Node ${node})`
+    : `that for ${here} (Node ${node}, N-API ${napi}; N-API 8 is required) does not load: ${reason}`
   const remedy = isCheckout
     ? 'run `npm run setup && npm run build` in the repository'
-    : 'run `npm install --force jcs-ct` with registry access, on a platform that the README lists'
+    : `it comes as the optional dependency @jcs-ct/${here}, on the platforms that the README lists: install without --omit=optional, and where the lockfile was written on another platform run \`npm install --force @jcs-ct/${here}\``
   return `the native addon of jcs-ct could not be loaded: ${found}; ${remedy}`
-}
-
-function listDirectories(path: string): string[] {
-  return existsSync(path) ? readdirSync(path) : []
 }
 
 /** Calls the addon, its errors turned into those of the library. */

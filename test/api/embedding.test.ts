@@ -72,6 +72,6 @@ t.test('no addon has buffers outside of V8’s memory, which Electron refuses', 
 })
 
 function prebuilds(): string[] {
-  const folder = join(repositoryRoot, 'prebuilds')
+  const folder = join(repositoryRoot, 'platforms', 'linux-x64', 'prebuilds')
   return existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : []
 }

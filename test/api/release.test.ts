@@ -32,6 +32,14 @@ t.test('a release lists its parts, those that are compiled in as well, with thei
     t.match(notices, holder)
 })
 
+t.test('packages of one release have one version', async (t) => {
+  const { version, optionalDependencies } = JSON.parse(read('package.json'))
+  t.equal(optionalDependencies['@jcs-ct/linux-x64'], version)
+  for (const folder of ['platforms/linux-x64', 'cuda'])
+    t.equal(JSON.parse(read(`${folder}/package.json`)).version, version, folder)
+  t.equal(read('platforms/linux-x64/NOTICE'), read('NOTICE'))
+})
+
 t.test('what is released is in the list of changes', async (t) => {
   const headings = [...read('CHANGELOG.md').matchAll(/^## (\S+)/gm)].map(([, heading]) => heading)
   t.equal(headings[0], 'Unreleased')
