@@ -14,8 +14,10 @@ target_link_libraries(jcs_cpu PRIVATE jcs_ops OneDnn::OneDnn Threads::Threads ${
 
 # Only the C entry points of the backend contract leave the library, so that neither its oneDNN nor its copy of the
 # engine meets another one in the process.
+# What of oneDNN nothing calls stays out, too.
 set(exports "${CMAKE_SOURCE_DIR}/cmake/backend.map")
-target_link_options(jcs_cpu PRIVATE "LINKER:--version-script=${exports}" "LINKER:--exclude-libs,ALL")
+target_link_options(jcs_cpu PRIVATE "LINKER:--version-script=${exports}" "LINKER:--exclude-libs,ALL"
+                                    "LINKER:--gc-sections")
 if(NOT JCS_SANITIZE) # a sanitizer's runtime is linked into the program alone
   target_link_options(jcs_cpu PRIVATE "LINKER:--no-undefined")
 endif()

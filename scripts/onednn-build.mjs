@@ -8,7 +8,7 @@ import { compileJobs, runLogged, StepError } from './process.mjs'
 import { startProgress } from './progress.mjs'
 
 /** Compiler time measured for one build; divided by the jobs it tells how long to wait. */
-const coreMinutes = 22
+const coreMinutes = 19
 const gibPerJob = 1.5
 
 export const expectedMinutes = () => Math.ceil(coreMinutes / compileJobs(gibPerJob))
