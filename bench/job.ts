@@ -14,5 +14,6 @@ export interface Job {
   name: string
   /** Part of `--quick`. */
   quick: boolean
-  measure(): Promise<Measurement>
+  /** One, or those that are measured together. */
+  measure(): Promise<Measurement | Measurement[]>
 }

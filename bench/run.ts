@@ -17,6 +17,7 @@ import { pytorchVersion } from './peers/pytorch'
 import { type ResultFile, writeResults } from './results'
 import { scalingJobs } from './scaling'
 import { serviceJobs } from './service'
+import { servingJobs } from './serving'
 import { startJobs } from './start'
 import { plainTables } from './tables'
 import { trainingJobs } from './training'
@@ -68,6 +69,7 @@ function jobs({ quick, only, ...settings }: Options): Job[] {
     caseJobs,
     dicomJobs,
     serviceJobs,
+    servingJobs,
   ].flatMap((jobsOf) => jobsOf(settings))
   return all.filter((job) => job.name.includes(only) && (job.quick || !quick))
 }
@@ -100,7 +102,7 @@ async function main(): Promise<void> {
   for (const [index, { name, measure }] of selected.entries()) {
     console.log(`${index + 1}/${selected.length} ${name}`)
     try {
-      results.measurements.push(await measure())
+      results.measurements.push(...[await measure()].flat())
       if (path !== undefined) writeResults(path, results) // what is interrupted keeps what it measured
     } catch (error) {
       console.error(`  failed: ${error instanceof Error ? error.message : error}`)
