@@ -28,7 +28,7 @@ const finalCodes = new Set([
 ])
 
 /** Messages may name files, and files patients; they are in the queue alone. */
-const codeOf = ({ code, cause, name }) => code ?? cause?.code ?? name
+const codeOf = ({ code, name }) => code ?? name
 
 /** A line of JSON for each thing that happens; keys name cases, never files. */
 const log = (event, fields = {}) =>
@@ -68,7 +68,7 @@ async function work(job, _token, signal) {
     return { published: await diagnoseCase(job, signal) }
   } catch (error) {
     if (error instanceof JcsError && finalCodes.has(error.code))
-      throw new UnrecoverableError(`${error.code}: ${error.message}`, { cause: error })
+      throw Object.assign(new UnrecoverableError(`${error.code}: ${error.message}`), { code: error.code })
     throw error
   }
 }

@@ -186,6 +186,7 @@ t.test('examples/cluster', { skip: redisMissing }, async (t) => {
     const [{ key, error, attempts }] = outcomes
     t.match(error, /^(CORRUPT_FILE|UNSUPPORTED_FORMAT): /)
     t.equal(attempts, 1, 'trying again would be in vain')
+    t.match(worker.lines.at(-1), { event: 'failed', key, code: error.split(':')[0] })
     const listed = await cluster.run('dead-letters.mjs', [])
     t.match(listed.output, [new RegExp(`^${key}  .*broken  1 attempts: [A-Z_]+: `)])
     const seen = worker.lines.length

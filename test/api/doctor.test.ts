@@ -78,7 +78,7 @@ t.test('what is not in order is told with a remedy', async (t) => {
       examineMemory({ totalBytes: 64 * gib, freeBytes: 60 * gib, limitBytes: 0.5 * gib }),
       'warning',
       /the container is held to 0\.5 GiB/,
-      /1\.5 GiB/,
+      /1\.0 GiB/,
     ],
     [await examineTemporaryDirectory(t.testdir({ file: '' })), 'ok', /GiB free/, undefined],
     [await examineTemporaryDirectory(join(t.testdirName, 'file')), 'error', /file/, /TMPDIR/],

@@ -10,7 +10,7 @@ import { type Finding, gibibytes } from './finding'
 const napiVersion = 8
 const nodeVersion = [20, 9] as const
 /** Diagnosing three hundred slices of 512² with the shipped models takes less. */
-const wantedMemoryBytes = 1.5 * 2 ** 30
+const wantedMemoryBytes = 2 ** 30
 /** Slices of a case beyond the first 256 MiB. */
 const wantedDiskBytes = 2 ** 30
 
@@ -76,7 +76,7 @@ export function examineThreads({ present, allowed, quota, threads }: Processors)
     ...(quota < allowed ? [`its container to the time of ${quota}`] : []),
   ]
   const found = `${threads} of ${present} processors${limits.length > 0 ? `: ${limits.join(', ')}` : ''}`
-  if (quota < Math.min(1, allowed) || !Number.isInteger(quota === Number.POSITIVE_INFINITY ? 1 : quota))
+  if (quota < allowed && !Number.isInteger(quota))
     return {
       what: 'threads',
       state: 'warning',
