@@ -57,6 +57,8 @@ export async function follow(queues, job, { onProgress, intervalMs = 500 } = {})
     if (letter) return { key, path, error: letter.data.reason, attempts: letter.data.attempts }
     // Nowhere: done between two looks, or Redis lost its disk.
     if (!queued) await send(queues, job)
+    // Done, and its result was deleted since: it is made again.
+    else if ((await queued.isCompleted()) && !(await hasResult(resultsDirectory, key))) await queued.remove()
     await sleep(intervalMs)
   }
 }

@@ -10,13 +10,8 @@ if (process.env.CLASSIFIER) models.classifier = process.env.CLASSIFIER
 /** A directory that every machine sees: results/<key>/diagnosis.json and report.html. */
 export const resultsDirectory = process.env.RESULTS ?? 'results'
 
-const redis = new URL(process.env.REDIS_URL ?? 'redis://127.0.0.1:6379')
 export const connection = {
-  host: redis.hostname,
-  port: Number(redis.port || 6379),
-  username: redis.username || undefined,
-  password: decodeURIComponent(redis.password) || undefined,
-  ...(redis.protocol === 'rediss:' && { tls: {} }),
+  url: process.env.REDIS_URL ?? 'redis://127.0.0.1:6379',
   // Commands wait for a Redis that is away, however long.
   maxRetriesPerRequest: null,
   retryStrategy: (attempt) => Math.min(100 * attempt, 2000),

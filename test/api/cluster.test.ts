@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -156,6 +156,9 @@ t.test('examples/cluster', { skip: redisMissing }, async (t) => {
     const published = worker.lines.filter(({ event }) => event === 'completed')
     t.match(published, [{ key, published: true }])
     t.notMatch(JSON.stringify(worker.lines), /case-0/, 'a log without names')
+    rmSync(result, { recursive: true })
+    t.strictSame((await cluster.submit([...thresholdOf(3), first])).outcomes, one.outcomes)
+    checkDocument(t, cluster.document(key))
   })
 
   await t.test('a higher priority goes first', async (t) => {
@@ -217,6 +220,22 @@ t.test('examples/cluster', { skip: redisMissing }, async (t) => {
     )
     t.equal((await submission).code, 0)
   })
+})
+
+t.test('a case that its workers die of is given up', { skip: redisMissing }, async (t) => {
+  await using cluster = await startCluster(t, { CONCURRENCY: '1', LOCK_MS: '1000', MAX_STALLED: '1' })
+  const submission = cluster.submit([...thresholdOf(3), ...writeChests(cluster.directory, 1)])
+  for (let deaths = 0; deaths < 2; deaths++) {
+    const worker = cluster.startWorker()
+    while (!worker.lines.some(({ event }) => event === 'started')) await sleep(5)
+    worker.child.kill('SIGKILL')
+  }
+  const last = cluster.startWorker()
+  t.match(await submission, { code: 1, outcomes: [{ error: /stalled more than allowable limit/ }] })
+  t.notOk(
+    last.lines.some(({ event }) => event === 'started'),
+    'the third worker is spared',
+  )
 })
 
 t.test(

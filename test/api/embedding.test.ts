@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { buildSync } from 'esbuild'
@@ -15,7 +16,7 @@ const run = async (file: string, args: readonly string[] = []) =>
 t.test('every way of loading gives the same', async (t) => {
   const esm = await run(join(examples, 'esm.mjs'))
   t.match(esm, /^0\.\d{6} 0\.\d{6}$/)
-  t.equal(await run(join(examples, 'commonjs.cjs')), esm)
+  t.equal(await run(join(examples, 'commonjs.cjs')), `${esm}\none instance`)
   const [one, other] = (await run(join(examples, 'worker-threads.mjs'))).split(' ')
   t.equal(one, other)
   t.equal(one, esm.split(' ')[0], 'whatever the number of threads')
@@ -35,23 +36,24 @@ t.test('an application bundled by esbuild', async (t) => {
   t.equal(await run(file), await run(join(examples, 'esm.mjs')))
 })
 
-t.test(
-  'an application that bundles the library as well finds addon and threads in the package',
-  async (t) => {
-    const directory = application(t)
-    const bundled = join(directory, 'application.cjs')
-    buildSync({
-      entryPoints: [join(examples, 'commonjs.cjs')],
-      alias: { 'jcs-ct': join(repositoryRoot, 'dist', 'bundle.js') },
-      outfile: bundled,
-      bundle: true,
-      platform: 'node',
-      external: ['jcs-ct/package.json', 'sharp', '@cornerstonejs/*', 'node-sqlite3-wasm'],
-      logLevel: 'error',
-    })
-    t.equal(await run(bundled), await run(join(examples, 'commonjs.cjs')))
-  },
-)
+t.test('an application that takes the library into its bundle is told not to', async (t) => {
+  // A fixture would lie in the folder of this package.
+  const folder = mkdtempSync(join(tmpdir(), 'jcs-bundle-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const bundled = join(folder, 'application.cjs')
+  buildSync({
+    stdin: {
+      contents: `require('${join(repositoryRoot, 'dist', 'bundle.js')}')`,
+      resolveDir: repositoryRoot,
+    },
+    outfile: bundled,
+    bundle: true,
+    platform: 'node',
+    external: ['sharp', '@cornerstonejs/*', 'node-sqlite3-wasm'],
+    logLevel: 'error',
+  })
+  await t.rejects(run(bundled), /keep it out of the bundle/)
+})
 
 t.test('no addon has buffers outside of V8’s memory, which Electron refuses', async (t) => {
   const folders = [join(repositoryRoot, 'build', 'Release'), ...prebuilds()]

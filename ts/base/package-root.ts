@@ -1,18 +1,17 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-
-const packageName = 'jcs-ct'
+import { JcsError } from './errors'
 
 /** The folder of this package, whether its modules lie side by side or in one file. */
 export const packageRoot = findRoot(__dirname)
 
-/** Bundled into an application, the package is wherever that has it installed: addon and threads are files there. */
+/** Addon and threads are files of the package, which an application's bundle leaves behind: that is said at once. */
 function findRoot(folder: string): string {
-  if (nameIn(join(folder, 'package.json')) === packageName) return folder
+  const manifest = join(folder, 'package.json')
+  if (existsSync(manifest) && JSON.parse(readFileSync(manifest, 'utf8')).name === 'jcs-ct') return folder
   if (folder !== dirname(folder)) return findRoot(dirname(folder))
-  return dirname(require.resolve(`${packageName}/package.json`))
-}
-
-function nameIn(manifest: string): unknown {
-  return existsSync(manifest) ? JSON.parse(readFileSync(manifest, 'utf8')).name : undefined
+  throw new JcsError(
+    'NATIVE_LOAD_FAILED',
+    `${__dirname} is not in the package jcs-ct: keep it out of the bundle, as \`external\` of esbuild does`,
+  )
 }

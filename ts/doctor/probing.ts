@@ -20,7 +20,7 @@ export async function probe(file = probeFile): Promise<Probed> {
     })
   const [code, signal] = (await once(child, 'close')) as [number | null, string | null]
   clearTimeout(timer)
-  const lines = texts.stdout.split('\n').filter((line) => line.startsWith('{'))
+  const lines = texts.stdout.split('\n').slice(0, -1) // whole ones
   const told = lines.map((line) => JSON.parse(line) as { part: string })
   const lastWords = texts.stderr.trim().split('\n').at(-1)
   const end = `its process ended with ${signal ?? `exit code ${code}`}${lastWords ? `: ${lastWords}` : ''}`
