@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -196,6 +196,24 @@ t.test('examples/cluster', { skip: redisMissing }, async (t) => {
     t.equal((await cluster.run('dead-letters.mjs', [key])).code, 0)
     while (!worker.lines.slice(seen).some(({ event }) => event === 'failed')) await sleep(20)
     t.equal((await cluster.submit([...thresholdOf(1), broken])).code, 1)
+  })
+
+  await t.test('what may pass is tried again', async (t) => {
+    await cases.pause()
+    const seen = worker.lines.length
+    const submission = cluster.submit([...thresholdOf(6), second])
+    while ((await cases.count()) < 1) await sleep(20)
+    renameSync(second, `${second}-away`)
+    await cases.resume()
+    while (!worker.lines.slice(seen).some(({ event }) => event === 'failed')) await sleep(20)
+    renameSync(`${second}-away`, second)
+    t.match(await submission, { code: 0, outcomes: [{ result: String }] })
+    t.match(worker.lines.slice(seen), [
+      { event: 'started' },
+      { event: 'failed', attempt: 1, code: 'ENOENT' },
+      { event: 'started' },
+      { event: 'completed', published: true },
+    ])
   })
 
   await t.test('files that changed since they were sent', async (t) => {
