@@ -10,7 +10,7 @@ foreach(kernel IN LISTS kernels)
   file(CONFIGURE OUTPUT "${source}" CONTENT "#include \"backend/cuda/kernels/${name}.cu\"\n")
   list(APPEND emulated_sources "${source}")
 endforeach()
-foreach(name IN ITEMS batch_norm direct_kernels elementwise images layout loss optimizer pool preferred_kernels
+foreach(name IN ITEMS batch_norm communication direct_kernels elementwise images layout loss optimizer pool preferred_kernels
         reduce resize)
   list(APPEND emulated_sources "${CMAKE_SOURCE_DIR}/native/backend/cuda/${name}.cpp")
 endforeach()

@@ -4,15 +4,18 @@ import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { root } from './paths.mjs'
 
-/** What each folder of native/ includes beside itself. `backend` means the contract, not a backend's own folder. */
+/** What each folder of native/ includes beside itself. `backend` and `communication` mean the contract,
+ * not the folder of an implementation. */
 const nativeLayers = {
   core: [],
   graph: ['core'],
   ops: ['graph', 'core'],
+  communication: ['core'],
+  'communication/mpi': ['communication', 'core'],
   backend: ['graph', 'core'],
   'backend/reference': ['backend', 'ops'],
-  'backend/cpu': ['backend', 'ops', 'core'],
-  'backend/cuda': ['backend', 'ops', 'core'],
+  'backend/cpu': ['backend', 'communication', 'ops', 'core'],
+  'backend/cuda': ['backend', 'communication', 'ops', 'core'],
   trial: ['backend'],
   compiler: ['backend', 'ops', 'graph', 'core'],
   runtime: ['compiler', 'backend', 'ops'],
@@ -24,8 +27,32 @@ const nativeLayers = {
   measure: ['data', 'core'],
   model: ['data', 'io', 'networks', 'runtime', 'graph', 'core'],
   diagnosis: ['model', 'measure', 'metrics', 'data', 'networks', 'nn', 'ops', 'core'],
-  train: ['diagnosis', 'model', 'metrics', 'data', 'io', 'networks', 'nn', 'compiler', 'ops', 'graph'], // validates as a user would evaluate
-  binding: ['train', 'diagnosis', 'model', 'measure', 'metrics', 'data', 'io', 'runtime', 'backend', 'core'],
+  train: [
+    'diagnosis',
+    'model',
+    'metrics',
+    'data',
+    'io',
+    'networks',
+    'nn',
+    'communication',
+    'compiler',
+    'ops',
+    'graph',
+  ], // validates as a user would evaluate
+  binding: [
+    'train',
+    'diagnosis',
+    'model',
+    'measure',
+    'metrics',
+    'data',
+    'io',
+    'runtime',
+    'communication',
+    'backend',
+    'core',
+  ],
 }
 
 /**
@@ -136,6 +163,7 @@ const ownedHeaders = [
   { header: /^(napi|node_api|js_native_api)/, owner: 'binding' },
   { header: /^(oneapi\/|dnnl)/, owner: 'backend/cpu' },
   { header: /^(cuda|cudnn|cublas|nvrtc)/, owner: 'backend/cuda' },
+  { header: /^mpi\.h/, owner: 'communication/mpi' },
 ]
 
 const sourcesUnder = (folder, pattern) =>
@@ -154,7 +182,7 @@ const referencesIn = (file, pattern) =>
 
 const nativeFolderOf = (file) => {
   const folders = path.dirname(file).split('/')
-  return folders[0] === 'backend' ? folders.slice(0, 2).join('/') : folders[0]
+  return ['backend', 'communication'].includes(folders[0]) ? folders.slice(0, 2).join('/') : folders[0]
 }
 
 /** Judges every reference { from, to, where, what } between rooms by their table, and every grant by its use. */
@@ -196,7 +224,9 @@ const nativeViolations = () => {
 /** What networks and kernels are written in: their names stand alone, as in `relu(conv2d(x, w))`. */
 const languageFolders = ['core', 'graph', 'ops', 'nn', 'backend']
 const namespaceOf = (folder) =>
-  languageFolders.includes(folder) ? 'jcs' : `jcs::${folder.replace('backend/', '')}`
+  languageFolders.includes(folder)
+    ? 'jcs'
+    : `jcs::${folder.replace('backend/', '').replace('communication/', 'communication::')}`
 
 /** Files whose outermost namespace is not their folder's, nor one within it. */
 const namespaceViolations = () =>

@@ -81,6 +81,16 @@ const tools = [
     present: () => !wants('--test') || existsSync('/usr/bin/redis-server'),
   },
   {
+    name: 'libopenmpi-dev',
+    why: 'lets processes train together',
+    present: () => !(wants('--test') || wants('--prebuild')) || findProgram('mpicc'),
+  },
+  {
+    name: 'openmpi-bin',
+    why: 'starts such processes in tests',
+    present: () => !wants('--test') || findProgram('mpirun'),
+  },
+  {
     name: 'python3-nibabel',
     why: 'reads and writes NIfTI in tests, beside ours',
     present: () => !wants('--test') || existsSync('/usr/lib/python3/dist-packages/nibabel'),

@@ -203,7 +203,12 @@ export interface Addon {
     settings: NativeTrainSettings,
     cancellation: NativeCancellation | undefined,
     onEvent: (event: Json) => void,
+    distributed: boolean,
   ): Promise<Json>
+  /** The processes that train together, once all have come. MPI_UNAVAILABLE */
+  joinRanks(): Promise<{ rank: number; ranks: number }>
+  /** Tells the others that this one goes no further. */
+  leaveRanks(reason: string): Promise<void>
   /** What `options` over a recipe come to. Throws for an option that is unusable. */
   NativeTrainSettings: new (
     task: string,

@@ -7,11 +7,12 @@ import { takeRuntimeOptions } from './model/runtime'
 import { type ClassifierNetwork, combinesClassifier, type ModelSpec } from './model/spec'
 import { callNative, type NativeModel, withNativeCalls } from './native'
 import type { ProgressEvent } from './run/progress'
-import { Run } from './run/run'
+import { Run, type RunContext } from './run/run'
 import { History } from './training/history'
 import { checkTrainOptions, resolveSettings, type TrainOptions } from './training/options'
 import { packAll } from './training/pack'
 import { type PretrainedMatch, startFrom } from './training/pretrained'
+import { alone, joinRanks, leaveRanks, type Ranks } from './training/ranks'
 
 export interface TrainResult {
   model: Model
@@ -31,6 +32,10 @@ export interface TrainResult {
   iterations: number
   /** Samples per pass: the batch, or the part of it that fits into memory. */
   microBatch: number
+  /** With `distributed`: which of the processes this is. Rank 0 has the checkpoint; all have the model. */
+  rank: number
+  /** How many processes trained together. */
+  ranks: number
   /** Every setting that was used, the recipe's included. */
   settings: Record<string, unknown>
   /** What did not stop the run and should be seen, as full sentences. */
@@ -46,65 +51,78 @@ export interface TrainResult {
  * Cancelling stops within a step. A new model is then disposed of; checkpoints that were written stay.
  *
  * @throws JcsError BAD_SAMPLE, EMPTY_DATASET, INVALID_ARGUMENT, MISSING_PARAMETER, FILE_UNWRITABLE, DISK_FULL,
- * OUT_OF_MEMORY, DIVERGED, RESUME_MISMATCH, CANCELLED, DISPOSED
+ * OUT_OF_MEMORY, DIVERGED, RESUME_MISMATCH, CANCELLED, DISPOSED; with `distributed` MPI_UNAVAILABLE, RANK_LOST
  */
 export function train(options: TrainOptions): Run<TrainResult> {
   return new Run(async (context) => {
     checkTrainOptions(options)
-    const { signal } = context
-    const reading = readAll(options, signal)
-    reading.catch(() => {}) // awaited below, after what is cheaper to check
-    const settings = resolveSettings(options)
-    if (options.checkpoint) await makeWritableDirectory(options.checkpoint.directory)
-    const { train: trainSet, validation: validationSet, warnings } = await reading
-
-    const { model, match } = options.model ? { model: options.model } : await prepareModel(options)
-    model.forgetFile()
+    if (!options.distributed) return trainAs(alone, options, context)
+    const ranks = await joinRanks()
     try {
-      const native = nativeFor(options.task, model)
-      const datasets = [trainSet, ...(validationSet ? [validationSet] : [])]
-      const packed = await packAll(
-        datasets.map(({ samples }) => samples),
-        options,
-        context,
-      )
-      const history = new History()
-      const onEvent = (event: ProgressEvent) => {
-        history.push(event)
-        context.emit(event)
-      }
-      const outcome = await withNativeCalls(signal, (start) =>
-        start((cancellation, addon) =>
-          addon.train(
-            native,
-            packed[0]!.data.native,
-            packed[1]?.data.native,
-            settings,
-            cancellation,
-            (text) => onEvent(withNaN(JSON.parse(text))),
-          ),
-        ),
-      )
-      context.throwIfCancelled()
-      const { metrics, checkpoint, iterations, bestIteration, microBatch, ...rest } = JSON.parse(outcome)
-      return {
-        model,
-        history: history.events(),
-        metrics: nullAsNaN(metrics),
-        ...(checkpoint && { checkpoint }),
-        iterations,
-        ...(bestIteration !== undefined && { bestIteration }),
-        ...(match && { pretrained: match }),
-        microBatch,
-        settings: { ...JSON.parse(settings.toJson()), window: model.window },
-        warnings: [...warnings, ...rest.warnings],
-        skipped: [...datasets.flatMap(({ skipped }) => skipped), ...packed.flatMap(({ skipped }) => skipped)],
-      }
+      return await trainAs(ranks, options, context)
     } catch (error) {
-      if (!options.model) await model.dispose()
+      await leaveRanks(error)
       throw error
     }
   }, options)
+}
+
+async function trainAs(ranks: Ranks, options: TrainOptions, context: RunContext): Promise<TrainResult> {
+  const { signal } = context
+  const reading = readAll(options, signal)
+  reading.catch(() => {}) // awaited below, after what is cheaper to check
+  const settings = resolveSettings(options)
+  if (options.checkpoint) await makeWritableDirectory(options.checkpoint.directory)
+  const { train: trainSet, validation: validationSet, warnings } = await reading
+
+  const { model, match } = options.model ? { model: options.model } : await prepareModel(options)
+  model.forgetFile()
+  try {
+    const native = nativeFor(options.task, model)
+    const datasets = [trainSet, ...(validationSet ? [validationSet] : [])]
+    const packed = await packAll(
+      datasets.map(({ samples }) => samples),
+      options,
+      context,
+    )
+    const history = new History()
+    const onEvent = (event: ProgressEvent) => {
+      history.push(event)
+      context.emit(event)
+    }
+    const outcome = await withNativeCalls(signal, (start) =>
+      start((cancellation, addon) =>
+        addon.train(
+          native,
+          packed[0]!.data.native,
+          packed[1]?.data.native,
+          settings,
+          cancellation,
+          (text) => onEvent(withNaN(JSON.parse(text))),
+          ranks.ranks > 1,
+        ),
+      ),
+    )
+    context.throwIfCancelled()
+    const { metrics, checkpoint, iterations, bestIteration, microBatch, ...rest } = JSON.parse(outcome)
+    return {
+      model,
+      history: history.events(),
+      metrics: nullAsNaN(metrics),
+      ...(checkpoint && { checkpoint }),
+      iterations,
+      ...(bestIteration !== undefined && { bestIteration }),
+      ...(match && { pretrained: match }),
+      microBatch,
+      ...ranks,
+      settings: { ...JSON.parse(settings.toJson()), window: model.window },
+      warnings: [...warnings, ...rest.warnings],
+      skipped: [...datasets.flatMap(({ skipped }) => skipped), ...packed.flatMap(({ skipped }) => skipped)],
+    }
+  } catch (error) {
+    if (!options.model) await model.dispose()
+    throw error
+  }
 }
 
 interface Data {

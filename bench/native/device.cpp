@@ -110,7 +110,7 @@ std::unique_ptr<Graph> stepGraph(const Job& job, const networks::NetworkSpec& sp
   config.activationLoss = false;
   config.batchNorm = BatchNormMode::kBatch;
   config.trainTrunk = true;
-  const train::BatchSource source = [&](Graph& graph, int64_t n, bool) {
+  const train::BatchSource source = [&](Graph& graph, int64_t n, const std::optional<BatchPart>&) {
     train::BatchValues batch;
     batch.image = resident(graph, "image", {n, job.size, job.size, 3});
     if (task == networks::Task::kSegmentation) {

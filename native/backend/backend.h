@@ -15,6 +15,10 @@
 
 namespace jcs {
 
+namespace communication {
+class Communicator;
+}
+
 /// What a kernel is prepared for: a type and how its rows lie in memory. A row is the innermost axis (the channels of
 /// a pixel); consecutive rows start `rowStride` elements apart, more than the channels when the operand is a channel
 /// slice of a wider tensor.
@@ -70,6 +74,8 @@ struct KernelOptions {
   int threads = 1;            ///< ≤ DeviceInfo::threads
   bool tf32 = false;          ///< products of float32 operands may round them to 10 bits of mantissa
   bool deterministic = true;  ///< the same bits from the same input, every time
+  /// Of the ranks that sums are over, outliving the kernels; null where this process is alone.
+  communication::Communicator* communicator = nullptr;
 };
 
 /// Work that a device has recorded: started as a whole, it does again what was recorded, at the same addresses.
@@ -180,7 +186,7 @@ class DeviceBuffer {
 };
 
 /// Bumped whenever anything in this header, or in an op that kernels read, changes.
-inline constexpr int kBackendAbi = 9;
+inline constexpr int kBackendAbi = 10;
 
 /// What a backend library exports under C linkage. `jcsBackendAbi` is asked first.
 ///   int jcsBackendAbi();

@@ -9,6 +9,7 @@
 #include "binding/model_object.h"
 #include "binding/slice_store_object.h"
 #include "binding/train_settings_object.h"
+#include "communication/loader.h"
 #include "train/trainer.h"
 
 namespace jcs::binding {
@@ -64,6 +65,43 @@ Deferred::Convert text(std::string json, std::shared_ptr<EventStream> events) {
   };
 }
 
+/// How many processes train together and which of them this is: { rank, ranks }. Waits for all of them.
+Napi::Value joinRanks(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    return AddonData::of(info.Env()).run(info.Env(), toCancelFlag(info.Env().Undefined()), [](const CancelFlag&) {
+      const communication::Communicator& communicator = communication::openCommunicator();
+      return [rank = communicator.rank(), ranks = communicator.ranks()](Napi::Env env) -> Napi::Value {
+        auto result = Napi::Object::New(env);
+        result.Set("rank", rank);
+        result.Set("ranks", ranks);
+        return result;
+      };
+    });
+  });
+}
+
+/// Tells the other ranks that this one goes no further, and why.
+Napi::Value leaveRanks(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const std::string reason = toString(info[0], "reason");
+    return AddonData::of(info.Env()).run(info.Env(), toCancelFlag(info.Env().Undefined()), [=](const CancelFlag&) {
+      communication::openCommunicator().leave(reason);
+      return [](Napi::Env env) -> Napi::Value { return env.Undefined(); };
+    });
+  });
+}
+
+/// Trains; a rank that fails says so to the others even when its environment has ended meanwhile.
+train::TrainOutcome trainAsRank(train::Trainer& trainer, const train::Trainer::Sink& sink,
+                                const std::atomic<bool>* cancelled, communication::Communicator* communicator) {
+  try {
+    return trainer.run(sink, cancelled);
+  } catch (const std::exception& error) {
+    if (communicator != nullptr) communicator->leave(error.what());
+    throw;
+  }
+}
+
 Napi::Value train(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     AddonData& data = AddonData::of(info.Env());
@@ -75,14 +113,17 @@ Napi::Value train(const Napi::CallbackInfo& info) {
     train::TrainConfig config = TrainSettingsObject::unwrap(info[3]);
     require(config.task == model->task(), errors::kInvalidArgument, "the settings are of another task than the model");
     auto events = std::make_shared<EventStream>(data.thread, info[5]);
+    communication::Communicator* communicator =
+        toBoolean(info[6], "distributed") ? &communication::openCommunicator() : nullptr;
     const auto deferred = Deferred::create(info.Env(), data.thread);
     auto token = std::make_shared<PendingWork::Token>(data.pending, toCancelFlag(info[4]));
     // A thread of its own: a run takes hours and must not hold one of the pool's.
     std::thread([=]() mutable {
       deferred->settle([&] {
-        train::Trainer trainer(model, std::move(config), dataset, validation);
-        const train::TrainOutcome outcome = trainer.run(
-            [&](const train::TrainEvent& event) { events->emit(toJson(event), keeps(event)); }, token->flag().get());
+        train::Trainer trainer(model, std::move(config), dataset, validation, communicator);
+        const train::TrainOutcome outcome = trainAsRank(
+            trainer, [&](const train::TrainEvent& event) { events->emit(toJson(event), keeps(event)); },
+            token->flag().get(), communicator);
         Json json{{"metrics", metricsJson(outcome.metrics)},
                   {"checkpoint", outcome.checkpoint},
                   {"iterations", outcome.iterations},
@@ -102,6 +143,10 @@ Napi::Value train(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-void defineTraining(Napi::Env env, Napi::Object exports) { exports.Set("train", Napi::Function::New(env, train)); }
+void defineTraining(Napi::Env env, Napi::Object exports) {
+  exports.Set("train", Napi::Function::New(env, train));
+  exports.Set("joinRanks", Napi::Function::New(env, joinRanks));
+  exports.Set("leaveRanks", Napi::Function::New(env, leaveRanks));
+}
 
 }  // namespace jcs::binding

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ops/communication.h"
+
 namespace jcs::compiler {
 
 PerValue<bool> findDerived(const Graph& graph) {
@@ -11,8 +13,9 @@ PerValue<bool> findDerived(const Graph& graph) {
     derived[id] = kind == ValueInfo::Kind::kConstant || kind == ValueInfo::Kind::kState;
   }
   for (const auto& [state, value] : graph.assignments()) derived[state] = false;
+  // What other ranks have is not derived from what this one has.
   for (const Node& node : graph.nodes())
-    if (std::ranges::all_of(node.inputs, [&](ValueId id) { return derived[id]; }))
+    if (!is<AllReduceStart>(*node.op) && std::ranges::all_of(node.inputs, [&](ValueId id) { return derived[id]; }))
       for (const ValueId id : node.outputs) derived[id] = true;
   return derived;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "compiler/communication_order.h"
 #include "compiler/passes.h"
 #include "compiler/program_builder.h"
 #include "compiler/update_groups.h"
@@ -23,7 +24,8 @@ Program::Program(const Graph& graph, std::shared_ptr<Backend> backend, const Com
                  DerivedStore* shared)
     : backend_(std::move(backend)) {
   const int64_t channelMultiple = backend_->channelMultiple(options.activation, options.kernels);
-  const auto optimized = gatherUpdates(optimize(graph, options.activation, channelMultiple), *backend_);
+  const auto optimized =
+      gatherUpdates(communicateEarly(optimize(graph, options.activation, channelMultiple)), *backend_);
   int64_t largest = 0;
   for (const ValueInfo& value : optimized->values()) largest = std::max(largest, value.type.bytes());
   // Before any kernel is prepared: libraries are not made for sizes that no memory holds.

@@ -70,9 +70,11 @@ class Planner {
     const auto& op = static_cast<const Slice&>(*node.op);
     const ValueId source = node.inputs[0], result = node.outputs[0];
     if (!isChannelSlice(op, info(source).type.shape) || pinned_[result] || derived_[source]) return;
-    if (!readersTakeRowStride(result)) return;
+    const bool isOneRow = info(result).type.shape.rows() == 1;  // there is no stride between rows
+    if (!isOneRow && !readersTakeRowStride(result)) return;
     plan_.isView[n] = true;
-    plan_.placements[result] = {source, op.begin[op.begin.rank() - 1], -1};
+    plan_.placements[result] = {source, op.begin[op.begin.rank() - 1],
+                                isOneRow ? info(result).type.shape.channels() : -1};
   }
 
   void placeReshape(NodeId n) {

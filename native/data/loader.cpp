@@ -56,6 +56,46 @@ int64_t sampleBytes(const SliceInfo& info, bool withMask) {
   return alignedSample(info.imageBytes() + (withMask ? info.maskBytes() : 0));
 }
 
+/// A part of a batch without its bytes, and where in the batch each of its images comes from.
+struct Excerpt {
+  Batch batch;
+  std::vector<size_t> places;
+};
+
+Excerpt excerptOf(const Batch& batch, int64_t first, int64_t count) {
+  Batch result;
+  result.epoch = batch.epoch;
+  result.index = batch.index;
+  result.mixing = batch.mixing;
+  std::vector<size_t> places;
+  for (int64_t i = first; i < first + count; ++i) places.push_back(static_cast<size_t>(i));
+  for (const size_t i : places) result.samples.push_back(batch.samples[i]);
+  if (batch.targets.bytes() > 0) {
+    result.targets = Tensor(DType::kF32, {count, 2});
+    std::ranges::copy(batch.targets.as<float>().subspan(static_cast<size_t>(2 * first), static_cast<size_t>(2 * count)),
+                      result.targets.as<float>().begin());
+  }
+  const bool mixes = !batch.mixed.empty();
+  for (int64_t i = 0; mixes && i < count; ++i) {
+    const MixedSample& one = batch.mixed[places[static_cast<size_t>(i)]];
+    result.mixed.push_back({static_cast<int32_t>(count + i), one.own});
+    places.push_back(static_cast<size_t>(one.partner));
+  }
+  result.offsets = {0};
+  for (size_t k = 0; k < places.size(); ++k) {
+    const size_t i = places[k];
+    const bool needed = k < static_cast<size_t>(count) || batch.mixing != 1;
+    const int64_t begin = result.offsets.back(), moved = begin - batch.offsets[i];
+    ImageRecord source = needed ? batch.sources[i] : ImageRecord();
+    source.offset += needed ? moved : 0;
+    if (source.maskOffset >= 0) source.maskOffset += moved;
+    result.sources.push_back(source);
+    result.augmentations.push_back(batch.augmentations[i]);
+    result.offsets.push_back(begin + (needed ? batch.offsets[i + 1] - batch.offsets[i] : 0));
+  }
+  return {std::move(result), std::move(places)};
+}
+
 }  // namespace
 
 struct Loader::State {
@@ -64,6 +104,7 @@ struct Loader::State {
   /// A batch in preparation: threads read its samples one by one.
   struct Slot {
     Batch batch;
+    std::vector<size_t> reads;  ///< what is read, by place in the batch's bytes
     size_t taken = 0, left = 0;
     std::exception_ptr error;
     bool ready = false;
@@ -97,7 +138,7 @@ struct Loader::State {
   bool isBalanced() const { return options.balanced && !kinds[0].empty() && !kinds[1].empty(); }
   void plan(Batch& batch, std::span<const Turn> turns) const;
   void mix(Batch& batch) const;
-  void read(Batch& batch, size_t i) const;
+  void read(Slot& slot, size_t i) const;
   void run();
 };
 
@@ -130,13 +171,22 @@ void Loader::State::openSlot() {
     nextIndex = 0;
     ++nextEpoch;
   }
-  slot->left = batch.samples.size();
   try {
     plan(batch, turns);
+    slot->reads = batch.samples;
+    if (options.ranks > 1) {
+      const int64_t count = batch.size() / options.ranks;
+      Excerpt own = excerptOf(batch, options.rank * count, count);
+      batch = std::move(own.batch);
+      for (size_t& place : own.places) place = slot->reads[place];
+      slot->reads = std::move(own.places);
+    }
+    batch.bytes = Tensor(DType::kU8, {batch.offsets.back()});
+    slot->left = slot->reads.size();
   } catch (...) {
     slot->error = std::current_exception();
     slot->ready = true;
-    slot->taken = batch.samples.size();
+    slot->reads.clear();
     done.notify_all();
   }
   slots.push_back(std::move(slot));
@@ -166,7 +216,6 @@ void Loader::State::plan(Batch& batch, std::span<const Turn> turns) const {
     batch.augmentations.push_back(drawAugmentation(
         options.augmentation, options.seed, static_cast<uint32_t>(batch.epoch), key, options.height, options.width));
   }
-  batch.bytes = Tensor(DType::kU8, {batch.offsets.back()});
 }
 
 void Loader::State::mix(Batch& batch) const {
@@ -188,18 +237,20 @@ void Loader::State::mix(Batch& batch) const {
   }
 }
 
-void Loader::State::read(Batch& batch, size_t i) const {
-  const SliceInfo& info = dataset->info(batch.samples[i]);
+void Loader::State::read(Slot& slot, size_t i) const {
+  Batch& batch = slot.batch;
+  std::byte *bytes = batch.bytes.data() + batch.offsets[i], *end = batch.bytes.data() + batch.offsets[i + 1];
+  if (bytes == end) return;  // a partner that nothing is mixed with
+  const SliceInfo& info = dataset->info(slot.reads[i]);
   const int64_t used = info.imageBytes() + (batch.sources[i].maskOffset >= 0 ? info.maskBytes() : 0);
-  std::byte* bytes = batch.bytes.data() + batch.offsets[i];
-  dataset->read(batch.samples[i], {bytes, static_cast<size_t>(used)});
-  std::fill(bytes + used, batch.bytes.data() + batch.offsets[i + 1], std::byte{0});
+  dataset->read(slot.reads[i], {bytes, static_cast<size_t>(used)});
+  std::fill(bytes + used, end, std::byte{0});
 }
 
 void Loader::State::run() {
   std::unique_lock lock(mutex);
   while (!stopping) {
-    auto open = std::ranges::find_if(slots, [](const auto& slot) { return slot->taken < slot->batch.samples.size(); });
+    auto open = std::ranges::find_if(slots, [](const auto& slot) { return slot->taken < slot->reads.size(); });
     if (open == slots.end()) {
       if (slots.size() < static_cast<size_t>(options.prefetch)) {
         openSlot();
@@ -213,7 +264,7 @@ void Loader::State::run() {
     lock.unlock();
     std::exception_ptr error;
     try {
-      read(slot->batch, i);
+      read(*slot, i);
     } catch (...) {
       error = std::current_exception();
     }
@@ -226,41 +277,12 @@ void Loader::State::run() {
 }
 
 Batch Batch::part(int64_t first, int64_t count) const {
-  Batch result;
-  result.epoch = epoch;
-  result.index = index;
-  result.mixing = mixing;
-  std::vector<size_t> wanted;  // places in this batch
-  for (int64_t i = first; i < first + count; ++i) wanted.push_back(static_cast<size_t>(i));
-  for (const size_t i : wanted) result.samples.push_back(samples[i]);
-  if (targets.bytes() > 0) {
-    result.targets = Tensor(DType::kF32, {count, 2});
-    std::ranges::copy(targets.as<float>().subspan(static_cast<size_t>(2 * first), static_cast<size_t>(2 * count)),
-                      result.targets.as<float>().begin());
-  }
-  const bool mixes = !mixed.empty();
-  for (int64_t i = 0; mixes && i < count; ++i) {
-    const MixedSample& one = mixed[wanted[static_cast<size_t>(i)]];
-    result.mixed.push_back({static_cast<int32_t>(count + i), one.own});
-    wanted.push_back(static_cast<size_t>(one.partner));
-  }
-  result.offsets = {0};
-  for (size_t k = 0; k < wanted.size(); ++k) {
-    const size_t i = wanted[k];
-    const bool needed = k < static_cast<size_t>(count) || mixing != 1;
-    const int64_t begin = result.offsets.back(), moved = begin - offsets[i];
-    ImageRecord source = needed ? sources[i] : ImageRecord();
-    source.offset += needed ? moved : 0;
-    if (source.maskOffset >= 0) source.maskOffset += moved;
-    result.sources.push_back(source);
-    result.augmentations.push_back(augmentations[i]);
-    result.offsets.push_back(begin + (needed ? offsets[i + 1] - offsets[i] : 0));
-  }
-  result.bytes = Tensor(DType::kU8, {result.offsets.back()});
-  for (size_t k = 0; k < wanted.size(); ++k)
-    std::copy_n(bytes.data() + offsets[wanted[k]], result.offsets[k + 1] - result.offsets[k],
-                result.bytes.data() + result.offsets[k]);
-  return result;
+  Excerpt part = excerptOf(*this, first, count);
+  const std::vector<int64_t>& to = part.batch.offsets;
+  part.batch.bytes = Tensor(DType::kU8, {to.back()});
+  for (size_t k = 0; k < part.places.size(); ++k)
+    std::copy_n(bytes.data() + offsets[part.places[k]], to[k + 1] - to[k], part.batch.bytes.data() + to[k]);
+  return std::move(part.batch);
 }
 
 Loader::Loader(std::shared_ptr<const SliceStore> dataset, LoaderOptions options) {

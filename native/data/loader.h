@@ -30,6 +30,8 @@ struct LoaderOptions {
   bool activationMasks = false;  ///< for eq. 4: the masks of unmixed samples that have one
   int threads = 2;
   int prefetch = 3;  ///< batches ahead
+  /// Each of `ranks` loaders of equal options gets its part of every batch: batchSize / ranks samples.
+  int64_t rank = 0, ranks = 1;
 };
 
 /// What a training step makes a batch from, with the ops of ops/images.h: bytes as they were decoded, and what becomes
@@ -47,7 +49,8 @@ struct Batch {
 
   int64_t size() const { return static_cast<int64_t>(samples.size()); }
   /// Samples [first, first + count) as a batch of their own. Where batches are mixed, its sources and augmentations are
-  /// twice as many: the partners of the samples follow them, and are black where nothing is mixed.
+  /// twice as many: the partners of the samples follow them, and are black where nothing is mixed. So are a loader's
+  /// where ranks share them.
   Batch part(int64_t first, int64_t count) const;
 };
 

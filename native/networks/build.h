@@ -12,6 +12,7 @@ struct BuildOptions {
   bool training = false;                            ///< outside training batch norms use the stored statistics
   BatchNormMode batchNorm = BatchNormMode::kBatch;  ///< of every layer that is trained
   bool trainTrunk = false;                          ///< jcs-joint: also train the classifier's trunk
+  int64_t ranks = 1;                                ///< that share a batch
 };
 
 /// What a classifier's graph offers to losses and maps.
@@ -34,7 +35,8 @@ Value prediction(const SegmenterOutputs& outputs);
 
 /// Options of the batch norms that the authors' code freezes (VGG and Res2Net trunks).
 inline NormOptions trunkNorm(const NetworkSpec& spec, const BuildOptions& options) {
-  return {.mode = options.batchNorm, .training = options.training, .epsilon = trunkEpsilon(spec)};
+  return {
+      .mode = options.batchNorm, .training = options.training, .epsilon = trunkEpsilon(spec), .ranks = options.ranks};
 }
 
 }  // namespace jcs::networks

@@ -39,7 +39,8 @@ SegmenterOutputs jcsJoint(const Scope& scope, Value image, const NetworkSpec& sp
 
   // No pretrained file has the combination's statistics, so there is nothing to freeze: its scales are always learnt.
   const NormOptions norm{.mode = options.batchNorm == BatchNormMode::kFrozen ? BatchNormMode::kEval : options.batchNorm,
-                         .training = options.training};
+                         .training = options.training,
+                         .ranks = options.ranks};
   for (int level = 0; level < 5; ++level)
     maps[size_t(level)] =
         combine(scope / "fuse", level, maps[size_t(level)], classifierMaps[size_t(level)], spec.variant, norm);

@@ -40,7 +40,7 @@ std::vector<Value> resnet50(const Scope& scope, Value image, const NetworkSpec& 
   constexpr int kBlocks[] = {3, 4, 6, 3};
   constexpr int64_t kStrides[] = {1, 2, 2, 1}, kDilations[] = {1, 1, 1, 2};
   const NodeLabel label = scope.label();
-  const NormOptions norm{.mode = options.batchNorm, .training = options.training};
+  const NormOptions norm{.mode = options.batchNorm, .training = options.training, .ranks = options.ranks};
   const auto channels = [&](int stage) { return scaledChannels(int64_t{64} << stage, spec.width); };
   std::vector<Value> maps{
       relu(convBn(scope, "conv1", "bn1", image, {.channels = channels(0), .kernel = 7, .stride = 2}, norm))};

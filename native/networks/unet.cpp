@@ -41,7 +41,7 @@ Value up(const Scope& scope, Value x, Value skip, const NormOptions& norm) {
 }  // namespace
 
 SegmenterOutputs unet(const Scope& scope, Value image, const NetworkSpec& spec, const BuildOptions& options) {
-  const NormOptions norm{.mode = options.batchNorm, .training = options.training};
+  const NormOptions norm{.mode = options.batchNorm, .training = options.training, .ranks = options.ranks};
   const auto channels = [&](int level) { return scaledChannels(int64_t{64} << level, spec.width); };
   std::vector<Value> maps{doubleConv(scope / "inc", image, channels(0), norm)};
   for (int level = 1; level <= 4; ++level) {

@@ -6,9 +6,10 @@ namespace jcs {
 
 /// Which statistics a batch norm uses in training, and what of it is learnt.
 enum class BatchNormMode {
-  kBatch,   ///< the batch's own; the stored ones follow by `momentum`; scale and shift are learnt
-  kEval,    ///< the stored ones; scale and shift are learnt
-  kFrozen,  ///< the stored ones; nothing is learnt
+  kBatch,  ///< the batch's own, of ranks each part's; the stored ones follow by `momentum`; scale and shift are learnt
+  kSynchronized,  ///< those of the batch that all ranks share; otherwise as kBatch
+  kEval,          ///< the stored ones; scale and shift are learnt
+  kFrozen,        ///< the stored ones; nothing is learnt
 };
 
 inline constexpr float kBatchNormEpsilon = 1e-5f;
@@ -18,6 +19,7 @@ struct NormOptions {
   bool training = false;  ///< outside training every mode uses the stored statistics
   float epsilon = kBatchNormEpsilon;
   float momentum = 0.1f;  ///< share of the batch's statistics in the stored ones, as in PyTorch
+  int64_t ranks = 1;      ///< that share a batch
 };
 
 /// Batch normalisation of x N×H×W×C by scope.weight, .bias, .running_mean and .running_var, all [C]. In `kBatch`

@@ -1,5 +1,6 @@
 #include "nn/losses.h"
 
+#include "ops/communication.h"
 #include "ops/elementwise.h"
 #include "ops/layout.h"
 #include "ops/loss.h"
@@ -15,16 +16,16 @@ const Shape kOneSide{1};
 Value sumOf(Value sides) { return reduceSum(sides, Shape{}); }
 
 /// A mean over pixels and batch times the pixels, where they are summed, and times the part of the batch.
-Value weighted(Value mean, Value mask, SideLoss kind, const std::optional<MicroBatch>& microBatch) {
+Value weighted(Value mean, Value mask, SideLoss kind, const std::optional<BatchPart>& part) {
   const Shape& s = mask.shape();
   if (kind == SideLoss::kBceSum) mean = multiply(mean, static_cast<float>(s[1] * s[2]));
-  return microBatch ? multiply(mean, microBatch->share) : mean;
+  return part ? multiply(mean, part->share) : mean;
 }
 
 }  // namespace
 
-MicroBatch MicroBatch::inputs(Graph& graph, int64_t sides) {
-  MicroBatch result{graph.input(kShareInput, Shape{}), {}, {}};
+BatchPart BatchPart::inputs(Graph& graph, int64_t sides) {
+  BatchPart result{graph.input(kShareInput, Shape{})};
   if (sides > 0) {
     result.intersectionRest = graph.input(kIntersectionRestInput, {sides});
     result.sumRest = graph.input(kSumRestInput, {sides});
@@ -32,8 +33,12 @@ MicroBatch MicroBatch::inputs(Graph& graph, int64_t sides) {
   return result;
 }
 
+BatchPart BatchPart::ofRanks(Graph& graph, int64_t ranks) {
+  return {.share = graph.scalar(1 / static_cast<float>(ranks)), .isSummedOverRanks = true};
+}
+
 SegmentationLoss segmentationLoss(std::span<const Value> sideLogits, Value mask, const DiceOptions& options,
-                                  const std::optional<MicroBatch>& microBatch) {
+                                  const std::optional<BatchPart>& part) {
   const NodeLabel label(*mask.graph, "segmentation_loss");
   const Value maskSum = reduceSum(mask, kOneSide);
   std::vector<Value> bces, intersections, sums;
@@ -48,13 +53,18 @@ SegmentationLoss segmentationLoss(std::span<const Value> sideLogits, Value mask,
   loss.intersections = concat(intersections);
   loss.sums = concat(sums);
   Value bce = concat(bces), intersection = loss.intersections, sum = loss.sums;
-  if (microBatch) {
-    bce = multiply(bce, microBatch->share);
-    intersection = add(intersection, microBatch->intersectionRest);
-    sum = add(sum, microBatch->sumRest);
+  if (part) bce = multiply(bce, part->share);
+  if (part && part->isSummedOverRanks) {
+    const int64_t sizes[] = {bce.shape()[0], bce.shape()[0]};
+    const std::vector<Value> all = split(allReduce(concat({intersection, sum})), sizes);
+    intersection = all[0], sum = all[1];
+  } else if (part) {
+    intersection = add(intersection, part->intersectionRest);
+    sum = add(sum, part->sumRest);
   }
   const Value overlap = divide(add(multiply(intersection, options.factor), options.eps), add(sum, options.eps));
-  const Value dice = add(multiply(overlap, -1), 1);
+  Value dice = add(multiply(overlap, -1), 1);
+  if (part && part->isSummedOverRanks) dice = multiply(dice, part->share);  // all ranks' losses are summed
   loss.sides = add(bce, dice);
   loss.bce = sumOf(bce);
   loss.dice = sumOf(dice);
@@ -63,11 +73,11 @@ SegmentationLoss segmentationLoss(std::span<const Value> sideLogits, Value mask,
 }
 
 Value sideCrossEntropy(std::span<const Value> sideLogits, Value mask, SideLoss kind,
-                       const std::optional<MicroBatch>& microBatch) {
+                       const std::optional<BatchPart>& part) {
   const NodeLabel label(*mask.graph, "side_cross_entropy");
   std::vector<Value> means;
   for (const Value& logits : sideLogits) means.push_back(reduceMean(sigmoidCrossEntropy(logits, mask), kOneSide));
-  return weighted(sumOf(concat(means)), mask, kind, microBatch);
+  return weighted(sumOf(concat(means)), mask, kind, part);
 }
 
 Value maskEdge(Value mask) {
@@ -90,7 +100,7 @@ Value maskEdge(Value mask) {
   return clipped(add(difference(1), difference(2)));
 }
 
-Value edgeLoss(Value edgeLogits, Value mask, SideLoss kind, const std::optional<MicroBatch>& microBatch) {
+Value edgeLoss(Value edgeLogits, Value mask, SideLoss kind, const std::optional<BatchPart>& part) {
   const NodeLabel label(*mask.graph, "edge_loss");
   constexpr float kOffEdge = 1.1f;
   const Shape perSample{mask.shape()[0], 1, 1, 1};
@@ -99,13 +109,13 @@ Value edgeLoss(Value edgeLogits, Value mask, SideLoss kind, const std::optional<
   const Value all = reduceMean(crossEntropy, perSample), on = reduceMean(multiply(crossEntropy, edge), perSample);
   const Value balanced =
       add(multiply(on, add(multiply(share, -1), 1)), multiply(multiply(subtract(all, on), share), kOffEdge));
-  return weighted(reduceMean(balanced, Shape{}), mask, kind, microBatch);
+  return weighted(reduceMean(balanced, Shape{}), mask, kind, part);
 }
 
-Value classificationLoss(Value logits, Value targets, const std::optional<MicroBatch>& microBatch) {
+Value classificationLoss(Value logits, Value targets, const std::optional<BatchPart>& part) {
   const NodeLabel label(*logits.graph, "classification_loss");
   const Value mean = reduceMean(softmaxCrossEntropy(logits, targets), Shape{});
-  return microBatch ? multiply(mean, microBatch->share) : mean;
+  return part ? multiply(mean, part->share) : mean;
 }
 
 }  // namespace jcs

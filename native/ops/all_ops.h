@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "ops/batch_norm.h"
+#include "ops/communication.h"
 #include "ops/conv2d.h"
 #include "ops/elementwise.h"
 #include "ops/images.h"
@@ -46,6 +47,8 @@ using AllOps = OpList<
     // images.h
     PixelsToImages, BitsToMasks, AugmentImages, MixSamples, AreaAverage, MapsToSources,
     // optimizer.h
-    SgdUpdate, AdamUpdate>;
+    SgdUpdate, AdamUpdate,
+    // communication.h
+    AllReduceStart, AllReduceFinish>;
 
 }  // namespace jcs

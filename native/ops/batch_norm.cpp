@@ -1,6 +1,7 @@
 #include "ops/batch_norm.h"
 
 #include "ops/elementwise.h"
+#include "ops/reduce.h"
 
 namespace jcs {
 
@@ -28,11 +29,27 @@ std::vector<TensorType> BatchNorm::infer(std::span<const TensorType> in) const {
 
 std::vector<Value> BatchNorm::gradient(const GradientContext& c) const {
   invariant(activation == Activation::kNone, "batch norm is differentiated before it is fused");
-  invariant(!c.outputGradients[1] && !c.outputGradients[2], "batch statistics are not differentiated on their own");
-  auto op = std::make_shared<BatchNormGradient>();
-  op->epsilon = epsilon;
-  const Value inputs[] = {c.outputGradients[0], c.inputs[0], c.inputs[1], c.outputs[1], c.outputs[2]};
-  return addNodeWithOutputs(op, inputs);
+  const Value x = c.inputs[0], mean = c.outputs[1], dMean = c.outputGradients[1], dVariance = c.outputGradients[2];
+  std::vector<Value> result(3);
+  if (c.outputGradients[0]) {
+    auto op = std::make_shared<BatchNormGradient>();
+    op->epsilon = epsilon;
+    const Value inputs[] = {c.outputGradients[0], x, c.inputs[1], mean, c.outputs[2]};
+    result = addNodeWithOutputs(op, inputs);
+  }
+  if (!c.wanted[0] || !(dMean || dVariance)) return result;
+  // d mean / d x = 1 / count, d variance / d x = 2 (x − mean) / count
+  const float share = 1 / static_cast<float>(x.shape().rows());
+  Value shift = dMean ? multiply(dMean, share) : Value();
+  Value dx;
+  if (dVariance) {
+    const Value slope = multiply(dVariance, 2 * share), offset = multiply(multiply(slope, mean), -1);
+    dx = affine(x, slope, shift ? add(shift, offset) : offset);
+  } else {
+    dx = broadcast(shift, x.shape());
+  }
+  result[0] = result[0] ? add(result[0], dx) : dx;
+  return result;
 }
 
 std::vector<TensorType> BatchNormGradient::infer(std::span<const TensorType> in) const {

@@ -1,6 +1,7 @@
 #include "train/batch_inputs.h"
 
 #include "nn/normalize.h"
+#include "ops/communication.h"
 #include "ops/elementwise.h"
 #include "ops/images.h"
 #include "ops/layout.h"
@@ -31,7 +32,7 @@ Value isAnnotated(Value mask) {
 }  // namespace
 
 BatchSource tensorInputs(const networks::NetworkSpec& spec, const TrainConfig& config) {
-  return [=](Graph& graph, int64_t n, bool) {
+  return [=](Graph& graph, int64_t n, const std::optional<BatchPart>&) {
     BatchValues values;
     values.image = graph.input(networks::kImageInput, {n, config.inputSize, config.inputSize, 3});
     if (config.task == networks::Task::kSegmentation) {
@@ -79,9 +80,9 @@ Value BatchInputs::addMasks(const Tables& tables, int64_t samples) const {
   return slice(masks, {0, 0, 0, 0}, {samples, inputSize_, inputSize_, 1});
 }
 
-BatchValues BatchInputs::add(Graph& graph, int64_t samples, bool isPart) const {
+BatchValues BatchInputs::add(Graph& graph, int64_t samples, const std::optional<BatchPart>& part) const {
   const NodeLabel label(graph, "batch");
-  const Tables tables = addTables(graph, samples, isPart);
+  const Tables tables = addTables(graph, samples, part.has_value());
   BatchValues values;
   Value images = pixelsToImages(tables.bytes, tables.sources, inputSize_, inputSize_);
   if (tables.augmentations) images = augmentImages(images, tables.augmentations);
@@ -97,13 +98,16 @@ BatchValues BatchInputs::add(Graph& graph, int64_t samples, bool isPart) const {
   values.activationMask = areaAverage(masks, featureHeight_, featureWidth_);
   const Value annotated = isAnnotated(masks);
   Value count = reduceSum(annotated, Shape{});
-  if (isPart) count = jcs::add(count, graph.input(kAnnotatedRestInput, Shape{}));
+  if (part)
+    count = part->isSummedOverRanks ? allReduce(count) : jcs::add(count, graph.input(kAnnotatedRestInput, Shape{}));
   values.activationWeights = divide(annotated, atLeastOne(count));
   return values;
 }
 
 BatchSource BatchInputs::source() const {
-  return [inputs = *this](Graph& graph, int64_t samples, bool isPart) { return inputs.add(graph, samples, isPart); };
+  return [inputs = *this](Graph& graph, int64_t samples, const std::optional<BatchPart>& part) {
+    return inputs.add(graph, samples, part);
+  };
 }
 
 std::unique_ptr<Graph> BatchInputs::annotatedGraph(int64_t samples) const {

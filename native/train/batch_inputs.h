@@ -20,8 +20,8 @@ struct BatchValues {
       activationWeights;  ///< N: 1/max(count, 1) for the batch's `count` unmixed samples with a mask that is not empty
 };
 
-/// Adds the values of a batch of that many samples; `isPart` when they are a part of a batch.
-using BatchSource = std::function<BatchValues(Graph&, int64_t samples, bool isPart)>;
+/// Adds the values of a batch of that many samples, or of a part of one.
+using BatchSource = std::function<BatchValues(Graph&, int64_t samples, const std::optional<BatchPart>& part)>;
 
 /// The values themselves as inputs, named as the members.
 BatchSource tensorInputs(const networks::NetworkSpec& spec, const TrainConfig& config);
@@ -46,7 +46,7 @@ class BatchInputs {
  private:
   struct Tables;
   Tables addTables(Graph& graph, int64_t samples, bool isPart) const;
-  BatchValues add(Graph& graph, int64_t samples, bool isPart) const;
+  BatchValues add(Graph& graph, int64_t samples, const std::optional<BatchPart>& part) const;
   Value addMasks(const Tables& tables, int64_t samples) const;
 
   networks::Task task_;

@@ -9,10 +9,10 @@ namespace {
 
 LossValues classification(Graph& graph, const BatchValues& batch, const networks::NetworkSpec& spec,
                           const TrainConfig& config, const networks::BuildOptions& build,
-                          const std::optional<MicroBatch>& microBatch) {
+                          const std::optional<BatchPart>& part) {
   const networks::ClassifierOutputs network = networks::buildClassifier(Scope(graph), batch.image, spec, build);
   const NodeLabel label(graph, "loss");
-  const Value crossEntropy = classificationLoss(network.logits, batch.targets, microBatch);
+  const Value crossEntropy = classificationLoss(network.logits, batch.targets, part);
   LossValues loss{crossEntropy, {{"crossEntropy", crossEntropy}}, std::nullopt};
   if (!config.activationLoss) return loss;
   Value activation =
@@ -25,19 +25,19 @@ LossValues classification(Graph& graph, const BatchValues& batch, const networks
 
 LossValues segmentation(Graph& graph, const BatchValues& batch, const networks::NetworkSpec& spec,
                         const TrainConfig& config, const networks::BuildOptions& build,
-                        const std::optional<MicroBatch>& microBatch) {
+                        const std::optional<BatchPart>& part) {
   const networks::SegmenterOutputs network = networks::buildSegmenter(Scope(graph), batch.image, spec, build);
   const NodeLabel label(graph, "loss");
   LossValues values;
   if (config.loss == SideLoss::kBceDice) {
-    const SegmentationLoss loss = segmentationLoss(network.sideLogits, batch.mask, config.dice, microBatch);
+    const SegmentationLoss loss = segmentationLoss(network.sideLogits, batch.mask, config.dice, part);
     values = {loss.total, {{kBceTerm, loss.bce}, {kDiceTerm, loss.dice}}, loss};
   } else {
-    const Value bce = sideCrossEntropy(network.sideLogits, batch.mask, config.loss, microBatch);
+    const Value bce = sideCrossEntropy(network.sideLogits, batch.mask, config.loss, part);
     values = {bce, {{kBceTerm, bce}}, std::nullopt};
   }
   if (network.edgeLogits) {
-    const Value edge = edgeLoss(*network.edgeLogits, batch.mask, config.loss, microBatch);
+    const Value edge = edgeLoss(*network.edgeLogits, batch.mask, config.loss, part);
     values.terms.emplace_back("edge", edge);
     values.total = add(values.total, edge);
   }
@@ -47,12 +47,12 @@ LossValues segmentation(Graph& graph, const BatchValues& batch, const networks::
 }  // namespace
 
 LossBuilder taskLoss(const networks::NetworkSpec& spec, const TrainConfig& config, const BatchSource& source) {
-  const networks::BuildOptions build{.training = true, .batchNorm = config.batchNorm, .trainTrunk = config.trainTrunk};
-  return [=](Graph& graph, int64_t n, const std::optional<MicroBatch>& microBatch) {
-    const BatchValues batch = source(graph, n, microBatch.has_value());
-    return config.task == networks::Task::kClassification
-               ? classification(graph, batch, spec, config, build, microBatch)
-               : segmentation(graph, batch, spec, config, build, microBatch);
+  const networks::BuildOptions build{
+      .training = true, .batchNorm = config.batchNorm, .trainTrunk = config.trainTrunk, .ranks = config.ranks};
+  return [=](Graph& graph, int64_t n, const std::optional<BatchPart>& part) {
+    const BatchValues batch = source(graph, n, part);
+    return config.task == networks::Task::kClassification ? classification(graph, batch, spec, config, build, part)
+                                                          : segmentation(graph, batch, spec, config, build, part);
   };
 }
 

@@ -64,6 +64,7 @@ struct TrainConfig {
   SideLoss loss = SideLoss::kBceDice;
   DiceOptions dice;
   BatchNormMode batchNorm = BatchNormMode::kBatch;
+  int64_t ranks = 1;  ///< no option: how many processes train together, each on `batchSize` samples per step
   bool trainTrunk = false;
   uint64_t seed = 0;
   int loaderThreads = 2;

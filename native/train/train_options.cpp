@@ -30,8 +30,10 @@ constexpr Name<Schedule::Kind> kSchedules[] = {{"constant", Schedule::Kind::kCon
 constexpr Name<Sampling> kSamplings[] = {{"shuffled", Sampling::kShuffled}, {"balanced", Sampling::kBalanced}};
 constexpr Name<SideLoss> kLosses[] = {
     {"bce-dice", SideLoss::kBceDice}, {"bce", SideLoss::kBce}, {"bce-sum", SideLoss::kBceSum}};
-constexpr Name<BatchNormMode> kBatchNorms[] = {
-    {"batch", BatchNormMode::kBatch}, {"eval", BatchNormMode::kEval}, {"frozen", BatchNormMode::kFrozen}};
+constexpr Name<BatchNormMode> kBatchNorms[] = {{"batch", BatchNormMode::kBatch},
+                                               {"synchronized", BatchNormMode::kSynchronized},
+                                               {"eval", BatchNormMode::kEval},
+                                               {"frozen", BatchNormMode::kFrozen}};
 
 /// The decimal that was meant: 0.9f is 0.9, not 0.89999998.
 double toDecimal(float value) {
@@ -279,7 +281,9 @@ std::vector<TrainOption> makeOptions() {
           .with("loss", {"bce-dice"}),
       choice(SETTING(batchNorm), kBatchNorms,
              "statistics of batch norms. `batch`: of the batch, the default without pretrained weights; `eval`: stored "
-             "ones, with trainable scale and offset; `frozen`: neither is trained, the default with a `backbone`"),
+             "ones, with trainable scale and offset; `frozen`: neither is trained, the default with a `backbone`; "
+             "`synchronized`: as `batch`, of all processes "
+             "that train together"),
       flag(SETTING(trainTrunk), "train the classifier's trunk of `jcs-joint` as well"),
       whole(SETTING(seed), 0, 0x1p53,
             "of weights, order and augmentation. The same seed trains the same model on one machine"),

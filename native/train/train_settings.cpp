@@ -93,6 +93,7 @@ TrainConfig trainConfigFromJson(const std::string& text, networks::Task task, bo
 
 nlohmann::json trainSettings(const TrainConfig& config) {
   Json json{{"task", networks::nameOf(config.task)}};
+  if (config.ranks > 1) json["ranks"] = config.ranks;
   for (const TrainOption& option : trainOptions()) {
     if (!option.isRecorded || option.task.value_or(config.task) != config.task) continue;
     const std::string group = option.group();
@@ -105,6 +106,7 @@ nlohmann::json trainSettings(const TrainConfig& config) {
 void requireResumable(const TrainConfig& config, const nlohmann::json& settings, const std::string& path) {
   Json comparable = settings;
   comparable.erase("task");
+  comparable.erase("ranks");
   for (const TrainOption& option : trainOptions())
     if (option.mayChange && option.group().empty()) comparable.erase(option.path);
   const auto differs = [&](const std::string& name, const Json& theirs, const Json& ours) {
@@ -113,6 +115,8 @@ void requireResumable(const TrainConfig& config, const nlohmann::json& settings,
   };
   const Json task = settings.value("task", Json());
   if (task != networks::nameOf(config.task)) differs("task", task, networks::nameOf(config.task));
+  if (const auto ranks = settings.value("ranks", int64_t{1}); ranks != config.ranks)
+    differs("ranks", ranks, config.ranks);
   TrainConfig stored;
   try {
     stored = trainConfigFromJson(comparable.dump(), config.task, false, config.network);

@@ -8,6 +8,7 @@
 #include "diagnosis/evaluate.h"
 #include "model/parameters.h"
 #include "train/checkpoint.h"
+#include "train/rank_exchange.h"
 #include "train/task_loss.h"
 #include "train/train_settings.h"
 
@@ -19,9 +20,11 @@ using Clock = std::chrono::steady_clock;
 
 double secondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-data::LoaderOptions loaderOptions(const TrainConfig& config) {
+data::LoaderOptions loaderOptions(const TrainConfig& config, int64_t rank) {
   data::LoaderOptions options;
-  options.batchSize = config.batchSize;
+  options.batchSize = config.batchSize * config.ranks;
+  options.rank = rank;
+  options.ranks = config.ranks;
   options.height = options.width = config.inputSize;
   options.window = config.window.value();
   options.augmentation = config.augmentation;
@@ -56,11 +59,12 @@ struct Trainer::Averaged {
 };
 
 Trainer::Trainer(std::shared_ptr<model::Model> model, TrainConfig config, std::shared_ptr<const data::SliceStore> train,
-                 std::shared_ptr<const data::SliceStore> validation)
+                 std::shared_ptr<const data::SliceStore> validation, communication::Communicator* communicator)
     : model_(std::move(model)),
       config_(std::move(config)),
       train_(std::move(train)),
-      validation_(std::move(validation)) {
+      validation_(std::move(validation)),
+      communicator_(communicator != nullptr && communicator->ranks() > 1 ? communicator : nullptr) {
   require(config_.task == model_->task(), errors::kInvalidArgument, [&] {
     return "network '" + model_->spec().network + "' is not made for task '" + networks::nameOf(config_.task) + "'";
   });
@@ -73,7 +77,16 @@ Trainer::Trainer(std::shared_ptr<model::Model> model, TrainConfig config, std::s
             "options.best needs validation data; give data.validation or data.validationFraction");
   }
   if (!config_.window) config_.window = model_->metadata().window;
-  loader_ = std::make_unique<data::Loader>(train_, loaderOptions(config_));
+  if (communicator_ != nullptr) {
+    config_.ranks = communicator_->ranks();
+    const int64_t needed = config_.ranks * config_.batchSize;
+    require(static_cast<int64_t>(train_->size()) >= needed, errors::kInvalidArgument, [&] {
+      return std::to_string(config_.ranks) + " processes with batches of " + std::to_string(config_.batchSize) +
+             " need at least " + std::to_string(needed) + " samples, there are " + std::to_string(train_->size()) +
+             "; use fewer processes or a smaller batchSize";
+    });
+  }
+  loader_ = std::make_unique<data::Loader>(train_, loaderOptions(config_, isFirstRank() ? 0 : communicator_->rank()));
   const model::ModelMetadata metadata = model_->metadata();
   inputs_ = std::make_unique<BatchInputs>(model_->spec(), config_,
                                           data::Normalization{metadata.mean, metadata.deviation}, *loader_);
@@ -95,8 +108,11 @@ metrics::Metrics Trainer::validate(const TrainEvent& at, const Sink& sink, const
     if (done < total) sink(event);
   };
   const int64_t batch = std::min<int64_t>(config_.task == networks::Task::kClassification ? 16 : 4, batch_);
-  const Averaged averaged(*this);
-  event.metrics = diagnosis::evaluate(*model_, *validation_, batch, progress, cancelled);
+  if (isFirstRank()) {
+    const Averaged averaged(*this);
+    event.metrics = diagnosis::evaluate(*model_, *validation_, batch, progress, cancelled);
+  }
+  if (communicator_ != nullptr) shareMetrics(*communicator_, event.metrics);
   if (best_) best_->consider(event.metrics, event.iteration);
   sink(event);
   return event.metrics;
@@ -143,8 +159,9 @@ TrainOutcome Trainer::run(const Sink& sink, const std::atomic<bool>* cancelled) 
   model_->engine().runAndWait([&] {
     model_->requireAlive();
     if (config_.ema.decay > 0) average_ = std::make_unique<WeightAverage>(*model_, config_.ema.decay);
-    step_ = std::make_unique<TrainingStep>(*model_, config_, *inputs_, loss_, batch_);
+    step_ = std::make_unique<TrainingStep>(*model_, config_, *inputs_, loss_, batch_, communicator_);
   });
+  if (communicator_ != nullptr) shareStates(*communicator_, *model_);
   outcome.microBatch = step_->microBatch();
   if (!config_.best.metric.empty()) best_ = std::make_unique<BestWeights>(*model_, config_.best, position.best);
   loader_->seek(position.iteration / iterationsPerEpoch_, position.iteration % iterationsPerEpoch_);
@@ -171,7 +188,7 @@ TrainOutcome Trainer::run(const Sink& sink, const std::atomic<bool>* cancelled) 
     event.epoch = (position.iteration - 1) / iterationsPerEpoch_ + 1;
     const double elapsed = secondsSince(start);
     const auto done = static_cast<double>(position.iteration - firstIteration);
-    event.samplesPerSecond = done * static_cast<double>(batch_) / elapsed;
+    event.samplesPerSecond = done * static_cast<double>(batch_ * config_.ranks) / elapsed;
     event.etaMs = elapsed * 1000 / done * static_cast<double>(iterations_ - position.iteration);
     sink(event);
 
@@ -186,7 +203,7 @@ TrainOutcome Trainer::run(const Sink& sink, const std::atomic<bool>* cancelled) 
     const CheckpointOptions& checkpoint = config_.checkpoint;
     const bool due = checkpoint.everyIterations ? position.iteration % *checkpoint.everyIterations == 0
                                                 : epochEnd && event.epoch % checkpoint.every == 0;
-    if (!checkpoint.directory.empty() && (due || last)) {
+    if (!checkpoint.directory.empty() && (due || last) && isFirstRank()) {
       TrainEvent saved = event;
       saved.phase = TrainEvent::Phase::kCheckpoint;
       saved.path = outcome.checkpoint = writeCheckpoint(*model_, config_, position);

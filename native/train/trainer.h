@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 
+#include "communication/communicator.h"
 #include "data/loader.h"
 #include "metrics/metrics.h"
 #include "model/model.h"
@@ -41,19 +42,25 @@ struct TrainOutcome {
 
 /// Trains a model on decoded samples. `run` blocks its thread and uses the device's execution thread for each step, so
 /// that other models on the device take turns with it.
+///
+/// With a communicator, ranks of equal settings and data train one model: a step is of `batchSize` samples of each.
+/// Rank 0 validates and writes the checkpoints; all models end up the same.
 class Trainer {
  public:
   Trainer(std::shared_ptr<model::Model> model, TrainConfig config, std::shared_ptr<const data::SliceStore> train,
-          std::shared_ptr<const data::SliceStore> validation);
+          std::shared_ptr<const data::SliceStore> validation, communication::Communicator* communicator = nullptr);
   ~Trainer();
 
   using Sink = std::function<void(const TrainEvent&)>;
   /// DIVERGED when the loss is no longer finite; CANCELLED; OUT_OF_MEMORY when not even one sample fits. Whatever
-  /// happens, the last checkpoint stays as it was and optimiser state leaves the model.
+  /// happens, the last checkpoint stays as it was and optimiser state leaves the model. RANK_LOST when another rank
+  /// goes no further; whoever calls this tells the others when this one does not.
   TrainOutcome run(const Sink& sink, const std::atomic<bool>* cancelled);
 
  private:
   struct Averaged;
+
+  bool isFirstRank() const { return communicator_ == nullptr || communicator_->rank() == 0; }
 
   /// On the averages, where there are such; the best weights are kept.
   metrics::Metrics validate(const TrainEvent& at, const Sink& sink, const std::atomic<bool>* cancelled);
@@ -62,6 +69,7 @@ class Trainer {
   std::shared_ptr<model::Model> model_;
   TrainConfig config_;
   std::shared_ptr<const data::SliceStore> train_, validation_;
+  communication::Communicator* communicator_;
   std::unique_ptr<data::Loader> loader_;
   std::unique_ptr<BatchInputs> inputs_;
   LossBuilder loss_;

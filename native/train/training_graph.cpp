@@ -4,6 +4,7 @@
 
 #include "compiler/rewrite.h"
 #include "graph/autodiff.h"
+#include "ops/communication.h"
 #include "ops/elementwise.h"
 #include "ops/layout.h"
 #include "ops/optimizer.h"
@@ -73,6 +74,27 @@ std::vector<Value> clipped(std::vector<Value> gradients, float maximum) {
   return gradients;
 }
 
+/// Gradients of a bucket travel together: a message each would cost more than what it carries, one for all could only
+/// be sent when the last gradient is there.
+constexpr int64_t kBucketBytes = int64_t{4} << 20;
+
+/// The sums over the ranks. The last layers' gradients are there first, so buckets are filled from the end.
+std::vector<Value> summedOverRanks(std::vector<Value> gradients) {
+  const NodeLabel label(*gradients[0].graph, "gradient_sums");
+  for (size_t end = gradients.size(), begin = end; end > 0; end = begin) {
+    std::vector<Value> lines;
+    std::vector<int64_t> sizes;
+    for (int64_t bytes = 0; begin > 0 && bytes < kBucketBytes; bytes += gradients[begin].type().bytes()) {
+      --begin;
+      sizes.push_back(gradients[begin].type().elements());
+      lines.push_back(reshape(gradients[begin], {sizes.back()}));
+    }
+    const std::vector<Value> sums = split(allReduce(concat(lines)), sizes);
+    for (size_t i = begin; i < end; ++i) gradients[i] = reshape(sums[end - 1 - i], gradients[i].shape());
+  }
+  return gradients;
+}
+
 Value hyperInput(Graph& graph, const OptimizerOptions& options) {
   const int64_t count = options.kind == OptimizerOptions::Kind::kSgd ? 1 : 3;
   return graph.input(kHyperInput, {count});
@@ -92,12 +114,17 @@ std::vector<float> hyperParameters(const OptimizerOptions& options, double learn
           static_cast<float>(1 - std::pow(static_cast<double>(options.beta2), t))};
 }
 
-std::unique_ptr<Graph> stepGraph(const LossBuilder& build, int64_t samples, const OptimizerOptions& options) {
+std::unique_ptr<Graph> stepGraph(const LossBuilder& build, int64_t samples, const OptimizerOptions& options,
+                                 int64_t ranks) {
   auto graph = std::make_unique<Graph>();
-  const LossValues loss = build(*graph, samples, std::nullopt);
+  std::optional<BatchPart> part;
+  if (ranks > 1) part = BatchPart::ofRanks(*graph, ranks);
+  const LossValues loss = build(*graph, samples, part);
   nameOutputs(*graph, loss);
   const std::vector<Value> parameters = trainableParameters(*graph);
-  const std::vector<Value> gradient = clipped(gradients(loss.total, parameters, add), options.maxGradientNorm);
+  std::vector<Value> gradient = gradients(loss.total, parameters, add);
+  if (ranks > 1) gradient = summedOverRanks(std::move(gradient));
+  gradient = clipped(std::move(gradient), options.maxGradientNorm);
   const Value hyper = hyperInput(*graph, options);
   for (size_t i = 0; i < parameters.size(); ++i) addUpdate(*graph, parameters[i], gradient[i], hyper, options);
   return graph;
@@ -105,7 +132,7 @@ std::unique_ptr<Graph> stepGraph(const LossBuilder& build, int64_t samples, cons
 
 std::unique_ptr<Graph> statisticsGraph(const LossBuilder& build, int64_t samples, int64_t sides) {
   Graph graph;
-  const LossValues loss = build(graph, samples, MicroBatch::inputs(graph, sides));
+  const LossValues loss = build(graph, samples, BatchPart::inputs(graph, sides));
   invariant(loss.segmentation.has_value(), "only a segmentation loss has sums over the batch");
   graph.output(kIntersectionsOutput, loss.segmentation->intersections);
   graph.output(kSumsOutput, loss.segmentation->sums);
@@ -115,7 +142,7 @@ std::unique_ptr<Graph> statisticsGraph(const LossBuilder& build, int64_t samples
 
 std::unique_ptr<Graph> accumulateGraph(const LossBuilder& build, int64_t samples, int64_t sides) {
   auto graph = std::make_unique<Graph>();
-  const LossValues loss = build(*graph, samples, MicroBatch::inputs(*graph, sides));
+  const LossValues loss = build(*graph, samples, BatchPart::inputs(*graph, sides));
   nameOutputs(*graph, loss);
   const std::vector<Value> parameters = trainableParameters(*graph);
   const std::vector<Value> gradient = gradients(loss.total, parameters, add);
@@ -126,7 +153,8 @@ std::unique_ptr<Graph> accumulateGraph(const LossBuilder& build, int64_t samples
   return graph;
 }
 
-std::unique_ptr<Graph> updateGraph(const LossBuilder& build, int64_t samples, const OptimizerOptions& options) {
+std::unique_ptr<Graph> updateGraph(const LossBuilder& build, int64_t samples, const OptimizerOptions& options,
+                                   int64_t ranks) {
   Graph whole;
   build(whole, samples, std::nullopt);
   auto graph = std::make_unique<Graph>();
@@ -137,6 +165,7 @@ std::unique_ptr<Graph> updateGraph(const LossBuilder& build, int64_t samples, co
     parameters.push_back(graph->state(info.name, info.type, info.state));
     sums.push_back(zeroState(*graph, kGradientPrefix + info.name, info.type.shape));
   }
+  if (ranks > 1) sums = summedOverRanks(std::move(sums));
   const std::vector<Value> gradient = clipped(sums, options.maxGradientNorm);
   for (size_t i = 0; i < parameters.size(); ++i) addUpdate(*graph, parameters[i], gradient[i], hyper, options);
   return graph;

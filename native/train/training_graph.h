@@ -32,8 +32,8 @@ struct LossValues {
   std::vector<std::pair<std::string, Value>> terms;  ///< what progress events report
   std::optional<SegmentationLoss> segmentation;      ///< for the Dice sums of a micro-batch
 };
-/// Adds network and loss for `samples` samples; `microBatch` when they are a part of a batch.
-using LossBuilder = std::function<LossValues(Graph&, int64_t samples, const std::optional<MicroBatch>& microBatch)>;
+/// Adds network and loss for `samples` samples; `part` when they are a part of a batch.
+using LossBuilder = std::function<LossValues(Graph&, int64_t samples, const std::optional<BatchPart>& part)>;
 
 /// What changes from step to step: SGD [learningRate], Adam [learningRate, 1 − β1^t, 1 − β2^t].
 inline constexpr InputPort<float> kHyperInput{"hyper"};
@@ -46,14 +46,17 @@ inline constexpr const char* kLossOutput = "loss";
 /// Terms of the segmentation loss; Dice is the whole batch's in every part of one.
 inline constexpr const char *kBceTerm = "bce", *kDiceTerm = "dice";
 
-/// One training step as one graph: forward, backward, update. Outputs `kLossOutput` and the loss's terms.
-std::unique_ptr<Graph> stepGraph(const LossBuilder& loss, int64_t samples, const OptimizerOptions& options);
+/// One training step as one graph: forward, backward, update. Outputs `kLossOutput` and the loss's terms. Of `ranks`
+/// that share a batch each takes the step with the sum of their gradients; the losses are its own share.
+std::unique_ptr<Graph> stepGraph(const LossBuilder& loss, int64_t samples, const OptimizerOptions& options,
+                                 int64_t ranks = 1);
 
 /// A step in parts, for batches larger than memory. First, for losses whose sums run over the batch, `statistics` of
 /// each part; then `accumulate` adds each part's gradients to the states "gradient/…", which the caller has set to
-/// zero; then `update` applies them.
+/// zero; then `update` applies them, of `ranks` those of all.
 std::unique_ptr<Graph> statisticsGraph(const LossBuilder& loss, int64_t samples, int64_t sides);
 std::unique_ptr<Graph> accumulateGraph(const LossBuilder& loss, int64_t samples, int64_t sides);
-std::unique_ptr<Graph> updateGraph(const LossBuilder& loss, int64_t samples, const OptimizerOptions& options);
+std::unique_ptr<Graph> updateGraph(const LossBuilder& loss, int64_t samples, const OptimizerOptions& options,
+                                   int64_t ranks = 1);
 
 }  // namespace jcs::train

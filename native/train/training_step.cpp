@@ -22,6 +22,17 @@ struct TrainingStep::BatchSums {
   float annotated = 0;
 
   explicit BatchSums(int64_t sides) : intersections(static_cast<size_t>(sides)), sums(static_cast<size_t>(sides)) {}
+  /// Of all ranks.
+  void sumWith(communication::Communicator& communicator) {
+    std::vector<float> all = intersections;
+    all.insert(all.end(), sums.begin(), sums.end());
+    all.push_back(annotated);
+    communicator.sum(all);
+    const auto half = all.begin() + static_cast<std::ptrdiff_t>(sums.size());
+    std::copy(all.begin(), half, intersections.begin());
+    std::copy(half, all.end() - 1, sums.begin());
+    annotated = all.back();
+  }
   void add(const BatchSums& other, float sign = 1) {
     for (size_t i = 0; i < sums.size(); ++i) {
       intersections[i] += sign * other.intersections[i];
@@ -52,11 +63,12 @@ struct TrainingStep::Part {
 };
 
 TrainingStep::TrainingStep(model::Model& model, const TrainConfig& config, const BatchInputs& inputs,
-                           const LossBuilder& loss, int64_t batch)
+                           const LossBuilder& loss, int64_t batch, communication::Communicator* communicator)
     : model_(model),
       config_(config),
       inputs_(inputs),
       loss_(loss),
+      communicator_(communicator),
       batch_(batch),
       sides_(diceSides(model.spec(), config)),
       microBatch_(config.microBatch > 0 ? std::min(config.microBatch, batch) : batch) {
@@ -65,8 +77,9 @@ TrainingStep::TrainingStep(model::Model& model, const TrainConfig& config, const
       programs_ = compiled(microBatch_);
     } catch (const Error& error) {
       if (error.code() != errors::kOutOfMemory || config.microBatch > 0 || microBatch_ == 1) throw;
-      microBatch_ = (microBatch_ + 1) / 2;
     }
+    if (communicator_ != nullptr && communicator_->any(!programs_)) programs_.reset();
+    if (!programs_) microBatch_ = (microBatch_ + 1) / 2;
   }
 }
 
@@ -82,16 +95,18 @@ void TrainingStep::addMissingStates(const Graph& graph) {
 std::unique_ptr<TrainingStep::Programs> TrainingStep::compiled(int64_t microBatch) {
   const auto compile = [&](const std::unique_ptr<Graph>& graph) {
     addMissingStates(*graph);  // first, so that the program is told of the memory that they leave
-    return std::make_shared<compiler::Program>(*graph, model_.engine().sharedBackend(), model_.compileOptions());
+    compiler::CompileOptions options = model_.compileOptions();
+    options.kernels.communicator = communicator_;
+    return std::make_shared<compiler::Program>(*graph, model_.engine().sharedBackend(), options);
   };
   auto programs = std::make_unique<Programs>();
   if (microBatch >= batch_) {
-    const auto graph = stepGraph(loss_, batch_, config_.optimizer);
+    const auto graph = stepGraph(loss_, batch_, config_.optimizer, config_.ranks);
     programs->losses = outputNames(*graph);
     programs->whole = compile(graph);
     return programs;
   }
-  programs->update = compile(updateGraph(loss_, microBatch, config_.optimizer));
+  programs->update = compile(updateGraph(loss_, microBatch, config_.optimizer, config_.ranks));
   for (const int64_t samples : {microBatch, batch_ % microBatch}) {
     if (samples == 0 || programs->parts.contains(samples)) continue;
     Programs::Part& part = programs->parts[samples];
@@ -124,11 +139,21 @@ TrainingStep::Losses TrainingStep::run(const data::Batch& batch, double learning
                                        const std::atomic<bool>* cancelled) {
   invariant(batch.size() == batch_, "a step is compiled for another batch");
   const std::vector<float> hyper = hyperParameters(config_.optimizer, learningRate, iteration + 1);
-  if (!programs_->whole) return runParts(batch, hyper, cancelled);
+  if (!programs_->whole) return ofAllRanks(runParts(batch, hyper, cancelled));
   compiler::Bindings bindings;
   inputs_.bind(batch, bindings);
   bindings.input(kHyperInput, hyper);
-  return readLosses(*programs_->whole, bindings, cancelled);
+  return ofAllRanks(readLosses(*programs_->whole, bindings, cancelled));
+}
+
+TrainingStep::Losses TrainingStep::ofAllRanks(Losses losses) {
+  if (communicator_ == nullptr) return losses;
+  std::vector<float> values;
+  for (const auto& [name, value] : losses) values.push_back(static_cast<float>(value));
+  communicator_->sum(values);
+  auto sum = values.begin();
+  for (auto& [name, value] : losses) value = static_cast<double>(*sum++);
+  return losses;
 }
 
 TrainingStep::Losses TrainingStep::runParts(const data::Batch& batch, std::span<const float> hyper,
@@ -139,6 +164,7 @@ TrainingStep::Losses TrainingStep::runParts(const data::Batch& batch, std::span<
     measure(part, cancelled);
     all.add(part.own);
   }
+  if (communicator_ != nullptr) all.sumWith(*communicator_);
   if (cancelled != nullptr && *cancelled) fail(errors::kCancelled, "the training was cancelled");
   // From here on the step is completed: gradients are being summed up.
   clearGradients();
@@ -150,6 +176,8 @@ TrainingStep::Losses TrainingStep::runParts(const data::Batch& batch, std::span<
     for (const auto& [name, value] : accumulate(part, others))
       losses[name] = name == kDiceTerm ? value : losses[name] + value;
   }
+  if (const auto dice = losses.find(kDiceTerm); dice != losses.end())
+    dice->second /= static_cast<double>(config_.ranks);  // of which every rank has the whole
   losses[kLossOutput] = 0;
   for (const auto& [name, value] : losses)
     if (name != kLossOutput) losses[kLossOutput] += value;
@@ -163,7 +191,7 @@ std::vector<TrainingStep::Part> TrainingStep::partsOf(const data::Batch& batch) 
   std::vector<Part> parts;
   for (int64_t first = 0; first < batch.size(); first += microBatch_) {
     const int64_t count = std::min(microBatch_, batch.size() - first);
-    const float share = static_cast<float>(count) / static_cast<float>(batch.size());
+    const float share = static_cast<float>(count) / static_cast<float>(batch.size() * config_.ranks);
     parts.push_back({batch.part(first, count), share, BatchSums(sides_)});
   }
   return parts;
@@ -194,10 +222,10 @@ TrainingStep::Losses TrainingStep::accumulate(const Part& part, const BatchSums&
 
 void TrainingStep::bindPart(const Part& part, const BatchSums& others, compiler::Bindings& bindings) const {
   inputs_.bind(part.batch, bindings);
-  bindings.input(MicroBatch::kShareInput, {&part.share, 1});
+  bindings.input(BatchPart::kShareInput, {&part.share, 1});
   if (sides_ > 0) {
-    bindings.input(MicroBatch::kIntersectionRestInput, others.intersections);
-    bindings.input(MicroBatch::kSumRestInput, others.sums);
+    bindings.input(BatchPart::kIntersectionRestInput, others.intersections);
+    bindings.input(BatchPart::kSumRestInput, others.sums);
   }
   if (inputs_.needsAnnotated()) bindings.input(BatchInputs::kAnnotatedRestInput, {&others.annotated, 1});
 }

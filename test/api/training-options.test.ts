@@ -162,6 +162,7 @@ t.test('native training takes nothing on trust', async (t) => {
         settings as NativeTrainSettings,
         undefined,
         () => {},
+        false,
       ),
     )
   for (const settings of [undefined, {}, '{}', { toJson: () => '{}' }])

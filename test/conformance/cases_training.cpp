@@ -1,5 +1,6 @@
 #include "conformance/case.h"
 #include "ops/batch_norm.h"
+#include "ops/communication.h"
 #include "ops/elementwise.h"
 #include "ops/loss.h"
 #include "ops/optimizer.h"
@@ -36,6 +37,16 @@ void addBatchNorm(std::vector<Case>& table) {
     const std::vector<Input> inputs{{row.x, row.fill}, {channels, Fill::kPositive}, {channels}};
     table.push_back({"batch norm " + text, inputs, [row](std::span<const Value> in) {
                        return std::vector{batchNorm(in[0], in[1], in[2], row.epsilon).y};
+                     }});
+    table.push_back({"batch norm and its statistics " + text, inputs, [row](std::span<const Value> in) {
+                       const BatchNormResult result = batchNorm(in[0], in[1], in[2], row.epsilon);
+                       return std::vector{result.y, result.mean, result.variance};
+                     }});
+    table.push_back({"batch statistics " + text, {{row.x, row.fill}}, [row, channels](std::span<const Value> in) {
+                       Graph& graph = *in[0].graph;
+                       const Value none = graph.constant(Tensor::zeros(DType::kF32, channels));
+                       const BatchNormResult result = batchNorm(in[0], none, none, row.epsilon);
+                       return std::vector{result.mean, result.variance};
                      }});
     addNormReluGradient(table, row.x);
     for (Activation activation : {Activation::kRelu, Activation::kSigmoid})
@@ -167,6 +178,14 @@ void addUpdates(std::vector<Case>& table) {
   }
 }
 
+/// Alone, as every backend is here: sums over one rank.
+void addSumsOverRanks(std::vector<Case>& table) {
+  for (const Shape& shape : {Shape{}, Shape{7}, Shape{2, 5, 3, 26}})
+    table.push_back({"all-reduce " + shape.toString(), {{shape}}, [](std::span<const Value> in) {
+                       return std::vector{allReduce(in[0])};
+                     }});
+}
+
 }  // namespace
 
 void addTrainingCases(std::vector<Case>& table) {
@@ -174,6 +193,7 @@ void addTrainingCases(std::vector<Case>& table) {
   addLargeBatchNorm(table);
   addLosses(table);
   addUpdates(table);
+  addSumsOverRanks(table);
 }
 
 }  // namespace jcs::conformance

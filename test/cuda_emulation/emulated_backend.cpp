@@ -9,6 +9,8 @@
 
 namespace jcs {
 
+void cuda::failCuda(cudaError_t, const char* call) { fail(errors::kInternal, std::string(call) + " failed"); }
+
 namespace {
 
 using namespace cuda;
@@ -30,6 +32,7 @@ class EmulatedCudaBackend : public Backend {
     device_.sharedBytesPerBlock = 48 << 10;
     device_.stream = &stream_;
     registerBatchNorm(registry_);
+    registerCommunication(registry_);
     registerElementwise(registry_);
     registerLayout(registry_);
     registerLoss(registry_);

@@ -93,7 +93,9 @@ BatchProgram::BatchProgram(const data::Loader& loader, const data::LoaderOptions
   state_->inputs.emplace(spec, config, data::Normalization{{0, 0, 0}, {1, 1, 1}}, loader);
   const auto samples = part > 0 ? part : static_cast<int64_t>(loader.mostBytes().size()) - 1;
   Graph graph;
-  const train::BatchValues values = state_->inputs->source()(graph, samples, part > 0);
+  std::optional<BatchPart> ofBatch;
+  if (part > 0) ofBatch.emplace();  // what its losses take is not asked for here
+  const train::BatchValues values = state_->inputs->source()(graph, samples, ofBatch);
   const std::pair<const char*, Value> named[] = {{"image", values.image},
                                                  {"mask", values.mask},
                                                  {"targets", values.targets},

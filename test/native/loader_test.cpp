@@ -75,6 +75,25 @@ TEST("loader: an epoch shows every sample once, each epoch in another order") {
   CHECK(orders[0] != orders[1]);
 }
 
+TEST("loader: ranks have the parts of one loader's batches") {
+  for (const double alpha : {0.0, 0.4})
+    for (const bool masks : {false, true}) {
+      data::LoaderOptions options = classification(6);
+      options.mixupAlpha = alpha;
+      options.activationMasks = masks;
+      data::Loader whole(datasetOf(20), options);
+      options.ranks = 3;
+      std::vector<std::unique_ptr<data::Loader>> ranks;
+      for (options.rank = 0; options.rank < 3; ++options.rank)
+        ranks.push_back(std::make_unique<data::Loader>(datasetOf(20), options));
+      for (int step = 0; step < 7; ++step) {
+        const data::Batch batch = whole.next();
+        for (int64_t rank = 0; rank < 3; ++rank)
+          CHECK(sameBatch(ranks[static_cast<size_t>(rank)]->next(), batch.part(2 * rank, 2)));
+      }
+    }
+}
+
 TEST("loader: balanced batches have as many infected as uninfected samples") {
   auto dataset = std::make_shared<data::SliceStore>();
   for (int i = 0; i < 10; ++i) dataset->append(sampleOf(i, i < 2 ? 1 : 0, false));

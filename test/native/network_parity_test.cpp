@@ -250,9 +250,9 @@ TEST("network parity: the gradients of micro-batches are those of the whole batc
       sides.push_back(
           feed("side" + std::to_string(side), [&](int64_t n, int64_t pixel) { return 3 * sample(side, n, pixel); }));
     const Value mask = feed("mask", [&](int64_t n, int64_t pixel) { return sample(7, n, pixel) > 0.3f ? 1.0f : 0.0f; });
-    std::optional<MicroBatch> microBatch;
+    std::optional<BatchPart> microBatch;
     if (rest) {
-      microBatch = MicroBatch::inputs(graph, kSides);
+      microBatch = BatchPart::inputs(graph, kSides);
       for (const auto& [name, tensor] : *rest) inputs[name] = tensor.clone();
     }
     const SegmentationLoss loss = segmentationLoss(sides, mask, {}, microBatch);

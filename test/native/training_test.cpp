@@ -199,7 +199,7 @@ TEST("optimisers follow PyTorch's trajectories") {
       options.epsilon = settings.at("eps");
     }
     // The loss whose gradient is curvature·(x − centre), built from ops like any other.
-    const train::LossBuilder loss = [&](Graph& graph, int64_t, const std::optional<MicroBatch>&) {
+    const train::LossBuilder loss = [&](Graph& graph, int64_t, const std::optional<BatchPart>&) {
       const Value x = graph.state("x", {DType::kF32, {8}}, {Initializer::constant(0), true});
       const Value distance = subtract(x, graph.constant(expected.at("centre").clone()));
       const Value energy = multiply(multiply(distance, distance), graph.constant(expected.at("curvature").clone()));

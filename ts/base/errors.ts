@@ -20,6 +20,8 @@ export const errorMeanings = {
   MISSING_PARAMETER: 'A parameter file lacks a parameter of the network.',
   UNEXPECTED_PARAMETER: 'A parameter file holds a parameter that the network does not have.',
   DEVICE_UNAVAILABLE: 'The device asked for cannot be used here.',
+  MPI_UNAVAILABLE: 'Processes were to train together, and MPI cannot be used here.',
+  RANK_LOST: 'One of the processes that train together is gone, or goes no further.',
   OUT_OF_MEMORY: 'The work needs more memory than the device has free.',
   CANCELLED: 'The work was cancelled by its caller.',
   DISPOSED: 'The object was used after dispose().',

@@ -14,7 +14,8 @@ export interface SessionOptions {
  */
 export class Session {
   readonly #json: boolean
-  readonly #style: ProgressStyle
+  #style: ProgressStyle
+  #isSilent = false
   readonly #controller = new AbortController()
 
   constructor({ json = false, progress = 'auto' }: SessionOptions) {
@@ -28,6 +29,12 @@ export class Session {
 
   cancel(reason: string): void {
     this.#controller.abort(new Error(reason))
+  }
+
+  /** From here on another process speaks for this one, which shows failures alone. */
+  silence(): void {
+    this.#style = 'none'
+    this.#isSilent = true
   }
 
   /** Shows a run's progress and gives its result. */
@@ -65,6 +72,7 @@ export class Session {
   }
 
   warn(warnings: readonly string[]): void {
+    if (this.#isSilent) return
     for (const warning of warnings) this.say(`warning: ${warning}`)
   }
 }

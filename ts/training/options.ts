@@ -1,4 +1,11 @@
-import { requireKnown, requireNumber, requireObject, requireOneOf, requireString } from '../base/check'
+import {
+  requireBoolean,
+  requireKnown,
+  requireNumber,
+  requireObject,
+  requireOneOf,
+  requireString,
+} from '../base/check'
 import { JcsError } from '../base/errors'
 import type { DatasetSource, Task } from '../datasets'
 import { resolveWindow } from '../images'
@@ -39,6 +46,11 @@ export interface TrainOptions extends TrainSettings, CommonOptions, DecodingOpti
    * model's window and notice are taken over.
    */
   pretrained?: WeightsSource | ShippedModel | undefined
+  /**
+   * Trains together with the other processes that `mpirun` started, all of equal options and data: a step is of
+   * `batchSize` samples of each, and every process ends up with the same model. Default false.
+   */
+  distributed?: boolean | undefined
   /** Whether a sample that cannot be used stops (default) or is left out and reported. */
   onBadSample?: 'error' | 'skip' | undefined
 }
@@ -53,6 +65,7 @@ const otherNames = [
   'classifier',
   'backbone',
   'pretrained',
+  'distributed',
   'onBadSample',
 ] as const
 
@@ -62,7 +75,7 @@ export function checkTrainOptions(options: TrainOptions): void {
   requireKnown('options', options, [...trainSettingNames, ...otherNames])
   const { batchSize: _, ...common } = options
   checkCommonOptions(common)
-  const { task, spec, data, model, classifier, backbone, pretrained, onBadSample } = options
+  const { task, spec, data, model, classifier, backbone, pretrained, distributed, onBadSample } = options
   requireOneOf('task', task, ['classification', 'segmentation'])
   requireObject('data', data)
   requireKnown('data', data, ['train', 'validation', 'validationFraction'])
@@ -84,6 +97,7 @@ export function checkTrainOptions(options: TrainOptions): void {
   if (backbone !== undefined && pretrained !== undefined)
     throw new JcsError('INVALID_ARGUMENT', 'give either backbone or pretrained')
   if (classifier !== undefined && !(classifier instanceof Model)) requireString('classifier', classifier)
+  if (distributed !== undefined) requireBoolean('distributed', distributed)
   if (onBadSample !== undefined) requireOneOf('onBadSample', onBadSample, ['error', 'skip'])
 }
 

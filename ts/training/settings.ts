@@ -223,9 +223,10 @@ export interface TrainSettings {
   dice?: DiceOptions | undefined
   /**
    * Statistics of batch norms. `batch`: of the batch, the default without pretrained weights; `eval`: stored
-   * ones, with trainable scale and offset; `frozen`: neither is trained, the default with a `backbone`.
+   * ones, with trainable scale and offset; `frozen`: neither is trained, the default with a `backbone`;
+   * `synchronized`: as `batch`, of all processes that train together.
    */
-  batchNorm?: 'batch' | 'eval' | 'frozen' | undefined
+  batchNorm?: 'batch' | 'synchronized' | 'eval' | 'frozen' | undefined
   /** Train the classifier's trunk of `jcs-joint` as well. Default false. */
   trainTrunk?: boolean | undefined
   /**
@@ -417,8 +418,8 @@ export const trainOptions: readonly TrainOption[] = [
   {
     path: 'batchNorm',
     type: 'choice',
-    help: 'statistics of batch norms. `batch`: of the batch, the default without pretrained weights; `eval`: stored ones, with trainable scale and offset; `frozen`: neither is trained, the default with a `backbone`',
-    choices: ['batch', 'eval', 'frozen'],
+    help: 'statistics of batch norms. `batch`: of the batch, the default without pretrained weights; `eval`: stored ones, with trainable scale and offset; `frozen`: neither is trained, the default with a `backbone`; `synchronized`: as `batch`, of all processes that train together',
+    choices: ['batch', 'synchronized', 'eval', 'frozen'],
   },
   { path: 'trainTrunk', type: 'boolean', help: "train the classifier's trunk of `jcs-joint` as well" },
   {

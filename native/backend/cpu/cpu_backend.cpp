@@ -42,6 +42,7 @@ class CpuBackend : public Backend {
   explicit CpuBackend(int threads) : device_(threads) {
     registerImageAugmentation(registry_);
     registerBatchNorm(registry_);
+    registerCommunication(registry_);
     registerConv2d(registry_);
     registerConv2dGradient(registry_);
     registerElementwise(registry_);

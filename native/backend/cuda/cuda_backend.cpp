@@ -172,6 +172,7 @@ class CudaBackend : public Backend {
                               [this](const auto&... plan) { return secondsOf(plan..., memory_, stream_); });
     device_.blas = &blas_;
     registerBatchNorm(registry_);
+    registerCommunication(registry_);
     registerConv2d(registry_);
     registerConv2dGradient(registry_);
     registerElementwise(registry_);

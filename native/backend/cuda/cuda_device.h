@@ -27,6 +27,7 @@ using Registry = KernelRegistry<CudaDevice>;
 
 // One function per kernel file adds that file's ops.
 void registerBatchNorm(Registry& registry);
+void registerCommunication(Registry& registry);
 void registerConv2d(Registry& registry);
 void registerConv2dGradient(Registry& registry);
 void registerElementwise(Registry& registry);

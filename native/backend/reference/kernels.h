@@ -67,5 +67,6 @@ void addLayoutKernels(KernelRegistry<Oracle>& kernels);
 void addLossKernels(KernelRegistry<Oracle>& kernels);
 void addOptimizerKernels(KernelRegistry<Oracle>& kernels);
 void addImageKernels(KernelRegistry<Oracle>& kernels);
+void addCommunicationKernels(KernelRegistry<Oracle>& kernels);
 
 }  // namespace jcs::reference

@@ -23,6 +23,7 @@ KernelRegistry<Oracle> allKernels() {
   addLossKernels(kernels);
   addOptimizerKernels(kernels);
   addImageKernels(kernels);
+  addCommunicationKernels(kernels);
   return kernels;
 }
 

@@ -7,6 +7,7 @@ import { trainingReport } from '../../report'
 import { type TrainResult, train } from '../../train'
 import type { TrainOptions } from '../../training/options'
 import type { PretrainedMatch } from '../../training/pretrained'
+import { isStartedAsRank, joinRanks } from '../../training/ranks'
 import {
   addRunOptions,
   addWindowOption,
@@ -64,18 +65,23 @@ Examples:
   jcs train segmentation --data folds.csv --folds 1,2,3,4 --validation-folds 5 --network jcs-segmentation --out run/
   jcs train classification --data train.csv --validation val.csv --network res2net50-v1b --recipe scratch --out run/
   jcs train segmentation --data folds.csv --network jcs-segmentation --out run/ --resume run/checkpoint.safetensors
+  mpirun -n 4 jcs train segmentation --data folds.csv --network jcs-segmentation --threads 2 --out run/
 
 Ctrl-C stops after the current step; the last checkpoint stays. The default recipe is the paper's, which takes days
-on a CPU: --recipe scratch and a smaller --width learn something in minutes.`,
+on a CPU: --recipe scratch and a smaller --width learn something in minutes. Processes that mpirun starts train one
+model together, each on --batch-size samples per step.`,
   )
   addRunOptions(command).action(async (task: Task, flags: Flags) => {
     const session = sessionFor(flags)
     const { out } = flags
     await makeDirectory(out)
     const options = await toTrainOptions(task, flags)
+    const distributed = isStartedAsRank()
+    if (distributed && (await joinRanks()).rank > 0) session.silence()
     const startMs = performance.now()
-    const result = await session.follow((controls) => train({ ...options, ...controls }))
+    const result = await session.follow((controls) => train({ ...options, ...controls, distributed }))
     await using model = result.model
+    if (result.rank > 0) return
     const durationMs = performance.now() - startMs
     await model.save(join(out, 'model.safetensors'))
     await writeFileAtomically(join(out, 'report.html'), trainingReport(result))

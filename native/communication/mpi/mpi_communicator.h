@@ -1,0 +1,62 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "communication/communicator.h"
+
+namespace jcs::communication::mpi {
+
+/// A communicator over MPI. All calls of MPI are made on one thread of its own, so that a sum makes its way while the
+/// caller computes, and MPI need not be thread-safe.
+///
+/// Ranks also keep an eye on each other: each sends the next one a sign of life every second. What has not given one
+/// for `kSilence`, or says that it leaves, is lost.
+class MpiCommunicator : public Communicator {
+ public:
+  /// Starts MPI. MPI_UNAVAILABLE when that fails.
+  MpiCommunicator();
+  ~MpiCommunicator() override;
+  /// Ends MPI, which waits for the other ranks. After a loss it is left as it is; in the middle of a sum the others are
+  /// told.
+  void close();
+
+  int rank() const override { return rank_; }
+  int ranks() const override { return ranks_; }
+  void startSum(const void* key, std::span<const float> values) override;
+  void finishSum(const void* key, std::span<float> sums) override;
+  void broadcast(std::span<std::byte> bytes) override;
+  void leave(const std::string& reason) noexcept override;
+
+ private:
+  struct Operation;
+  struct Thread;  ///< what the thread alone knows
+
+  void work(std::promise<void> started);
+  bool workOnce(Thread& mpi);
+  // These hold `mutex_`.
+  void submit(const std::shared_ptr<Operation>& operation);
+  void waitFor(std::unique_lock<std::mutex>& lock, const Operation& operation);
+  void throwIfLost() const;
+
+  int rank_ = 0, ranks_ = 1;
+  std::mutex mutex_;
+  std::condition_variable submitted_, done_;
+  std::deque<std::shared_ptr<Operation>> queue_;  ///< not begun yet
+  std::vector<std::pair<const void*, std::shared_ptr<Operation>>> sums_;
+  std::optional<std::string> lost_;
+  std::optional<std::string> leaving_;
+  bool stopping_ = false;
+  std::atomic<bool> isAwaited_{false};  ///< somebody waits rather than computes
+  std::thread thread_;
+};
+
+}  // namespace jcs::communication::mpi
