@@ -34,6 +34,8 @@ export const kinds = {
     'a service: delay of the event loop under that load (99th percentile), time until an abort is heard under it, and what a lone request adds to a bare call',
   serving:
     'a slice of 512² as PNG over HTTP, on as many connections: time per answer, and in which half of the answers and 99 of 100 come',
+  distributed:
+    'a training step of two processes of one thread, over one of a single such process with half the batch',
   isa: 'inference with oneDNN held to an older instruction set',
 } as const
 export type Kind = keyof typeof kinds

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { caseJobs } from './case'
 import { dicomJobs } from './dicom'
+import { distributedJobs } from './distributed'
 import { describeEnvironment } from './environment'
 import { inferenceJobs } from './inference'
 import { isaJobs } from './isa'
@@ -61,6 +62,7 @@ function jobs({ quick, only, ...settings }: Options): Job[] {
   const all = [
     inferenceJobs,
     trainingJobs,
+    distributedJobs,
     memoryJobs,
     startJobs,
     overheadJobs,

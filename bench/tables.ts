@@ -26,17 +26,13 @@ const documents: Record<string, (results: readonly ResultFile[]) => string[]> = 
     ...gpuTables(false),
   ],
   'docs/performance.md': (results) => [
-    ...results.map((one) =>
-      [
-        markdownTables(one, Object.keys(kinds) as Kind[]),
-        '### Beside the targets',
-        'They were set for processors with a matrix unit (AMX), where bf16 is many times as fast as float32.',
-        markdownTargets(one),
-        '### Where the time goes',
-        'The share of the roof is defined below.',
-        markdownRooflines(one),
-      ].join('\n\n'),
-    ),
+    ...results.map((one) => markdownTables(one, Object.keys(kinds) as Kind[])),
+    '### Beside the targets',
+    'Those beside peers were set for processors with a matrix unit (AMX), where bf16 is many times as fast as float32.',
+    markdownTargets(results),
+    '### Where the time goes',
+    'The share of the roof is defined below.',
+    markdownRooflines(results),
     ...gpuTables(true),
   ],
   'docs/results.md': () => [paperTables()],
@@ -78,7 +74,7 @@ const targetHeader = ['target', 'reached', 'goal', '']
 const targetCells = (target: Target): string[] => [
   target.what,
   figure(target.reached),
-  `${target.bound === 'at least' ? '≥' : '≤'} ${target.goal}`,
+  `${target.bound === 'at least' ? '≥' : '≤'} ${Number(target.goal.toPrecision(3))}`,
   isReached(target) ? 'reached' : 'missed',
 ]
 
@@ -94,10 +90,11 @@ function columns(rows: readonly string[][]): string {
     .join('\n')
 }
 
-/** Kernels that take a twentieth of the time of a network or more, in our fastest precision. */
-function markdownRooflines({ measurements }: ResultFile): string {
+/** Kernels, of all files, that take a twentieth of the time of a network or more, in our fastest precision. */
+function markdownRooflines(results: readonly ResultFile[]): string {
   const header = ['inference', 'op', 'kernel', 'steps', 'share', 'GFLOP/s', 'GB/s', 'of the roof']
-  const rows = measurements
+  const rows = results
+    .flatMap(({ measurements }) => measurements)
     .filter(({ kind }) => kind === 'inference')
     .flatMap((measurement) => {
       const own = measurement.results
@@ -121,12 +118,12 @@ function markdownRooflines({ measurements }: ResultFile): string {
 
 const percent = (share: number): string => `${(100 * share).toFixed(0)} %`
 
-/** What was aimed at, as a table of a document. */
-export function markdownTargets(results: ResultFile): string {
-  return markdownRows(targetHeader, targetsOf(results).map(targetCells))
+/** What was aimed at, of all files, as a table of a document. */
+export function markdownTargets(results: readonly ResultFile[]): string {
+  return markdownRows(targetHeader, results.flatMap(targetsOf).map(targetCells))
 }
 
-/** One table a kind, one row a measurement, one column an engine, and the machine. */
+/** One table a kind, one row a measurement, one column an engine, and the machine; nothing where none is shown. */
 export function markdownTables({ environment, measurements }: ResultFile, shown: readonly Kind[]): string {
   const { cpu, isa, threads, versions, commit, modified, date, loadAverage } = environment
   const libraries = Object.entries(versions)
@@ -138,6 +135,7 @@ export function markdownTables({ environment, measurements }: ResultFile, shown:
     .map((kind) => measurements.filter((measurement) => measurement.kind === kind))
     .filter((ofKind) => ofKind.length > 0)
     .map(markdownTable)
+  if (tables.length === 0) return ''
   return `${tables.join('\n\n')}\n\n${machine}${company}.`
 }
 
@@ -166,7 +164,8 @@ const workOf = ({ name }: Measurement): string =>
 export function committedResults(): ResultFile[] {
   const folder = join(root, 'bench', 'results')
   return readdirSync(folder)
-    .filter((name) => name.startsWith('speed-'))
+    .filter((name) => name.endsWith('.json'))
+    .toSorted((a, b) => Number(b.startsWith('speed-')) - Number(a.startsWith('speed-')))
     .map((name) => readResults(join(folder, name)))
 }
 
@@ -177,7 +176,9 @@ export function documentsWithTables(results: readonly ResultFile[]): Map<string,
       const text = readFileSync(join(root, name), 'utf8')
       const [before, rest] = splitOnce(text, markers[0], name)
       const [, after] = splitOnce(rest, markers[1], name)
-      const tables = tablesOf(results).join('\n\n')
+      const tables = tablesOf(results)
+        .filter((part) => part !== '')
+        .join('\n\n')
       return [name, `${before}${markers[0]}\n\n${tables}\n\n${markers[1]}${after}`]
     }),
   )
