@@ -82,8 +82,14 @@ export const recipes = {
   },
   lesions: {
     target: 'lesion',
-    minLesionAreaMm2: 75, // models/calibrate.mjs
+    minLesionAreaMm2: 135, // models/calibrate.mjs
     notice: `Lesions were outlined by the model 'lesions' of jcs-ct-models, ${terms}`,
-    train: { ...training, spec: { network: 'jcs-segmentation', width: 0.25 }, epochs: 30 },
+    train: {
+      ...training,
+      spec: { network: 'jcs-segmentation', width: 0.25 },
+      epochs: 40,
+      augmentation: { ...augmentation, noise: 0.2, elastic: 0.05, sharpness: 1 },
+      ema: { decay: 0.995 },
+    },
   },
 }

@@ -65,11 +65,13 @@ Deferred::Convert text(std::string json, std::shared_ptr<EventStream> events) {
   };
 }
 
-/// How many processes train together and which of them this is: { rank, ranks }. Waits for all of them.
+/// How many processes train together and which of them this is: { rank, ranks }. Waits for all of them, who count on
+/// this one from then on until it has trained.
 Napi::Value joinRanks(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     return AddonData::of(info.Env()).run(info.Env(), toCancelFlag(info.Env().Undefined()), [](const CancelFlag&) {
-      const communication::Communicator& communicator = communication::openCommunicator();
+      communication::Communicator& communicator = communication::openCommunicator();
+      communicator.setNeeded(true);
       return [rank = communicator.rank(), ranks = communicator.ranks()](Napi::Env env) -> Napi::Value {
         auto result = Napi::Object::New(env);
         result.Set("rank", rank);
@@ -95,7 +97,9 @@ Napi::Value leaveRanks(const Napi::CallbackInfo& info) {
 train::TrainOutcome trainAsRank(train::Trainer& trainer, const train::Trainer::Sink& sink,
                                 const std::atomic<bool>* cancelled, communication::Communicator* communicator) {
   try {
-    return trainer.run(sink, cancelled);
+    train::TrainOutcome outcome = trainer.run(sink, cancelled);
+    if (communicator != nullptr) communicator->setNeeded(false);
+    return outcome;
   } catch (const std::exception& error) {
     if (communicator != nullptr) communicator->leave(error.what());
     throw;

@@ -27,6 +27,8 @@ class Communicator {
   virtual void broadcast(std::span<std::byte> bytes) = 0;
   /// Tells the others that this rank goes no further, and why. Takes no longer than a second.
   virtual void leave(const std::string& reason) noexcept = 0;
+  /// Whether the others count on this rank: if its process ends meanwhile, it leaves them.
+  virtual void setNeeded(bool needed) noexcept = 0;
 
   void sum(std::span<float> values) {
     startSum(values.data(), values);
@@ -40,7 +42,7 @@ class Communicator {
 };
 
 /// Bumped whenever anything above changes.
-inline constexpr int kCommunicatorAbi = 1;
+inline constexpr int kCommunicatorAbi = 2;
 
 /// What a communication library exports under C linkage. `jcsCommunicatorAbi` is asked first.
 ///   int jcsCommunicatorAbi();

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type JcsError, train } from 'jcs-ct'
 import { normals } from './numpy-random'
 import { type RankTask, specOf } from './rank-task'
@@ -11,6 +12,7 @@ const {
   model: file,
   settings,
   after,
+  lingerMs,
   samples: count = 16,
 } = JSON.parse(process.argv[2] ?? '') as RankTask
 
@@ -63,6 +65,7 @@ const tell = async () => {
     if (file && result.rank === 0) await model.save(file)
     const losses = history.flatMap((event) => (event.phase === 'train' ? [event.loss] : []))
     say({ ...result, losses })
+    if (lingerMs?.rank === rank) await sleep(lingerMs.ms)
   } catch (error) {
     const { code, message } = error as JcsError
     say({ rank, code, message })

@@ -195,6 +195,31 @@ t.test('a rank that is killed ends the run in seconds, and the checkpoint stays'
   t.equal(model.spec.network, 'jcs-segmentation')
 })
 
+t.test('a rank that hangs is missed', async (t) => {
+  const { said } = await start(2, {
+    task: 'segmentation',
+    settings: batchesOf(4, 100_000),
+    after: { rank: 1, iteration: 3, do: 'stop' },
+  })
+  t.match(said, [{ rank: 0, code: 'RANK_LOST', message: /rank 1 has given no sign of life for 2\d s/ }])
+})
+
+t.test('a rank that has come to its end is not missed by one that goes on', async (t) => {
+  const { code, said, stderr } = await start(2, {
+    task: 'segmentation',
+    settings: batchesOf(4, 3),
+    lingerMs: { rank: 0, ms: 25_000 },
+  })
+  t.equal(code, 0, stderr)
+  t.same(
+    said.map(({ rank, code }) => [rank, code]),
+    [
+      [0, undefined],
+      [1, undefined],
+    ],
+  )
+})
+
 t.test('a rank that gives up says why to the others', async (t) => {
   const { code, said } = await start(2, {
     task: 'segmentation',

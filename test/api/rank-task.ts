@@ -8,6 +8,8 @@ export interface RankTask {
   settings: Partial<TrainOptions>
   /** What this rank does when so many iterations are done. */
   after?: { rank: number; iteration: number; do: 'abort' | 'kill' | 'stop' | 'exit' }
+  /** How long this rank's process goes on once it has trained. */
+  lingerMs?: { rank: number; ms: number }
   samples?: number
 }
 

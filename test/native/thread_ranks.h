@@ -69,6 +69,7 @@ class ThreadRanks {
       std::copy(exchange.bytes.begin(), exchange.bytes.end(), bytes.begin());
     }
     void leave(const std::string&) noexcept override {}
+    void setNeeded(bool) noexcept override {}
 
    private:
     Exchange& next() {

@@ -21,7 +21,7 @@ constexpr auto kIdlePause = std::chrono::milliseconds(50);
 constexpr auto kHeartbeat = std::chrono::seconds(1), kSilence = std::chrono::seconds(20);
 /// What a rank gives MPI to tell the others that it leaves.
 constexpr auto kFarewell = std::chrono::milliseconds(500);
-constexpr int kSignOfLife = 1, kLeaving = 2;
+constexpr int kSignOfLife = 1, kLeaving = 2, kEnding = 3;
 /// MPI counts in int.
 constexpr size_t kLargestMessage = size_t{1} << 30;
 
@@ -74,6 +74,7 @@ struct MpiCommunicator::Thread {
   Clock::time_point sent = Clock::now(), heard = Clock::now();
   MPI_Request heartbeat = MPI_REQUEST_NULL;
   char sign = 0;
+  bool isWatching = true;  ///< the rank before this one has not come to its end
   int rank = 0, ranks = 1;
 
   void open() {
@@ -85,7 +86,11 @@ struct MpiCommunicator::Thread {
     check(MPI_Comm_dup(MPI_COMM_WORLD, &watch), "MPI_Comm_dup");
     check(MPI_Comm_rank(work, &rank), "MPI_Comm_rank");
     check(MPI_Comm_size(work, &ranks), "MPI_Comm_size");
+    sent = heard = Clock::now();
+    isWatching = ranks > 1;
   }
+
+  int next() const { return (rank + 1) % ranks; }
 
   void giveSignOfLife() {
     if (ranks == 1 || Clock::now() - sent < kHeartbeat) return;
@@ -93,7 +98,7 @@ struct MpiCommunicator::Thread {
     check(MPI_Test(&heartbeat, &finished, MPI_STATUS_IGNORE), "MPI_Test");
     if (!finished) return;
     sent = Clock::now();
-    check(MPI_Isend(&sign, 1, MPI_CHAR, (rank + 1) % ranks, kSignOfLife, watch, &heartbeat), "MPI_Isend");
+    check(MPI_Isend(&sign, 1, MPI_CHAR, next(), kSignOfLife, watch, &heartbeat), "MPI_Isend");
   }
 
   /// What the others say; Failure when one is lost.
@@ -110,10 +115,11 @@ struct MpiCommunicator::Thread {
             "MPI_Recv");
       if (status.MPI_TAG == kLeaving)
         throw Failure{"rank " + std::to_string(status.MPI_SOURCE) + " goes no further: " + text, true};
+      if (status.MPI_TAG == kEnding) isWatching = false;
       heard = Clock::now();
     }
     const auto silence = Clock::now() - heard;
-    if (silence > kSilence)
+    if (isWatching && silence > kSilence)
       throw Failure{"rank " + std::to_string((rank + ranks - 1) % ranks) + " has given no sign of life for " +
                         std::to_string(std::chrono::duration_cast<std::chrono::seconds>(silence).count()) + " s",
                     false};
@@ -149,6 +155,7 @@ struct MpiCommunicator::Thread {
   }
 
   void close() {
+    if (ranks > 1) check(MPI_Send(&sign, 1, MPI_CHAR, next(), kEnding, watch), "MPI_Send");
     // A sign of life that nobody has taken stays with MPI, which knows what to do with it.
     if (heartbeat != MPI_REQUEST_NULL) MPI_Request_free(&heartbeat);
     MPI_Comm_free(&watch);
@@ -169,16 +176,12 @@ MpiCommunicator::MpiCommunicator() {
   }
 }
 
-MpiCommunicator::~MpiCommunicator() { close(); }
-
 void MpiCommunicator::close() {
-  bool isBusy = false;
+  if (isNeeded_) leave("its process ended");
   {
     const std::lock_guard lock(mutex_);
-    isBusy = !sums_.empty();
     stopping_ = true;
   }
-  if (isBusy) leave("its process ended");
   submitted_.notify_all();
   if (thread_.joinable()) thread_.join();
 }
@@ -203,6 +206,7 @@ void MpiCommunicator::work(std::promise<void> started) {
   } catch (const Failure& failure) {
     if (!failure.isKnown) mpi.tellAll(failure.what);
     const std::lock_guard lock(mutex_);
+    abandoned_.swap(mpi.running);
     lost_ = failure.what;
     done_.notify_all();
   }

@@ -18,14 +18,13 @@ namespace jcs::communication::mpi {
 /// A communicator over MPI. All calls of MPI are made on one thread of its own, so that a sum makes its way while the
 /// caller computes, and MPI need not be thread-safe.
 ///
-/// Ranks also keep an eye on each other: each sends the next one a sign of life every second. What has not given one
-/// for `kSilence`, or says that it leaves, is lost.
+/// Ranks also keep an eye on each other: each sends the next one a sign of life every second until its process ends.
+/// What has not given one for `kSilence`, or says that it leaves, is lost.
 class MpiCommunicator : public Communicator {
  public:
-  /// Starts MPI. MPI_UNAVAILABLE when that fails.
+  /// Starts MPI. MPI_UNAVAILABLE when that fails. There can be one in a process, which lives as long.
   MpiCommunicator();
-  ~MpiCommunicator() override;
-  /// Ends MPI, which waits for the other ranks. After a loss it is left as it is; in the middle of a sum the others are
+  /// Ends MPI, which waits for the other ranks. After a loss it is left as it is; where they need this rank they are
   /// told.
   void close();
 
@@ -35,6 +34,7 @@ class MpiCommunicator : public Communicator {
   void finishSum(const void* key, std::span<float> sums) override;
   void broadcast(std::span<std::byte> bytes) override;
   void leave(const std::string& reason) noexcept override;
+  void setNeeded(bool needed) noexcept override { isNeeded_ = needed; }
 
  private:
   struct Operation;
@@ -52,9 +52,11 @@ class MpiCommunicator : public Communicator {
   std::condition_variable submitted_, done_;
   std::deque<std::shared_ptr<Operation>> queue_;  ///< not begun yet
   std::vector<std::pair<const void*, std::shared_ptr<Operation>>> sums_;
+  std::deque<std::shared_ptr<Operation>> abandoned_;  ///< after a loss: MPI may still read and write their memory
   std::optional<std::string> lost_;
   std::optional<std::string> leaving_;
   bool stopping_ = false;
+  std::atomic<bool> isNeeded_{false};
   std::atomic<bool> isAwaited_{false};  ///< somebody waits rather than computes
   std::thread thread_;
 };
