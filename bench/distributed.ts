@@ -75,5 +75,7 @@ async function stepMs(
   ]
   const [program = '', ...args] = count > 1 ? [...mpirun, ...node] : node
   const { stdout } = await promisify(execFile)(program, args)
-  return Number(stdout)
+  const ms = Number(stdout)
+  if (!(ms > 0)) throw new Error(`a step of ${count} took '${stdout}' ms`)
+  return ms
 }

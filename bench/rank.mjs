@@ -29,7 +29,7 @@ const { model, rank } = await train({
   precision,
   threads: 1,
   loaderThreads: 1,
-  iterations: warmups + steps + 1,
+  iterations: warmups + steps,
   batchSize: batch,
   microBatch: batch,
   inputSize: size,
@@ -37,7 +37,10 @@ const { model, rank } = await train({
   batchNorm: 'batch',
   distributed: 'OMPI_COMM_WORLD_RANK' in process.env,
   ...(task === 'classification' && { mixup: { alpha: 0 }, activationLoss: false }),
-  onProgress: ({ phase }) => phase === 'train' && ends.push(performance.now()),
+  onProgress({ phase, iteration }) {
+    if (phase === 'train' && iteration >= warmups) ends.push({ iteration, ms: performance.now() })
+  },
 })
-if (rank === 0) console.log((ends.at(-1) - ends.at(-1 - steps)) / steps)
+const [first, last] = [ends[0], ends.at(-1)]
+if (rank === 0) process.stdout.write(`${(last.ms - first.ms) / (last.iteration - first.iteration)}\n`)
 await model.dispose()

@@ -115,7 +115,11 @@ async function trainAs(ranks: Ranks, options: TrainOptions, context: RunContext)
       ...(match && { pretrained: match }),
       microBatch,
       ...ranks,
-      settings: { ...JSON.parse(settings.toJson()), window: model.window },
+      settings: {
+        ...JSON.parse(settings.toJson()),
+        ...(ranks.ranks > 1 && { ranks: ranks.ranks }),
+        window: model.window,
+      },
       warnings: [...warnings, ...rest.warnings],
       skipped: [...datasets.flatMap(({ skipped }) => skipped), ...packed.flatMap(({ skipped }) => skipped)],
     }

@@ -1,12 +1,14 @@
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import sharp from 'sharp'
 import t from 'tap'
-import { createModel, loadModel } from '../../ts/index'
+import { createModel, generateCase, loadModel } from '../../ts/index'
 import { type RankTask, specOf } from './rank-task'
 import { readFloats } from './safetensors'
+import { repositoryRoot } from './small'
 
 // Processes that train together, started by Open MPI's mpirun as users start theirs.
 
@@ -33,20 +35,21 @@ interface Outcome {
 
 const mpirun = ['--allow-run-as-root', '--oversubscribe', '--bind-to', 'none', '-n']
 
-/** Runs as many ranks; one is a process by itself. */
-function start(ranks: number, task: RankTask, environment: Record<string, string> = {}): Promise<Outcome> {
-  const loader = pathToFileURL(require.resolve('tsx')).href
-  const node = [process.execPath, '--import', loader, join(__dirname, 'distributed-run.ts')]
-  const settings = { distributed: ranks > 1, ...task.settings }
-  const [program = '', ...args] = [
-    ...(ranks > 1 ? ['mpirun', ...mpirun, String(ranks)] : []),
-    ...node,
-    JSON.stringify({ ...task, settings }),
-  ]
+interface Ended {
+  code: number | null
+  stdout: string
+  stderr: string
+  seconds: number
+}
+
+/** Runs a program of Node's as that many ranks; one is a process by itself. */
+function runAsRanks(ranks: number, args: readonly string[], environment = {}): Promise<Ended> {
+  const node = [process.execPath, ...args]
+  const [program = '', ...rest] = ranks > 1 ? ['mpirun', ...mpirun, String(ranks), ...node] : node
   const startMs = performance.now()
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, {
-      cwd: join(__dirname, '../..'),
+    const child = spawn(program, rest, {
+      cwd: repositoryRoot,
       // Without the hooks that tap puts into its own processes' NODE_OPTIONS.
       env: { ...process.env, NODE_OPTIONS: '', ...environment },
       timeout: 120_000,
@@ -59,15 +62,28 @@ function start(ranks: number, task: RankTask, environment: Record<string, string
       stderr += text
     })
     child.on('error', reject)
-    child.on('close', (code) => {
-      const said = stdout
-        .split('\n')
-        .filter((line) => line.startsWith('{'))
-        .map((line) => JSON.parse(line) as Said)
-        .sort((a, b) => a.rank - b.rank)
-      resolve({ code, said, stderr, seconds: (performance.now() - startMs) / 1000 })
-    })
+    child.on('close', (code) =>
+      resolve({ code, stdout, stderr, seconds: (performance.now() - startMs) / 1000 }),
+    )
   })
+}
+
+async function start(ranks: number, task: RankTask, environment = {}): Promise<Outcome> {
+  const loader = pathToFileURL(require.resolve('tsx')).href
+  const settings = { distributed: ranks > 1, ...task.settings }
+  const args = [
+    '--import',
+    loader,
+    join(__dirname, 'distributed-run.ts'),
+    JSON.stringify({ ...task, settings }),
+  ]
+  const { stdout, ...ended } = await runAsRanks(ranks, args, environment)
+  const said = stdout
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as Said)
+    .sort((a, b) => a.rank - b.rank)
+  return { ...ended, said }
 }
 
 /** How far two models' parameters are apart, all of them as one vector; running statistics, which move by themselves, left out. */
@@ -146,6 +162,37 @@ for (const { name, task, settings } of cases)
     t.ok(off < 0.01 * change, `parameters differ by ${off}, training changed them by ${change}`)
     t.ok(off > 0, 'sums are taken in another order')
   })
+
+t.test('mpirun jcs train: one of the processes speaks, writes and saves', async (t) => {
+  const data = t.testdir()
+  const rows = ['image,mask']
+  for (const [i, { pixels, lesionMask }] of generateCase(1, {
+    infected: true,
+    slices: 8,
+    size: 64,
+  }).slices.entries()) {
+    const png = (bytes: Uint8Array) =>
+      sharp(bytes, { raw: { width: 64, height: 64, channels: 1 } })
+        .png()
+        .toBuffer()
+    writeFileSync(join(data, `${i}.png`), await png(pixels.data))
+    writeFileSync(join(data, `${i}-mask.png`), await png(lesionMask.map((value) => 255 * value)))
+    rows.push(`${i}.png,${i}-mask.png`)
+  }
+  writeFileSync(join(data, 'data.csv'), rows.join('\n'))
+  const out = join(folder, 'cli')
+  const { code, stdout, stderr } = await runAsRanks(2, [
+    join(repositoryRoot, 'dist', 'cli', 'main.js'),
+    ...['train', 'segmentation', '--data', join(data, 'data.csv'), '--out', out],
+    ...['--network', 'unet', '--width', '0.05', '--recipe', 'scratch', '--input-size', '64'],
+    ...['--batch-size', '2', '--epochs', '2', '--threads', '1', '--device', 'cpu', '--json'],
+  ])
+  t.equal(code, 0, stderr)
+  const { iterations, settings } = JSON.parse(stdout)
+  t.match({ iterations, settings }, { iterations: 4, settings: { ranks: 2, batchSize: 2 } })
+  for (const file of ['model.safetensors', 'report.html', 'metrics.json', 'checkpoint.safetensors'])
+    t.ok(existsSync(join(out, file)), file)
+})
 
 t.test('batches in parts, on ranks', async (t) => {
   const files = ['whole', 'parts'].map((name) => join(folder, `${name}.safetensors`)) as [string, string]
