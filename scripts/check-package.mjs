@@ -176,6 +176,7 @@ const checkContents = ([library, platform]) => {
   const prebuilt = [
     'linux-x64/jcs-ct.glibc.node',
     'linux-x64/libjcs_cpu.so',
+    'linux-x64/libjcs_mpi.so',
     'sbom.cdx.json',
     'THIRD-PARTY-NOTICES',
   ]
