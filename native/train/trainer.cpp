@@ -108,10 +108,8 @@ metrics::Metrics Trainer::validate(const TrainEvent& at, const Sink& sink, const
     if (done < total) sink(event);
   };
   const int64_t batch = std::min<int64_t>(config_.task == networks::Task::kClassification ? 16 : 4, batch_);
-  if (isFirstRank()) {
-    const Averaged averaged(*this);
-    event.metrics = diagnosis::evaluate(*model_, *validation_, batch, progress, cancelled);
-  }
+  const Averaged averaged(*this);  // also of what is kept as the best
+  if (isFirstRank()) event.metrics = diagnosis::evaluate(*model_, *validation_, batch, progress, cancelled);
   if (communicator_ != nullptr) shareMetrics(*communicator_, event.metrics);
   if (best_) best_->consider(event.metrics, event.iteration);
   sink(event);
