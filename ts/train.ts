@@ -99,7 +99,7 @@ async function trainAs(ranks: Ranks, options: TrainOptions, context: RunContext)
           settings,
           cancellation,
           (text) => onEvent(withNaN(JSON.parse(text))),
-          ranks.ranks > 1,
+          options.distributed === true,
         ),
       ),
     )

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type JcsError, train } from 'jcs-ct'
-import { normals } from './numpy-random'
+import { noiseSamples } from './noise-samples'
 import { type RankTask, specOf } from './rank-task'
 
 /**
@@ -16,17 +16,7 @@ const {
   samples: count = 16,
 } = JSON.parse(process.argv[2] ?? '') as RankTask
 
-const size = 48
-const samples = Array.from({ length: count }, (_, i) => {
-  const data = Uint8Array.from(normals(i + 1, size * size), (v) => 128 + 40 * Math.max(-3, Math.min(3, v)))
-  const mask = new Uint8Array(size * size)
-  if (i % 2 === 1) mask.fill(1, 300, 500 + 20 * i)
-  return {
-    image: { data, width: size, height: size },
-    label: (i % 2) as 0 | 1,
-    ...((i % 2 === 1 || task === 'segmentation') && { mask: { data: mask, width: size, height: size } }),
-  }
-})
+const samples = noiseSamples(count, 48, { maskAll: task === 'segmentation' })
 
 const say = (what: object) => process.stdout.write(`${JSON.stringify(what)}\n`)
 const rank = Number(process.env.OMPI_COMM_WORLD_RANK ?? 0)

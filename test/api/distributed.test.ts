@@ -33,7 +33,7 @@ interface Outcome {
   seconds: number
 }
 
-const mpirun = ['--allow-run-as-root', '--oversubscribe', '--bind-to', 'none', '-n']
+const mpirunOptions = ['--allow-run-as-root', '--oversubscribe', '--bind-to', 'none', '-n']
 
 interface Ended {
   code: number | null
@@ -42,10 +42,15 @@ interface Ended {
   seconds: number
 }
 
-/** Runs a program of Node's as that many ranks; one is a process by itself. */
-function runAsRanks(ranks: number, args: readonly string[], environment = {}): Promise<Ended> {
+/** Runs a program of Node's as that many ranks; one is a process by itself, unless a launcher is named. */
+function runAsRanks(
+  ranks: number,
+  args: readonly string[],
+  environment = {},
+  launcher = ranks > 1 ? 'mpirun' : undefined,
+): Promise<Ended> {
   const node = [process.execPath, ...args]
-  const [program = '', ...rest] = ranks > 1 ? ['mpirun', ...mpirun, String(ranks), ...node] : node
+  const [program = '', ...rest] = launcher ? [launcher, ...mpirunOptions, String(ranks), ...node] : node
   const startMs = performance.now()
   return new Promise((resolve, reject) => {
     const child = spawn(program, rest, {
@@ -298,6 +303,22 @@ t.test('what cannot be trained together is refused, on every rank', async (t) =>
     said[0]?.message ?? said[1]?.message,
     /2 processes with batches of 4 need at least 8 samples, there are 6/,
   )
+})
+
+t.test('one process alone under mpirun ends in order', async (t) => {
+  const task = JSON.stringify({ task: 'segmentation', settings: { ...batchesOf(4), distributed: true } })
+  const loader = pathToFileURL(require.resolve('tsx')).href
+  const args = ['--import', loader, join(__dirname, 'distributed-run.ts'), task]
+  const { code, stdout, stderr } = await runAsRanks(1, args, {}, 'mpirun')
+  t.equal(code, 0, stderr)
+  t.match(JSON.parse(stdout), { rank: 0, ranks: 1 })
+})
+
+t.test('processes of another MPI’s launcher do not train by themselves', async (t) => {
+  const settings = { ...batchesOf(4), distributed: true }
+  const { said } = await start(1, { task: 'segmentation', settings }, { PMI_RANK: '1', PMI_SIZE: '2' })
+  t.equal(said[0]?.code, 'MPI_UNAVAILABLE')
+  t.match(said[0]?.message, /2 processes were started by the launcher of another MPI/)
 })
 
 t.test('without MPI the reason is told', async (t) => {

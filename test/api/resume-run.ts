@@ -1,5 +1,5 @@
 import { train } from 'jcs-ct'
-import { normals } from './numpy-random'
+import { noiseSamples } from './noise-samples'
 
 /**
  * Child process of resume.test.ts: trains on seeded noise with augmentation, mixing, balanced sampling, averaged weights, the best of
@@ -9,17 +9,7 @@ import { normals } from './numpy-random'
  */
 const [directory = '', iterations = '', resume = '-', killAfter = '0'] = process.argv.slice(2)
 
-const size = 40
-const samples = Array.from({ length: 10 }, (_, i) => {
-  const data = Uint8Array.from(normals(i + 1, size * size), (v) => 128 + 40 * Math.max(-3, Math.min(3, v)))
-  const mask = new Uint8Array(size * size)
-  if (i % 2 === 1) mask.fill(1, 300, 500 + 20 * i)
-  return {
-    image: { data, width: size, height: size },
-    label: (i % 2) as 0 | 1,
-    ...(i % 2 === 1 && { mask: { data: mask, width: size, height: size } }),
-  }
-})
+const samples = noiseSamples(10, 40)
 
 const run = train({
   task: 'classification',
