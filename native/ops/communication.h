@@ -4,8 +4,8 @@
 
 namespace jcs {
 
-/// Begins the sum of x over the ranks that train together, where it is known; AllReduceFinish waits for it. What lies
-/// between the two nodes is computed meanwhile. Its result is x, and read by that node alone.
+/// Begins the sum of x, float32 of any shape, over the ranks that train together; AllReduceFinish waits for it. What
+/// lies between the two nodes is computed meanwhile. Its result is x, and read by that node alone.
 class AllReduceStart : public OpOf<AllReduceStart> {
  public:
   static constexpr std::string_view kName = "all_reduce_start";
@@ -28,7 +28,7 @@ class AllReduceFinish : public OpOf<AllReduceFinish> {
   int inPlaceInput(int) const override { return 0; }
 };
 
-/// Σ of x, float32, over all ranks.
+/// Σ of x, float32 of any shape, over all ranks; x itself where this process is alone.
 Value allReduce(Value x);
 
 }  // namespace jcs
