@@ -1,7 +1,6 @@
 #include "communication/mpi/mpi_communicator.h"
 
 #include <mpi.h>
-#include <sys/prctl.h>
 
 #include <algorithm>
 #include <chrono>
@@ -15,9 +14,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Between looks at what is under way, while the caller computes on the same processors.
-constexpr auto kPause = std::chrono::microseconds(50);
-constexpr auto kIdlePause = std::chrono::milliseconds(50);
+/// Between looks at what is under way, while the caller computes on the same processors: each look takes time from it.
+constexpr auto kPause = std::chrono::milliseconds(1), kIdlePause = std::chrono::milliseconds(50);
 constexpr auto kHeartbeat = std::chrono::seconds(1), kSilence = std::chrono::seconds(20);
 /// What a rank gives MPI to tell the others that it leaves.
 constexpr auto kFarewell = std::chrono::milliseconds(500);
@@ -182,12 +180,11 @@ void MpiCommunicator::close() {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
-  submitted_.notify_all();
+  wanted_.notify_all();
   if (thread_.joinable()) thread_.join();
 }
 
 void MpiCommunicator::work(std::promise<void> started) {
-  prctl(PR_SET_TIMERSLACK, 1000UL);  // ns; else the system makes short pauses twice as long
   Thread mpi;
   try {
     mpi.open();
@@ -217,8 +214,8 @@ bool MpiCommunicator::workOnce(Thread& mpi) {
   std::deque<std::shared_ptr<Operation>> submitted;
   {
     std::unique_lock lock(mutex_);
-    const auto isWanted = [&] { return !queue_.empty() || leaving_ || stopping_; };
-    if (mpi.running.empty()) submitted_.wait_for(lock, kIdlePause, isWanted);
+    const auto isWanted = [&] { return isAwaited_ || !queue_.empty() || leaving_ || stopping_; };
+    wanted_.wait_for(lock, mpi.running.empty() ? kIdlePause : kPause, isWanted);
     if (leaving_) throw Failure{*leaving_, false};
     submitted.swap(queue_);
     if (stopping_ && submitted.empty() && mpi.running.empty()) return false;
@@ -231,11 +228,7 @@ bool MpiCommunicator::workOnce(Thread& mpi) {
     for (const auto& operation : finished) operation->isDone = true;
     done_.notify_all();
   }
-  if (mpi.running.empty()) return true;
-  if (isAwaited_)
-    std::this_thread::yield();
-  else
-    std::this_thread::sleep_for(kPause);
+  std::this_thread::yield();
   return true;
 }
 
@@ -248,7 +241,7 @@ void MpiCommunicator::throwIfLost() const {
 void MpiCommunicator::submit(const std::shared_ptr<Operation>& operation) {
   throwIfLost();
   queue_.push_back(operation);
-  submitted_.notify_all();
+  wanted_.notify_all();
 }
 
 void MpiCommunicator::startSum(const void* key, std::span<const float> values) {
@@ -287,6 +280,7 @@ void MpiCommunicator::broadcast(std::span<std::byte> bytes) {
 
 void MpiCommunicator::waitFor(std::unique_lock<std::mutex>& lock, const Operation& operation) {
   isAwaited_ = true;
+  wanted_.notify_all();
   done_.wait(lock, [&] { return operation.isDone || lost_; });
   isAwaited_ = false;
   if (!operation.isDone) throwIfLost();
@@ -297,7 +291,7 @@ void MpiCommunicator::leave(const std::string& reason) noexcept {
     std::unique_lock lock(mutex_);
     if (lost_) return;
     leaving_ = reason;
-    submitted_.notify_all();
+    wanted_.notify_all();
     done_.wait_for(lock, 2 * kFarewell, [&] { return lost_.has_value(); });
   } catch (...) {  // no memory for the reason: the others notice by the silence
   }

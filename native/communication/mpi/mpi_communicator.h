@@ -49,15 +49,14 @@ class MpiCommunicator : public Communicator {
 
   int rank_ = 0, ranks_ = 1;
   std::mutex mutex_;
-  std::condition_variable submitted_, done_;
+  std::condition_variable wanted_, done_;
   std::deque<std::shared_ptr<Operation>> queue_;  ///< not begun yet
   std::vector<std::pair<const void*, std::shared_ptr<Operation>>> sums_;
   std::deque<std::shared_ptr<Operation>> abandoned_;  ///< after a loss: MPI may still read and write their memory
   std::optional<std::string> lost_;
   std::optional<std::string> leaving_;
-  bool stopping_ = false;
+  bool stopping_ = false, isAwaited_ = false;  ///< the latter: somebody waits rather than computes
   std::atomic<bool> isNeeded_{false};
-  std::atomic<bool> isAwaited_{false};  ///< somebody waits rather than computes
   std::thread thread_;
 };
 
