@@ -132,12 +132,65 @@ Replacement fuseNormActivationGradient(Rewriter& rewriter, const Node& node) {
   return rewriter.target().add(fused, inputs);
 }
 
+/// The sum of two tensors of one shape, or null.
+const Binary* asPlainSum(const Rewriter& rewriter, const Node* node) {
+  const auto* sum = as<Binary>(node);
+  if (sum == nullptr || sum->kind != Binary::Kind::kAdd) return nullptr;
+  const auto shape = [&](ValueId id) { return rewriter.source().values()[id].type.shape; };
+  return shape(node->inputs[0]) == shape(node->inputs[1]) ? sum : nullptr;
+}
+
+/// The gradient of a ReLU that several read: their last two gradients are added where it is taken.
+Replacement fuseSumOfGradients(Rewriter& rewriter, const Node& node) {
+  const auto* gradient = as<UnaryGradient>(&node);
+  if (gradient == nullptr || gradient->kind != Unary::Kind::kRelu || gradient->ofSum) return std::nullopt;
+  const Node* producer = soleProducer(rewriter, node, 0);
+  const Binary* sum = asPlainSum(rewriter, producer);
+  if (sum == nullptr || sum->activation != Activation::kNone) return std::nullopt;
+  auto fused = std::make_shared<UnaryGradient>(*gradient);
+  fused->ofSum = true;
+  std::vector<Value> inputs = mapped(rewriter, *producer);
+  inputs.push_back(rewriter(node.inputs[1]));
+  return rewriter.target().add(fused, inputs);
+}
+
+/// batch_norm(x) + r, and its ReLU: the norm adds r, if that is there by then. Of two norms the later one does.
+Replacement fuseNormResidual(Rewriter& rewriter, const Node& node) {
+  const auto* norm = as<BatchNorm>(&node);
+  if (norm == nullptr || norm->activation != Activation::kNone || rewriter.uses(node.outputs[0]) != 1)
+    return std::nullopt;
+  for (const Node& reader : rewriter.source().nodes()) {
+    const auto side = std::ranges::find(reader.inputs, node.outputs[0]);
+    if (side == reader.inputs.end()) continue;
+    const Binary* sum = asPlainSum(rewriter, &reader);
+    const Value residual = sum ? rewriter(reader.inputs[side == reader.inputs.begin() ? 1 : 0]) : Value();
+    if (!residual) return std::nullopt;
+    auto fused = std::make_shared<BatchNorm>(*norm);
+    fused->residual = true;
+    fused->activation = sum->activation;
+    std::vector<Value> inputs = mapped(rewriter, node);
+    inputs.push_back(residual);
+    return rewriter.target().add(fused, inputs);
+  }
+  return std::nullopt;
+}
+
+/// batch_norm(x) + r once the norm adds r itself.
+Replacement dropFusedResidual(Rewriter& rewriter, const Node& node) {
+  if (asPlainSum(rewriter, &node) == nullptr) return std::nullopt;
+  for (const ValueId input : node.inputs) {
+    if (as<BatchNorm>(rewriter.producer(input)) == nullptr) continue;
+    const Value made = rewriter(input);
+    const auto* norm = as<BatchNorm>(&made.graph->nodes()[made.graph->values()[made.id].producer]);
+    if (norm->residual) return std::vector{made};
+  }
+  return std::nullopt;
+}
+
 /// conv + r, r of the same shape: the convolution adds it before it stores.
 Replacement fuseResidual(Rewriter& rewriter, const Node& node) {
-  const auto* sum = as<Binary>(&node);
-  if (sum == nullptr || sum->kind != Binary::Kind::kAdd || node.inputs[0] == node.inputs[1]) return std::nullopt;
-  const auto shape = [&](ValueId id) { return rewriter.source().values()[id].type.shape; };
-  if (shape(node.inputs[0]) != shape(node.inputs[1])) return std::nullopt;
+  const Binary* sum = asPlainSum(rewriter, &node);
+  if (sum == nullptr || node.inputs[0] == node.inputs[1]) return std::nullopt;
   for (size_t side : {size_t{0}, size_t{1}}) {
     const Node* producer = soleProducer(rewriter, node, side);
     const auto* conv = as<Conv2d>(producer);
@@ -201,7 +254,12 @@ std::unique_ptr<Graph> fuseEpilogues(const Graph& graph) {
     if (auto norm = fuseNormActivation(rewriter, node)) return norm;
     if (auto dropped = dropFusedActivation(rewriter, node)) return dropped;
     if (auto gradient = fuseNormActivationGradient(rewriter, node)) return gradient;
+    if (auto gradient = fuseSumOfGradients(rewriter, node)) return gradient;
     return fuseActivation(rewriter, node);
+  }));
+  result = prune(*Rewriter(*result).run([](Rewriter& rewriter, const Node& node) -> Replacement {
+    if (auto norm = fuseNormResidual(rewriter, node)) return norm;
+    return dropFusedResidual(rewriter, node);
   }));
   return result;
 }

@@ -11,8 +11,8 @@ namespace jcs::compiler {
 std::unique_ptr<Graph> foldBatchNorm(const Graph& graph);
 
 /// Moves ReLU, sigmoid and residual additions into the kernel that produces their operand, and broadcasts into the
-/// elementwise op that reads them; the gradient of a ReLU into that of the batch norm before it. Runs after
-/// differentiation: fused ops have no gradient.
+/// elementwise op that reads them; the gradient of a ReLU into that of the batch norm before it, and what is added up
+/// for it into it. Runs after differentiation: fused ops have no gradient.
 std::unique_ptr<Graph> fuseEpilogues(const Graph& graph);
 
 /// Cuts every split into slices, each of which is a view or a copy of its own.

@@ -8,6 +8,9 @@ std::unique_ptr<Graph> lowerPrecision(const Graph& graph, DType activation) {
   if (activation == DType::kF32) return prune(graph);
   Rewriter rewriter(graph);
   const auto rule = [&](Rewriter& to, const Node& node) -> std::optional<std::vector<Value>> {
+    std::optional<Value> first;  // of those that follow
+    for (size_t i = 0; i < node.inputs.size() && !first; ++i)
+      if (node.op->precision(static_cast<int>(i)) == Precision::kFollow) first = to(node.inputs[i]);
     std::vector<Value> inputs;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       Value value = to(node.inputs[i]);
@@ -16,11 +19,11 @@ std::unique_ptr<Graph> lowerPrecision(const Graph& graph, DType activation) {
         case Precision::kActivation: value = cast(value, activation); break;
         case Precision::kBytes: break;
         case Precision::kFollow:
-          // Operands share the first one's dtype, but for what an elementwise op broadcasts: that is float32.
-          if (i > 0)
-            value = cast(value, is<Binary>(*node.op) && value.shape() != inputs[0].shape() ? DType::kF32
-                                                                                           : inputs[0].type().dtype);
+          // But for what an elementwise op broadcasts: that is float32.
+          value =
+              cast(value, is<Binary>(*node.op) && value.shape() != first->shape() ? DType::kF32 : first->type().dtype);
           break;
+        case Precision::kGradient: value = cast(value, first->type().dtype); break;
       }
       inputs.push_back(value);
     }

@@ -29,7 +29,8 @@ struct Value {
 enum class Precision {
   kFloat32,     ///< statistics, losses, small vectors, master weights: always float32
   kActivation,  ///< the operand of a convolution: bf16
-  kFollow,      ///< whatever the producer made
+  kFollow,      ///< whatever the producer made; operands share the first such one's dtype
+  kGradient,    ///< of what follows: that dtype
   kBytes,       ///< bytes, in any precision
 };
 

@@ -16,9 +16,11 @@ bool perChannel(std::span<const TensorType> in, const Shape& shape) {
 }  // namespace
 
 std::vector<TensorType> BatchNorm::infer(std::span<const TensorType> in) const {
-  requireShape(in.size() == 3 && in[0].shape.rank() >= 2, in, "takes x, gamma and beta");
+  requireShape(in.size() == (residual ? 4 : 3) && in[0].shape.rank() >= 2, in,
+               residual ? "takes x, gamma, beta and a residual" : "takes x, gamma and beta");
+  requireShape(!residual || in[3].shape == in[0].shape, in, "the residual has x's shape");
   const Shape channels{in[0].shape.channels()};
-  requireShape(perChannel(in.subspan(1), channels), in, "gamma and beta have one value per channel");
+  requireShape(perChannel(in.subspan(1, 2), channels), in, "gamma and beta have one value per channel");
   require(in[0].shape.rows() > 1, errors::kBatchNormBatchTooSmall, [&] {
     return "batch normalisation in 'batch' mode needs more than one value per channel, got shape " +
            in[0].shape.toString() + "; use a larger batch or image, or batchNorm: 'eval'";
@@ -28,7 +30,7 @@ std::vector<TensorType> BatchNorm::infer(std::span<const TensorType> in) const {
 }
 
 std::vector<Value> BatchNorm::gradient(const GradientContext& c) const {
-  invariant(activation == Activation::kNone, "batch norm is differentiated before it is fused");
+  invariant(activation == Activation::kNone && !residual, "batch norm is differentiated before it is fused");
   const Value x = c.inputs[0], mean = c.outputs[1], dMean = c.outputGradients[1], dVariance = c.outputGradients[2];
   std::vector<Value> result(3);
   if (c.outputGradients[0]) {

@@ -48,7 +48,8 @@ std::vector<Value> Unary::gradient(const GradientContext& c) const {
 }
 
 std::vector<TensorType> UnaryGradient::infer(std::span<const TensorType> in) const {
-  requireShape(in.size() == 2 && in[0].shape == in[1].shape, in, "takes dy and y of one shape");
+  requireShape(in.size() == (ofSum ? 3 : 2) && in[0].shape == in[1].shape && in[0].shape == in.back().shape, in,
+               ofSum ? "takes two parts of dy, and y, of one shape" : "takes dy and y of one shape");
   return {in[0]};
 }
 

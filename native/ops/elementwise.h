@@ -21,17 +21,24 @@ class Unary : public OpOf<Unary> {
   int inPlaceInput(int) const override { return 0; }
 };
 
-/// dx = dy · f'(x) from (dy, y): each f' is a function of y alone (relu: y > 0; sigmoid: y(1−y); sqrt: 1/2y).
+/// dx = dy · f'(x) from (dy, y): each f' is a function of y alone (relu: y > 0; sigmoid: y(1−y); sqrt: 1/2y). Or from
+/// (a, b, y), dy being a + b.
 class UnaryGradient : public OpOf<UnaryGradient> {
  public:
   static constexpr std::string_view kName = "unary_gradient";
 
   explicit UnaryGradient(Unary::Kind k) : kind(k) {}
   Unary::Kind kind;
+  bool ofSum = false;  ///< set by the compiler's fusion only, of a ReLU
 
-  void visit(auto&& attribute) const { attribute("kind", kind); }
+  void visit(auto&& attribute) const {
+    attribute("kind", kind);
+    attribute("ofSum", ofSum);
+  }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
-  Precision precision(int) const override { return Precision::kFollow; }
+  Precision precision(int input) const override {
+    return input < (ofSum ? 2 : 1) ? Precision::kGradient : Precision::kFollow;
+  }
   int inPlaceInput(int) const override { return 0; }
 };
 

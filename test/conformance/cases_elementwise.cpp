@@ -24,6 +24,15 @@ void addUnary(std::vector<Case>& table) {
       table.push_back({std::string(f.name) + " " + shape.toString(),
                        {{shape, shape.rank() == 0 ? Fill::kPositive : f.fill}},
                        [f](std::span<const Value> in) { return std::vector{f.apply(in[0])}; }});
+  for (const Shape& shape : {Shape{2, 5, 7, 26}, Shape{1, 3, 3, 1}, Shape{3, 10}, Shape{4, 64}})
+    table.push_back({"relu gradient of a sum " + shape.toString(),
+                     {{shape}, {shape}, {shape, Fill::kAwayFromZero}},
+                     [](std::span<const Value> in) {
+                       auto op = std::make_shared<UnaryGradient>(Unary::Kind::kRelu);
+                       op->ofSum = true;
+                       return addNodeWithOutputs(op, in);
+                     },
+                     false});
 }
 
 /// Shapes of a and of the b that is repeated to it.

@@ -49,15 +49,23 @@ void addBatchNorm(std::vector<Case>& table) {
                        return std::vector{result.mean, result.variance};
                      }});
     addNormReluGradient(table, row.x);
-    for (Activation activation : {Activation::kRelu, Activation::kSigmoid})
-      table.push_back({"fused batch norm " + nameOf(activation) + " " + text, inputs,
-                       [row, activation](std::span<const Value> in) {
+    const auto addFused = [&](Activation activation, bool residual) {
+      std::vector<Input> operands = inputs;
+      if (residual) operands.push_back({row.x});
+      table.push_back({"fused batch norm " + nameOf(activation) + (residual ? " and residual " : " ") + text, operands,
+                       [row, activation, residual](std::span<const Value> in) {
                          auto op = std::make_shared<BatchNorm>();
                          op->epsilon = row.epsilon;
                          op->activation = activation;
+                         op->residual = residual;
                          return addNodeWithOutputs(op, in);
                        },
                        false});
+    };
+    addFused(Activation::kRelu, false);
+    addFused(Activation::kSigmoid, false);
+    addFused(Activation::kNone, true);
+    addFused(Activation::kRelu, true);
   }
   for (float epsilon : {1e-5f, 0.0f})
     for (const Shape& x : {Shape{2, 3, 5, 26}, Shape{4, 7}}) {

@@ -63,7 +63,8 @@ std::string keyWithoutTypes(const Op& op, std::span<const TensorType> in) {
   if (const auto* reduce = as<Reduce>(op))
     return key(std::string(reduce->mean ? "mean " : "sum ") + repetition(reduce->target, in[0].shape));
   if (const auto* broadcast = as<Broadcast>(op)) return key(repetition(in[0].shape, broadcast->target));
-  if (const auto* batchNorm = as<BatchNorm>(op)) return key("activation=" + nameOf(batchNorm->activation));
+  if (const auto* batchNorm = as<BatchNorm>(op))
+    return key(flag("residual", batchNorm->residual) + " activation=" + nameOf(batchNorm->activation));
   if (const auto* gradient = as<BatchNormGradient>(op)) return key(flag("relu", gradient->relu));
   if (const auto* scaleShift = as<BatchNormScaleShift>(op)) return key(flag("epsilon=0", scaleShift->epsilon == 0));
   if (const auto* pool = as<AveragePool2dGradient>(op)) return key(textOf(pool->pool));

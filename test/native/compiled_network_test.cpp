@@ -146,19 +146,41 @@ TEST("a compiled bf16 program has bf16 convolutions only, no norm or ReLU of its
   }
 }
 
-TEST("in training, the gradient of a ReLU joins that of the batch norm before it") {
+TEST("in training, ReLUs, sums and their gradients join the batch norm beside them") {
   const networks::NetworkSpec spec{.network = "res2net50-v1b", .width = 0.125};
   train::TrainConfig config;
   config.task = networks::Task::kClassification;
   config.inputSize = 64;
   CompiledGraph step(*train::stepGraph(train::taskLoss(spec, config), 2, config.optimizer), {});
-  size_t apart = 0, joined = 0;
+  size_t apart = 0, joined = 0, ofSums = 0, residuals = 0;
   for (const compiler::Program::StepInfo& info : step.program().steps()) {
+    const auto has = [&](std::string_view attribute) { return info.attributes.find(attribute) != std::string::npos; };
     apart += info.op == UnaryGradient::kName;
-    joined += info.op == BatchNormGradient::kName && info.attributes.find("relu=1") != std::string::npos;
+    ofSums += info.op == UnaryGradient::kName && has("ofSum=1");
+    joined += info.op == BatchNormGradient::kName && has("relu=1");
+    residuals += info.op == BatchNorm::kName && has("residual=1") && has("activation=relu");
+    CHECK(info.op != Binary::kName || !has("kind=add activation=relu"));
   }
-  CHECK_EQUAL(apart, 16u);   // one after each block's sum
-  CHECK_EQUAL(joined, 67u);  // 3 of the stem, 4 of each block
+  CHECK_EQUAL(apart, 16u);      // one after each block's sum
+  CHECK_EQUAL(ofSums, 15u);     // of what the next block gives, by its convolutions and past them
+  CHECK_EQUAL(residuals, 16u);  // each block's sum
+  CHECK_EQUAL(joined, 67u);     // 3 of the stem, 4 of each block
+}
+
+TEST("a training step in bf16 keeps the gradients of bf16 tensors in bf16") {
+  const networks::NetworkSpec spec{.network = "res2net50-v1b", .width = 0.125};
+  train::TrainConfig config;
+  config.task = networks::Task::kClassification;
+  config.inputSize = 64;
+  CompiledGraph step(*train::stepGraph(train::taskLoss(spec, config), 2, config.optimizer), {}, DType::kBF16);
+  size_t norms = 0;
+  for (const compiler::Program::StepInfo& info : step.program().steps()) {
+    if (info.op != BatchNormGradient::kName) continue;
+    ++norms;
+    if (info.inputs[0].dtype != DType::kBF16 || info.inputs[1].dtype != DType::kBF16)
+      test::reportFailure(__FILE__, __LINE__, "float32 in " + info.scope);
+  }
+  CHECK_EQUAL(norms, 87u);
 }
 
 TEST("compiling twice gives the same bits, whatever else the process has run") {

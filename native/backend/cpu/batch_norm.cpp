@@ -103,6 +103,7 @@ class BatchNormKernel : public Kernel {
         threads_(p.options.threads),
         x_(p.inputs[0]),
         yStride_(p.outputs[0].rowStride),
+        residualStride_(p.as<BatchNorm>().residual ? p.inputs[3].rowStride : 0),
         epsilon_(p.as<BatchNorm>().epsilon),
         epilogue_(p.as<BatchNorm>().activation),
         rows_(x_.type.shape.rows()),
@@ -140,8 +141,12 @@ class BatchNormKernel : public Kernel {
             }
           });
       pool_.parallelFor(threads_, rows_, rowGrain(channels_), [&](int64_t begin, int64_t end, int) {
-        affineRows(end - begin, channels_, y + begin * yStride_, yStride_, x + begin * x_.rowStride, x_.rowStride,
-                   scale, shift, epilogue_);
+        const auto apply = [&](const auto& residual) {
+          affineRows(end - begin, channels_, y + begin * yStride_, yStride_, x + begin * x_.rowStride, x_.rowStride,
+                     scale, shift, epilogue_, residual);
+        };
+        if (in.size() == 3) return apply(NoResidual());
+        apply(ResidualRows<T>{reinterpret_cast<const T*>(in[3]) + begin * residualStride_, residualStride_});
       });
     });
   }
@@ -150,7 +155,7 @@ class BatchNormKernel : public Kernel {
   ThreadPool& pool_;
   int threads_;
   Operand x_;
-  int64_t yStride_;
+  int64_t yStride_, residualStride_;
   float epsilon_;
   Epilogue epilogue_;
   int64_t rows_, channels_;
@@ -268,7 +273,7 @@ class BatchNormScaleShiftKernel : public Kernel {
 
 void registerBatchNorm(Registry& registry) {
   registry.add<BatchNorm>([](const Prepare& p) { return std::make_unique<BatchNormKernel>(p); },
-                          [](const Op&, bool, int index) { return index == 0; });
+                          [](const Op&, bool isOutput, int index) { return index == 0 || (!isOutput && index == 3); });
   registry.add<BatchNormGradient>(
       [](const Prepare& p) { return std::make_unique<BatchNormGradientKernel>(p); },
       [](const Op&, bool isOutput, int index) { return index == 0 || (!isOutput && index == 1); });

@@ -210,7 +210,49 @@ std::unique_ptr<Kernel> prepareUnary(const Prepare& p) {
   fail(errors::kInternal, "unary: unknown kind");
 }
 
+template <typename T>
+JCS_VECTORISED void reluGradientOfSumBlocks(const StridedLoop<4>& loop, int64_t begin, int64_t end, T* dx, const T* a,
+                                            const T* b, const T* y) {
+  loop.forEachBlock(begin, end, [&](const auto& at, int64_t length) JCS_INLINE_LAMBDA {
+    const T *left = a + at[1], *right = b + at[2], *result = y + at[3];
+    mapLine(dx + at[0], length, [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA -> N {
+      return ReluGradient()(load<N>(left + i) + load<N>(right + i), load<N>(result + i));
+    });
+  });
+}
+
+/// dx = a + b where y > 0.
+class ReluGradientOfSumKernel : public Kernel {
+ public:
+  explicit ReluGradientOfSumKernel(const Prepare& p)
+      : pool_(p.device.pool()),
+        threads_(p.options.threads),
+        dtype_(p.outputs[0].type.dtype),
+        loop_(p.outputs[0].type.shape,
+              {along(p.outputs[0]), along(p.inputs[0]), along(p.inputs[1]), along(p.inputs[2])}) {
+    for (const Operand& operand : p.inputs) invariant(operand.type.dtype == dtype_, "a sum and its mask share a dtype");
+  }
+
+  void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte*) override {
+    withElement(dtype_, [&]<typename T>(T*) {
+      const auto at = [&](size_t i) { return reinterpret_cast<const T*>(in[i]); };
+      pool_.parallelFor(threads_, loop_.blocks(), loop_.grain(), [&](int64_t begin, int64_t end, int) {
+        reluGradientOfSumBlocks(loop_, begin, end, reinterpret_cast<T*>(out[0]), at(0), at(1), at(2));
+      });
+    });
+  }
+
+ private:
+  static AxisStrides along(const Operand& operand) { return axisStrides(operand, operand.type.shape); }
+
+  ThreadPool& pool_;
+  int threads_;
+  DType dtype_;
+  StridedLoop<4> loop_;
+};
+
 std::unique_ptr<Kernel> prepareUnaryGradient(const Prepare& p) {
+  if (p.as<UnaryGradient>().ofSum) return std::make_unique<ReluGradientOfSumKernel>(p);
   switch (p.as<UnaryGradient>().kind) {
     case Unary::Kind::kRelu: return gradientKernel<ReluGradient>(p);
     case Unary::Kind::kSigmoid: return gradientKernel<SigmoidGradient>(p);

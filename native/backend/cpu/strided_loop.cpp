@@ -55,5 +55,6 @@ StridedLoop<kOperands>::StridedLoop(const Shape& target, const std::array<AxisSt
 
 template class StridedLoop<2>;
 template class StridedLoop<3>;
+template class StridedLoop<4>;
 
 }  // namespace jcs::cpu

@@ -66,5 +66,6 @@ class StridedLoop {
 
 extern template class StridedLoop<2>;
 extern template class StridedLoop<3>;
+extern template class StridedLoop<4>;
 
 }  // namespace jcs::cpu

@@ -17,13 +17,19 @@ ColumnCut cutOf(const Prepare& p, const Operand& x) {
 class BatchNormKernel : public Kernel {
  public:
   explicit BatchNormKernel(const Prepare& p)
-      : launcher_(launcherOf(p.device)), rows_{cutOf(p, p.inputs[0]),     p.inputs[0].type.dtype,
-                                               p.inputs[0].rowStride,     p.outputs[0].rowStride,
-                                               p.as<BatchNorm>().epsilon, p.as<BatchNorm>().activation} {}
+      : launcher_(launcherOf(p.device)), rows_{cutOf(p, p.inputs[0]),
+                                               p.inputs[0].type.dtype,
+                                               p.inputs[0].rowStride,
+                                               p.as<BatchNorm>().residual ? p.inputs[3].rowStride : 0,
+                                               p.outputs[0].rowStride,
+                                               p.as<BatchNorm>().epsilon,
+                                               p.as<BatchNorm>().activation} {}
 
   int64_t scratchBytes() const override { return batchNormScratchBytes(rows_.cut); }
   void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte* scratch) override {
-    batchNorm(launcher_, rows_, {in[0], floats(in[1]), floats(in[2]), out[0], floats(out[1]), floats(out[2])}, scratch);
+    const std::byte* residual = in.size() > 3 ? in[3] : nullptr;
+    batchNorm(launcher_, rows_, {in[0], floats(in[1]), floats(in[2]), residual, out[0], floats(out[1]), floats(out[2])},
+              scratch);
   }
 
  private:
@@ -80,7 +86,7 @@ class BatchNormScaleShiftKernel : public Kernel {
 
 void registerBatchNorm(Registry& registry) {
   registry.add<BatchNorm>([](const Prepare& p) { return std::make_unique<BatchNormKernel>(p); },
-                          [](const Op&, bool, int index) { return index == 0; });
+                          [](const Op&, bool isOutput, int index) { return index == 0 || (!isOutput && index == 3); });
   registry.add<BatchNormGradient>(
       [](const Prepare& p) { return std::make_unique<BatchNormGradientKernel>(p); },
       [](const Op&, bool isOutput, int index) { return index == 0 || (!isOutput && index == 1); });

@@ -91,16 +91,44 @@ class PairsKernel : public Kernel {
   std::vector<PairArrays> pairs_;
 };
 
+/// dx = a + b where y > 0.
+class ReluGradientOfSumKernel : public Kernel {
+ public:
+  explicit ReluGradientOfSumKernel(const Prepare& p)
+      : launcher_(launcherOf(p.device)),
+        dtype_(p.outputs[0].type.dtype),
+        shape_(loopShape(p.outputs[0].type.shape)),
+        operands_{along(p.outputs[0]), along(p.inputs[0]), along(p.inputs[1]), along(p.inputs[2])} {
+    for (const Operand& operand : p.inputs) invariant(operand.type.dtype == dtype_, "a sum and its mask share a dtype");
+  }
+
+  void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte*) override {
+    reluGradientOfSum(launcher_, shape_, dtype_, operands_, out[0], in[0], in[1], in[2]);
+  }
+
+ private:
+  static LoopOperand along(const Operand& operand) { return loopOperand(operand, operand.type.shape); }
+
+  Launcher launcher_;
+  DType dtype_;
+  LoopShape shape_;
+  std::array<LoopOperand, 4> operands_;
+};
+
 class AffineKernel : public Kernel {
  public:
   explicit AffineKernel(const Prepare& p)
-      : launcher_(launcherOf(p.device)), rows_{p.inputs[0].type.shape.rows(), p.inputs[0].type.shape.channels(),
-                                               p.inputs[0].type.dtype,        p.inputs[0].rowStride,
-                                               p.outputs[0].rowStride,        p.as<Affine>().activation} {}
+      : launcher_(launcherOf(p.device)), rows_{p.inputs[0].type.shape.rows(),
+                                               p.inputs[0].type.shape.channels(),
+                                               p.inputs[0].type.dtype,
+                                               p.inputs[0].rowStride,
+                                               0,
+                                               p.outputs[0].rowStride,
+                                               p.as<Affine>().activation} {}
 
   void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte*) override {
     affineRows(launcher_, rows_, in[0], reinterpret_cast<const float*>(in[1]), reinterpret_cast<const float*>(in[2]),
-               out[0]);
+               nullptr, out[0]);
   }
 
  private:
@@ -147,8 +175,10 @@ void registerElementwise(Registry& registry) {
       [](const Prepare& p) { return std::make_unique<MapKernel>(p, Map::kIdentity, p.as<Broadcast>().scale); },
       anyOperandStrided);
   registry.add<UnaryGradient>(
-      [](const Prepare& p) {
-        return std::make_unique<PairKernel>(p, gradientOf(p.as<UnaryGradient>().kind), Activation::kNone);
+      [](const Prepare& p) -> std::unique_ptr<Kernel> {
+        const auto& op = p.as<UnaryGradient>();
+        if (op.ofSum) return std::make_unique<ReluGradientOfSumKernel>(p);
+        return std::make_unique<PairKernel>(p, gradientOf(op.kind), Activation::kNone);
       },
       anyOperandStrided);
   registry.add<Binary>(

@@ -18,7 +18,8 @@ void batchNorm(const BatchNorm& op, const Operands& operands) {
     }
     const double inverse = 1 / std::sqrt(variance[c] + static_cast<double>(op.epsilon));
     for (int64_t row = 0; row < x.rows(); ++row)
-      y.at(row, c) = apply(op.activation, (x.at(row, c) - mean[c]) * inverse * gamma[c] + beta[c]);
+      y.at(row, c) = apply(op.activation, (x.at(row, c) - mean[c]) * inverse * gamma[c] + beta[c] +
+                                              (op.residual ? operands.inputs[3].at(row, c) : 0));
   }
 }
 

@@ -16,13 +16,16 @@ void unary(const Unary& op, const Operands& operands) {
 }
 
 void unaryGradient(const UnaryGradient& op, const Operands& operands) {
-  const Input &dy = operands.inputs[0], &y = operands.inputs[1];
+  const Input& y = operands.inputs.back();
   const Output& dx = operands.outputs[0];
-  for (int64_t i = 0; i < dx.elements(); ++i) switch (op.kind) {
-      case Unary::Kind::kRelu: dx[i] = y[i] > 0 ? dy[i] : 0; break;
-      case Unary::Kind::kSigmoid: dx[i] = dy[i] * y[i] * (1 - y[i]); break;
-      case Unary::Kind::kSqrt: dx[i] = dy[i] / (2 * y[i]); break;
+  for (int64_t i = 0; i < dx.elements(); ++i) {
+    const double dy = operands.inputs[0][i] + (op.ofSum ? operands.inputs[1][i] : 0);
+    switch (op.kind) {
+      case Unary::Kind::kRelu: dx[i] = y[i] > 0 ? dy : 0; break;
+      case Unary::Kind::kSigmoid: dx[i] = dy * y[i] * (1 - y[i]); break;
+      case Unary::Kind::kSqrt: dx[i] = dy / (2 * y[i]); break;
     }
+  }
 }
 
 double combine(Binary::Kind kind, double a, double b) {

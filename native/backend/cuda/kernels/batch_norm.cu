@@ -252,8 +252,8 @@ void batchNorm(const Launcher& launcher, const BatchNormRows& r, const BatchNorm
       });
     });
   });
-  affineRows(launcher, {r.cut.rows, r.cut.channels, r.dtype, r.xStride, r.yStride, r.activation}, p.x, scale, shift,
-             p.y);
+  affineRows(launcher, {r.cut.rows, r.cut.channels, r.dtype, r.xStride, r.residualStride, r.yStride, r.activation}, p.x,
+             scale, shift, p.residual, p.y);
 }
 
 int64_t batchNormGradientScratchBytes(const ColumnCut& cut) {

@@ -10,13 +10,14 @@ namespace jcs::cuda {
 struct BatchNormRows {
   ColumnCut cut;
   DType dtype;  ///< of x and y
-  int64_t xStride, yStride;
+  int64_t xStride, residualStride, yStride;
   float epsilon;
   Activation activation;
 };
 struct BatchNormPointers {
   const void* x;
   const float *gamma, *beta;
+  const void* residual;  ///< or null
   void* y;
   float *mean, *variance;
 };

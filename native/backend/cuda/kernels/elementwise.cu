@@ -77,17 +77,34 @@ struct PairUpdate {
   }
 };
 
+/// Operands: dx, a, b, y.
+template <int V, typename T>
+__global__ void reluGradientOfSumKernel(StridedLoop<4> loop, T* dx, const T* a, const T* b, const T* y) {
+  for (int64_t i = globalThread(); i < loop.groups; i += globalThreads()) {
+    int64_t at[4];
+    loop.locate(i, at);
+    Lanes<V> lanes = load<V>(a + at[1]);
+    const Lanes<V> other = load<V>(b + at[2]), result = load<V>(y + at[3]);
+#pragma unroll
+    for (int lane = 0; lane < V; ++lane)
+      lanes.at[lane] = result.at[lane] > 0.0f ? lanes.at[lane] + other.at[lane] : 0.0f;
+    store(dx + at[0], lanes);
+  }
+}
+
 template <int V, typename T>
 __global__ void affineKernel(int64_t groups, Divider perRow, Activation activation, const T* x, int64_t xStride,
-                             const float* scale, const float* shift, T* y, int64_t yStride) {
+                             const float* scale, const float* shift, const T* residual, int64_t residualStride, T* y,
+                             int64_t yStride) {
   for (int64_t i = globalThread(); i < groups; i += globalThreads()) {
     int64_t row = i;
     const int64_t channel = perRow.split(row) * V;
     Lanes<V> lanes = load<V>(x + row * xStride + channel);
     const Lanes<V> factor = load<V>(scale + channel), offset = load<V>(shift + channel);
+    const Lanes<V> added = residual ? load<V>(residual + row * residualStride + channel) : filled<V>(0.0f);
 #pragma unroll
     for (int lane = 0; lane < V; ++lane)
-      lanes.at[lane] = activate(activation, lanes.at[lane] * factor.at[lane] + offset.at[lane]);
+      lanes.at[lane] = activate(activation, lanes.at[lane] * factor.at[lane] + offset.at[lane] + added.at[lane]);
     store(y + row * yStride + channel, lanes);
   }
 }
@@ -152,16 +169,36 @@ void pairArrays(const Launcher& launcher, Pair pair, Activation activation, std:
   launchUpdates<3>(launcher, members, PairUpdate{pair, activation});
 }
 
+void reluGradientOfSum(const Launcher& launcher, const LoopShape& shape, DType dtype,
+                       const std::array<LoopOperand, 4>& operands, void* dx, const void* a, const void* b,
+                       const void* y) {
+  const int64_t bytes = sizeOf(dtype);
+  const auto& [to, left, right, result] = operands;
+  const auto loop =
+      makeStridedLoop<4>(shape.axes, shape.extents.data(), {to.strides, left.strides, right.strides, result.strides},
+                         {dx, a, b, y}, {bytes, bytes, bytes, bytes});
+  withElement(dtype, [&]<typename T>(T*) {
+    withLanes(loop.lanes, [&](auto lanes) {
+      launch(reluGradientOfSumKernel<lanes.value, T>, launcher.blocksFor(loop.groups), kBlock, 0, launcher, loop,
+             static_cast<T*>(dx), static_cast<const T*>(a), static_cast<const T*>(b), static_cast<const T*>(y));
+    });
+  });
+}
+
 void affineRows(const Launcher& launcher, const AffineRows& a, const void* x, const float* scale, const float* shift,
-                void* y) {
+                const void* residual, void* y) {
   const int64_t bytes = sizeOf(a.dtype);
-  const int width = laneCount(a.channels, {{x, a.xStride, bytes}, {y, a.yStride, bytes}, {scale, 0, 4}, {shift, 0, 4}});
+  const int width = laneCount(a.channels, {{x, a.xStride, bytes},
+                                           {y, a.yStride, bytes},
+                                           {residual, a.residualStride, bytes},
+                                           {scale, 0, 4},
+                                           {shift, 0, 4}});
   const int64_t perRow = a.channels / width, groups = a.rows * perRow;
   withElement(a.dtype, [&]<typename T>(T*) {
     withLanes(width, [&](auto lanes) {
       launch(affineKernel<lanes.value, T>, launcher.blocksFor(groups), kBlock, 0, launcher, groups,
              Divider(std::max<int64_t>(perRow, 1), groups), a.activation, static_cast<const T*>(x), a.xStride, scale,
-             shift, static_cast<T*>(y), a.yStride);
+             shift, static_cast<const T*>(residual), a.residualStride, static_cast<T*>(y), a.yStride);
     });
   });
 }

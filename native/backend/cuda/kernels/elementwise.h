@@ -49,15 +49,21 @@ struct PairArrays {
 };
 void pairArrays(const Launcher& launcher, Pair pair, Activation activation, std::span<const PairArrays> pairs);
 
-/// y = act(x · scale + shift) over rows, scale and shift per channel. y may lie where x lies.
+/// dx = a + b where y > 0, else 0. dx may lie where a lies.
+void reluGradientOfSum(const Launcher& launcher, const LoopShape& shape, DType dtype,
+                       const std::array<LoopOperand, 4>& operands, void* dx, const void* a, const void* b,
+                       const void* y);
+
+/// y = act(x · scale + shift + residual) over rows, scale and shift per channel; a residual may be missing (null). y
+/// may lie where x lies.
 struct AffineRows {
   int64_t rows, channels;
   DType dtype;
-  int64_t xStride, yStride;
+  int64_t xStride, residualStride, yStride;
   Activation activation;
 };
 void affineRows(const Launcher& launcher, const AffineRows& a, const void* x, const float* scale, const float* shift,
-                void* y);
+                const void* residual, void* y);
 
 /// y of `extents` is zero but for the box of x's extents at `begin`.
 struct PadBox {
