@@ -151,6 +151,44 @@ TEST("a plan that was made once is read from its file, and from no damaged one")
   CHECK_EQUAL(files.read(planKey(problem))->name, made.plan->name());
 }
 
+TEST("plans without an epilogue are chosen by the clock, others where that is asked for, and the choice is kept") {
+  const TemporaryDirectory directory;
+  const cuda::PlanFiles files(directory.path());
+  const Operand x = Operand::dense({DType::kBF16, {4, 28, 28, 64}}), w = Operand::dense({DType::kF32, {64, 64, 3, 3}});
+  Conv2d op;
+  op.conv.padding = 1;
+  const ConvolutionProblem bare = cuda::forwardProblem(op, std::vector{x, w}, x, {});
+  op.activation = Activation::kRelu;
+  const ConvolutionProblem withRelu = cuda::forwardProblem(op, std::vector{x, w}, x, {});
+  const std::string first = cuda::ConvolutionPlans(absentH100()).choose(bare).plan->name();
+
+  std::vector<std::string> tried;
+  const auto choose = [&](cuda::TimedPlans which, const ConvolutionProblem& problem, const cuda::PlanTimer& timer) {
+    cuda::ConvolutionPlans plans(absentH100(), files);
+    plans.timePlans(which, timer);
+    return plans.choose(problem).plan->name();
+  };
+  // Each is faster than the one before it.
+  const cuda::PlanTimer lastIsFastest = [&](const cuda::ExecutionPlan& plan, const ConvolutionProblem&, bool) {
+    tried.push_back(plan.name());
+    return 1.0 / static_cast<double>(tried.size());
+  };
+  const std::string fastest = choose({.candidates = 4}, bare, lastIsFastest);
+  CHECK(tried.size() > 1 && tried.size() <= 4);
+  CHECK_EQUAL(tried.front(), first);
+  CHECK_EQUAL(fastest, tried.back());
+
+  const size_t before = tried.size();
+  CHECK_EQUAL(choose({.candidates = 4}, bare, lastIsFastest), fastest);  // from its file
+  choose({.candidates = 4}, withRelu, lastIsFastest);
+  CHECK_EQUAL(tried.size(), before);
+  choose({.candidates = 2, .fusible = true}, withRelu, lastIsFastest);
+  CHECK(tried.size() > before);
+
+  const cuda::PlanTimer noRoom = [](const auto&...) { return std::numeric_limits<double>::infinity(); };
+  CHECK_EQUAL(choose({.candidates = 3}, bare, noRoom), first);
+}
+
 TEST("a plan file that is cut, altered or of another problem is none") {
   const TemporaryDirectory directory;
   const cuda::PlanFiles files(directory.path());

@@ -165,7 +165,8 @@ std::string planKey(const ConvolutionProblem& problem) {
 
 const ChosenPlan& ConvolutionPlans::choose(const ConvolutionProblem& problem) {
   std::string key = planKey(problem);
-  if (timer_) key += "; fastest of " + std::to_string(candidates_);
+  if (const size_t candidates = candidatesFor(problem); candidates > 1)
+    key += "; fastest of " + std::to_string(candidates);
   if (const auto found = plans_.find(key); found != plans_.end()) return found->second;
   ChosenPlan chosen = readKept(key);
   if (!chosen.plan) {
@@ -190,7 +191,7 @@ ChosenPlan ConvolutionPlans::make(const ConvolutionProblem& problem) const {
                                                       {EngineSource::kFallback, true}};
   for (const auto& [source, fused] : kOrder) {
     if (fused && !problem.isFusible()) continue;
-    std::vector<ExecutionPlan> plans = planConvolution(target_, problem, fused, source, candidates_);
+    std::vector<ExecutionPlan> plans = planConvolution(target_, problem, fused, source, candidatesFor(problem));
     if (!plans.empty()) return fastest(std::move(plans), problem, fused);
   }
   return {};
@@ -200,7 +201,7 @@ ChosenPlan ConvolutionPlans::fastest(std::vector<ExecutionPlan> plans, const Con
                                      bool fused) const {
   size_t best = 0;
   double bestSeconds = std::numeric_limits<double>::infinity();
-  for (size_t i = 0; timer_ && i < plans.size(); ++i)
+  for (size_t i = 0; plans.size() > 1 && i < plans.size(); ++i)
     if (const double seconds = timer_(plans[i], problem, fused); seconds < bestSeconds) best = i, bestSeconds = seconds;
   return {std::make_shared<const ExecutionPlan>(std::move(plans[best])), fused};
 }

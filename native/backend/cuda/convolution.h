@@ -79,8 +79,17 @@ struct ChosenPlan {
   bool fused = false;  ///< bias, residual and activation are part of it
 };
 
-/// Seconds that a plan takes for the problem, with the epilogue in it or without.
+/// Seconds that a plan takes for the problem, with the epilogue in it or without; infinite where it cannot be
+/// tried.
 using PlanTimer = std::function<double(const ExecutionPlan&, const ConvolutionProblem&, bool fused)>;
+
+/// Which plans are chosen by the clock. Of a training step, most have no epilogue: convolutions before a batch norm,
+/// and gradients. cuDNN has their kernels compiled, so that trying eight takes milliseconds; one with an epilogue takes
+/// it half a second.
+struct TimedPlans {
+  size_t candidates = 1;  ///< that cuDNN prefers, of each problem; 1: none is timed
+  bool fusible = false;   ///< also of problems whose epilogue could be part of the plan
+};
 
 /// The plans of a device by what they compute. The same convolution stands many times in a network and in programs of
 /// the same batch, and cuDNN takes up to a second to compile the kernel for one.
@@ -88,9 +97,9 @@ class ConvolutionPlans {
  public:
   explicit ConvolutionPlans(PlanTarget target, PlanFiles files = {}) : target_(target), files_(std::move(files)) {}
 
-  /// From now on the fastest of the first `candidates` plans of a kind is taken, by the clock, not cuDNN's first.
-  void timePlans(size_t candidates, PlanTimer timer) {
-    candidates_ = candidates;
+  /// From now on the fastest of the first candidates is taken, by the clock, not cuDNN's first.
+  void timePlans(TimedPlans which, PlanTimer timer) {
+    timed_ = which;
     timer_ = std::move(timer);
   }
 
@@ -102,11 +111,15 @@ class ConvolutionPlans {
   /// No plan where the disk has none.
   ChosenPlan readKept(const std::string& key) const;
   ChosenPlan make(const ConvolutionProblem& problem) const;
+  /// How many plans are compared for the problem.
+  size_t candidatesFor(const ConvolutionProblem& problem) const {
+    return timed_.fusible || !problem.isFusible() ? timed_.candidates : 1;
+  }
   ChosenPlan fastest(std::vector<ExecutionPlan> plans, const ConvolutionProblem& problem, bool fused) const;
 
   PlanTarget target_;
   PlanFiles files_;
-  size_t candidates_ = 1;
+  TimedPlans timed_;
   PlanTimer timer_;
   std::map<std::string, ChosenPlan> plans_;
 };

@@ -115,10 +115,12 @@ PlanFiles keptPlans(int device, const CuDnn& cudnn) {
                     "-cudnn" + cudnn.versionText()));
 }
 
-/// JCS_CUDA_TIME_PLANS: how many plans of a convolution are timed before one is taken.
-int timedCandidates() {
+/// JCS_CUDA_TIME_PLANS: how many plans of every convolution are timed before one is taken. Without it eight are, of
+/// those that are quickly tried, if the choice can be kept: processes that resume a training have to make the same.
+TimedPlans timedPlans(const PlanFiles& files) {
   const char* setting = std::getenv("JCS_CUDA_TIME_PLANS");
-  return setting ? std::clamp(std::atoi(setting), 1, 32) : 1;
+  if (setting) return {static_cast<size_t>(std::clamp(std::atoi(setting), 1, 32)), true};
+  return {files.keepsAny() ? size_t{8} : size_t{1}, false};
 }
 
 class CudaRecording : public Recording {
@@ -154,7 +156,8 @@ class CudaBackend : public Backend {
       : folders_(cudaLibraryFolders()),
         blas_(folders_),  // first: cuDNN's own parts look for it
         cudnn_(folders_),
-        convolutions_(PlanTarget{cudnn_}, keptPlans(index, cudnn_)),
+        plans_(keptPlans(index, cudnn_)),
+        convolutions_(PlanTarget{cudnn_}, plans_),
         memory_(index, stream_),
         pinned_(std::make_shared<PinnedMemory>(index)),
         transfers_(memory_, stream_) {
@@ -167,9 +170,8 @@ class CudaBackend : public Backend {
     device_.l2Bytes = attributeOf(index, cudaDevAttrL2CacheSize);
     device_.stream = stream_;
     device_.convolutions = &convolutions_;
-    if (const int candidates = timedCandidates(); candidates > 1)
-      convolutions_.timePlans(static_cast<size_t>(candidates),
-                              [this](const auto&... plan) { return secondsOf(plan..., memory_, stream_); });
+    convolutions_.timePlans(timedPlans(plans_),
+                            [this](const auto&... plan) { return secondsOf(plan..., memory_, stream_); });
     device_.blas = &blas_;
     registerBatchNorm(registry_);
     registerCommunication(registry_);
@@ -289,6 +291,7 @@ class CudaBackend : public Backend {
   std::vector<std::filesystem::path> folders_;
   CuBlasLt blas_;
   CuDnn cudnn_;
+  PlanFiles plans_;
   ConvolutionPlans convolutions_;
   DeviceMemory memory_;
   std::shared_ptr<PinnedMemory> pinned_;

@@ -21,6 +21,7 @@ class PlanFiles {
   PlanFiles() = default;
   explicit PlanFiles(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
+  bool keepsAny() const { return !folder_.empty(); }
   /// `key`: everything that the plan depends on.
   std::optional<KeptPlan> read(const std::string& key) const;
   void write(const std::string& key, const KeptPlan& plan) const noexcept;

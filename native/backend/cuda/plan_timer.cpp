@@ -26,10 +26,8 @@ class Zeros {
   std::byte* data_;
 };
 
-}  // namespace
-
-double secondsOf(const ExecutionPlan& plan, const ConvolutionProblem& problem, bool fused, DeviceMemory& memory,
-                 cudaStream_t stream) {
+double measure(const ExecutionPlan& plan, const ConvolutionProblem& problem, bool fused, DeviceMemory& memory,
+               cudaStream_t stream) {
   constexpr int kRepetitions = 3, kRunsEach = 4;
   const Zeros x(memory, problem.x.tensor.bytes(), stream), y(memory, problem.y.tensor.bytes(), stream),
       weights(memory, problem.weights.packedBytes(), stream),
@@ -50,6 +48,17 @@ double secondsOf(const ExecutionPlan& plan, const ConvolutionProblem& problem, b
     best = std::min(best, secondsBetween(begin, end) / kRunsEach);
   }
   return best;
+}
+
+}  // namespace
+
+double secondsOf(const ExecutionPlan& plan, const ConvolutionProblem& problem, bool fused, DeviceMemory& memory,
+                 cudaStream_t stream) {
+  try {
+    return measure(plan, problem, fused, memory, stream);
+  } catch (const Error&) {
+    return std::numeric_limits<double>::infinity();
+  }
 }
 
 }  // namespace jcs::cuda
