@@ -32,25 +32,39 @@ const titles: Record<string, string> = {
 }
 
 const peer =
-  'PyTorch runs channels-last, eagerly and in torch.compile with CUDA graphs (`reduce-overhead`, cuDNN’s convolutions chosen by measurement); eager batches that are small wait for the host. Every process is prepared before the first is timed. Rows are of calls on machines of one kind: ours and torch.compile of one, plans by the clock and counts of another, eager of a third.'
+  'PyTorch runs channels-last, eagerly and in torch.compile with CUDA graphs (`reduce-overhead`, cuDNN’s convolutions chosen by measurement); eager batches that are small wait for the host. Every process is prepared before the first is timed.'
 
-/** A section for every GPU that was measured; `isFull`: with what a program takes to prepare. */
+/** `run.json`, beside a GPU's timings: what was measured, and of which calls the rows are. */
+interface MeasuredRun {
+  date: string
+  commit: string
+  rows: string
+}
+
+/** A section for the GPU that was measured last; `isFull`: for every one, with what a program takes to prepare. */
 export function gpuTables(isFull: boolean): string[] {
-  const folder = join(__dirname, 'results', 'gpu')
-  const timings = readdirSync(folder).map((name) => join(folder, name, 'bench.jsonl'))
-  // Of some GPUs only correctness was looked at.
-  return timings.filter(existsSync).map((file) =>
-    sectionOf(
-      isFull,
-      readFileSync(file, 'utf8')
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line) as Timing),
-    ),
+  const results = join(__dirname, 'results', 'gpu')
+  const measured = readdirSync(results)
+    .map((name) => join(results, name))
+    // Of some GPUs only correctness was looked at.
+    .filter((folder) => existsSync(join(folder, 'bench.jsonl')))
+    .map((folder) => ({ folder, run: readRun(folder) }))
+    .sort((a, b) => b.run.date.localeCompare(a.run.date))
+  return (isFull ? measured : measured.slice(0, 1)).map(({ folder, run }) =>
+    sectionOf(isFull, readTimings(folder), run),
   )
 }
 
-function sectionOf(isFull: boolean, timings: readonly Timing[]): string {
+function readRun(folder: string): MeasuredRun {
+  return JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8')) as MeasuredRun
+}
+
+function readTimings(folder: string): Timing[] {
+  const lines = readFileSync(join(folder, 'bench.jsonl'), 'utf8').trim().split('\n')
+  return lines.map((line) => JSON.parse(line) as Timing)
+}
+
+function sectionOf(isFull: boolean, timings: readonly Timing[], run: MeasuredRun): string {
   const measured = timings.filter(({ part }) => part !== 'warm' && part !== 'count')
   const tables = Object.entries(titles).map(([kind, title]) =>
     tableOf(
@@ -60,8 +74,13 @@ function sectionOf(isFull: boolean, timings: readonly Timing[]): string {
   )
   const own = timings.find(({ device }) => device)
   const libraries = [...new Set(timings.map(({ library }) => library))]
-  const preparation = isFull ? [countsOf(timings), preparationOf(timings)] : []
-  return `${[...tables, ...preparation].join('\n\n')}\n\n${own?.device}; ${libraries.join('; ')}. ${peer}`
+  const has = (part: Timing['part']) => isFull && timings.some((one) => one.part === part)
+  const preparation = [
+    ...(has('count') ? [countsOf(timings)] : []),
+    ...(has('warm') ? [preparationOf(timings)] : []),
+  ]
+  const setting = `${own?.device}, commit ${run.commit}; ${libraries.join('; ')}.`
+  return `${[...tables, ...preparation].join('\n\n')}\n\n${setting} ${peer} ${run.rows}`
 }
 
 function tableOf(title: string, timings: readonly Timing[]): string {
