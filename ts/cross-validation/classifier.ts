@@ -60,8 +60,8 @@ export async function readUninfected(
   signal: AbortSignal,
 ): Promise<Dataset> {
   if (uninfected === undefined) return { samples: [], warnings: [], skipped: [] }
-  const task = 'classification'
-  const dataset = await readDataset(uninfected, { task, onBadSample, maxPixels, window, signal })
+  // Not as a task's, of which samples with one label alone would be warned of.
+  const dataset = await readDataset(uninfected, { onBadSample, maxPixels, window, signal })
   const infected = dataset.samples.find(({ label }) => label !== 0)
   if (infected)
     throw new JcsError(
