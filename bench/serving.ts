@@ -28,7 +28,7 @@ const cases: readonly ServingCase[] = [
     size: 224,
     largestBatch: 16,
     connections: [1, 4, 16, 64],
-    seconds: 6,
+    seconds: 12,
     quick: true,
   },
   {
@@ -80,14 +80,14 @@ async function measureServing(
     const requests = await requestsOf()
     servers.push(...(await startServers(directory, benchmark, settings)))
     const loads = new Map<string, Load[]>()
-    for (const server of servers) await load(server, requests, 4, 2)
+    for (const server of servers) await load(server, requests, 4, { amount: 16 })
     for (const connections of benchmark.connections) {
       for (let round = 0; round < settings.repetitions; round++) {
         for (const server of round % 2 === 0 ? servers : servers.toReversed()) {
           const key = `${server.engine} ${connections}`
           loads.set(key, [
             ...(loads.get(key) ?? []),
-            await load(server, requests, connections, benchmark.seconds),
+            await load(server, requests, connections, { duration: benchmark.seconds }),
           ])
         }
       }
@@ -177,21 +177,22 @@ async function load(
   { url, engine }: Server,
   requests: readonly { headers: Record<string, string>; body: Buffer }[],
   connections: number,
-  seconds: number,
+  length: { amount: number } | { duration: number },
 ): Promise<Load> {
   const before = process.cpuUsage()
   const result = await autocannon({
     url,
     connections,
-    duration: seconds,
+    ...length,
     timeout: 120,
     requests: requests.map((request) => ({ method: 'POST', ...request })),
   })
   const { user, system } = process.cpuUsage(before)
-  if (result.non2xx + result.errors > 0 || result['2xx'] === 0)
-    throw new Error(`${engine} answered ${result['2xx']}, not ${result.non2xx + result.errors} requests`)
+  const { non2xx, errors, '2xx': answers } = result
+  if (non2xx + errors > 0 || answers === 0)
+    throw new Error(`${engine} answered ${answers} requests, refused ${non2xx} and left ${errors}`)
   return {
-    msPerAnswer: rounded((1000 * result.duration) / result['2xx']),
+    msPerAnswer: rounded((1000 * result.duration) / answers),
     p50Ms: result.latency.p50,
     p99Ms: result.latency.p99,
     generatorCores: rounded((user + system) / 1e6 / result.duration),

@@ -12,6 +12,7 @@ const { task, size, threads, files } = JSON.parse(process.argv[2])
 const mean = [0.485, 0.456, 0.406]
 const deviation = [0.229, 0.224, 0.225]
 const plane = size * size
+const output = task === 'classification' ? 'logits' : 'side1'
 
 const sessions = new Map()
 for (const [batch, file] of Object.entries(files)) {
@@ -63,8 +64,8 @@ async function runBatches() {
     for (const [i, { tensor }] of batch.entries()) data.set(tensor, i * 3 * plane)
     try {
       const image = new ort.Tensor('float32', data, [batch.length, 3, size, size])
-      const { logits, mask } = await sessions.get(batch.length).run({ image })
-      const values = (task === 'classification' ? logits : mask).data
+      const { [output]: result } = await sessions.get(batch.length).run({ image }, [output])
+      const values = result.data
       const each = values.length / batch.length
       for (const [i, { resolve }] of batch.entries()) resolve(values.slice(i * each, (i + 1) * each))
     } catch (error) {
