@@ -1,6 +1,7 @@
 // npm run bench:tables     writes the tables of README.md, docs/performance.md and docs/results.md anew from the committed result files
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { soakTables } from '../soak/results'
 import { gpuTables } from './gpu-tables'
 import { markdownRows } from './markdown'
 import { paperTables } from './paper-tables'
@@ -36,6 +37,7 @@ const documents: Record<string, (results: readonly ResultFile[]) => string[]> = 
     ...gpuTables(true),
   ],
   'docs/results.md': () => [paperTables()],
+  'docs/reliability.md': soakTables,
 }
 
 /** What stands between these lines is written by this script. */

@@ -1,12 +1,15 @@
 #include "io/file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <filesystem>
+#include <string_view>
 #include <system_error>
 
 namespace jcs::io {
@@ -15,12 +18,20 @@ namespace {
 
 // Linux moves at most this much in one call.
 constexpr size_t kMaxTransfer = size_t{1} << 30;
+constexpr std::string_view kTemporaryEnd = ".tmp";
 
 std::string describe(int systemError) { return std::generic_category().message(systemError); }
 
 std::string directoryOf(const std::string& path) {
   const size_t slash = path.rfind('/');
   return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+}
+
+/// Whether AtomicFile gives such names to what becomes a file: process and number follow the prefix.
+bool isTemporaryOf(std::string_view name, std::string_view prefix) {
+  if (!name.starts_with(prefix) || !name.ends_with(kTemporaryEnd)) return false;
+  name.remove_prefix(prefix.size());
+  return name.find_first_not_of("0123456789-") == name.size() - kTemporaryEnd.size();
 }
 
 }  // namespace
@@ -79,10 +90,11 @@ AtomicFile::AtomicFile(const std::string& path) : path_(path) {
   // Not mkstemp: it makes private files, while this one should get the permissions of an ordinary new file.
   static std::atomic<uint32_t> counter{0};
   do {
-    temporary_ = path + "." + std::to_string(::getpid()) + "-" + std::to_string(counter++) + ".tmp";
+    temporary_ = path + "." + std::to_string(::getpid()) + "-" + std::to_string(counter++) + std::string(kTemporaryEnd);
     descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   } while (descriptor_ < 0 && errno == EEXIST);
   if (descriptor_ < 0) failWriting(path, errno);
+  ::flock(descriptor_, LOCK_EX | LOCK_NB);  // until the process ends, however it does: see removeAbandoned
 }
 
 AtomicFile::~AtomicFile() {
@@ -111,6 +123,23 @@ void AtomicFile::commit() {
   if (directory >= 0) {
     ::fsync(directory);
     ::close(directory);
+  }
+}
+
+void removeAbandoned(const std::string& path) noexcept {
+  try {
+    const std::string prefix = std::filesystem::path(path).filename().string() + '.';
+    std::error_code failed;
+    for (const auto& entry : std::filesystem::directory_iterator(directoryOf(path), failed)) {
+      const std::string name = entry.path().filename().string();
+      if (!isTemporaryOf(name, prefix)) continue;
+      const int descriptor = ::open(entry.path().c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+      if (descriptor < 0) continue;
+      if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) ::unlink(entry.path().c_str());
+      ::close(descriptor);
+    }
+  } catch (const std::exception&) {
+    // What stays takes room, no more.
   }
 }
 

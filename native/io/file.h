@@ -47,6 +47,9 @@ class AtomicFile {
   int descriptor_ = -1;
 };
 
+/// Removes what AtomicFile left beside the file when the process that wrote it was killed: what no process has locked.
+void removeAbandoned(const std::string& path) noexcept;
+
 /// The typed error of a system call that failed to write: DISK_FULL or FILE_UNWRITABLE.
 [[noreturn]] void failWriting(const std::string& path, int systemError);
 

@@ -66,6 +66,7 @@ std::string writeCheckpoint(model::Model& model, const TrainConfig& config, cons
   if (!config.best.metric.empty()) json["best"] = toJson(position.best);
   metadata[kKey] = json.dump();
   const std::string path = (std::filesystem::path(config.checkpoint.directory) / kFile).string();
+  io::removeAbandoned(path);  // a run that is killed often would fill the disk
   io::writeSafetensors(path, named, metadata);
   return path;
 }

@@ -2,6 +2,8 @@
 
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <csignal>
@@ -291,6 +293,27 @@ TEST("atomic file: without commit nothing appears, and the old content stays") {
   file.commit();
   CHECK(directory.files() == 1);
   CHECK(io::InputFile(directory / "a").bytes() == 5);
+}
+
+TEST("atomic file: what a killed process left is removed, what is being written is not") {
+  const TemporaryDirectory directory;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    io::AtomicFile file(directory / "a");
+    file.write(std::string("half"));
+    ::_exit(0);  // as a kill ends it: nothing is destroyed
+  }
+  ::waitpid(child, nullptr, 0);
+  directory.write("a.tmp", "another's");
+  directory.write("b.1-0.tmp", "of another file");
+  io::AtomicFile file(directory / "a");
+  CHECK(directory.files() == 4);
+  io::removeAbandoned(directory / "a");
+  CHECK(directory.files() == 3);
+  file.write(std::string("whole"));
+  file.commit();
+  CHECK(io::InputFile(directory / "a").bytes() == 5);
+  io::removeAbandoned("/no/such/place");
 }
 
 TEST("atomic file: a full disk is DISK_FULL") {

@@ -1,0 +1,83 @@
+// npm run soak -- [--short] [--only NAME] [--share S] [--times N] [--out FILE]
+//
+// Tries again and again what only repetition can test, and writes how often it held. --short is what CI does; --share 0.1
+// tries everything a tenth as often.
+import { writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { parseArgs } from 'node:util'
+import { describeEnvironment } from '../bench/environment'
+import { calls } from './calls'
+import { diskFull } from './disk-full'
+import { exits, terminations } from './exits'
+import { kills } from './kills'
+import type { SoakResults } from './results'
+import type { Subject } from './subject'
+
+const subjects: readonly Subject[] = [kills, diskFull, calls, exits, terminations]
+
+interface Options {
+  isShort: boolean
+  only: string | undefined
+  share: number
+  times: number | undefined
+  out: string | undefined
+}
+
+function readOptions(): Options {
+  const { values } = parseArgs({
+    options: {
+      short: { type: 'boolean', default: false },
+      only: { type: 'string' },
+      share: { type: 'string', default: '1' },
+      times: { type: 'string' },
+      out: { type: 'string' },
+    },
+  })
+  const times = values.times === undefined ? undefined : Number(values.times)
+  if (times !== undefined && !(Number.isInteger(times) && times > 0))
+    throw new Error('--times must be a whole number of at least 1')
+  const share = Number(values.share)
+  if (!(share > 0 && share <= 1)) throw new Error('--share must be in (0, 1]')
+  return { isShort: values.short, only: values.only, share, times, out: values.out }
+}
+
+async function main(): Promise<void> {
+  const { isShort, only, share, times, out } = readOptions()
+  const chosen = subjects.filter(({ name }) => only === undefined || name === only)
+  if (chosen.length === 0)
+    throw new Error(`there is no '${only}'; there are ${subjects.map(({ name }) => name)}`)
+  const results: SoakResults = {
+    environment: describeEnvironment(availableParallelism(), undefined),
+    subjects: [],
+  }
+  for (const subject of chosen) {
+    const { short, full } = subject.times
+    const count = times ?? (isShort ? short : Math.ceil(share * full))
+    console.log(`# ${subject.name}, ${count} times\n${subject.promise}`)
+    const outcome = await soak(subject, count)
+    results.subjects.push(outcome)
+    if (out !== undefined) writeFileSync(out, `${JSON.stringify(results, null, 2)}\n`)
+  }
+  const failed = results.subjects.filter(({ failures }) => failures.length > 0).length
+  console.log(`${results.subjects.length - failed} passed, ${failed} failed, 0 skipped`)
+  process.exitCode = failed > 0 ? 1 : 0
+}
+
+async function soak(subject: Subject, count: number): Promise<SoakResults['subjects'][number]> {
+  const begun = performance.now()
+  let said = begun
+  const outcome = await subject.run(count, (done) => {
+    if (performance.now() - said < 10_000) return
+    said = performance.now()
+    console.log(`  ${done} of ${count}, ${Math.round((said - begun) / 1000)} s`)
+  })
+  const seconds = Math.round((performance.now() - begun) / 1000)
+  for (const failure of outcome.failures.slice(0, 20)) console.log(`  FAILED ${failure}`)
+  console.log(`  ${outcome.done} times in ${seconds} s ${JSON.stringify(outcome.figures ?? {})}`)
+  return { name: subject.name, promise: subject.promise, ...outcome, seconds }
+}
+
+main().catch((error: unknown) => {
+  console.error(error)
+  process.exitCode = 1
+})
