@@ -278,6 +278,8 @@ export interface Addon {
   devices(): Json
   /** Where the backend of that kind of device lies when it is a package of its own. */
   setPackageFolder(kind: 'cuda', folder: string): void
+  /** Cancels what is under way and waits for it. */
+  exit(): void
   networks(): Json
 }
 
@@ -294,6 +296,8 @@ function load(): Addon {
     const native = nodeGypBuild()(addonFolder())
     const cuda = folderOfPackage('@jcs-ct/cuda')
     if (cuda) native.setPackageFolder('cuda', cuda)
+    // `process.exit` ends no environment, and would take from working threads what their libraries own.
+    process.once('exit', () => native.exit())
     return native
   } catch (error) {
     throw new JcsError('NATIVE_LOAD_FAILED', explain(error as Error), { cause: error })

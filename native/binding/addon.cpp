@@ -45,6 +45,11 @@ Napi::Value setPackage(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value exitProcess(const Napi::CallbackInfo& info) {
+  AddonData::of(info.Env()).exit();
+  return info.Env().Undefined();
+}
+
 Napi::Value networkList(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     nlohmann::json json = nlohmann::json::array();
@@ -72,6 +77,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   defineMeasurement(env, exports);
   exports.Set("devices", Napi::Function::New(env, devices));
   exports.Set("setPackageFolder", Napi::Function::New(env, setPackage));
+  exports.Set("exit", Napi::Function::New(env, exitProcess));
   exports.Set("networks", Napi::Function::New(env, networkList));
   return exports;
 }

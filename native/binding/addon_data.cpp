@@ -14,10 +14,20 @@ PendingWork::Token::~Token() {
   work_->done_.notify_all();
 }
 
+void PendingWork::cancel() {
+  for (const CancelFlag& flag : flags_) flag->store(true);
+}
+
 void PendingWork::cancelAndWait() {
   std::unique_lock lock(mutex_);
-  for (const CancelFlag& flag : flags_) flag->store(true);
-  done_.wait(lock, [&] { return flags_.empty(); });
+  cancel();
+  done_.wait(lock, [&] { return isDone(); });
+}
+
+void PendingWork::cancelAndWait(std::chrono::milliseconds limit) {
+  std::unique_lock lock(mutex_);
+  cancel();
+  done_.wait_for(lock, limit, [&] { return isDone(); });
 }
 
 AddonData::AddonData(Napi::Env env) : thread(JsThread::create(env)), pool(runtime::WorkerPool::acquire()) {
@@ -28,6 +38,13 @@ AddonData::AddonData(Napi::Env env) : thread(JsThread::create(env)), pool(runtim
     pending->cancelAndWait();
     pool.reset();
   });
+}
+
+void AddonData::exit() {
+  constexpr std::chrono::seconds kLongest{10};  // nothing that is cancelled takes as long
+  closing = true;
+  thread->close();
+  pending->cancelAndWait(kLongest);
 }
 
 Napi::Promise AddonData::run(Napi::Env env, CancelFlag flag, std::function<Deferred::Convert(const CancelFlag&)> work) {

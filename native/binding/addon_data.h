@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -33,8 +34,13 @@ class PendingWork {
     CancelFlag flag_;
   };
   void cancelAndWait();
+  /// Waits no longer than that.
+  void cancelAndWait(std::chrono::milliseconds limit);
 
  private:
+  void cancel();
+  bool isDone() const { return flags_.empty(); }
+
   std::mutex mutex_;
   std::condition_variable done_;
   std::multiset<CancelFlag> flags_;
@@ -43,6 +49,10 @@ class PendingWork {
 /// What one environment (the main thread's, or a worker's) owns.
 struct AddonData {
   explicit AddonData(Napi::Env env);
+
+  /// At the process's exit, of which environments are not told: work that is under way would go on while what the
+  /// backends' libraries own is destroyed.
+  void exit();
 
   static AddonData& of(Napi::Env env) { return *env.GetInstanceData<AddonData>(); }
 
