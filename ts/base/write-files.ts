@@ -37,7 +37,8 @@ export async function makeDirectory(path: string): Promise<void> {
 /** Makes a directory that can be written, which is found out now rather than after an epoch. */
 export async function makeWritableDirectory(path: string): Promise<void> {
   await makeDirectory(path)
-  const probe = join(path, `.jcs-write-test-${process.pid}`)
+  // One name for all: what a killed process leaves, the next one takes away.
+  const probe = join(path, '.jcs-write-test')
   try {
     const file = await open(probe, 'w')
     await file.close()
