@@ -39,6 +39,21 @@ const Node* soleProducer(const Rewriter& rewriter, const Node& node, size_t i) {
   return rewriter.uses(node.inputs[i]) == 1 ? rewriter.producer(node.inputs[i]) : nullptr;
 }
 
+/// What reads the norm's y, if nothing else does: the statistics keep their readers.
+const Node* soleReaderOfNorm(const Rewriter& rewriter, const Node& norm) {
+  const ValueId y = norm.outputs[0];
+  if (rewriter.uses(y) != 1) return nullptr;
+  for (const Node& reader : rewriter.source().nodes())
+    if (std::ranges::find(reader.inputs, y) != reader.inputs.end()) return &reader;
+  return nullptr;  // it is an output of the graph
+}
+
+/// The norm whose y, not one of its statistics, a value is; or null.
+const Node* normOf(const Rewriter& rewriter, ValueId y) {
+  const Node* producer = rewriter.producer(y);
+  return as<BatchNorm>(producer) != nullptr && producer->outputs[0] == y ? producer : nullptr;
+}
+
 std::optional<Activation> activationOf(const Node& node) {
   const auto* unary = as<Unary>(&node);
   if (unary == nullptr) return std::nullopt;
@@ -88,28 +103,22 @@ Replacement activateParts(Rewriter& rewriter, const Node& node) {
   return std::vector{concat(parts)};
 }
 
-/// batch_norm has several outputs, of which only y may be read by the ReLU alone; the statistics keep their readers.
+/// relu(batch_norm(x)): the norm applies the ReLU.
 Replacement fuseNormActivation(Rewriter& rewriter, const Node& node) {
   const auto* norm = as<BatchNorm>(&node);
-  if (norm == nullptr || rewriter.uses(node.outputs[0]) != 1) return std::nullopt;
-  for (const Node& reader : rewriter.source().nodes()) {
-    if (reader.inputs.size() != 1 || reader.inputs[0] != node.outputs[0]) continue;
-    if (activationOf(reader) != Activation::kRelu) return std::nullopt;
-    auto copy = std::make_shared<BatchNorm>(*norm);
-    copy->activation = Activation::kRelu;
-    return rewriter.target().add(copy, mapped(rewriter, node));
-  }
-  return std::nullopt;
+  const Node* reader = norm != nullptr ? soleReaderOfNorm(rewriter, node) : nullptr;
+  if (reader == nullptr || activationOf(*reader) != Activation::kRelu) return std::nullopt;
+  auto copy = std::make_shared<BatchNorm>(*norm);
+  copy->activation = Activation::kRelu;
+  return rewriter.target().add(copy, mapped(rewriter, node));
 }
 
 /// relu(batch_norm(x)) once the norm applies the ReLU itself: y is already what the ReLU would give.
 Replacement dropFusedActivation(Rewriter& rewriter, const Node& node) {
-  if (activationOf(node) != Activation::kRelu) return std::nullopt;
-  const Node* producer = rewriter.producer(node.inputs[0]);
-  if (as<BatchNorm>(producer) == nullptr || rewriter.uses(producer->outputs[0]) != 1 ||
-      node.inputs[0] != producer->outputs[0])
+  const ValueId input = node.inputs[0];
+  if (activationOf(node) != Activation::kRelu || normOf(rewriter, input) == nullptr || rewriter.uses(input) != 1)
     return std::nullopt;
-  return std::vector{rewriter(node.inputs[0])};
+  return std::vector{rewriter(input)};
 }
 
 /// The gradient of relu(batch_norm(x)) with respect to x in one: the ReLU's alone would be written and read again.
@@ -157,32 +166,28 @@ Replacement fuseSumOfGradients(Rewriter& rewriter, const Node& node) {
 /// batch_norm(x) + r, and its ReLU: the norm adds r, if that is there by then. Of two norms the later one does.
 Replacement fuseNormResidual(Rewriter& rewriter, const Node& node) {
   const auto* norm = as<BatchNorm>(&node);
-  if (norm == nullptr || norm->activation != Activation::kNone || rewriter.uses(node.outputs[0]) != 1)
-    return std::nullopt;
-  for (const Node& reader : rewriter.source().nodes()) {
-    const auto side = std::ranges::find(reader.inputs, node.outputs[0]);
-    if (side == reader.inputs.end()) continue;
-    const Binary* sum = asPlainSum(rewriter, &reader);
-    const Value residual = sum ? rewriter(reader.inputs[side == reader.inputs.begin() ? 1 : 0]) : Value();
-    if (!residual) return std::nullopt;
-    auto fused = std::make_shared<BatchNorm>(*norm);
-    fused->residual = true;
-    fused->activation = sum->activation;
-    std::vector<Value> inputs = mapped(rewriter, node);
-    inputs.push_back(residual);
-    return rewriter.target().add(fused, inputs);
-  }
-  return std::nullopt;
+  if (norm == nullptr || norm->activation != Activation::kNone) return std::nullopt;
+  const Node* reader = soleReaderOfNorm(rewriter, node);
+  const Binary* sum = asPlainSum(rewriter, reader);
+  if (sum == nullptr) return std::nullopt;
+  const Value residual = rewriter(reader->inputs[reader->inputs[0] == node.outputs[0] ? 1 : 0]);
+  if (!residual) return std::nullopt;
+  auto fused = std::make_shared<BatchNorm>(*norm);
+  fused->residual = true;
+  fused->activation = sum->activation;
+  std::vector<Value> inputs = mapped(rewriter, node);
+  inputs.push_back(residual);
+  return rewriter.target().add(fused, inputs);
 }
 
 /// batch_norm(x) + r once the norm adds r itself.
 Replacement dropFusedResidual(Rewriter& rewriter, const Node& node) {
   if (asPlainSum(rewriter, &node) == nullptr) return std::nullopt;
   for (const ValueId input : node.inputs) {
-    if (as<BatchNorm>(rewriter.producer(input)) == nullptr) continue;
+    if (normOf(rewriter, input) == nullptr) continue;
     const Value made = rewriter(input);
     const auto* norm = as<BatchNorm>(&made.graph->nodes()[made.graph->values()[made.id].producer]);
-    if (norm->residual) return std::vector{made};
+    if (norm != nullptr && norm->residual) return std::vector{made};
   }
   return std::nullopt;
 }

@@ -2,6 +2,7 @@
 #include <set>
 
 #include "compiler/passes.h"
+#include "core/philox.h"
 #include "graph/autodiff.h"
 #include "native/compiled.h"
 #include "native/harness.h"
@@ -165,6 +166,35 @@ TEST("in training, ReLUs, sums and their gradients join the batch norm beside th
   CHECK_EQUAL(ofSums, 15u);     // of what the next block gives, by its convolutions and past them
   CHECK_EQUAL(residuals, 16u);  // each block's sum
   CHECK_EQUAL(joined, 67u);     // 3 of the stem, 4 of each block
+}
+
+TEST("a sum joins the batch norm whose y it adds to, not the one whose statistics") {
+  Graph graph;
+  const Shape shape{2, 3, 3, 8}, channels{8};
+  const auto input = [&](const char* name, const Shape& of) { return graph.input(name, {DType::kF32, of}); };
+  const BatchNormResult norm = batchNorm(input("x", shape), input("gamma", channels), input("beta", channels), 1e-5f);
+  graph.output("y", relu(add(norm.y, input("residual", shape))));
+  graph.output("mean", norm.mean);
+  graph.output("shifted", add(norm.mean, input("offset", channels)));
+  NamedTensors inputs;
+  Philox random(3, 0, 0, RandomPurpose::kInitialise);
+  for (const auto& [name, of] :
+       {std::pair{"x", shape}, {"residual", shape}, {"gamma", channels}, {"beta", channels}, {"offset", channels}}) {
+    Tensor values(DType::kF32, of);
+    for (float& value : values.as<float>()) value = random.uniform(-1, 1);
+    inputs[name] = std::move(values);
+  }
+  CompiledGraph compiled(graph, {});
+  const NamedTensors results = compiled.run(inputs);
+  const auto at = [&](const NamedTensors& tensors, const char* name, size_t c) {
+    return tensors.at(name).as<float>()[c];
+  };
+  for (size_t c = 0; c < 8; ++c)
+    CHECK_EQUAL(at(results, "shifted", c), at(results, "mean", c) + at(inputs, "offset", c));
+  size_t joined = 0;
+  for (const compiler::Program::StepInfo& info : compiled.program().steps())
+    joined += info.op == BatchNorm::kName && info.attributes.find("residual=1") != std::string::npos;
+  CHECK_EQUAL(joined, 1u);
 }
 
 TEST("a training step in bf16 keeps the gradients of bf16 tensors in bf16") {
