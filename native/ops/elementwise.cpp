@@ -48,6 +48,7 @@ std::vector<Value> Unary::gradient(const GradientContext& c) const {
 }
 
 std::vector<TensorType> UnaryGradient::infer(std::span<const TensorType> in) const {
+  invariant(!ofSum || kind == Unary::Kind::kRelu, "a sum of gradients is fused into that of a ReLU");
   requireShape(in.size() == (ofSum ? 3 : 2) && in[0].shape == in[1].shape && in[0].shape == in.back().shape, in,
                ofSum ? "takes two parts of dy, and y, of one shape" : "takes dy and y of one shape");
   return {in[0]};

@@ -102,6 +102,17 @@ JCS_VECTORISED void gradientBlocks(const StridedLoop<3>& loop, int64_t begin, in
   });
 }
 
+template <typename T>
+JCS_VECTORISED void reluGradientOfSumBlocks(const StridedLoop<4>& loop, int64_t begin, int64_t end, T* dx, const T* a,
+                                            const T* b, const T* y) {
+  loop.forEachBlock(begin, end, [&](const auto& at, int64_t length) JCS_INLINE_LAMBDA {
+    const T *left = a + at[1], *right = b + at[2], *result = y + at[3];
+    mapLine(dx + at[0], length, [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA -> N {
+      return ReluGradient()(load<N>(left + i) + load<N>(right + i), load<N>(result + i));
+    });
+  });
+}
+
 template <typename F, typename A, typename B>
 JCS_VECTORISED void combineBlocks(const StridedLoop<3>& loop, int64_t begin, int64_t end, A* y, const A* a, const B* b,
                                   Epilogue epilogue) {
@@ -126,19 +137,20 @@ JCS_VECTORISED void combineBlocks(const StridedLoop<3>& loop, int64_t begin, int
   });
 }
 
+using Pointers = std::span<const std::byte* const>;
+
 /// A loop whose body knows the types; runs it over all blocks.
 template <int kOperands>
 class LoopKernel : public Kernel {
  public:
-  using Body = std::function<void(const StridedLoop<kOperands>&, int64_t begin, int64_t end, std::byte* y,
-                                  const std::byte* a, const std::byte* b)>;
+  using Body =
+      std::function<void(const StridedLoop<kOperands>&, int64_t begin, int64_t end, std::byte* y, Pointers inputs)>;
   LoopKernel(const Prepare& p, Body body)
       : pool_(p.device.pool()), threads_(p.options.threads), loop_(makeLoop(p)), body_(std::move(body)) {}
 
-  void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte*) override {
-    pool_.parallelFor(threads_, loop_.blocks(), loop_.grain(), [&](int64_t begin, int64_t end, int) {
-      body_(loop_, begin, end, out[0], in[0], kOperands == 3 ? in[1] : nullptr);
-    });
+  void run(Pointers in, std::span<std::byte* const> out, std::byte*) override {
+    pool_.parallelFor(threads_, loop_.blocks(), loop_.grain(),
+                      [&](int64_t begin, int64_t end, int) { body_(loop_, begin, end, out[0], in); });
   }
 
  private:
@@ -160,10 +172,10 @@ template <typename F>
 std::unique_ptr<Kernel> mapKernel(const Prepare& p) {
   return withElement(p.outputs[0].type.dtype, [&]<typename Y>(Y*) {
     return withElement(p.inputs[0].type.dtype, [&]<typename X>(X*) -> std::unique_ptr<Kernel> {
-      return std::make_unique<LoopKernel<2>>(p, [](const StridedLoop<2>& loop, int64_t begin, int64_t end, std::byte* y,
-                                                   const std::byte* x, const std::byte*) {
-        mapBlocks<F>(loop, begin, end, reinterpret_cast<Y*>(y), reinterpret_cast<const X*>(x));
-      });
+      return std::make_unique<LoopKernel<2>>(
+          p, [](const StridedLoop<2>& loop, int64_t begin, int64_t end, std::byte* y, Pointers in) {
+            mapBlocks<F>(loop, begin, end, reinterpret_cast<Y*>(y), reinterpret_cast<const X*>(in[0]));
+          });
     });
   });
 }
@@ -182,21 +194,32 @@ std::unique_ptr<Kernel> pairKernel(const Prepare& p, MakeBody&& makeBody) {
 template <typename F>
 std::unique_ptr<Kernel> gradientKernel(const Prepare& p) {
   return pairKernel(p, []<typename G, typename Y>(G*, Y*) {
-    return [](const StridedLoop<3>& loop, int64_t begin, int64_t end, std::byte* dx, const std::byte* dy,
-              const std::byte* y) {
-      gradientBlocks<F>(loop, begin, end, reinterpret_cast<G*>(dx), reinterpret_cast<const G*>(dy),
-                        reinterpret_cast<const Y*>(y));
+    return [](const StridedLoop<3>& loop, int64_t begin, int64_t end, std::byte* dx, Pointers in) {
+      gradientBlocks<F>(loop, begin, end, reinterpret_cast<G*>(dx), reinterpret_cast<const G*>(in[0]),
+                        reinterpret_cast<const Y*>(in[1]));
     };
+  });
+}
+
+/// dx = a + b where y > 0.
+std::unique_ptr<Kernel> reluGradientOfSumKernel(const Prepare& p) {
+  const DType dtype = p.outputs[0].type.dtype;
+  for (const Operand& operand : p.inputs) invariant(operand.type.dtype == dtype, "a sum and its mask share a dtype");
+  return withElement(dtype, [&]<typename T>(T*) -> std::unique_ptr<Kernel> {
+    return std::make_unique<LoopKernel<4>>(
+        p, [](const StridedLoop<4>& loop, int64_t begin, int64_t end, std::byte* dx, Pointers in) {
+          const auto at = [&](size_t i) { return reinterpret_cast<const T*>(in[i]); };
+          reluGradientOfSumBlocks(loop, begin, end, reinterpret_cast<T*>(dx), at(0), at(1), at(2));
+        });
   });
 }
 
 template <typename F>
 std::unique_ptr<Kernel> combineKernel(const Prepare& p, Activation activation) {
   return pairKernel(p, [epilogue = Epilogue(activation)]<typename A, typename B>(A*, B*) {
-    return [epilogue](const StridedLoop<3>& loop, int64_t begin, int64_t end, std::byte* y, const std::byte* a,
-                      const std::byte* b) {
-      combineBlocks<F>(loop, begin, end, reinterpret_cast<A*>(y), reinterpret_cast<const A*>(a),
-                       reinterpret_cast<const B*>(b), epilogue);
+    return [epilogue](const StridedLoop<3>& loop, int64_t begin, int64_t end, std::byte* y, Pointers in) {
+      combineBlocks<F>(loop, begin, end, reinterpret_cast<A*>(y), reinterpret_cast<const A*>(in[0]),
+                       reinterpret_cast<const B*>(in[1]), epilogue);
     };
   });
 }
@@ -210,49 +233,8 @@ std::unique_ptr<Kernel> prepareUnary(const Prepare& p) {
   fail(errors::kInternal, "unary: unknown kind");
 }
 
-template <typename T>
-JCS_VECTORISED void reluGradientOfSumBlocks(const StridedLoop<4>& loop, int64_t begin, int64_t end, T* dx, const T* a,
-                                            const T* b, const T* y) {
-  loop.forEachBlock(begin, end, [&](const auto& at, int64_t length) JCS_INLINE_LAMBDA {
-    const T *left = a + at[1], *right = b + at[2], *result = y + at[3];
-    mapLine(dx + at[0], length, [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA -> N {
-      return ReluGradient()(load<N>(left + i) + load<N>(right + i), load<N>(result + i));
-    });
-  });
-}
-
-/// dx = a + b where y > 0.
-class ReluGradientOfSumKernel : public Kernel {
- public:
-  explicit ReluGradientOfSumKernel(const Prepare& p)
-      : pool_(p.device.pool()),
-        threads_(p.options.threads),
-        dtype_(p.outputs[0].type.dtype),
-        loop_(p.outputs[0].type.shape,
-              {along(p.outputs[0]), along(p.inputs[0]), along(p.inputs[1]), along(p.inputs[2])}) {
-    for (const Operand& operand : p.inputs) invariant(operand.type.dtype == dtype_, "a sum and its mask share a dtype");
-  }
-
-  void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte*) override {
-    withElement(dtype_, [&]<typename T>(T*) {
-      const auto at = [&](size_t i) { return reinterpret_cast<const T*>(in[i]); };
-      pool_.parallelFor(threads_, loop_.blocks(), loop_.grain(), [&](int64_t begin, int64_t end, int) {
-        reluGradientOfSumBlocks(loop_, begin, end, reinterpret_cast<T*>(out[0]), at(0), at(1), at(2));
-      });
-    });
-  }
-
- private:
-  static AxisStrides along(const Operand& operand) { return axisStrides(operand, operand.type.shape); }
-
-  ThreadPool& pool_;
-  int threads_;
-  DType dtype_;
-  StridedLoop<4> loop_;
-};
-
 std::unique_ptr<Kernel> prepareUnaryGradient(const Prepare& p) {
-  if (p.as<UnaryGradient>().ofSum) return std::make_unique<ReluGradientOfSumKernel>(p);
+  if (p.as<UnaryGradient>().ofSum) return reluGradientOfSumKernel(p);
   switch (p.as<UnaryGradient>().kind) {
     case Unary::Kind::kRelu: return gradientKernel<ReluGradient>(p);
     case Unary::Kind::kSigmoid: return gradientKernel<SigmoidGradient>(p);

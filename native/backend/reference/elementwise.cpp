@@ -16,10 +16,10 @@ void unary(const Unary& op, const Operands& operands) {
 }
 
 void unaryGradient(const UnaryGradient& op, const Operands& operands) {
-  const Input& y = operands.inputs.back();
+  const Input &a = operands.inputs[0], &b = operands.inputs[1], &y = operands.inputs.back();
   const Output& dx = operands.outputs[0];
   for (int64_t i = 0; i < dx.elements(); ++i) {
-    const double dy = operands.inputs[0][i] + (op.ofSum ? operands.inputs[1][i] : 0);
+    const double dy = op.ofSum ? a[i] + b[i] : a[i];
     switch (op.kind) {
       case Unary::Kind::kRelu: dx[i] = y[i] > 0 ? dy : 0; break;
       case Unary::Kind::kSigmoid: dx[i] = dy * y[i] * (1 - y[i]); break;
