@@ -45,8 +45,8 @@ Napi::Value setPackage(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Value exitProcess(const Napi::CallbackInfo& info) {
-  AddonData::of(info.Env()).exit();
+Napi::Value stop(const Napi::CallbackInfo& info) {
+  AddonData::of(info.Env()).stop(std::chrono::seconds(info[0].ToNumber().Int32Value()));
   return info.Env().Undefined();
 }
 
@@ -77,7 +77,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   defineMeasurement(env, exports);
   exports.Set("devices", Napi::Function::New(env, devices));
   exports.Set("setPackageFolder", Napi::Function::New(env, setPackage));
-  exports.Set("exit", Napi::Function::New(env, exitProcess));
+  exports.Set("stop", Napi::Function::New(env, stop));
   exports.Set("networks", Napi::Function::New(env, networkList));
   return exports;
 }

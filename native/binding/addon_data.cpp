@@ -14,37 +14,26 @@ PendingWork::Token::~Token() {
   work_->done_.notify_all();
 }
 
-void PendingWork::cancel() {
+void PendingWork::cancelAndWait(std::optional<std::chrono::seconds> limit) {
+  std::unique_lock lock(mutex_);
   for (const CancelFlag& flag : flags_) flag->store(true);
-}
-
-void PendingWork::cancelAndWait() {
-  std::unique_lock lock(mutex_);
-  cancel();
-  done_.wait(lock, [&] { return isDone(); });
-}
-
-void PendingWork::cancelAndWait(std::chrono::milliseconds limit) {
-  std::unique_lock lock(mutex_);
-  cancel();
-  done_.wait_for(lock, limit, [&] { return isDone(); });
+  const auto isDone = [&] { return flags_.empty(); };
+  if (!limit) return done_.wait(lock, isDone);
+  done_.wait_for(lock, *limit, isDone);
 }
 
 AddonData::AddonData(Napi::Env env) : thread(JsThread::create(env)), pool(runtime::WorkerPool::acquire()) {
   // Hooks run in reverse order: this one before the thread-safe function's own.
   env.AddCleanupHook([this] {
-    closing = true;
-    thread->close();
-    pending->cancelAndWait();
+    stop();
     pool.reset();
   });
 }
 
-void AddonData::exit() {
-  constexpr std::chrono::seconds kLongest{10};  // nothing that is cancelled takes as long
+void AddonData::stop(std::optional<std::chrono::seconds> limit) {
   closing = true;
   thread->close();
-  pending->cancelAndWait(kLongest);
+  pending->cancelAndWait(limit);
 }
 
 Napi::Promise AddonData::run(Napi::Env env, CancelFlag flag, std::function<Deferred::Convert(const CancelFlag&)> work) {

@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 
 #include "binding/js_thread.h"
@@ -33,14 +34,10 @@ class PendingWork {
     std::shared_ptr<PendingWork> work_;
     CancelFlag flag_;
   };
-  void cancelAndWait();
-  /// Waits no longer than that.
-  void cancelAndWait(std::chrono::milliseconds limit);
+  /// With a limit, waits no longer than that.
+  void cancelAndWait(std::optional<std::chrono::seconds> limit = {});
 
  private:
-  void cancel();
-  bool isDone() const { return flags_.empty(); }
-
   std::mutex mutex_;
   std::condition_variable done_;
   std::multiset<CancelFlag> flags_;
@@ -50,9 +47,10 @@ class PendingWork {
 struct AddonData {
   explicit AddonData(Napi::Env env);
 
-  /// At the process's exit, of which environments are not told: work that is under way would go on while what the
-  /// backends' libraries own is destroyed.
-  void exit();
+  /// Takes no more work, cancels what is under way, and waits for it. At the environment's end without a limit; at the
+  /// process's exit, of which environments are not told, with one: work that went on there would find destroyed what
+  /// the backends' libraries own.
+  void stop(std::optional<std::chrono::seconds> limit = {});
 
   static AddonData& of(Napi::Env env) { return *env.GetInstanceData<AddonData>(); }
 
