@@ -6,7 +6,7 @@ import {
   type DatasetSample,
   type DatasetSource,
   findOverlap,
-  readDataset,
+  readSamples,
 } from '../datasets'
 import type { Model } from '../model'
 import type { runtimeOptionNames } from '../model/runtime'
@@ -60,8 +60,9 @@ export async function readUninfected(
   signal: AbortSignal,
 ): Promise<Dataset> {
   if (uninfected === undefined) return { samples: [], warnings: [], skipped: [] }
-  // Not as a task's, of which samples with one label alone would be warned of.
-  const dataset = await readDataset(uninfected, { onBadSample, maxPixels, window, signal })
+  const task = 'classification'
+  // Their one label is no fault, as it would be of a whole dataset.
+  const dataset = await readSamples(uninfected, { task, onBadSample, maxPixels, window, signal })
   const infected = dataset.samples.find(({ label }) => label !== 0)
   if (infected)
     throw new JcsError(

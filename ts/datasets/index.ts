@@ -1,5 +1,5 @@
 export { type DecodedSample, type DecodeSamplesOptions, decodeSamples } from './decode'
-export { type ReadDatasetOptions, readDataset, type Task } from './read'
+export { type ReadDatasetOptions, readDataset, readSamples, type Task } from './read'
 export {
   type Folds,
   findOverlap,

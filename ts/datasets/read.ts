@@ -35,6 +35,15 @@ export interface ReadDatasetOptions extends DecodeOptions {
  * (`decodeSamples`).
  */
 export async function readDataset(source: DatasetSource, options: ReadDatasetOptions = {}): Promise<Dataset> {
+  const dataset = await readSamples(source, options)
+  const labels = new Set(dataset.samples.map(({ label }) => label))
+  if (options.task !== 'classification' || labels.size !== 1) return dataset
+  const sameLabel = `All ${dataset.samples.length} samples have the label ${[...labels][0]}: nothing can be told apart.`
+  return { ...dataset, warnings: [...dataset.warnings, sameLabel] }
+}
+
+/** The same of samples that are a part of what is learnt from: all of them may have one label. */
+export async function readSamples(source: DatasetSource, options: ReadDatasetOptions = {}): Promise<Dataset> {
   const { task, onBadSample = 'error' } = options
   const { samples: parsed, warnings, bad: unparsed } = await parse(source, options.signal)
   const { complete, lacking } = requireFor(task, parsed)
@@ -47,7 +56,7 @@ export async function readDataset(source: DatasetSource, options: ReadDatasetOpt
       bad.length > 0 ? `all ${bad.length} samples were skipped, the first: ${bad[0]!.message}` : 'it is empty'
     throw new JcsError('EMPTY_DATASET', `the dataset${describe(source)} holds no samples: ${reason}`)
   }
-  return { samples: good, warnings: [...warnings, ...remarks(task, good)], skipped: bad }
+  return { samples: good, warnings: [...warnings, ...repeatedImages(good)], skipped: bad }
 }
 
 function parse(source: DatasetSource, signal: AbortSignal | undefined): Promise<ParsedDataset> {
@@ -114,18 +123,11 @@ function requireFor(task: Task | undefined, samples: readonly DatasetSample[]) {
   return { complete, lacking }
 }
 
-function remarks(task: Task | undefined, samples: readonly DatasetSample[]): string[] {
-  const found: string[] = []
-  const labels = new Set(samples.map(({ label }) => label))
-  if (task === 'classification' && labels.size === 1) {
-    found.push(`All ${samples.length} samples have the label ${[...labels][0]}: nothing can be told apart.`)
-  }
+function repeatedImages(samples: readonly DatasetSample[]): string[] {
   const images = samples.map(({ image }) => image).filter((image) => typeof image === 'string')
   const repeated = images.sort().filter((path, index) => path === images[index - 1])
-  if (repeated.length > 0) {
-    found.push(`${repeated.length} images are listed more than once, the first is '${repeated[0]}'.`)
-  }
-  return found
+  if (repeated.length === 0) return []
+  return [`${repeated.length} images are listed more than once, the first is '${repeated[0]}'.`]
 }
 
 function describe(source: DatasetSource): string {
