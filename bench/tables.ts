@@ -1,7 +1,7 @@
-// npm run bench:tables     writes the tables of README.md, docs/performance.md and docs/results.md anew from the committed result files
+// npm run bench:tables     writes the tables of README.md, docs/performance.md, docs/results.md and docs/reliability.md anew from the
+//                            committed result files
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { soakTables } from '../soak/results'
 import { gpuTables } from './gpu-tables'
 import { markdownRows } from './markdown'
 import { paperTables } from './paper-tables'
@@ -16,6 +16,7 @@ import {
   ratiosToPeers,
   readResults,
 } from './results'
+import { soakTables } from './soak-tables'
 import { isReached, type Target, targetsOf } from './targets'
 
 const root = join(__dirname, '..')

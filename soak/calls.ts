@@ -9,7 +9,7 @@ import {
   type Task,
   train,
 } from 'jcs-ct'
-import { growthOf } from './exits'
+import { judgeMemory, residentMiB } from './memory'
 import type { Subject } from './subject'
 
 const samples = 200
@@ -27,7 +27,7 @@ export const calls: Subject = {
     await using classifier = await smallModel('classification', 'res2net50-v1b', slices)
     await using segmenter = await smallModel('segmentation', 'jcs-segmentation', slices)
     const every = Math.ceil(times / samples)
-    const sizes: number[] = []
+    const sizesMiB: number[] = []
     for (let done = 0; done < times; done++) {
       const signal = done % 10 === 9 ? AbortSignal.timeout(1) : undefined
       const run =
@@ -40,18 +40,10 @@ export const calls: Subject = {
         if (!(error instanceof JcsError && error.code === 'CANCELLED')) throw error
       }
       if (done % every !== 0) continue
-      globalThis.gc?.()
-      sizes.push(process.memoryUsage.rss() / 2 ** 20)
+      sizesMiB.push(residentMiB())
       onProgress(done)
     }
-    const figures = growthOf(sizes)
-    const growth = figures['MiB at the end']! / figures['MiB after a fifth']!
-    const isFlat = growth <= allowedGrowth(times)
-    return {
-      done: times,
-      failures: isFlat ? [] : [`Memory grew by a factor of ${growth.toFixed(3)}.`],
-      figures,
-    }
+    return { done: times, ...judgeMemory(sizesMiB, allowedGrowth(times)) }
   },
 }
 

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
-/** A program of soak/children, with what it printed. */
+/** How a program ended, and what it printed. */
 export interface Ended {
   code: number | null
   signal: NodeJS.Signals | null
@@ -16,6 +16,10 @@ export interface Child {
   ended: Promise<Ended>
 }
 
+/** One that takes longer hangs. */
+const longestMs = 120_000
+
+/** Starts a program, given relative to soak/children; a hanging one ends by SIGABRT. */
 export function startChild(
   program: string,
   args: readonly string[],
@@ -25,6 +29,8 @@ export function startChild(
   const child = spawn(process.execPath, [join(__dirname, 'children', program), ...args], {
     env: { ...process.env, NODE_OPTIONS: '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: longestMs,
+    killSignal: 'SIGABRT',
   })
   const lines: string[] = []
   createInterface({ input: child.stdout }).on('line', (line) => {

@@ -1,30 +1,44 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { basename, join, relative } from 'node:path'
 import { type Ended, startChild } from './children'
 import type { Outcome, Subject } from './subject'
+import { inTemporaryFolder } from './temporary-folder'
 
-/** What is written, and by which program: of soak/children, or the command line's with these arguments. */
-type Writer = { name: string; program: 'write.mjs' } | { name: string; command: (inputs: string) => string[] }
+/** A program that writes into `directory`, of what lies in `inputs`. */
+interface Writer {
+  name: string
+  program: string
+  args(inputs: string, directory: string): string[]
+  /** Files of the names that it writes may be there before. A checkpoint or a plan of something else is refused. */
+  mayReplace: boolean
+}
+
+const library = (name: string, mayReplace: boolean): Writer => ({
+  name,
+  program: 'write.mjs',
+  args: (inputs, directory) => [name, directory, inputs],
+  mayReplace,
+})
+
+const commandLine = (name: string, args: (inputs: string) => string[]): Writer => ({
+  name: `jcs ${name} --out`,
+  program: '../../dist/cli/main.js',
+  args: (inputs, directory) => [name, join(inputs, 'case'), ...args(inputs), '--out', directory],
+  mayReplace: true,
+})
 
 const writers: readonly Writer[] = [
-  { name: 'model', program: 'write.mjs' },
-  { name: 'onnx', program: 'write.mjs' },
-  { name: 'training', program: 'write.mjs' },
-  { name: 'cross-validation', program: 'write.mjs' },
-  {
-    name: 'segment --out',
-    command: (inputs) => ['segment', join(inputs, 'case'), '--model', join(inputs, 'segmenter.safetensors')],
-  },
-  {
-    name: 'diagnose --out',
-    command: (inputs) => [
-      ...['diagnose', join(inputs, 'case'), '--no-lungs', '--slice-threshold', '0'],
-      ...['--classifier', join(inputs, 'classifier.safetensors')],
-      ...['--segmenter', join(inputs, 'segmenter.safetensors')],
-    ],
-  },
+  library('model', true),
+  library('onnx', true),
+  library('training', false),
+  library('cross-validation', false),
+  commandLine('segment', (inputs) => ['--model', join(inputs, 'segmenter.safetensors')]),
+  commandLine('diagnose', (inputs) => [
+    ...['--classifier', join(inputs, 'classifier.safetensors')],
+    ...['--segmenter', join(inputs, 'segmenter.safetensors')],
+    ...['--no-lungs', '--slice-threshold', '0'],
+  ]),
 ]
 
 const oldContent = 'what was there before'
@@ -36,69 +50,58 @@ export const diskFull: Subject = {
   promise:
     'The disk is full from one operation on, every one in turn, while models, ONNX files, checkpoints, results of a cross-validation, masks and reports are written: the error is DISK_FULL, what was there before is kept or whole, and nothing half-written is left.',
   times: { short: 12, full: 3000 },
-  async run(times, onProgress) {
-    const folder = mkdtempSync(join(tmpdir(), 'jcs-soak-'))
-    try {
-      const library = join(folder, 'disk_full.so')
-      const source = join(__dirname, 'disk_full.c')
-      execFileSync('cc', ['-O1', '-shared', '-fPIC', '-o', library, source, '-ldl'])
-      return await fillDisk(folder, library, times, onProgress)
-    } finally {
-      rmSync(folder, { recursive: true, force: true })
-    }
-  },
+  run: (times, onProgress) => inTemporaryFolder((folder) => fillDisk(folder, times, onProgress)),
 }
 
-async function fillDisk(
-  folder: string,
-  library: string,
-  times: number,
-  onProgress: (done: number) => void,
-): Promise<Outcome> {
+async function fillDisk(folder: string, times: number, onProgress: (done: number) => void): Promise<Outcome> {
+  const shim = join(folder, 'disk_full.so')
+  execFileSync('cc', ['-O1', '-shared', '-fPIC', '-o', shim, join(__dirname, 'disk_full.c'), '-ldl'])
   const inputs = join(folder, 'inputs')
-  const made = await startChild('inputs.mjs', [inputs]).ended
-  if (made.code !== 0) throw new Error(made.errors)
+  requireDone('inputs', await startChild('inputs.mjs', [inputs]).ended)
+
+  const directory = join(folder, 'full')
+  /** In a folder that is empty but for files of these names. */
+  const write = ({ program, args }: Writer, fullFrom: number, names: readonly string[] = []) => {
+    rmSync(directory, { recursive: true, force: true })
+    mkdirSync(directory)
+    for (const name of names) writeFileSync(join(directory, name), oldContent)
+    return startChild(program, args(inputs, directory), {
+      env: { LD_PRELOAD: shim, JCS_FULL_DIRECTORY: directory, JCS_FULL_FROM: String(fullFrom) },
+    }).ended
+  }
+  const wholes = []
+  for (const writer of writers) {
+    const ended = await write(writer, 0)
+    requireDone(writer.name, ended)
+    const operations = Number(/disk operations: (\d+)/.exec(ended.errors)?.[1])
+    if (!(operations > 0)) throw new Error(`${writer.name} wrote nothing that was seen`)
+    wholes.push({ writer, operations, files: filesIn(directory) })
+  }
+
+  const total = wholes.reduce((sum, { operations }) => sum + operations, 0)
   const failures: string[] = []
   let done = 0
-  let operations = 0
-  for (const writer of writers) {
-    const directory = join(folder, 'full')
-    /** In an empty folder, but for files of these names. */
-    const write = (from: number, names: readonly string[] = []) => {
-      rmSync(directory, { recursive: true, force: true })
-      mkdirSync(directory)
-      for (const name of names.filter((each) => !each.includes('/')))
-        writeFileSync(join(directory, name), oldContent)
-      const env = { LD_PRELOAD: library, JCS_FULL_DIRECTORY: directory, JCS_FULL_FROM: String(from) }
-      return 'program' in writer
-        ? startChild(writer.program, [writer.name, directory, inputs], { env }).ended
-        : startChild('../../dist/cli/main.js', [...writer.command(inputs), '--out', directory], { env }).ended
-    }
-    const whole = await write(0)
-    if (!isDone(whole))
-      return {
-        done,
-        failures: [`${writer.name} failed on a disk with room: ${whole.lines.at(-1)} ${whole.errors}`],
-      }
-    const expected = filesIn(directory)
-    const count = Number(/disk operations: (\d+)/.exec(whole.errors)?.[1])
-    if (!(count > 0)) return { done, failures: [`${writer.name} wrote nothing that was seen`] }
-    operations += count
-    const tries = Math.min(count, Math.floor(times / writers.length))
-    for (let i = 0; i < tries; i++) {
-      const from = 1 + Math.round((i * (count - 1)) / Math.max(1, tries - 1))
-      // A checkpoint of something else is refused, as is a plan.
-      const mayReplace = writer.name !== 'training' && writer.name !== 'cross-validation'
-      const names = mayReplace ? [...expected.keys()] : []
-      const fault = faultOf(await write(from, names), expected, filesIn(directory))
-      if (fault) failures.push(`${writer.name}, full from operation ${from} of ${count} on: ${fault}`)
+  for (const { writer, operations, files } of wholes) {
+    const names = writer.mayReplace ? [...files.keys()].filter((name) => basename(name) === name) : []
+    for (const fullFrom of evenly(operations, Math.min(1, times / total))) {
+      const fault = faultOf(await write(writer, fullFrom, names), files, filesIn(directory))
+      if (fault)
+        failures.push(`${writer.name}, full from operation ${fullFrom} of ${operations} on: ${fault}`)
       onProgress(++done)
     }
   }
-  return { done, failures, figures: { 'operations that need room': operations } }
+  return { done, failures, figures: { 'operations that need room': total } }
 }
 
-const isDone = ({ code, signal }: Ended): boolean => code === 0 && signal === null
+/** That share of the numbers from 1 to `count`, the first among them. */
+function evenly(count: number, share: number): number[] {
+  const chosen = Math.ceil(share * count)
+  return Array.from({ length: chosen }, (_, i) => 1 + Math.floor((i * count) / chosen))
+}
+
+function requireDone(name: string, { code, signal, lines, errors }: Ended): void {
+  if (code !== 0) throw new Error(`${name} ended with ${signal ?? code}: ${lines.at(-1)} ${errors}`)
+}
 
 /** Sizes of all files, by their path. */
 function filesIn(directory: string): Map<string, number> {

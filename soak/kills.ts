@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Ended, startChild } from './children'
 import type { Outcome, Subject } from './subject'
+import { inTemporaryFolder } from './temporary-folder'
 
 const iterations = 60
 /** Children are killed within this time of their first step, in which they write some dozens of checkpoints. */
@@ -15,14 +15,7 @@ export const kills: Subject = {
   promise:
     'A training that writes a checkpoint after every step is killed (SIGKILL) at any moment, and goes on from its checkpoint until it is done: checkpoints are whole and never go back, and the last one is, to the bit, that of a training which nobody killed.',
   times: { short: 10, full: 1000 },
-  async run(times, onProgress) {
-    const folder = mkdtempSync(join(tmpdir(), 'jcs-soak-'))
-    try {
-      return await killTrainings(folder, times, onProgress)
-    } finally {
-      rmSync(folder, { recursive: true, force: true })
-    }
-  },
+  run: (times, onProgress) => inTemporaryFolder((folder) => killTrainings(folder, times, onProgress)),
 }
 
 async function killTrainings(
@@ -38,7 +31,6 @@ async function killTrainings(
   const failures: string[] = []
   let done = 0
   let completed = 0
-  let resumedSteps = 0
   for (let training = 0; failures.length === 0 && (done < times || completed === 0); training++) {
     const directory = join(folder, `training-${training}`)
     let reached = 0
@@ -52,7 +44,6 @@ async function killTrainings(
       if (!existsSync(join(directory, 'checkpoint.safetensors'))) continue
       const { iteration } = readCheckpoint(directory)
       if (iteration < reached) failures.push(`A checkpoint of step ${reached} became one of ${iteration}.`)
-      resumedSteps += Math.max(0, iteration - reached)
       reached = iteration
     }
     if (failures.length > 0) break
@@ -64,7 +55,7 @@ async function killTrainings(
     if (left.length > 0) failures.push(`Files are left beside a checkpoint: ${left.join(', ')}`)
     rmSync(directory, { recursive: true })
   }
-  return { done, failures, figures: { 'trainings completed': completed, 'steps taken': resumedSteps } }
+  return { done, failures, figures: { 'trainings completed': completed } }
 }
 
 async function trainUntilKilled(directory: string, isToBeKilled: boolean): Promise<Ended> {

@@ -6,12 +6,13 @@ import { writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { describeEnvironment } from '../bench/environment'
+import type { SoakedSubject, SoakResults } from '../bench/soak-tables'
 import { calls } from './calls'
 import { diskFull } from './disk-full'
-import { exits, terminations } from './exits'
+import { exits } from './exits'
 import { kills } from './kills'
-import type { SoakResults } from './results'
 import type { Subject } from './subject'
+import { terminations } from './terminations'
 
 const subjects: readonly Subject[] = [kills, diskFull, calls, exits, terminations]
 
@@ -63,7 +64,7 @@ async function main(): Promise<void> {
   process.exitCode = failed > 0 ? 1 : 0
 }
 
-async function soak(subject: Subject, count: number): Promise<SoakResults['subjects'][number]> {
+async function soak(subject: Subject, count: number): Promise<SoakedSubject> {
   const begun = performance.now()
   let said = begun
   const outcome = await subject.run(count, (done) => {

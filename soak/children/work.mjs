@@ -18,9 +18,8 @@ if (kind === 'train') {
   })
 } else {
   const model = await createModel(spec)
-  for (;;)
-    await classify(
-      model,
-      slices.map(({ pixels }) => pixels),
-    )
+  const pixels = slices.map((slice) => slice.pixels)
+  // Batches of another size need another program: preparing one is work, too.
+  for (let batchSize = 1; ; batchSize = 1 + (batchSize % pixels.length))
+    await classify(model, pixels, { batchSize })
 }

@@ -28,12 +28,12 @@ const training = {
 
 const kinds = {
   async model() {
-    await using_(createModel({ network: 'res2net50-v1b', width: 0.05 }, { seed: 1 }), (model) =>
+    await withModel(createModel({ network: 'res2net50-v1b', width: 0.05 }, { seed: 1 }), (model) =>
       model.save(path.join(directory, 'model.safetensors')),
     )
   },
   async onnx() {
-    await using_(loadModel(path.join(inputs, 'classifier.safetensors')), (model) =>
+    await withModel(loadModel(path.join(inputs, 'classifier.safetensors')), (model) =>
       model.exportOnnx(path.join(directory, 'model.onnx'), { batch: 1, height: 64, width: 64 }),
     )
   },
@@ -53,7 +53,7 @@ const kinds = {
 }
 
 /** Node 20 has no `using` in plain JavaScript. */
-async function using_(created, use) {
+async function withModel(created, use) {
   const model = await created
   try {
     await use(model)
