@@ -39,7 +39,7 @@ export async function readDataset(source: DatasetSource, options: ReadDatasetOpt
   const labels = new Set(dataset.samples.map(({ label }) => label))
   if (options.task !== 'classification' || labels.size !== 1) return dataset
   const sameLabel = `All ${dataset.samples.length} samples have the label ${[...labels][0]}: nothing can be told apart.`
-  return { ...dataset, warnings: [...dataset.warnings, sameLabel] }
+  return { ...dataset, warnings: [sameLabel, ...dataset.warnings] }
 }
 
 /** The same of samples that are a part of what is learnt from: all of them may have one label. */
