@@ -1,7 +1,8 @@
-// npm run bench:tables     writes the tables of README.md, docs/performance.md, docs/results.md and docs/reliability.md anew from the
-//                            committed result files
+// npm run bench:tables: writes the tables of README.md, docs/performance.md, docs/results.md and docs/reliability.md anew
+// from the committed result files.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fuzzTables } from './fuzz-tables'
 import { gpuTables } from './gpu-tables'
 import { markdownRows } from './markdown'
 import { paperTables } from './paper-tables'
@@ -38,7 +39,7 @@ const documents: Record<string, (results: readonly ResultFile[]) => string[]> = 
     ...gpuTables(true),
   ],
   'docs/results.md': () => [paperTables()],
-  'docs/reliability.md': soakTables,
+  'docs/reliability.md': () => ['### Repeated', ...soakTables(), '### Fuzzed', ...fuzzTables()],
 }
 
 /** What stands between these lines is written by this script. */

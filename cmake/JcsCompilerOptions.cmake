@@ -28,7 +28,7 @@ function(jcs_compiler_options target)
   if(JCS_SANITIZE)
     # GCC's flow analysis sees the sanitizers' own branches and warns about code nobody wrote.
     target_compile_options(${target} PRIVATE -fsanitize=${JCS_SANITIZE} -fno-sanitize-recover=all -g
-                           -Wno-maybe-uninitialized)
+                           $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
     target_link_options(${target} PUBLIC -fsanitize=${JCS_SANITIZE})
   endif()
 endfunction()

@@ -22,11 +22,11 @@ target_compile_options(jcs_cuda_emulated PRIVATE -Wno-unknown-pragmas) # unroll 
 set_source_files_properties("${CMAKE_SOURCE_DIR}/test/native/cuda_emulation_test.cpp" PROPERTIES COMPILE_OPTIONS
                             -Wno-unknown-pragmas)
 
-function(jcs_test target folder)
-  jcs_sources(sources ${folder})
+function(jcs_test target)
+  jcs_sources(sources ${ARGN})
   add_executable(${target} ${sources})
   jcs_compiler_options(${target})
-  target_include_directories(${target} PRIVATE "${CMAKE_SOURCE_DIR}/test")
+  target_include_directories(${target} PRIVATE "${CMAKE_SOURCE_DIR}/test" "${CMAKE_SOURCE_DIR}")
   target_link_libraries(${target} PRIVATE jcs_ops jcs_cuda_emulated jcs_reference jcs_core Threads::Threads
                         ${CMAKE_DL_LIBS})
   if(TARGET jcs_cpu)
@@ -34,5 +34,15 @@ function(jcs_test target folder)
   endif()
 endfunction()
 
-jcs_test(jcs_native_tests test/native)
+# Random bytes for the targets of fuzz/native come from test/native as well.
+jcs_test(jcs_native_tests test/native fuzz/native)
 jcs_test(jcs_conformance test/conformance)
+
+# jcs_allocations: what becomes of refused memory. It defines malloc, which a sanitizer does, too.
+if(TARGET jcs_cpu AND NOT JCS_SANITIZE)
+  jcs_sources(allocations_sources soak/native)
+  add_executable(jcs_allocations ${allocations_sources})
+  jcs_compiler_options(jcs_allocations)
+  target_link_libraries(jcs_allocations PRIVATE jcs_ops jcs_core Threads::Threads ${CMAKE_DL_LIBS})
+  add_dependencies(jcs_allocations jcs_cpu)
+endif()

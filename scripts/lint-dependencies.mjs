@@ -39,6 +39,7 @@ const nativeLayers = {
     'compiler',
     'ops',
     'graph',
+    'core',
   ], // validates as a user would evaluate
   binding: [
     'train',
@@ -164,6 +165,7 @@ const ownedHeaders = [
   { header: /^(oneapi\/|dnnl)/, owner: 'backend/cpu' },
   { header: /^(cuda|cudnn|cublas|nvrtc)/, owner: 'backend/cuda' },
   { header: /^mpi\.h/, owner: 'communication/mpi' },
+  { header: /^nlohmann\/json\.hpp/, owner: 'core' },
 ]
 
 const sourcesUnder = (folder, pattern) =>

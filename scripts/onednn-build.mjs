@@ -60,6 +60,7 @@ const fetchSource = async () => {
 
 /** Builds and installs; what is there already (an earlier, interrupted build) is used. */
 export const buildOnednn = async () => {
+  const cmakeFolder = path.join(root, 'cmake', 'onednn')
   const source = path.join(workFolder, 'source')
   const build = path.join(workFolder, 'build')
   const staged = path.join(workFolder, 'installed')
@@ -72,10 +73,21 @@ export const buildOnednn = async () => {
     rmSync(unpacked, { recursive: true, force: true })
     // The files' checksums were compared with the pinned ones; no keyring is needed.
     await runLogged('dpkg-source', ['--no-check', '-x', description, unpacked], { logFile })
+    await runLogged(
+      'patch',
+      [
+        '-d',
+        unpacked,
+        '-p1',
+        '--no-backup-if-mismatch',
+        '-i',
+        path.join(cmakeFolder, 'refused-memory.patch'),
+      ],
+      { logFile },
+    )
     renameSync(unpacked, source)
   }
 
-  const cmakeFolder = path.join(root, 'cmake', 'onednn')
   const settings = {
     ...config.cmake,
     CMAKE_INSTALL_PREFIX: staged,

@@ -15,7 +15,7 @@ const sha256 = (data) => createHash('sha256').update(data).digest('hex')
 export const onednnPrefix = path.join(
   cacheRoot,
   `onednn-${config.version}-${sha256(
-    ['config.json', 'hooks.cmake', 'left-out.txt', 'spdlogConfig.cmake']
+    ['config.json', 'hooks.cmake', 'left-out.txt', 'refused-memory.patch', 'spdlogConfig.cmake']
       .map((file) => sha256(readFileSync(path.join(folder, file))))
       .join(''),
   ).slice(0, 12)}`,

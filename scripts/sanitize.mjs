@@ -8,7 +8,8 @@ import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { root } from './paths.mjs'
-import { compileJobs, exitWith, run, runForStatus, StepError } from './process.mjs'
+import { buildPreset } from './preset.mjs'
+import { exitWith, run, runForStatus, StepError } from './process.mjs'
 
 /** What of the TypeScript tests is worth the time: memory that crosses the border, threads, and whatever is hostile. */
 const addonTests = ['hostile-native', 'images-hostile', 'model', 'dispose', 'workers', 'resume']
@@ -20,12 +21,6 @@ const environment = {
   UBSAN_OPTIONS: 'print_stacktrace=1',
   TAP_TIMEOUT: '1800', // seconds
   TSAN_OPTIONS: 'second_deadlock_stack=1:allocator_may_return_null=1',
-}
-
-const build = async (preset) => {
-  await run('cmake', ['--preset', preset], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] })
-  await run('cmake', ['--build', '--preset', preset, '-j', String(compileJobs(2))], { cwd: root })
-  return path.join(root, `build-${preset}`)
 }
 
 const failed = []
@@ -67,13 +62,13 @@ const testAddon = async (buildFolder) => {
 
 const sanitizers = {
   async address() {
-    const folder = await build('asan')
+    const folder = await buildPreset('asan')
     for (const name of ['jcs_native_tests', 'jcs_conformance'])
       await test(`${name}, address`, path.join(folder, 'Release', name), [], environment)
     await testAddon(folder)
   },
   async thread() {
-    const folder = await build('tsan')
+    const folder = await buildPreset('tsan')
     await test('jcs_native_tests, thread', path.join(folder, 'Release', 'jcs_native_tests'), [], environment)
   },
 }

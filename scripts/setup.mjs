@@ -10,7 +10,7 @@ import { config, onednnIsBuilt, onednnPrefix } from './onednn-cache.mjs'
 import { cacheRoot, root } from './paths.mjs'
 import { exitWith, findProgram, run, StepError } from './process.mjs'
 
-// Beyond what building needs: --test, --lint, --prebuild, --cuda.
+// Beyond what building needs: --test, --lint, --prebuild, --cuda, --fuzz.
 const wants = (flag) => process.argv.includes(flag)
 
 const cmakeIsNewEnough = () => {
@@ -99,6 +99,17 @@ const tools = [
     name: 'chromium',
     why: 'opens reports in tests',
     present: () => !wants('--test') || existsSync('/usr/bin/chromium'),
+  },
+  // Older Clangs do not take the standard library of Debian 12's GCC.
+  {
+    name: 'clang-19',
+    why: 'compiles what is fuzzed',
+    present: () => !wants('--fuzz') || findProgram('clang++-19'),
+  },
+  {
+    name: 'libclang-rt-19-dev',
+    why: 'brings libFuzzer and its sanitizers',
+    present: () => !wants('--fuzz') || existsSync('/usr/lib/llvm-19/lib/clang/19/lib/linux'),
   },
   { name: 'make', why: 'runs node-gyp', present: () => !wants('--prebuild') || findProgram('make') },
   { name: 'python3', why: 'runs node-gyp', present: () => !wants('--prebuild') || findProgram('python3') },

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { basename, join, relative } from 'node:path'
 import { type Ended, startChild } from './children'
+import { evenly } from './evenly'
 import type { Outcome, Subject } from './subject'
 import { inTemporaryFolder } from './temporary-folder'
 
@@ -91,12 +92,6 @@ async function fillDisk(folder: string, times: number, onProgress: (done: number
     }
   }
   return { done, failures, figures: { 'operations that need room': total } }
-}
-
-/** That share of the numbers from 1 to `count`, the first among them. */
-function evenly(count: number, share: number): number[] {
-  const chosen = Math.ceil(share * count)
-  return Array.from({ length: chosen }, (_, i) => 1 + Math.floor((i * count) / chosen))
 }
 
 function requireDone(name: string, { code, signal, lines, errors }: Ended): void {

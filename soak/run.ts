@@ -7,6 +7,7 @@ import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { describeEnvironment } from '../bench/environment'
 import type { SoakedSubject, SoakResults } from '../bench/soak-tables'
+import { allocations } from './allocations'
 import { calls } from './calls'
 import { diskFull } from './disk-full'
 import { exits } from './exits'
@@ -14,7 +15,7 @@ import { kills } from './kills'
 import type { Subject } from './subject'
 import { terminations } from './terminations'
 
-const subjects: readonly Subject[] = [kills, diskFull, calls, exits, terminations]
+const subjects: readonly Subject[] = [kills, diskFull, allocations, calls, exits, terminations]
 
 interface Options {
   isShort: boolean

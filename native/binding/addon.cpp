@@ -1,7 +1,5 @@
 #include <napi.h>
 
-#include <nlohmann/json.hpp>
-
 #include "backend/loader.h"
 #include "binding/addon_data.h"
 #include "binding/cancellation.h"
@@ -13,6 +11,7 @@
 #include "binding/slice_store_object.h"
 #include "binding/train_settings_object.h"
 #include "binding/training.h"
+#include "core/json.h"
 
 namespace jcs::binding {
 

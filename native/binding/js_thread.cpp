@@ -1,6 +1,5 @@
 #include "binding/js_thread.h"
 
-#include <new>
 #include <utility>
 
 namespace jcs::binding {
@@ -47,20 +46,6 @@ Napi::Error toJsError(Napi::Env env, const std::string& code, const std::string&
   return error;
 }
 
-Error currentError() {
-  try {
-    throw;
-  } catch (const Error& error) {
-    return error;
-  } catch (const std::bad_alloc&) {
-    return Error(errors::kOutOfMemory, "the system refused memory; use a smaller batch or image, or free memory");
-  } catch (const std::exception& error) {
-    return Error(errors::kInternal, error.what());
-  } catch (...) {
-    return Error(errors::kInternal, "an exception of unknown type");
-  }
-}
-
 std::shared_ptr<Deferred> Deferred::create(Napi::Env env, std::shared_ptr<JsThread> thread) {
   std::shared_ptr<Deferred> deferred(new Deferred(env, std::move(thread)));
   deferred->thread_->begin();
@@ -94,13 +79,11 @@ void Deferred::reject(const Error& error) {
 }
 
 void Deferred::settle(const std::function<Convert()>& work) {
-  Convert convert;
   try {
-    convert = work();
+    resolve(work());
   } catch (...) {
-    return reject(currentError());
+    reject(currentError());
   }
-  resolve(std::move(convert));
 }
 
 }  // namespace jcs::binding

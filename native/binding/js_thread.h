@@ -6,7 +6,7 @@
 #include <memory>
 #include <mutex>
 
-#include "core/error.h"
+#include "core/current_error.h"
 
 namespace jcs::binding {
 
@@ -36,8 +36,6 @@ class JsThread : public std::enable_shared_from_this<JsThread> {
 
 /// A JavaScript error with `code`.
 Napi::Error toJsError(Napi::Env env, const std::string& code, const std::string& message);
-/// What is being thrown, as code and message; C++ exceptions of other kinds become OUT_OF_MEMORY or INTERNAL.
-Error currentError();
 
 /// A promise whose work runs elsewhere. It is settled once, from any thread: with what converts the result on the
 /// JavaScript thread, or with an error.

@@ -1,13 +1,13 @@
 #include "binding/model_object.h"
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "binding/cancellation.h"
 #include "binding/convert.h"
 #include "binding/requests.h"
 #include "binding/results.h"
 #include "binding/slice_store_object.h"
+#include "core/json.h"
 #include "io/onnx.h"
 
 namespace jcs::binding {
@@ -112,8 +112,8 @@ ModelObject::~ModelObject() {
   const std::shared_ptr<runtime::Engine> engine = model_->sharedEngine();
   try {
     engine->submit([model = std::move(model_)]() mutable { model.reset(); });
-  } catch (const Error&) {
-    // A full queue: the last reference goes with this object instead.
+  } catch (...) {
+    // A full queue, or no memory for its place: the last reference goes with this object instead.
   }
 }
 

@@ -1,8 +1,7 @@
 #include "binding/train_settings_object.h"
 
-#include <nlohmann/json.hpp>
-
 #include "binding/convert.h"
+#include "core/json.h"
 #include "train/train_settings.h"
 
 namespace jcs::binding {

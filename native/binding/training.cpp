@@ -1,7 +1,5 @@
 #include "binding/training.h"
 
-#include <nlohmann/json.hpp>
-
 #include "binding/addon_data.h"
 #include "binding/cancellation.h"
 #include "binding/convert.h"
@@ -10,6 +8,7 @@
 #include "binding/slice_store_object.h"
 #include "binding/train_settings_object.h"
 #include "communication/loader.h"
+#include "core/json.h"
 #include "train/trainer.h"
 
 namespace jcs::binding {
@@ -122,7 +121,7 @@ Napi::Value train(const Napi::CallbackInfo& info) {
     const auto deferred = Deferred::create(info.Env(), data.thread);
     auto token = std::make_shared<PendingWork::Token>(data.pending, toCancelFlag(info[4]));
     // A thread of its own: a run takes hours and must not hold one of the pool's.
-    std::thread([=]() mutable {
+    auto run = [=]() mutable {
       deferred->settle([&] {
         train::Trainer trainer(model, std::move(config), dataset, validation, communicator);
         const train::TrainOutcome outcome = trainAsRank(
@@ -140,7 +139,12 @@ Napi::Value train(const Napi::CallbackInfo& info) {
       dataset.reset();
       validation.reset();
       token.reset();
-    }).detach();  // the token is what the environment waits for
+    };
+    try {
+      std::thread(std::move(run)).detach();  // the token is what the environment waits for
+    } catch (...) {                          // the system refuses a thread
+      deferred->reject(currentError());
+    }
     return deferred->promise();
   });
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -26,7 +27,16 @@ class StateStore {
   /// Adds the state, or overwrites it; an existing one must agree on the type.
   void set(const std::string& name, const Tensor& value);
   Tensor get(const std::string& name);
-  void erase(const std::string& name) { entries_.erase(name); }
+  void eraseIf(const std::function<bool(const std::string& name)>& condition) {
+    std::erase_if(entries_, [&](const auto& entry) { return condition(entry.first); });
+  }
+  void clear() { entries_.clear(); }
+  /// Two states of one type take each other's values. Takes no memory.
+  static void exchange(Entry& a, Entry& b) noexcept {
+    std::swap(a.memory, b.memory);
+    ++a.version;
+    ++b.version;
+  }
   const std::map<std::string, Entry>& entries() const { return entries_; }
   int64_t bytes() const;
 

@@ -118,6 +118,7 @@ struct Loader::State {
   std::condition_variable work, done;
   std::deque<std::shared_ptr<Slot>> slots;  ///< in order; the first is what `next` waits for
   int64_t nextEpoch = 0, nextIndex = 0;     ///< of the next slot
+  std::exception_ptr failure;               ///< why that one was not opened, for whoever comes to it
   int64_t orderEpoch = -1;
   std::vector<Turn> order;                   ///< of the samples in `orderEpoch`
   std::array<std::vector<size_t>, 2> kinds;  ///< the samples without and with infection
@@ -153,43 +154,36 @@ std::vector<Turn> Loader::State::turnsOf(int64_t epoch) const {
   return turns;
 }
 
-/// Holds `mutex`.
+/// Holds `mutex`. What throws leaves everything as it was.
 void Loader::State::openSlot() {
-  auto slot = std::make_shared<Slot>();
-  Batch& batch = slot->batch;
-  batch.epoch = nextEpoch;
-  batch.index = nextIndex;
   if (orderEpoch != nextEpoch) {
     order = turnsOf(nextEpoch);
     orderEpoch = nextEpoch;
   }
+  auto slot = std::make_shared<Slot>();
+  Batch& batch = slot->batch;
+  batch.epoch = nextEpoch;
+  batch.index = nextIndex;
   const auto begin = static_cast<size_t>(nextIndex * options.batchSize);
   const size_t end = std::min(begin + static_cast<size_t>(options.batchSize), order.size());
   const auto turns = std::span(order).subspan(begin, end - begin);
   for (const Turn& turn : turns) batch.samples.push_back(turn.sample);
+  plan(batch, turns);
+  slot->reads = batch.samples;
+  if (options.ranks > 1) {
+    const int64_t count = batch.size() / options.ranks;
+    Excerpt own = excerptOf(batch, options.rank * count, count);
+    batch = std::move(own.batch);
+    for (size_t& place : own.places) place = slot->reads[place];
+    slot->reads = std::move(own.places);
+  }
+  batch.bytes = Tensor(DType::kU8, {batch.offsets.back()});
+  slot->left = slot->reads.size();
+  slots.push_back(std::move(slot));
   if (++nextIndex == batchesPerEpoch()) {
     nextIndex = 0;
     ++nextEpoch;
   }
-  try {
-    plan(batch, turns);
-    slot->reads = batch.samples;
-    if (options.ranks > 1) {
-      const int64_t count = batch.size() / options.ranks;
-      Excerpt own = excerptOf(batch, options.rank * count, count);
-      batch = std::move(own.batch);
-      for (size_t& place : own.places) place = slot->reads[place];
-      slot->reads = std::move(own.places);
-    }
-    batch.bytes = Tensor(DType::kU8, {batch.offsets.back()});
-    slot->left = slot->reads.size();
-  } catch (...) {
-    slot->error = std::current_exception();
-    slot->ready = true;
-    slot->reads.clear();
-    done.notify_all();
-  }
-  slots.push_back(std::move(slot));
 }
 
 /// Everything about the batch but its bytes, which are read into the place that they get here.
@@ -252,10 +246,15 @@ void Loader::State::run() {
   while (!stopping) {
     auto open = std::ranges::find_if(slots, [](const auto& slot) { return slot->taken < slot->reads.size(); });
     if (open == slots.end()) {
-      if (slots.size() < static_cast<size_t>(options.prefetch)) {
-        openSlot();
-      } else {
+      if (failure || slots.size() >= static_cast<size_t>(options.prefetch)) {
         work.wait(lock);
+        continue;
+      }
+      try {
+        openSlot();
+      } catch (...) {
+        failure = std::current_exception();
+        done.notify_all();
       }
       continue;
     }
@@ -337,6 +336,7 @@ void Loader::seek(int64_t epoch, int64_t index) {
   state_->slots.clear();  // a thread that still works on one keeps it alive, and nobody reads it
   state_->nextEpoch = epoch;
   state_->nextIndex = index;
+  state_->failure = nullptr;
   state_->work.notify_all();
 }
 
@@ -348,6 +348,10 @@ Batch Loader::next(const std::atomic<bool>* cancelled) {
     state.threads.emplace_back([&state] { state.run(); });
   while (state.slots.empty() || !state.slots.front()->ready) {
     require(!cancelled || !cancelled->load(), errors::kCancelled, "cancelled while the next batch was prepared");
+    if (state.slots.empty() && state.failure) {
+      state.work.notify_all();
+      std::rethrow_exception(std::exchange(state.failure, nullptr));
+    }
     state.done.wait_for(lock, kCancellationPoll);
   }
   const std::shared_ptr<State::Slot> slot = std::move(state.slots.front());

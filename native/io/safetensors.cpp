@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <nlohmann/json.hpp>
 #include <unordered_set>
 
+#include "core/json.h"
 #include "io/safetensors_header.h"
 
 namespace jcs::io {

@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <unordered_set>
+
+#include "core/json.h"
 
 namespace jcs::io {
 

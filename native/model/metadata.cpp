@@ -1,7 +1,8 @@
 #include "model/metadata.h"
 
 #include <cmath>
-#include <nlohmann/json.hpp>
+
+#include "core/json.h"
 
 namespace jcs::model {
 
@@ -110,7 +111,8 @@ std::optional<ModelMetadata> fromSafetensors(const std::map<std::string, std::st
     if (metadata.inputSize < networks::kSmallestInput || metadata.inputSize > networks::kLargestInput)
       corrupt("inputSize is out of range");
     for (size_t i = 0; i < 3; ++i)
-      if (!std::isfinite(metadata.mean[i]) || !(metadata.deviation[i] > 0)) corrupt("the normalisation is not finite");
+      if (!std::isfinite(metadata.mean[i]) || !std::isfinite(metadata.deviation[i]) || !(metadata.deviation[i] > 0))
+        corrupt("the normalisation is not finite");
     return metadata;
   } catch (const Json::exception& error) {
     corrupt(error.what());

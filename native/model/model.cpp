@@ -347,7 +347,7 @@ void Model::dispose() {
   // Memory goes on the execution thread, after whatever runs.
   engine_->runAndWait([&] {
     programs_.clear();
-    while (!states_.entries().empty()) states_.erase(std::string(states_.entries().begin()->first));
+    states_.clear();
     memoryBytes_ = 0;
   });
 }

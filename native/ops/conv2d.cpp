@@ -7,6 +7,8 @@ namespace jcs {
 
 namespace {
 
+constexpr const char* kUsable = "stride, dilation, groups and kernel must be at least 1, and padding not negative";
+
 double convFlops(const Shape& weight, const Shape& y) {
   return 2.0 * static_cast<double>(weight[1] * weight[2] * weight[3]) * static_cast<double>(y.elements());
 }
@@ -18,7 +20,8 @@ std::vector<TensorType> Conv2d::infer(std::span<const TensorType> in) const {
   requireShape(in.size() == count && in[0].shape.rank() == 4 && in[1].shape.rank() == 4, in,
                "takes x N×H×W×I, weight O×I×R×S and what the attributes add");
   const Shape &x = in[0].shape, &w = in[1].shape;
-  requireShape(conv.groups > 0 && x[3] == w[1] * conv.groups && w[0] % conv.groups == 0, in,
+  requireShape(conv.areUsable() && w[2] > 0 && w[3] > 0, in, kUsable);
+  requireShape(x[3] == w[1] * conv.groups && w[0] % conv.groups == 0, in,
                "input channels must be groups times the weight's, and groups divide the output channels");
   const int64_t height = x[1] + 2 * conv.padding - conv.dilation * (w[2] - 1);
   const int64_t width = x[2] + 2 * conv.padding - conv.dilation * (w[3] - 1);
@@ -70,6 +73,7 @@ std::vector<TensorType> Conv2dInputGradient::infer(std::span<const TensorType> i
   requireShape(in.size() == 2 && in[0].shape.rank() == 4 && in[1].shape.rank() == 4, in,
                "takes dy N×P×Q×O and weight O×I×R×S");
   const Shape &dy = in[0].shape, &w = in[1].shape;
+  requireShape(conv.areUsable() && w[2] > 0 && w[3] > 0, in, kUsable);
   requireShape(
       dy[3] == w[0] && conv.outputExtent(outputHeight, w[2]) == dy[1] && conv.outputExtent(outputWidth, w[3]) == dy[2],
       in, "dy must be what a convolution of the output's size gives");
@@ -98,6 +102,7 @@ std::vector<TensorType> Conv2dWeightGradient::infer(std::span<const TensorType> 
   requireShape(in.size() == 2 && in[0].shape.rank() == 4 && in[1].shape.rank() == 4, in,
                "takes x N×H×W×I and dy N×P×Q×O");
   const Shape &x = in[0].shape, &dy = in[1].shape;
+  requireShape(conv.areUsable() && kernelHeight > 0 && kernelWidth > 0, in, kUsable);
   requireShape(x[0] == dy[0] && x[3] % conv.groups == 0 && conv.outputExtent(x[1], kernelHeight) == dy[1] &&
                    conv.outputExtent(x[2], kernelWidth) == dy[2],
                in, "dy must be what a convolution of x gives");

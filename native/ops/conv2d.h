@@ -13,6 +13,7 @@ struct Conv2dAttributes {
   int64_t dilation = 1;
   int64_t groups = 1;
   bool operator==(const Conv2dAttributes&) const = default;
+  bool areUsable() const { return stride > 0 && padding >= 0 && dilation > 0 && groups > 0; }
   void visit(auto&& attribute) const {
     attribute("stride", stride);
     attribute("padding", padding);

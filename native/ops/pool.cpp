@@ -8,10 +8,12 @@ Shape pooled(const Shape& x, const PoolAttributes& pool) {
   return {x[0], pool.outputExtent(x[1]), pool.outputExtent(x[2]), x[3]};
 }
 
-constexpr const char* kRule = "takes N×H×W×C at least as large as the kernel less its padding";
+constexpr const char* kRule =
+    "takes N×H×W×C at least as large as the kernel less its padding; kernel and stride are at least 1";
 
 bool fits(const Shape& x, const PoolAttributes& pool) {
   if (pool.bins > 0) return x.rank() == 4 && x.elements() > 0;
+  if (pool.kernel < 1 || pool.stride < 1 || pool.padding < 0) return false;
   return x.rank() == 4 && x[1] + 2 * pool.padding >= pool.kernel && x[2] + 2 * pool.padding >= pool.kernel;
 }
 

@@ -1,6 +1,5 @@
 #include "runtime/engine.h"
 
-#include <future>
 #include <map>
 #include <mutex>
 
@@ -58,20 +57,7 @@ void Engine::submit(Job job) {
 
 void Engine::runAndWait(const std::function<void()>& job) {
   if (thread_.get_id() == std::this_thread::get_id()) return job();
-  std::promise<void> done;
-  std::exception_ptr error;
-  const auto wrapped = [&] {
-    try {
-      job();
-    } catch (...) {
-      error = std::current_exception();
-    }
-    // Outside the handler: by now the error is the caller's alone, who reads and frees it.
-    done.set_value();
-  };
-  queue_->push(wrapped);
-  done.get_future().get();
-  if (error) std::rethrow_exception(std::move(error));
+  queue_->runAndWait(job);
 }
 
 void Engine::run(compiler::Program& program, compiler::StateStore& states, const compiler::Bindings& bindings,

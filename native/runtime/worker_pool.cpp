@@ -19,10 +19,17 @@ std::shared_ptr<WorkerPool> WorkerPool::acquire() {
 }
 
 WorkerPool::WorkerPool(int threads) {
-  for (int i = 0; i < threads; ++i) threads_.emplace_back([queue = queue_] { queue->work(); });
+  try {
+    for (int i = 0; i < threads; ++i) threads_.emplace_back([queue = queue_] { queue->work(); });
+  } catch (...) {  // the system refuses a thread
+    stop();
+    throw;
+  }
 }
 
-WorkerPool::~WorkerPool() {
+WorkerPool::~WorkerPool() { stop(); }
+
+void WorkerPool::stop() noexcept {
   queue_->stop();
   for (std::thread& thread : threads_) {
     if (thread.get_id() == std::this_thread::get_id()) {

@@ -21,6 +21,8 @@ class WorkerPool {
   void submit(JobQueue::Job job) { queue_->push(std::move(job)); }
 
  private:
+  void stop() noexcept;
+
   std::shared_ptr<JobQueue> queue_ = std::make_shared<JobQueue>();
   std::vector<std::thread> threads_;
 };

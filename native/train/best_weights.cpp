@@ -1,8 +1,8 @@
 #include "train/best_weights.h"
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
+#include "core/json.h"
 #include "train/weight_average.h"
 
 namespace jcs::train {
@@ -74,7 +74,11 @@ void BestWeights::restore() {
   model_.engine().runAndWait([&] {
     model_.requireAlive();
     compiler::StateStore& states = model_.states();
-    for (const auto& [name, type] : ownStates(states)) states.set(name, states.get(kBestPrefix + name));
+    std::vector<std::pair<compiler::StateStore::Entry*, compiler::StateStore::Entry*>> pairs;
+    for (const auto& [name, type] : ownStates(states))
+      pairs.emplace_back(&states.at(name), &states.at(kBestPrefix + name));
+    // All of them or none.
+    for (const auto& [state, best] : pairs) compiler::StateStore::exchange(*state, *best);
   });
 }
 

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <set>
 
+#include "core/json.h"
 #include "io/file.h"
 #include "model/parameters.h"
 #include "train/train_settings.h"

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <type_traits>
 
+#include "core/json.h"
 #include "train/best_weights.h"
 
 namespace jcs::train {

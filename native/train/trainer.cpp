@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
+#include "core/json.h"
 #include "diagnosis/evaluate.h"
 #include "model/parameters.h"
 #include "train/checkpoint.h"
@@ -118,10 +118,8 @@ metrics::Metrics Trainer::validate(const TrainEvent& at, const Sink& sink, const
 
 void Trainer::dropTrainingState() {
   model_->engine().runAndWait([&] {
-    std::vector<std::string> names;
-    for (const auto& [name, entry] : model_->states().entries())
-      if (name.find(model::kTrainingStateSeparator) != std::string::npos) names.push_back(name);
-    for (const std::string& name : names) model_->states().erase(name);
+    model_->states().eraseIf(
+        [](const std::string& name) { return name.find(model::kTrainingStateSeparator) != std::string::npos; });
   });
 }
 

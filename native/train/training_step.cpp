@@ -72,11 +72,15 @@ TrainingStep::TrainingStep(model::Model& model, const TrainConfig& config, const
       batch_(batch),
       sides_(diceSides(model.spec(), config)),
       microBatch_(config.microBatch > 0 ? std::min(config.microBatch, batch) : batch) {
+  std::optional<Error> refused;
   while (!programs_) {
     try {
       programs_ = compiled(microBatch_);
     } catch (const Error& error) {
+      // Batch norms may not take parts as small as would fit.
+      if (refused && error.code() == errors::kBatchNormBatchTooSmall) throw Error(*refused);
       if (error.code() != errors::kOutOfMemory || config.microBatch > 0 || microBatch_ == 1) throw;
+      refused = error;
     }
     if (communicator_ != nullptr && communicator_->any(!programs_)) programs_.reset();
     if (!programs_) microBatch_ = (microBatch_ + 1) / 2;

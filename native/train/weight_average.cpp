@@ -36,6 +36,7 @@ WeightAverage::WeightAverage(model::Model& model, double decay) : model_(model),
   const auto own = ownStates(states);
   for (const auto& [name, type] : own)
     if (!states.contains(kAveragePrefix + name)) states.set(kAveragePrefix + name, states.get(name));
+  for (const auto& [name, type] : own) pairs_.emplace_back(&states.at(name), &states.at(kAveragePrefix + name));
   program_ =
       std::make_shared<compiler::Program>(*averageGraph(own), model_.engine().sharedBackend(), model_.compileOptions());
 }
@@ -51,12 +52,7 @@ void WeightAverage::update(int64_t iteration) {
 
 void WeightAverage::exchange() {
   model_.requireAlive();
-  compiler::StateStore& states = model_.states();
-  for (const auto& [name, type] : ownStates(states)) {
-    const Tensor state = states.get(name);
-    states.set(name, states.get(kAveragePrefix + name));
-    states.set(kAveragePrefix + name, state);
-  }
+  for (const auto& [state, average] : pairs_) compiler::StateStore::exchange(*state, *average);
 }
 
 }  // namespace jcs::train

@@ -2,6 +2,8 @@
 
 #include <map>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "model/model.h"
 
@@ -28,12 +30,14 @@ class WeightAverage {
 
   /// After a step, `iteration` of which are taken. DISPOSED, as `exchange`.
   void update(int64_t iteration);
-  /// Puts averages into the model and what they average aside, or back.
+  /// Puts averages into the model and what they average aside, or back. Takes no memory.
   void exchange();
 
  private:
   model::Model& model_;
   double decay_;
+  /// Each state and its average; they stay where they are while the model has them.
+  std::vector<std::pair<compiler::StateStore::Entry*, compiler::StateStore::Entry*>> pairs_;
   std::shared_ptr<compiler::Program> program_;
 };
 

@@ -22,6 +22,10 @@ std::shared_ptr<Backend> testBackend() {
   return backend;
 }
 
+void requireBf16() {
+  if (!testBackend()->supports(DType::kBF16)) test::skip("the device does not compute in bf16");
+}
+
 networks::NetworkSpec fixtureSpec(const Json& json) {
   networks::NetworkSpec spec;
   spec.network = json.at("network");

@@ -2,9 +2,9 @@
 
 #include <functional>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "compiler/program.h"
+#include "core/json.h"
 #include "native/reference_run.h"
 #include "networks/spec.h"
 
@@ -14,6 +14,8 @@ namespace jcs {
 std::string testDevice();
 /// Its backend, loaded once. DEVICE_UNAVAILABLE, which fails the test, when it cannot be used.
 std::shared_ptr<Backend> testBackend();
+/// Skips the running test where that device does not compute in bf16.
+void requireBf16();
 
 /// The `spec` of an entry of test/fixtures/index.json.
 networks::NetworkSpec fixtureSpec(const nlohmann::json& json);

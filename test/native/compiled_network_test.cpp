@@ -94,6 +94,7 @@ TEST("compiled networks give PyTorch's logits in float32") {
 }
 
 TEST("compiled networks give PyTorch's probabilities in bf16") {
+  requireBf16();
   for (const Json& fixture : fixturesIn("forward/"))
     for (const auto& [output, error] : forwardErrors(fixture, DType::kBF16, true)) {
       if (!(error <= kBFloat16))
@@ -118,6 +119,7 @@ TEST("a profile shows every convolution, whatever joined it, under the name of i
 }
 
 TEST("a compiled bf16 program has bf16 convolutions only, no norm or ReLU of its own, and few copies") {
+  requireBf16();
   for (const networks::NetworkInfo& network : networks::networks()) {
     for (const Variant variant : {Variant::kPaper, Variant::kAuthors}) {
       const networks::NetworkSpec spec{.network = network.name, .variant = variant, .width = 0.25};
@@ -198,6 +200,7 @@ TEST("a sum joins the batch norm whose y it adds to, not the one whose statistic
 }
 
 TEST("a training step in bf16 keeps the gradients of bf16 tensors in bf16") {
+  requireBf16();
   const networks::NetworkSpec spec{.network = "res2net50-v1b", .width = 0.125};
   train::TrainConfig config;
   config.task = networks::Task::kClassification;

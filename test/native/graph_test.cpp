@@ -73,6 +73,10 @@ TEST("every op refuses operands that do not fit with SHAPE_MISMATCH naming the o
         conv2d(image, input(g, {4, 3, 1, 1}, "c"), std::nullopt, {.groups = 4});
       },
       code, "conv2d", "groups");
+  const Value weight = input(g, {6, 6, 1, 1}, "n");
+  for (const Conv2dAttributes& nonsense :
+       {Conv2dAttributes{.stride = 0}, {.padding = -1}, {.dilation = 0}, {.groups = 0}})
+    CHECK_ERROR([&] { conv2d(image, weight, std::nullopt, nonsense); }, code, "at least 1");
   CHECK_ERROR(
       [&] {
         convTranspose2d(image, input(g, {5, 3, 2, 2}, "d"), {.stride = 2});
@@ -88,6 +92,7 @@ TEST("every op refuses operands that do not fit with SHAPE_MISMATCH naming the o
   CHECK_ERROR([&] { broadcast(image, {4, 4}); }, code, "broadcast");
   CHECK_ERROR([&] { batchNorm(image, vector, vector, 1e-5f); }, code, "batch_norm", "gamma");
   CHECK_ERROR([&] { maxPool2d(small, {.kernel = 3}); }, code, "max_pool2d", "kernel=3");
+  CHECK_ERROR([&] { maxPool2d(small, {.stride = 0}); }, code, "max_pool2d", "at least 1");
   CHECK_ERROR([&] { averagePool2d(matrix, {}); }, code, "average_pool2d");
   CHECK_ERROR([&] { resize(image, 0, 3); }, code, "resize", "positive");
   CHECK_ERROR([&] { concat({image, small}); }, code, "concat");

@@ -1,7 +1,6 @@
 #include "model/metadata.h"
 
-#include <nlohmann/json.hpp>
-
+#include "core/json.h"
 #include "native/error_code.h"
 #include "native/harness.h"
 

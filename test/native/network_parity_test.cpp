@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
+#include "core/json.h"
 #include "graph/autodiff.h"
 #include "io/safetensors.h"
 #include "native/compiled.h"

@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 
+#include "core/json.h"
 #include "graph/autodiff.h"
 #include "native/error_code.h"
 #include "native/harness.h"

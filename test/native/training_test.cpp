@@ -162,6 +162,7 @@ TEST("ten Adam steps of the segmenter follow PyTorch's losses") {
 }
 
 TEST("a bf16 training step stays close to the float32 one and learns") {
+  requireBf16();
   const Json fixture = fixturesIn("curves/jcs-segmentation").at(0);
   const train::TrainConfig config = curveConfig(fixture, networks::Task::kSegmentation);
   CompiledGraph step(*train::stepGraph(train::taskLoss(fixtureSpec(fixture.at("spec")), config), 4, config.optimizer),

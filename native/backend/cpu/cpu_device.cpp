@@ -37,9 +37,10 @@ dnnl::stream& CpuDevice::stream(int threads) {
   const std::lock_guard lock(lanesMutex_);
   std::unique_ptr<Lane>& lane = lanes_[threads];
   if (!lane) {
-    lane = std::make_unique<Lane>(Lane{Threads(pool_, threads), {}});
-    lane->stream = onednnCall("threadpool_interop::make_stream",
-                              [&] { return dnnl::threadpool_interop::make_stream(engine_, &lane->threads); });
+    auto made = std::make_unique<Lane>(Lane{Threads(pool_, threads), {}});
+    made->stream = onednnCall("threadpool_interop::make_stream",
+                              [&] { return dnnl::threadpool_interop::make_stream(engine_, &made->threads); });
+    lane = std::move(made);
   }
   return lane->stream;
 }

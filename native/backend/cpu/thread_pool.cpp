@@ -36,14 +36,22 @@ bool ThreadPool::insideLoop() { return insideLoopFlag; }
 
 ThreadPool::ThreadPool(int threads) {
   invariant(threads >= 1, "a thread pool has at least one thread");
-  for (int i = 1; i < threads; ++i) {
-    workers_.push_back(std::make_unique<Worker>());
-    Worker& worker = *workers_.back();
-    worker.thread = std::thread([this, &worker, i] { work(worker, i); });
+  try {
+    for (int i = 1; i < threads; ++i) {
+      auto worker = std::make_unique<Worker>();
+      workers_.reserve(workers_.size() + 1);
+      worker->thread = std::thread([this, worker = worker.get(), i] { work(*worker, i); });
+      workers_.push_back(std::move(worker));
+    }
+  } catch (...) {  // the system refuses a thread
+    stop();
+    throw;
   }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::~ThreadPool() { stop(); }
+
+void ThreadPool::stop() noexcept {
   stopping_.store(true);
   for (auto& worker : workers_) {
     worker->signal.fetch_add(1);

@@ -41,6 +41,7 @@ class ThreadPool {
   };
   void work(Worker& worker, int index);
   void execute(int index) noexcept;
+  void stop() noexcept;
 
   std::vector<std::unique_ptr<Worker>> workers_;
   std::mutex callers_;  ///< one loop at a time
