@@ -18,7 +18,8 @@ extern "C" int LLVMFuzzerInitialize(int*, char***) {
   if (chosen != nullptr) return 0;
   std::fprintf(stderr, "JCS_FUZZ_TARGET names no target; there are:\n");
   for (const jcs::fuzz::Target& target : jcs::fuzz::targets())
-    std::fprintf(stderr, "%.*s %zu\n", static_cast<int>(target.name.size()), target.name.data(), target.longest);
+    std::fprintf(stderr, "%.*s %zu %lld\n", static_cast<int>(target.name.size()), target.name.data(), target.longest,
+                 static_cast<long long>(target.runs));
   std::exit(1);
 }
 

@@ -7,12 +7,13 @@ import type { Fuzzed, FuzzTask } from './outcome'
 const longestSeconds = 20
 
 /** The targets of the program that the preset `fuzz` builds. */
-export function nativeTargets(build: string): { name: string; longest: number }[] {
+export function nativeTargets(build: string): { name: string; longest: number; runs: number }[] {
   const { error, stderr } = spawnSync(program(build), { encoding: 'utf8' })
   if (error) throw error
-  return [...stderr.matchAll(/^(\w+) (\d+)$/gm)].map(([, name, longest]) => ({
+  return [...stderr.matchAll(/^(\w+) (\d+) (\d+)$/gm)].map(([, name, longest, runs]) => ({
     name: name!,
     longest: Number(longest),
+    runs: Number(runs),
   }))
 }
 

@@ -43,9 +43,9 @@ function readOptions(): Options {
 async function main(): Promise<void> {
   const { only, runs, seed, out } = readOptions()
   const all = [
-    ...nativeTargets(build).map(({ name, longest }) => ({
+    ...nativeTargets(build).map(({ name, longest, runs }) => ({
       name,
-      runs: 1_000_000,
+      runs,
       fuzz: (runs: number) => fuzzNative({ build, name, longest, runs, seed }),
     })),
     ...readers.map(({ name }) => ({

@@ -11,13 +11,13 @@ namespace jcs::fuzz {
 
 std::span<const Target> targets() {
   static constexpr std::array kTargets{
-      Target{"safetensors", fuzzSafetensors, 4096},
-      Target{"metadata", fuzzMetadata, 1024},
-      Target{"pretrained", fuzzPretrained, 4096},
-      Target{"slices", fuzzSlices, 4096},
-      Target{"records", fuzzRecords, 1024},
-      Target{"masks", fuzzMasks, 1024},
-      Target{"onnx", fuzzOnnx, 256},
+      Target{"safetensors", fuzzSafetensors, 4096, 1'000'000},
+      Target{"metadata", fuzzMetadata, 1024, 500'000},
+      Target{"pretrained", fuzzPretrained, 1024, 3'000},  // which builds a network for each
+      Target{"slices", fuzzSlices, 4096, 1'000'000},
+      Target{"records", fuzzRecords, 1024, 500'000},
+      Target{"masks", fuzzMasks, 1024, 1'000'000},
+      Target{"onnx", fuzzOnnx, 256, 500'000},
   };
   return kTargets;
 }

@@ -16,6 +16,7 @@ struct Target {
   std::string_view name;
   void (*run)(Bytes);
   size_t longest;  ///< bytes that are worth trying
+  int64_t runs;    ///< inputs that npm run fuzz tries
 };
 std::span<const Target> targets();
 
