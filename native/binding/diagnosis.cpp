@@ -7,6 +7,7 @@
 #include "binding/model_object.h"
 #include "binding/requests.h"
 #include "binding/slice_store_object.h"
+#include "core/json.h"
 #include "diagnosis/calibrate.h"
 
 namespace jcs::binding {

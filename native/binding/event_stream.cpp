@@ -1,5 +1,7 @@
 #include "binding/event_stream.h"
 
+#include "core/json.h"
+
 namespace jcs::binding {
 
 namespace {

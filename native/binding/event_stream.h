@@ -1,9 +1,9 @@
 #pragma once
 
 #include <deque>
+#include <nlohmann/json_fwd.hpp>
 
 #include "binding/js_thread.h"
-#include "core/json.h"
 
 namespace jcs::binding {
 

@@ -4,9 +4,7 @@
 #include <memory>
 
 #include "compiler/program.h"
-#include "core/json.h"
 #include "native/reference_run.h"
-#include "networks/spec.h"
 
 namespace jcs {
 
@@ -16,13 +14,6 @@ std::string testDevice();
 std::shared_ptr<Backend> testBackend();
 /// Skips the running test where that device does not compute in bf16.
 void requireBf16();
-
-/// The `spec` of an entry of test/fixtures/index.json.
-networks::NetworkSpec fixtureSpec(const nlohmann::json& json);
-/// Every float tensor of a file of test/fixtures, float32, as PyTorch lays them out.
-NamedTensors fixtureTensors(const std::string& file);
-/// Fixtures of the index whose file starts with `folder`.
-std::vector<nlohmann::json> fixturesIn(const std::string& folder);
 
 /// A compiled graph with its states: what a model is to the engine, without a network around it.
 class CompiledGraph {

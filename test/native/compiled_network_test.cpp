@@ -2,9 +2,11 @@
 #include <set>
 
 #include "compiler/passes.h"
+#include "core/json.h"
 #include "core/philox.h"
 #include "graph/autodiff.h"
 #include "native/compiled.h"
+#include "native/fixtures.h"
 #include "native/harness.h"
 #include "native/test_files.h"
 #include "networks/registry.h"

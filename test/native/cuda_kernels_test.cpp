@@ -1,6 +1,8 @@
+#include "core/json.h"
 #include "core/philox.h"
 #include "cuda_emulation/emulated_backend.h"
 #include "native/compiled.h"
+#include "native/fixtures.h"
 #include "native/harness.h"
 #include "networks/registry.h"
 #include "train/task_loss.h"

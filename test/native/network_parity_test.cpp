@@ -5,6 +5,7 @@
 #include "graph/autodiff.h"
 #include "io/safetensors.h"
 #include "native/compiled.h"
+#include "native/fixtures.h"
 #include "native/harness.h"
 #include "native/reference_run.h"
 #include "native/test_files.h"

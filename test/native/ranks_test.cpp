@@ -2,10 +2,12 @@
 #include <functional>
 
 #include "backend/loader.h"
+#include "core/json.h"
 #include "core/philox.h"
 #include "cuda_emulation/emulated_backend.h"
 #include "graph/autodiff.h"
 #include "native/compiled.h"
+#include "native/fixtures.h"
 #include "native/harness.h"
 #include "native/test_files.h"
 #include "native/thread_ranks.h"

@@ -1,6 +1,8 @@
 #include <cmath>
 
+#include "core/json.h"
 #include "native/compiled.h"
+#include "native/fixtures.h"
 #include "native/harness.h"
 #include "native/test_files.h"
 #include "ops/elementwise.h"
