@@ -1,5 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { evenly } from './evenly'
@@ -23,14 +24,21 @@ export const allocations: Subject = {
     const share = Math.min(1, times / total)
     const failures: string[] = []
     let done = 0
-    for (const { name, places } of scenarios) {
-      let left = evenly(places.length, share).map((place) => places[place - 1]!)
-      while (left.length > 0) {
-        const tried = await refuse(name, left.slice(0, perProcess), () => onProgress(++done))
-        failures.push(...tried.failures)
-        left = left.slice(tried.count)
+    const tasks = scenarios.flatMap(({ name, places }) => {
+      const chosen = evenly(places.length, share).map((place) => places[place - 1]!)
+      return inGroups(chosen, perProcess).map((numbers) => ({ name, numbers }))
+    })
+    const work = async () => {
+      for (let task = tasks.pop(); task !== undefined; task = tasks.pop()) {
+        let { numbers } = task
+        while (numbers.length > 0) {
+          const tried = await refuse(task.name, numbers, () => onProgress(++done))
+          failures.push(...tried.failures)
+          numbers = numbers.slice(tried.count)
+        }
       }
     }
+    await Promise.all(Array.from({ length: availableParallelism() }, work))
     const allocations = scenarios.reduce((sum, scenario) => sum + scenario.allocations, 0)
     return { done, failures, figures: { allocations, places: total } }
   },
@@ -50,6 +58,12 @@ function listScenarios(): Scenario[] {
     allocations: Number(allocations),
     places: places!.trim().split(' ').map(Number),
   }))
+}
+
+function inGroups<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
+    items.slice(index * size, (index + 1) * size),
+  )
 }
 
 /** Each in turn, in one process; how many it came to, and what went wrong. */
