@@ -9,6 +9,8 @@ import type { Outcome, Subject } from './subject'
 const program = join(__dirname, '..', 'build', 'Release', 'jcs_allocations')
 /** Refusals that one process lives through, one after the other. */
 const perProcess = 250
+/** oneDNN keeps what it has generated. */
+const allowedGrowth = 1.2
 /** One refusal that takes longer hangs. */
 const longestMs = 60_000
 
@@ -80,6 +82,11 @@ async function refuse(
     clearTimeout(timer)
     timer = setTimeout(() => child.kill('SIGABRT'), longestMs)
     if (line.startsWith('FAILED ')) failures.push(`${scenario}, allocation ${line.slice(7)}`)
+    const [, before, after] = /^blocks (\d+) (\d+)$/.exec(line) ?? []
+    if (Number(after) > allowedGrowth * Number(before))
+      failures.push(
+        `${scenario}: ${before} blocks of memory were in use after one refusal, ${after} at the end`,
+      )
     if (!/^\d+$/.test(line)) return
     count++
     onTried()

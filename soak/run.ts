@@ -12,10 +12,11 @@ import { calls } from './calls'
 import { diskFull } from './disk-full'
 import { exits } from './exits'
 import { kills } from './kills'
+import { overload } from './overload'
 import type { Subject } from './subject'
 import { terminations } from './terminations'
 
-const subjects: readonly Subject[] = [kills, diskFull, allocations, calls, exits, terminations]
+const subjects: readonly Subject[] = [kills, diskFull, allocations, calls, overload, exits, terminations]
 
 interface Options {
   isShort: boolean

@@ -40,16 +40,17 @@ Attempt attempt(const std::function<std::string()>& work, int64_t refused) {
   return made;
 }
 
-/// What is wrong, or nothing.
-std::string fault(const Scenario& scenario, int64_t refused, const std::string& expected) {
-  const auto work = scenario.prepare();
-  const Attempt hit = attempt(work, refused);
+/// What is wrong with how it ended, or nothing.
+std::string faultOf(const Attempt& hit, const std::string& expected) {
   if (hit.error && hit.error->code() != jcs::errors::kOutOfMemory) return hit.error->code() + ": " + hit.error->what();
-  if (!hit.error && hit.result != expected) return "nothing was said, and the result is another";
+  return !hit.error && hit.result != expected ? "nothing was said, and the result is another" : "";
+}
+
+/// What is wrong with what follows.
+std::string faultAfter(const std::function<std::string()>& work, const std::string& expected) {
   const Attempt after = attempt(work, 0);
   if (after.error) return "afterwards " + after.error->code() + ": " + after.error->what();
-  if (after.result != expected) return "the result afterwards is another";
-  return {};
+  return after.result != expected ? "the result afterwards is another" : "";
 }
 
 int list(const std::vector<Scenario>& scenarios) {
@@ -69,14 +70,18 @@ int list(const std::vector<Scenario>& scenarios) {
 }
 
 int refuse(const Scenario& scenario, std::span<char*> numbers) {
+  constexpr size_t kRefusals = 16;  // of those that leave nothing
   const Attempt whole = attempt(scenario.prepare(), 0);
   if (whole.error) throw Error(*whole.error);
   int64_t blocksAfterFirst = 0;
-  for (char* number : numbers) {
-    std::printf("%s\n", number);
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    std::printf("%s\n", numbers[i]);
     std::fflush(stdout);
-    const std::string wrong = fault(scenario, std::atoll(number), whole.result);
-    if (!wrong.empty()) std::printf("FAILED %s: %s\n", number, wrong.c_str());
+    const auto work = scenario.prepare();
+    std::string wrong = faultOf(attempt(work, std::atoll(numbers[i])), whole.result);
+    const bool isDue = !scenario.leavesNothing || (i + 1) % kRefusals == 0 || i + 1 == numbers.size();
+    if (wrong.empty() && isDue) wrong = faultAfter(work, whole.result);
+    if (!wrong.empty()) std::printf("FAILED %s: %s\n", numbers[i], wrong.c_str());
     if (blocksAfterFirst == 0) blocksAfterFirst = jcs::soak::blocksInUse();
   }
   std::printf("blocks %lld %lld\n", static_cast<long long>(blocksAfterFirst),

@@ -97,22 +97,25 @@ Scenario laterForward(const std::string& name, const std::string& network, OnSli
 /// A training of its own: compiled, two steps, a validation and a checkpoint.
 Scenario training(const std::string& directory, const std::string& name, const std::string& network,
                   networks::Task task) {
-  return {name, [=] {
-            return [=, train = slices(4), validation = slices(2)] {
-              std::filesystem::remove_all(directory + "/run");
-              std::filesystem::create_directory(directory + "/run");
-              const ModelPointer model = smallModel(network);
-              train::TrainConfig config = train::recipe("scratch", task, false);
-              config.inputSize = kSize;
-              config.batchSize = 2;
-              config.microBatch = 2;  // otherwise smaller parts are tried, whose sums are rounded differently
-              config.iterations = 2;
-              config.checkpoint.directory = directory + "/run";
-              train::Trainer trainer(model, config, train, validation);
-              trainer.run([](const train::TrainEvent&) {}, nullptr);
-              return parametersOf(*model);
-            };
-          }};
+  return {.name = name,
+          .prepare =
+              [=] {
+                return [=, train = slices(4), validation = slices(2)] {
+                  std::filesystem::remove_all(directory + "/run");
+                  std::filesystem::create_directory(directory + "/run");
+                  const ModelPointer model = smallModel(network);
+                  train::TrainConfig config = train::recipe("scratch", task, false);
+                  config.inputSize = kSize;
+                  config.batchSize = 2;
+                  config.microBatch = 2;  // otherwise smaller parts are tried, whose sums are rounded differently
+                  config.iterations = 2;
+                  config.checkpoint.directory = directory + "/run";
+                  train::Trainer trainer(model, config, train, validation);
+                  trainer.run([](const train::TrainEvent&) {}, nullptr);
+                  return parametersOf(*model);
+                };
+              },
+          .leavesNothing = true};
 }
 
 }  // namespace

@@ -12,5 +12,5 @@ t.test('the short form of npm run soak', { timeout: 300_000 }, async (t) => {
     cwd: repositoryRoot,
     env,
   }).catch((error) => error)
-  t.match(stdout, /^6 passed, 0 failed, 0 skipped$/m, stdout)
+  t.match(stdout, /^7 passed, 0 failed, 0 skipped$/m, stdout)
 })
