@@ -1,16 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Environment } from './environment'
+import type { KeptRow, KeptRows } from './kept-rows'
 import { markdownRows } from './markdown'
 
 /** What `npm run soak` writes. */
-export interface SoakResults {
-  environment: Environment
-  subjects: SoakedSubject[]
-}
-
-export interface SoakedSubject {
-  name: string
+export interface SoakedSubject extends KeptRow {
   promise: string
   done: number
   failures: string[]
@@ -23,17 +17,17 @@ const folder = join(__dirname, 'results', 'soak')
 /** A table for every machine. */
 export function soakTables(): string[] {
   return readdirSync(folder)
-    .map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as SoakResults)
-    .map(({ environment: { cpu, isa, cores, commit, date }, subjects }) => {
+    .map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as KeptRows<SoakedSubject>)
+    .map(({ environment: { cpu, isa, cores }, rows }) => {
       const table = markdownRows(
-        ['what holds', 'times', 'failures', 'seen', 'minutes'],
-        subjects.map(cellsOf),
+        ['what holds', 'times', 'failures', 'seen', 'minutes', 'commit'],
+        rows.map(cellsOf),
       )
-      return `${table}\n\n\`npm run soak\`, ${date}, commit ${commit}; ${cpu}, ${isa}, ${cores} cores.`
+      return `${table}\n\n\`npm run soak\`; ${cpu}, ${isa}, ${cores} cores.`
     })
 }
 
-function cellsOf({ name, promise, done, failures, figures = {}, seconds }: SoakedSubject): string[] {
+function cellsOf({ name, promise, done, failures, figures = {}, seconds, commit }: SoakedSubject): string[] {
   const seen = Object.entries(figures).map(([what, value]) => `${what}: ${value.toLocaleString('en')}`)
   return [
     `\`${name}\`: ${promise}`,
@@ -41,5 +35,6 @@ function cellsOf({ name, promise, done, failures, figures = {}, seconds }: Soake
     String(failures.length),
     seen.join('; '),
     (seconds / 60).toFixed(1),
+    commit,
   ]
 }

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Fuzzed, FuzzTask } from './outcome'
 
@@ -42,7 +42,13 @@ export async function fuzzNative({
     [...Object.entries(options).map(([option, value]) => `-${option}=${value}`), corpus],
     {
       // The backend is opened and closed at its end, and oneDNN keeps what it has made until then.
-      env: { ...process.env, JCS_FUZZ_TARGET: name, ASAN_OPTIONS: 'detect_leaks=0' },
+      env: {
+        ...process.env,
+        JCS_FUZZ_TARGET: name,
+        ASAN_OPTIONS: 'detect_leaks=0',
+        // Files that are synced, again and again.
+        ...(existsSync('/dev/shm') && { TMPDIR: '/dev/shm' }),
+      },
       stdio: ['ignore', 'ignore', 'pipe'],
     },
   )

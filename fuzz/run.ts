@@ -4,12 +4,12 @@
 // AddressSanitizer and UndefinedBehaviorSanitizer (fuzz/native); readers in TypeScript are watched through V8
 // (fuzz/readers), as Jazzer.js, which is libFuzzer for Node, wants a newer C library than Debian 12 has. What makes one
 // fail lies in build-fuzz/failures, what was found useful in build-fuzz/corpus, where the next run goes on from.
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { describeEnvironment } from '../bench/environment'
-import type { FuzzedTarget, FuzzResults } from '../bench/fuzz-tables'
+import { keepRow } from '../bench/kept-rows'
 import { fuzzNative, nativeTargets } from './libfuzzer'
 import { fuzzReader } from './reader-process'
 import { readers } from './readers'
@@ -58,23 +58,20 @@ async function main(): Promise<void> {
   if (chosen.length === 0)
     throw new Error(`there is no '${only}'; there are ${all.map(({ name }) => name).join(', ')}`)
   mkdirSync(join(build, 'failures'), { recursive: true })
-  const results: FuzzResults = {
-    environment: describeEnvironment(availableParallelism(), undefined),
-    targets: [],
-  }
+  const environment = describeEnvironment(availableParallelism(), undefined)
+  let failed = 0
   for (const { name, runs: usual, fuzz } of chosen) {
     const count = runs ?? usual
     console.log(`# ${name}, ${count} files`)
     const begun = performance.now()
     const outcome = await fuzz(count)
-    const target: FuzzedTarget = { name, ...outcome, seconds: Math.round((performance.now() - begun) / 1000) }
+    const target = { name, ...outcome, seconds: Math.round((performance.now() - begun) / 1000) }
     for (const failure of target.failures) console.log(`  FAILED ${failure}`)
     console.log(`  ${target.done} files in ${target.seconds} s, ${target.pieces} pieces of code`)
-    results.targets.push(target)
-    if (out !== undefined) writeFileSync(out, `${JSON.stringify(results, null, 2)}\n`)
+    if (target.failures.length > 0) failed++
+    if (out !== undefined) keepRow(out, environment, target)
   }
-  const failed = results.targets.filter(({ failures }) => failures.length > 0).length
-  console.log(`${results.targets.length - failed} passed, ${failed} failed, 0 skipped`)
+  console.log(`${chosen.length - failed} passed, ${failed} failed, 0 skipped`)
   process.exitCode = failed > 0 ? 1 : 0
 }
 

@@ -1,12 +1,12 @@
 // npm run soak -- [--short] [--only NAME] [--share S] [--times N] [--out FILE]
 //
 // Tries again and again what only repetition can test, and writes how often it held. --short is what CI does; --share 0.1
-// tries everything a tenth as often.
-import { writeFileSync } from 'node:fs'
+// tries everything a tenth as often. --out keeps what FILE has of other subjects.
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { describeEnvironment } from '../bench/environment'
-import type { SoakedSubject, SoakResults } from '../bench/soak-tables'
+import { keepRow } from '../bench/kept-rows'
+import type { SoakedSubject } from '../bench/soak-tables'
 import { allocations } from './allocations'
 import { calls } from './calls'
 import { diskFull } from './disk-full'
@@ -49,24 +49,21 @@ async function main(): Promise<void> {
   const chosen = subjects.filter(({ name }) => only === undefined || name === only)
   if (chosen.length === 0)
     throw new Error(`there is no '${only}'; there are ${subjects.map(({ name }) => name)}`)
-  const results: SoakResults = {
-    environment: describeEnvironment(availableParallelism(), undefined),
-    subjects: [],
-  }
+  const environment = describeEnvironment(availableParallelism(), undefined)
+  let failed = 0
   for (const subject of chosen) {
     const { short, full } = subject.times
     const count = times ?? (isShort ? short : Math.ceil(share * full))
     console.log(`# ${subject.name}, ${count} times\n${subject.promise}`)
     const outcome = await soak(subject, count)
-    results.subjects.push(outcome)
-    if (out !== undefined) writeFileSync(out, `${JSON.stringify(results, null, 2)}\n`)
+    if (outcome.failures.length > 0) failed++
+    if (out !== undefined) keepRow(out, environment, outcome)
   }
-  const failed = results.subjects.filter(({ failures }) => failures.length > 0).length
-  console.log(`${results.subjects.length - failed} passed, ${failed} failed, 0 skipped`)
+  console.log(`${chosen.length - failed} passed, ${failed} failed, 0 skipped`)
   process.exitCode = failed > 0 ? 1 : 0
 }
 
-async function soak(subject: Subject, count: number): Promise<SoakedSubject> {
+async function soak(subject: Subject, count: number): Promise<Omit<SoakedSubject, 'commit' | 'date'>> {
   const begun = performance.now()
   let said = begun
   const outcome = await subject.run(count, (done) => {

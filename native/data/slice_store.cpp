@@ -89,7 +89,8 @@ void SliceStore::read(size_t index, std::span<std::byte> bytes, int64_t offset) 
   {
     const std::lock_guard lock(mutex_);
     const Entry& entry = at(index);
-    invariant(offset + static_cast<int64_t>(bytes.size()) <= entry.bytes(), "more is read than a slice has");
+    invariant(offset >= 0 && offset + static_cast<int64_t>(bytes.size()) <= entry.bytes(),
+              "more is read than a slice has");
     block = entry.block;
   }
   if (const auto* memory = std::get_if<std::shared_ptr<const Memory>>(&block))
