@@ -50,7 +50,7 @@ async function main(): Promise<void> {
     })),
     ...readers.map(({ name }) => ({
       name,
-      runs: 200_000,
+      runs: 100_000,
       fuzz: (runs: number) => fuzzReader({ build, name, runs, seed }),
     })),
   ]

@@ -14,10 +14,10 @@ std::span<const Target> targets() {
       Target{"safetensors", fuzzSafetensors, 4096, 1'000'000},
       Target{"metadata", fuzzMetadata, 1024, 500'000},
       Target{"pretrained", fuzzPretrained, 1024, 3'000},  // which builds a network for each
-      Target{"slices", fuzzSlices, 4096, 1'000'000},
+      Target{"slices", fuzzSlices, 1024, 200'000},
       Target{"records", fuzzRecords, 1024, 500'000},
       Target{"masks", fuzzMasks, 1024, 1'000'000},
-      Target{"onnx", fuzzOnnx, 256, 500'000},
+      Target{"onnx", fuzzOnnx, 256, 200'000},
   };
   return kTargets;
 }

@@ -97,8 +97,11 @@ nlohmann::json trainSettings(const TrainConfig& config) {
   for (const TrainOption& option : trainOptions()) {
     if (!option.isRecorded || option.task.value_or(config.task) != config.task) continue;
     const std::string group = option.group();
-    if (Json value = option.get(config); !value.is_null())
-      (group.empty() ? json : json[group])[option.name()] = std::move(value);
+    Json value = option.get(config);
+    if (value.is_null()) continue;
+    // A null that becomes an object when it is asked for a member is not whole where memory is refused.
+    if (!group.empty() && !json.contains(group)) json[group] = Json::object();
+    (group.empty() ? json : json[group])[option.name()] = std::move(value);
   }
   return json;
 }

@@ -1,5 +1,7 @@
 #include "scenarios.h"
 
+#include <unistd.h>
+
 #include <cstring>
 #include <filesystem>
 
@@ -100,16 +102,17 @@ Scenario training(const std::string& directory, const std::string& name, const s
   return {.name = name,
           .prepare =
               [=] {
+                const std::string run = directory + "/run", checkpoint = run + "/checkpoint.safetensors";
+                std::filesystem::create_directories(run);
                 return [=, train = slices(4), validation = slices(2)] {
-                  std::filesystem::remove_all(directory + "/run");
-                  std::filesystem::create_directory(directory + "/run");
+                  ::unlink(checkpoint.c_str());
                   const ModelPointer model = smallModel(network);
                   train::TrainConfig config = train::recipe("scratch", task, false);
                   config.inputSize = kSize;
                   config.batchSize = 2;
                   config.microBatch = 2;  // otherwise smaller parts are tried, whose sums are rounded differently
                   config.iterations = 2;
-                  config.checkpoint.directory = directory + "/run";
+                  config.checkpoint.directory = run;
                   train::Trainer trainer(model, config, train, validation);
                   trainer.run([](const train::TrainEvent&) {}, nullptr);
                   return parametersOf(*model);
