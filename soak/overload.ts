@@ -13,7 +13,7 @@ const allowedGrowth = (times: number): number => (times < 10_000 ? 1.25 : 1.05)
 export const overload: Subject = {
   name: 'overload',
   promise: `Ten times as many callers as a service has places ask again at once: each is answered or told BUSY and when to come again, no more than ${places} are answered before one that was taken, and memory does not grow by more than 5 %.`,
-  times: { short: 300, full: 10_000 },
+  times: { short: 100, full: 10_000 },
   async run(times, onProgress) {
     await using model = await createModel({ network: 'res2net50-v1b', width: 0.05 }, { seed: 4 })
     await using service = await createService({ classifier: model, ...limits })

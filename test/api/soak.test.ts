@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import t from 'tap'
 import { repositoryRoot } from './small'
 
-t.test('the short form of npm run soak', { timeout: 300_000 }, async (t) => {
+t.test('the short form of npm run soak', { timeout: 600_000 }, async (t) => {
   const program = join(repositoryRoot, 'soak', 'run.ts')
   // Without the hooks that tap puts into its own processes' NODE_OPTIONS.
   const env = { ...process.env, NODE_OPTIONS: '' }
