@@ -10,7 +10,7 @@ import type { Subject } from './subject'
 const kinds = ['classify', 'train', 'classify'] as const
 const longestMs = 500
 /** So few are still loading what all of them use. */
-const allowedGrowth = (times: number): number => (times < 100 ? 1.25 : 1.05)
+const allowedGrowth = (times: number): number => (times < 500 ? 1.25 : 1.05)
 
 export const terminations: Subject = {
   name: 'terminations',
