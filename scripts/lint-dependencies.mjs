@@ -255,7 +255,9 @@ const classViolations = () => {
         if (opened) namespaces.push(opened[1])
         if (/^\} {2}\/\/ namespace/.test(text)) namespaces.pop()
         const [, name] =
-          text.match(/^(?:class|struct|union|enum class|enum) (?:alignas\(\w+\) )?([\w:]+(?:<[\w:]+>)?)[^;]*\{/) ?? []
+          text.match(
+            /^(?:class|struct|union|enum class|enum) (?:alignas\(\w+\) )?([\w:]+(?:<[\w:]+>)?)[^;]*\{/,
+          ) ?? []
         if (name === undefined || namespaces.includes('')) return
         const qualified = [...namespaces, name].join('::')
         places.set(qualified, [...(places.get(qualified) ?? []), `${file}:${index + 1}`])
