@@ -34,7 +34,7 @@ function(jcs_test target)
   endif()
 endfunction()
 
-# Random bytes for the targets of fuzz/native come from test/native as well.
+# With the targets of fuzz/native, which test/native/fuzz_test.cpp gives random bytes.
 jcs_test(jcs_native_tests test/native fuzz/native)
 jcs_test(jcs_conformance test/conformance)
 

@@ -18,7 +18,8 @@ async function main(): Promise<void> {
     string,
     string,
   ]
-  const reader = readers.find((one) => one.name === name)!
+  const reader = readers.find((one) => one.name === name)
+  if (!reader) throw new Error(`there is no reader '${name}'`)
   const runs = Number(runsText)
   const random = randomOf(Number(seed))
   const coverage = new Coverage()
@@ -41,20 +42,22 @@ async function main(): Promise<void> {
     for (const piece of pieces) seen.add(piece)
     if (pieces.length > 0) keep(bytes)
   }
-  for (let done = perLook; done <= runs; done += perLook) {
+  for (let done = 0; done < runs; ) {
     const tried: Uint8Array[] = []
-    for (let i = 0; i < perLook; i++) {
+    for (; tried.length < perLook && done < runs; done++) {
       const [bytes, other] = [kept[random(kept.length)]!, kept[random(kept.length)]!]
-      tried.push(mutate(bytes, other, { longest: reader.longest, random }))
-      await read(tried[i]!)
+      const changed = mutate(bytes, other, { longest: reader.longest, random })
+      tried.push(changed)
+      await read(changed)
     }
     const wanted = new Set(coverage.take().filter((piece) => !seen.has(piece)))
     for (const piece of wanted) seen.add(piece)
     // Which of them it was.
-    for (let i = 0; i < perLook && wanted.size > 0; i++) {
-      await read(tried[i]!)
+    for (const bytes of tried) {
+      if (wanted.size === 0) break
+      await read(bytes)
       const pieces = coverage.take().filter((piece) => wanted.delete(piece))
-      if (pieces.length > 0) keep(tried[i]!)
+      if (pieces.length > 0) keep(bytes)
     }
     console.log(JSON.stringify({ done, pieces: seen.size, files: kept.length }))
   }

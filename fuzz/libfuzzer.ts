@@ -4,6 +4,7 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Fuzzed, FuzzTask } from './outcome'
 
+/** An input that takes longer hangs. */
 const longestSeconds = 20
 
 /** The targets of the program that the preset `fuzz` builds. */
@@ -19,6 +20,7 @@ export function nativeTargets(build: string): { name: string; longest: number; r
 
 const program = (build: string): string => join(build, 'Release', 'jcs_fuzz')
 
+/** In a process of its own, which ends with the first input that does not hold; that one is kept in `build`/failures. */
 export async function fuzzNative({
   build,
   name,
@@ -41,10 +43,10 @@ export async function fuzzNative({
     program(build),
     [...Object.entries(options).map(([option, value]) => `-${option}=${value}`), corpus],
     {
-      // The backend is opened and closed at its end, and oneDNN keeps what it has made until then.
       env: {
         ...process.env,
         JCS_FUZZ_TARGET: name,
+        // oneDNN keeps what it has made until the process ends.
         ASAN_OPTIONS: 'detect_leaks=0',
         // Files that are synced, again and again.
         ...(existsSync('/dev/shm') && { TMPDIR: '/dev/shm' }),

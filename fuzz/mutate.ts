@@ -56,7 +56,8 @@ const mutations: readonly Mutation[] = [
   // Something of another file in the place of what was there.
   (bytes, random, other) => {
     const [begin, length] = part(other, random)
-    bytes.set(other.subarray(begin, begin + Math.min(length, bytes.length)), 0)
+    const at = random(bytes.length)
+    bytes.set(other.subarray(begin, begin + Math.min(length, bytes.length - at)), at)
     return bytes
   },
 ]

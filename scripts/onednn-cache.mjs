@@ -1,6 +1,6 @@
 // Where the pinned oneDNN lives on this machine.
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { cacheRoot, root } from './paths.mjs'
 
@@ -15,7 +15,8 @@ const sha256 = (data) => createHash('sha256').update(data).digest('hex')
 export const onednnPrefix = path.join(
   cacheRoot,
   `onednn-${config.version}-${sha256(
-    ['config.json', 'hooks.cmake', 'left-out.txt', 'refused-memory.patch', 'spdlogConfig.cmake']
+    readdirSync(folder)
+      .sort()
       .map((file) => sha256(readFileSync(path.join(folder, file))))
       .join(''),
   ).slice(0, 12)}`,
