@@ -43,14 +43,14 @@ function readOptions(): Options {
 async function main(): Promise<void> {
   const { only, runs, seed, out } = readOptions()
   const all = [
-    ...nativeTargets(build).map(({ name, longest, runs }) => ({
+    ...nativeTargets(build).map(({ name, longest, runs: usual }) => ({
       name,
-      runs,
+      usual,
       fuzz: (runs: number) => fuzzNative({ build, name, longest, runs, seed }),
     })),
     ...readers.map(({ name }) => ({
       name,
-      runs: 100_000,
+      usual: 100_000,
       fuzz: (runs: number) => fuzzReader({ build, name, runs, seed }),
     })),
   ]
@@ -60,7 +60,7 @@ async function main(): Promise<void> {
   mkdirSync(join(build, 'failures'), { recursive: true })
   const environment = describeEnvironment(availableParallelism(), undefined)
   let failed = 0
-  for (const { name, runs: usual, fuzz } of chosen) {
+  for (const { name, usual, fuzz } of chosen) {
     const count = runs ?? usual
     console.log(`# ${name}, ${count} files`)
     const begun = performance.now()

@@ -73,12 +73,7 @@ void BestWeights::restore() {
   if (!position_.validation) return;
   model_.engine().runAndWait([&] {
     model_.requireAlive();
-    compiler::StateStore& states = model_.states();
-    std::vector<std::pair<compiler::StateStore::Entry*, compiler::StateStore::Entry*>> pairs;
-    for (const auto& [name, type] : ownStates(states))
-      pairs.emplace_back(&states.at(name), &states.at(kBestPrefix + name));
-    // All of them or none.
-    for (const auto& [state, best] : pairs) compiler::StateStore::exchange(*state, *best);
+    exchange(pairsWith(model_.states(), kBestPrefix));
   });
 }
 

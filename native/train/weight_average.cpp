@@ -20,6 +20,16 @@ std::map<std::string, TensorType> ownStates(const compiler::StateStore& states) 
   return own;
 }
 
+StatePairs pairsWith(compiler::StateStore& states, const std::string& prefix) {
+  StatePairs pairs;
+  for (const auto& [name, type] : ownStates(states)) pairs.emplace_back(&states.at(name), &states.at(prefix + name));
+  return pairs;
+}
+
+void exchange(const StatePairs& pairs) noexcept {
+  for (const auto& [a, b] : pairs) compiler::StateStore::exchange(*a, *b);
+}
+
 std::unique_ptr<Graph> averageGraph(const std::map<std::string, TensorType>& states) {
   auto graph = std::make_unique<Graph>();
   const Value rate = graph->input(kRateInput, {1});
@@ -36,7 +46,7 @@ WeightAverage::WeightAverage(model::Model& model, double decay) : model_(model),
   const auto own = ownStates(states);
   for (const auto& [name, type] : own)
     if (!states.contains(kAveragePrefix + name)) states.set(kAveragePrefix + name, states.get(name));
-  for (const auto& [name, type] : own) pairs_.emplace_back(&states.at(name), &states.at(kAveragePrefix + name));
+  pairs_ = pairsWith(states, kAveragePrefix);
   program_ =
       std::make_shared<compiler::Program>(*averageGraph(own), model_.engine().sharedBackend(), model_.compileOptions());
 }
@@ -52,7 +62,7 @@ void WeightAverage::update(int64_t iteration) {
 
 void WeightAverage::exchange() {
   model_.requireAlive();
-  for (const auto& [state, average] : pairs_) compiler::StateStore::exchange(*state, *average);
+  train::exchange(pairs_);
 }
 
 }  // namespace jcs::train

@@ -20,6 +20,14 @@ std::map<std::string, TensorType> ownStates(const compiler::StateStore& states);
 /// a ← a + rate·(x − a) for every state x of these names and types; `rate` is an input of one value.
 std::unique_ptr<Graph> averageGraph(const std::map<std::string, TensorType>& states);
 
+/// States, each with another of its type.
+using StatePairs = std::vector<std::pair<compiler::StateStore::Entry*, compiler::StateStore::Entry*>>;
+/// A model's own states, each with what is kept of it under a prefix. They stay where they are while the model has
+/// them.
+StatePairs pairsWith(compiler::StateStore& states, const std::string& prefix);
+/// Takes no memory: all of them or, where anything was wrong before, none.
+void exchange(const StatePairs& pairs) noexcept;
+
 /// The exponential moving average of a model's states, parameters and statistics, while it is trained, kept beside
 /// them. It begins at the states themselves; after step t the decay is min(decay, (1 + t)/(10 + t)), so that the
 /// beginning is soon forgotten.
@@ -36,8 +44,7 @@ class WeightAverage {
  private:
   model::Model& model_;
   double decay_;
-  /// Each state and its average; they stay where they are while the model has them.
-  std::vector<std::pair<compiler::StateStore::Entry*, compiler::StateStore::Entry*>> pairs_;
+  StatePairs pairs_;  ///< with the averages
   std::shared_ptr<compiler::Program> program_;
 };
 
