@@ -71,8 +71,11 @@ struct DeviceInfo {
 
 /// How the kernels of a program are chosen.
 struct KernelOptions {
-  int threads = 1;            ///< ≤ DeviceInfo::threads
-  bool tf32 = false;          ///< products of float32 operands may round them to 10 bits of mantissa
+  int threads = 1;    ///< ≤ DeviceInfo::threads
+  bool tf32 = false;  ///< products of float32 operands may round them to 10 bits of mantissa
+  /// What `Kernel::pack` makes is mostly kept from run to run: where two forms are nearly as fast, the smaller one is
+  /// better. Else it is made anew for each run, and used once or twice.
+  bool staysPacked = true;
   bool deterministic = true;  ///< the same bits from the same input, every time
   /// Of the ranks that sums are over, outliving the kernels; null where this process is alone.
   communication::Communicator* communicator = nullptr;
@@ -186,7 +189,7 @@ class DeviceBuffer {
 };
 
 /// Bumped whenever anything in this header, or in an op that kernels read, changes.
-inline constexpr int kBackendAbi = 10;
+inline constexpr int kBackendAbi = 11;
 
 /// What a backend library exports under C linkage. `jcsBackendAbi` is asked first.
 ///   int jcsBackendAbi();

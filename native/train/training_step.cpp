@@ -101,6 +101,7 @@ std::unique_ptr<TrainingStep::Programs> TrainingStep::compiled(int64_t microBatc
     addMissingStates(*graph);  // first, so that the program is told of the memory that they leave
     compiler::CompileOptions options = model_.compileOptions();
     options.kernels.communicator = communicator_;
+    options.kernels.staysPacked = false;  // each step changes the weights
     return std::make_shared<compiler::Program>(*graph, model_.engine().sharedBackend(), options);
   };
   auto programs = std::make_unique<Programs>();

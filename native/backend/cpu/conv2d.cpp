@@ -97,7 +97,7 @@ class GemmConv2d : public Kernel {
       : biased_(p.as<Conv2d>().bias),
         residual_(p.as<Conv2d>().residualInput()),
         weights_(p.inputs[1].type),
-        gemm_(p.device, p.options.threads, convolutionOf(p)) {}
+        gemm_(p.device, p.options, convolutionOf(p)) {}
 
   void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte* scratch) override {
     gemm_.run(in[0], in[1], biased_ ? reinterpret_cast<const float*>(in[2]) : nullptr,

@@ -72,7 +72,7 @@ template <typename Convolution>
 class GemmInputGradient : public Kernel {
  public:
   explicit GemmInputGradient(const Prepare& p)
-      : weights_(p.inputs[1].type), gemm_(p.device, p.options.threads, convolutionOf(p)) {}
+      : weights_(p.inputs[1].type), gemm_(p.device, p.options, convolutionOf(p)) {}
 
   void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte* scratch) override {
     gemm_.run(in[0], in[1], nullptr, nullptr, out[0], scratch);

@@ -107,8 +107,11 @@ bool ImplicitGemm::available() {
   }
 }
 
-ImplicitGemm::ImplicitGemm(CpuDevice& device, int threads, const GemmConvolution& convolution)
-    : device_(device), threads_(threads), conv_(convolution), noBias_(static_cast<size_t>(convolution.outChannels)) {
+ImplicitGemm::ImplicitGemm(CpuDevice& device, const KernelOptions& options, const GemmConvolution& convolution)
+    : device_(device),
+      threads_(options.threads),
+      conv_(convolution),
+      noBias_(static_cast<size_t>(convolution.outChannels)) {
   chooseBlocks();
   listTaps();
   onednnCall("brgemm", [&] { makeKernels(); });

@@ -37,7 +37,7 @@ class ImplicitGemm {
   /// Whether this processor has ukernels, for bf16 too if it is one that multiplies bf16.
   static bool available();
 
-  ImplicitGemm(CpuDevice& device, int threads, const GemmConvolution& convolution);
+  ImplicitGemm(CpuDevice& device, const KernelOptions& options, const GemmConvolution& convolution);
 
   int64_t packedBytes() const { return outputBlocks_ * blockWeightBytes_; }
   /// Packs float32 or bf16 weights.

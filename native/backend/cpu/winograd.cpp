@@ -16,7 +16,6 @@ using winograd::kPoints;
 using winograd::locatePixels;
 using winograd::Tiling;
 
-constexpr int64_t kMaxOutputs = 64;               // four AVX-512 registers of sums a tile
 constexpr int64_t kBlockBytes = 1 << 20;          // about a second-level cache
 constexpr int64_t kCachedWeightBytes = 16 << 20;  // what stays in the last cache from block to block
 constexpr int64_t kLeastTiles = 16;
@@ -31,7 +30,8 @@ struct Results {
 
 template <typename Y, typename R>
 JCS_VECTORISED void transformSums(const GemmConvolution& conv, const Tiling& tiling, const Results<Y, R>& results,
-                                  int64_t firstTile, int64_t begin, int64_t end, const float* points, int64_t stride) {
+                                  int64_t firstTile, int64_t begin, int64_t end, const float* points, int64_t stride,
+                                  int64_t tileStride) {
   const Epilogue epilogue(conv.activation);
   for (int64_t i = begin; i < end; ++i) {
     const Tiling::Tile tile = tiling.at(firstTile + i);
@@ -44,7 +44,7 @@ JCS_VECTORISED void transformSums(const GemmConvolution& conv, const Tiling& til
       locatePixels(results.residual + image * conv.residualPixelStride, conv.outHeight, conv.outWidth,
                    conv.residualPixelStride, tile.row, tile.column, conv.dilation,
                    reinterpret_cast<const R*>(results.zeros), residuals);
-    const float* const from = points + i * conv.outChannels;
+    const float* const from = points + i * tileStride;
     forEachBlock(conv.outChannels, [&]<typename N>(As<N>, int64_t o) JCS_INLINE_LAMBDA {
       const N bias = load<N>(results.bias + o);
       winograd::transformSquare<kPatch, kOutputs, N>(
@@ -59,41 +59,26 @@ JCS_VECTORISED void transformSums(const GemmConvolution& conv, const Tiling& til
   }
 }
 
-/// Weights of outputs [0, outputs), O×I×3×3 as the strides say, to [point][channel][outputsPadded].
-template <typename S>
-JCS_VECTORISED void transformWeightBlock(const S* source, const WeightStrides& at, int64_t outputs,
-                                         int64_t outputsPadded, int64_t begin, int64_t end, int64_t channels,
-                                         float* packed) {
-  for (int64_t i = begin; i < end; ++i)
-    for (int64_t o = 0; o < outputsPadded; o += kLanes) {
-      float taps[3][3][kLanes] = {};
-      const int64_t count = std::min(kLanes, outputs - o);
-      for (int64_t lane = 0; lane < count; ++lane) {
-        const S* from = source + (o + lane) * at.output + i * at.input;
-        for (int r = 0; r < 3; ++r)
-          for (int s = 0; s < 3; ++s) taps[r][s][lane] = load(from + r * at.row + s * at.column);
-      }
-      winograd::transformSquare<3, kPatch, Floats>(
-          [&](int row, int column) JCS_INLINE_LAMBDA { return load<Floats>(taps[row][column]); },
-          [](const auto& line, auto& result) JCS_INLINE_LAMBDA { winograd::transformWeights(line, result); },
-          [&](int row, int column, const Floats& value) JCS_INLINE_LAMBDA {
-            store(packed + ((row * kPatch + column) * channels + i) * outputsPadded + o, value);
-          });
-    }
-}
+/// From tile to tile, in floats: powers of two would make tiles compete for the same few places of the cache.
+int64_t tileStride(int64_t channels) { return channels % 64 == 0 ? channels + kLanes : channels; }
 
 }  // namespace
 
 struct WinogradConvolution::Run {
   const std::byte* x;
-  const float *weights, *bias;
+  const std::byte* weights;
+  const float* bias;
   const std::byte* residual;
-  std::byte* y;
+  std::byte *y, *scratch;
 };
 
 struct WinogradConvolution::Lane {
   float *points, *sums;
-  std::byte* rest;  ///< per thread: scratchpad and sink
+  std::byte* rest;  ///< per thread: its own
+};
+
+struct WinogradConvolution::Own {
+  std::byte *sink, *scratchpad, *matrices;
 };
 
 bool WinogradConvolution::suits(const GemmConvolution& c) {
@@ -106,21 +91,32 @@ bool WinogradConvolution::suits(const GemmConvolution& c) {
   return pixels * 2 >= tiling.count() * kOutputs * kOutputs && ImplicitGemm::available();
 }
 
-WinogradConvolution::WinogradConvolution(CpuDevice& device, int threads, const GemmConvolution& convolution)
+WinogradConvolution::WinogradConvolution(CpuDevice& device, const KernelOptions& options,
+                                         const GemmConvolution& convolution)
     : device_(device),
-      threads_(threads),
+      threads_(options.threads),
       conv_(convolution),
       tiling_{conv_.batch, conv_.outHeight, conv_.outWidth, conv_.dilation},
+      weights_(conv_.channels, conv_.outChannels, options.staysPacked),
       zeros_(static_cast<size_t>(std::max(conv_.channels, conv_.outChannels))) {
-  outputBlocks_ = divideUp(conv_.outChannels, kMaxOutputs);
-  outputsPerBlock_ = roundUp(divideUp(conv_.outChannels, outputBlocks_), kLanes);
-  outputBlocks_ = divideUp(conv_.outChannels, outputsPerBlock_);
-  blockWeights_ = kPoints * conv_.channels * outputsPerBlock_;
+  chooseBlocks();
+  inputTileStride_ = tileStride(conv_.channels), sumsTileStride_ = tileStride(conv_.outChannels);
+  inputPointStride_ = winograd::pointStride(tilesPerBlock_, inputTileStride_);
+  sumsPointStride_ = winograd::pointStride(tilesPerBlock_, sumsTileStride_);
+  sinkBytes_ = alignedUp(conv_.outChannels * static_cast<int64_t>(sizeof(float)));
+  onednnCall("brgemm", [&] { makeKernels(); });
+  makesOwnMatrices_ = weights_.areTaps() && blocks_ == 1 && weights_.outputBlocks() % threads_ == 0;
+  ownBytes_ = sinkBytes_ + scratchpadBytes_ + (makesOwnMatrices_ ? weights_.blockBytes() : 0);
+  sharedBytes_ = weights_.areTaps() && !makesOwnMatrices_ ? weights_.passBytes() : 0;
+  laneBytes_ = kPoints * (inputPointStride_ + sumsPointStride_) * static_cast<int64_t>(sizeof(float)) +
+               ownBytes_ * (lanes_ == 1 ? threads_ : 1);
+}
 
+void WinogradConvolution::chooseBlocks() {
   const int64_t tiles = tiling_.count();
   const int64_t tileBytes = kPoints * (conv_.channels + conv_.outChannels) * static_cast<int64_t>(sizeof(float));
-  // Fewer tiles than this, and reading the weights would take longer than the products.
-  const int64_t least = packedBytes() <= kCachedWeightBytes ? 32 : 128;
+  // Fewer tiles than this, and reading the weights, or making them, would take longer than the products.
+  const int64_t least = weights_.packedBytes() <= kCachedWeightBytes && !weights_.areTaps() ? 32 : 128;
   const int64_t fitting = std::max(kBlockBytes / tileBytes, least);
   if (tiles <= fitting) {
     blocks_ = lanes_ = 1;
@@ -130,52 +126,25 @@ WinogradConvolution::WinogradConvolution(CpuDevice& device, int threads, const G
   }
   tilesPerBlock_ = divideUp(tiles, blocks_);
   blocks_ = divideUp(tiles, tilesPerBlock_);
-  inputPointStride_ = winograd::pointStride(tilesPerBlock_, conv_.channels);
-  sumsPointStride_ = winograd::pointStride(tilesPerBlock_, conv_.outChannels);
-  sinkBytes_ = alignedUp(conv_.outChannels * static_cast<int64_t>(sizeof(float)));
-  onednnCall("brgemm", [&] { makeKernels(); });
-  const int64_t perThread = sinkBytes_ + scratchpadBytes_;
-  laneBytes_ = kPoints * (inputPointStride_ + sumsPointStride_) * static_cast<int64_t>(sizeof(float)) +
-               perThread * (lanes_ == 1 ? threads_ : 1);
 }
 
 int64_t WinogradConvolution::tilesOf(int64_t block) const {
   return std::min(tilesPerBlock_, tiling_.count() - block * tilesPerBlock_);
 }
 
-int64_t WinogradConvolution::outputsOf(int64_t outputBlock) const {
-  return std::min(outputsPerBlock_, conv_.outChannels - outputBlock * outputsPerBlock_);
-}
-
 void WinogradConvolution::makeKernels() {
   for (const int64_t tiles : {tilesOf(0), tilesOf(blocks_ - 1)})
-    for (const int64_t outputs : {outputsOf(0), outputsOf(outputBlocks_ - 1)}) {
-      brgemm& kernel = kernels_[{tiles, outputs}];
-      if (kernel) continue;
-      kernel = makeBrgemm(tiles, outputs, conv_.channels, 1, conv_.channels, outputsPerBlock_, conv_.outChannels,
-                          DType::kF32);
-      invariant(static_cast<bool>(kernel), "oneDNN has no ukernel for a product");
-      kernel.generate();
-      scratchpadBytes_ = std::max(scratchpadBytes_, alignedUp(static_cast<int64_t>(kernel.get_scratchpad_size())));
-    }
-}
-
-void WinogradConvolution::pack(DType dtype, const std::byte* source, const WeightStrides& strides,
-                               std::byte* packed) const {
-  const auto total = outputBlocks_ * conv_.channels;
-  device_.pool().parallelFor(threads_, total, 8, [&](int64_t begin, int64_t end, int) {
-    withElement(dtype, [&]<typename S>(S*) {
-      for (int64_t at = begin; at < end;) {
-        const int64_t block = at / conv_.channels, channel = at % conv_.channels;
-        const int64_t stop = std::min(conv_.channels, channel + end - at);
-        transformWeightBlock(
-            reinterpret_cast<const S*>(source) + strides.origin + block * outputsPerBlock_ * strides.output, strides,
-            outputsOf(block), outputsPerBlock_, channel, stop, conv_.channels,
-            reinterpret_cast<float*>(packed) + block * blockWeights_);
-        at += stop - channel;
+    for (const int64_t outputs : {weights_.outputsOf(0), weights_.outputsOf(weights_.outputBlocks() - 1)})
+      for (const Pass& pass : weights_.passes()) {
+        const bool adds = pass.firstChannel > 0;
+        brgemm& kernel = kernels_[{tiles, outputs, pass.channels, adds}];
+        if (kernel) continue;
+        kernel = makeBrgemm(tiles, outputs, pass.channels, 1, inputTileStride_, weights_.outputsPerBlock(),
+                            sumsTileStride_, DType::kF32, adds);
+        invariant(static_cast<bool>(kernel), "oneDNN has no ukernel for a product");
+        kernel.generate();
+        scratchpadBytes_ = std::max(scratchpadBytes_, alignedUp(static_cast<int64_t>(kernel.get_scratchpad_size())));
       }
-    });
-  });
 }
 
 WinogradConvolution::Lane WinogradConvolution::lane(std::byte* scratch, int64_t index) const {
@@ -184,28 +153,53 @@ WinogradConvolution::Lane WinogradConvolution::lane(std::byte* scratch, int64_t 
   return {points, sums, reinterpret_cast<std::byte*>(sums + kPoints * sumsPointStride_)};
 }
 
+WinogradConvolution::Own WinogradConvolution::own(std::byte* scratch) const {
+  std::byte* const scratchpad = scratch + sinkBytes_;
+  return {scratch, scratchpad, scratchpad + scratchpadBytes_};
+}
+
 void WinogradConvolution::transformTiles(const Run& run, const Lane& lane, int64_t firstTile, int64_t begin,
                                          int64_t end) const {
   withElement(conv_.dtype, [&]<typename T>(T*) {
     winograd::transformTiles(conv_, tiling_, reinterpret_cast<const T*>(run.x), zeros_.data(), firstTile, begin, end,
-                             {lane.points, inputPointStride_, conv_.channels});
+                             {lane.points, inputPointStride_, inputTileStride_});
   });
 }
 
-/// Points [beginPoint, endPoint) of a block.
-void WinogradConvolution::multiply(const Run& run, const Lane& lane, int64_t tiles, int64_t beginPoint,
-                                   int64_t endPoint, std::byte* scratchpad) const {
-  const std::vector<std::pair<dnnl::memory::dim, dnnl::memory::dim>> whole{{0, 0}};
+const brgemm& WinogradConvolution::product(const Pass& pass, int64_t tiles, int64_t block) const {
+  return kernels_.at({tiles, weights_.outputsOf(block), pass.channels, pass.firstChannel > 0});
+}
+
+void WinogradConvolution::multiply(const brgemm& product, const Pass& pass, int64_t nth, int64_t block,
+                                   const Matrices& weights, const Lane& lane, const Own& own) const {
+  static const std::vector<std::pair<dnnl::memory::dim, dnnl::memory::dim>> kWhole{{0, 0}};
+  const int64_t point = pass.firstPoint + nth;
+  product.execute(lane.points + point * inputPointStride_ + pass.firstChannel,
+                  weights.data + nth * weights.pointStride + block * weights.blockStride, kWhole,
+                  lane.sums + point * sumsPointStride_ + block * weights_.outputsPerBlock(), own.scratchpad);
+}
+
+void WinogradConvolution::multiplyPass(const Pass& pass, const Matrices& weights, const Lane& lane, int64_t tiles,
+                                       int64_t begin, int64_t end, const Own& own) const {
   const brgemm* configured = nullptr;
-  for (int64_t point = beginPoint; point < endPoint; ++point)
-    for (int64_t block = 0; block < outputBlocks_; ++block) {
-      const brgemm& product = kernels_.at({tiles, outputsOf(block)});
-      if (configured != &product) product.set_hw_context();
-      configured = &product;
-      product.execute(lane.points + point * inputPointStride_,
-                      run.weights + block * blockWeights_ + point * conv_.channels * outputsPerBlock_, whole,
-                      lane.sums + point * sumsPointStride_ + block * outputsPerBlock_, scratchpad);
-    }
+  for (int64_t i = begin; i < end; ++i) {
+    const int64_t nth = i / weights_.outputBlocks(), block = i % weights_.outputBlocks();
+    const brgemm& next = product(pass, tiles, block);
+    if (configured != &next) next.set_hw_context();
+    configured = &next;
+    multiply(next, pass, nth, block, weights, lane, own);
+  }
+  brgemm::release_hw_context();
+}
+
+void WinogradConvolution::multiplyBlock(int64_t block, const std::byte* weights, const Lane& lane, int64_t tiles,
+                                        const Own& own) const {
+  for (const Pass& pass : weights_.passes()) {
+    const Matrices matrices = weights_.makeBlock(pass, block, weights, own.matrices);
+    const brgemm& next = product(pass, tiles, block);
+    next.set_hw_context();
+    for (int64_t nth = 0; nth < pass.points; ++nth) multiply(next, pass, nth, block, matrices, lane, own);
+  }
   brgemm::release_hw_context();
 }
 
@@ -215,43 +209,65 @@ void WinogradConvolution::storeTiles(const Run& run, const Lane& lane, int64_t f
     withElement(conv_.residualDtype, [&]<typename R>(R*) {
       const Results<Y, R> results{reinterpret_cast<Y*>(run.y), reinterpret_cast<Y*>(sink),
                                   reinterpret_cast<const R*>(run.residual), run.bias, zeros_.data()};
-      transformSums(conv_, tiling_, results, firstTile, begin, end, lane.sums, sumsPointStride_);
+      transformSums(conv_, tiling_, results, firstTile, begin, end, lane.sums, sumsPointStride_, sumsTileStride_);
     });
+  });
+}
+
+/// Each thread has a block of tiles. Where taps are kept, they wait for each other at the matrices of each pass.
+void WinogradConvolution::runLanes(const Run& run) const {
+  ThreadPool& pool = device_.pool();
+  const std::vector<Pass>& passes = weights_.passes();
+  const int64_t together = weights_.areTaps() ? lanes_ : blocks_;
+  for (int64_t first = 0; first < blocks_; first += together)
+    for (size_t p = 0; p < passes.size(); ++p) {
+      const Pass& pass = passes[p];
+      const Matrices matrices =
+          weights_.areTaps() ? weights_.make(pool, threads_, pass, run.weights, run.scratch + lanes_ * laneBytes_)
+                             : weights_.kept(run.weights);
+      pool.parallelFor(threads_, std::min(together, blocks_ - first), 1, [&](int64_t begin, int64_t end, int thread) {
+        for (int64_t i = begin; i < end; ++i) {
+          const Lane mine = lane(run.scratch, weights_.areTaps() ? i : thread);  // the same one in all passes
+          const Own rest = own(mine.rest);
+          const int64_t firstTile = (first + i) * tilesPerBlock_, tiles = tilesOf(first + i);
+          if (p == 0) transformTiles(run, mine, firstTile, 0, tiles);
+          multiplyPass(pass, matrices, mine, tiles, 0, productsOf(pass), rest);
+          if (p + 1 == passes.size()) storeTiles(run, mine, firstTile, 0, tiles, rest.sink);
+        }
+      });
+    }
+}
+
+/// There is one block of tiles, and the threads share each of its phases.
+void WinogradConvolution::runShared(const Run& run) const {
+  ThreadPool& pool = device_.pool();
+  const Lane shared = lane(run.scratch, 0);
+  const auto rest = [&](int thread) { return own(shared.rest + thread * ownBytes_); };
+  const int64_t tiles = tilesOf(0);
+  pool.parallelFor(threads_, tiles, 1,
+                   [&](int64_t begin, int64_t end, int) { transformTiles(run, shared, 0, begin, end); });
+  if (makesOwnMatrices_)
+    pool.parallelFor(threads_, weights_.outputBlocks(), 1, [&](int64_t begin, int64_t end, int thread) {
+      for (int64_t block = begin; block < end; ++block) multiplyBlock(block, run.weights, shared, tiles, rest(thread));
+    });
+  else
+    for (const Pass& pass : weights_.passes()) {
+      const Matrices matrices = weights_.areTaps()
+                                    ? weights_.make(pool, threads_, pass, run.weights, run.scratch + laneBytes_)
+                                    : weights_.kept(run.weights);
+      pool.parallelFor(threads_, productsOf(pass), 1, [&](int64_t begin, int64_t end, int thread) {
+        multiplyPass(pass, matrices, shared, tiles, begin, end, rest(thread));
+      });
+    }
+  pool.parallelFor(threads_, tiles, 1, [&](int64_t begin, int64_t end, int thread) {
+    storeTiles(run, shared, 0, begin, end, rest(thread).sink);
   });
 }
 
 void WinogradConvolution::run(const std::byte* x, const std::byte* weights, const float* bias,
                               const std::byte* residual, std::byte* y, std::byte* scratch) const {
-  const Run pointers{x, reinterpret_cast<const float*>(weights), bias ? bias : zeros_.data(), residual, y};
-  onednnCall("brgemm::execute", [&] {
-    if (lanes_ > 1) {
-      device_.pool().parallelFor(threads_, blocks_, 1, [&](int64_t begin, int64_t end, int thread) {
-        const Lane own = lane(scratch, thread);
-        for (int64_t block = begin; block < end; ++block) {
-          const int64_t first = block * tilesPerBlock_, tiles = tilesOf(block);
-          transformTiles(pointers, own, first, 0, tiles);
-          multiply(pointers, own, tiles, 0, kPoints, own.rest + sinkBytes_);
-          storeTiles(pointers, own, first, 0, tiles, own.rest);
-        }
-      });
-      return;
-    }
-    // One block: the threads share each of its phases.
-    const Lane shared = lane(scratch, 0);
-    const auto rest = [&](int thread) { return shared.rest + thread * (sinkBytes_ + scratchpadBytes_); };
-    for (int64_t block = 0; block < blocks_; ++block) {
-      const int64_t first = block * tilesPerBlock_, tiles = tilesOf(block);
-      device_.pool().parallelFor(threads_, tiles, 1, [&](int64_t begin, int64_t end, int) {
-        transformTiles(pointers, shared, first, begin, end);
-      });
-      device_.pool().parallelFor(threads_, kPoints, 1, [&](int64_t begin, int64_t end, int thread) {
-        multiply(pointers, shared, tiles, begin, end, rest(thread) + sinkBytes_);
-      });
-      device_.pool().parallelFor(threads_, tiles, 1, [&](int64_t begin, int64_t end, int thread) {
-        storeTiles(pointers, shared, first, begin, end, rest(thread));
-      });
-    }
-  });
+  const Run pointers{x, weights, bias ? bias : zeros_.data(), residual, y, scratch};
+  onednnCall("brgemm::execute", [&] { blocks_ > 1 ? runLanes(pointers) : runShared(pointers); });
 }
 
 }  // namespace jcs::cpu

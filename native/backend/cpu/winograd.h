@@ -5,6 +5,7 @@
 
 #include "backend/cpu/implicit_gemm.h"
 #include "backend/cpu/winograd_transform.h"
+#include "backend/cpu/winograd_weights.h"
 
 namespace jcs::cpu {
 
@@ -21,14 +22,15 @@ class WinogradConvolution {
   /// Whether this is faster than the direct sum here: enough tiles and channels, and no matrix unit for bf16.
   static bool suits(const GemmConvolution& convolution);
 
-  WinogradConvolution(CpuDevice& device, int threads, const GemmConvolution& convolution);
+  WinogradConvolution(CpuDevice& device, const KernelOptions& options, const GemmConvolution& convolution);
 
-  int64_t packedBytes() const { return outputBlocks_ * blockWeights_ * static_cast<int64_t>(sizeof(float)); }
-  void pack(DType dtype, const std::byte* source, const WeightStrides& strides, std::byte* packed) const;
-  /// The channels, which the weights tell, decide everything about it.
-  std::string packedForm() const { return kName; }
+  int64_t packedBytes() const { return weights_.packedBytes(); }
+  void pack(DType dtype, const std::byte* source, const WeightStrides& strides, std::byte* packed) const {
+    weights_.pack(device_.pool(), threads_, dtype, source, strides, packed);
+  }
+  std::string packedForm() const { return weights_.form(); }
 
-  int64_t scratchBytes() const { return lanes_ * laneBytes_; }
+  int64_t scratchBytes() const { return lanes_ * laneBytes_ + sharedBytes_; }
   /// `bias` and `residual` may be null; `bias` is float32.
   void run(const std::byte* x, const std::byte* weights, const float* bias, const std::byte* residual, std::byte* y,
            std::byte* scratch) const;
@@ -36,15 +38,34 @@ class WinogradConvolution {
  private:
   struct Run;   ///< the pointers of one run
   struct Lane;  ///< the buffers of one block of tiles
+  struct Own;   ///< the buffers of one thread
+  using Pass = WinogradWeights::Pass;
+  using Matrices = WinogradWeights::Matrices;
+  struct ProductKey {
+    int64_t tiles, outputs, channels;
+    bool adds;  ///< to the sums of channels before
+    auto operator<=>(const ProductKey&) const = default;
+  };
 
   int64_t tilesOf(int64_t block) const;
-  int64_t outputsOf(int64_t outputBlock) const;
   Lane lane(std::byte* scratch, int64_t index) const;
+  Own own(std::byte* scratch) const;
+  void chooseBlocks();
   void makeKernels();
 
+  void runLanes(const Run& run) const;
+  void runShared(const Run& run) const;
   void transformTiles(const Run& run, const Lane& lane, int64_t firstTile, int64_t begin, int64_t end) const;
-  void multiply(const Run& run, const Lane& lane, int64_t tiles, int64_t beginPoint, int64_t endPoint,
-                std::byte* scratchpad) const;
+  const dnnl::ukernel::brgemm& product(const Pass& pass, int64_t tiles, int64_t block) const;
+  /// The product of a pass's nth point by a block of outputs.
+  void multiply(const dnnl::ukernel::brgemm& product, const Pass& pass, int64_t nth, int64_t block,
+                const Matrices& weights, const Lane& lane, const Own& own) const;
+  /// Products [begin, end) of `productsOf`: of all blocks of outputs for the first point, then for the next.
+  void multiplyPass(const Pass& pass, const Matrices& weights, const Lane& lane, int64_t tiles, int64_t begin,
+                    int64_t end, const Own& own) const;
+  /// All products of a block of outputs whose weights are kept as taps.
+  void multiplyBlock(int64_t block, const std::byte* weights, const Lane& lane, int64_t tiles, const Own& own) const;
+  int64_t productsOf(const Pass& pass) const { return pass.points * weights_.outputBlocks(); }
   void storeTiles(const Run& run, const Lane& lane, int64_t firstTile, int64_t begin, int64_t end,
                   std::byte* sink) const;
 
@@ -52,14 +73,15 @@ class WinogradConvolution {
   int threads_;
   GemmConvolution conv_;
   winograd::Tiling tiling_;
+  WinogradWeights weights_;
   std::vector<float> zeros_;  ///< a pixel outside of the image, and no bias
   int64_t tilesPerBlock_ = 0, blocks_ = 0;
   int64_t lanes_ = 0;  ///< blocks at work at a time: one a thread, or one that all threads share
-  int64_t outputBlocks_ = 0, outputsPerBlock_ = 0;
-  int64_t blockWeights_ = 0;                            ///< floats
+  int64_t inputTileStride_ = 0, sumsTileStride_ = 0;
   int64_t inputPointStride_ = 0, sumsPointStride_ = 0;  ///< floats from point to point
-  int64_t sinkBytes_ = 0, scratchpadBytes_ = 0, laneBytes_ = 0;
-  std::map<std::pair<int64_t, int64_t>, dnnl::ukernel::brgemm> kernels_;  ///< by tiles and outputs
+  int64_t sinkBytes_ = 0, scratchpadBytes_ = 0, ownBytes_ = 0, laneBytes_ = 0, sharedBytes_ = 0;
+  bool makesOwnMatrices_ = false;  ///< each thread, of blocks of outputs that it alone multiplies
+  std::map<ProductKey, dnnl::ukernel::brgemm> kernels_;
 };
 
 }  // namespace jcs::cpu
