@@ -1,4 +1,4 @@
-// npm run bench -- [--quick] [--only TEXT] [--threads N] [--repetitions N] [--python PATH] [--out FILE]
+// npm run bench -- [--quick] [--only TEXT,TEXT] [--threads N] [--repetitions N] [--python PATH] [--out FILE]
 //
 // Measures everything that a file of this folder has jobs for, beside onnxruntime-node and PyTorch, prints a table, and
 // writes a result file that `npx tsx bench/compare.ts OLD NEW` sets beside another one.
@@ -73,7 +73,10 @@ function jobs({ quick, only, ...settings }: Options): Job[] {
     serviceJobs,
     servingJobs,
   ].flatMap((jobsOf) => jobsOf(settings))
-  return all.filter((job) => job.name.includes(only) && (job.quick || !quick))
+  const wanted = only.split(',')
+  return all.filter(
+    ({ name, quick: isQuick }) => wanted.some((text) => name.includes(text)) && (isQuick || !quick),
+  )
 }
 
 /** Parts and quick looks do not replace the file of a whole run unless a file is named. */

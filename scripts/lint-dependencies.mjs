@@ -25,7 +25,7 @@ const nativeLayers = {
   data: ['io', 'ops', 'core'],
   metrics: ['core'],
   measure: ['data', 'core'],
-  model: ['data', 'io', 'networks', 'runtime', 'graph', 'core'],
+  model: ['data', 'io', 'networks', 'runtime', 'compiler', 'graph', 'core'],
   diagnosis: ['model', 'measure', 'metrics', 'data', 'networks', 'nn', 'ops', 'core'],
   train: [
     'diagnosis',

@@ -80,6 +80,7 @@ export {
   type LoadModelOptions,
   loadModel,
   type Model,
+  type ModelMemory,
   type OnnxOptions,
   type Peaks,
   type Profile,

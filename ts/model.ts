@@ -77,6 +77,19 @@ export interface Profile {
   copiedBytes: number
 }
 
+/** What takes how much of the device's memory. */
+export interface ModelMemory {
+  /**
+   * Parameters that are in memory: all of a model that was created, trained or changed; of one that `loadModel` gave,
+   * those few that its programs read as they are.
+   */
+  parameterBytes: number
+  /** What programs have made of parameters and keep: folded, packed, rounded. 0 before the model has run. */
+  preparedBytes: number
+  /** What programs compute in, shared by all models of the device. */
+  arenaBytes: number
+}
+
 /** What a device does at its best, measured: the roof under which steps are judged. */
 export interface Peaks {
   /** Of a dense product, by the `dtype` of its operands. */
@@ -98,7 +111,7 @@ interface ModelDescription {
   temperature: number
   minLesionAreaMm2: number
   notice?: string
-  memoryBytes: number
+  memory: ModelMemory
   disposed: boolean
   provenance?: Record<string, unknown>
 }
@@ -197,9 +210,15 @@ export class Model implements AsyncDisposable {
     return this.#describe().provenance
   }
 
-  /** Device memory held: weights, and what compiled programs have packed of them. What they compute in is shared by all models. */
+  /** Device memory that the model itself holds: its parameters and what was prepared of them. */
   get memoryBytes(): number {
-    return this.#describe().memoryBytes
+    const { parameterBytes, preparedBytes } = this.memory
+    return parameterBytes + preparedBytes
+  }
+
+  /** What takes how much of the device's memory. */
+  get memory(): ModelMemory {
+    return this.#describe().memory
   }
 
   get disposed(): boolean {
@@ -338,7 +357,9 @@ export async function createModel(spec: ModelSpec, options: CreateModelOptions =
 
 /**
  * Loads a .safetensors file: one of ours, which carries its spec, or a state dict converted from the authors'
- * checkpoints, for which `spec` says what it is. Bytes are copied when the function is called. `lesions` and `lungs`
+ * checkpoints, for which `spec` says what it is. Bytes are copied when the function is called; a file is read again when
+ * parameters are wanted, and must not be written to while the model is in use (replacing or removing it is fine).
+ * `lesions` and `lungs`
  * are trained networks of the package jcs-ct-models, with terms of their own (`notice`).
  *
  * @throws JcsError MODELS_NOT_INSTALLED, FILE_NOT_FOUND, FILE_UNREADABLE, CORRUPT_FILE, WRONG_VARIANT, MISSING_PARAMETER,

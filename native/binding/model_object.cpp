@@ -100,7 +100,8 @@ ModelObject::ModelObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
             "models are made by createModel and loadModel");
     model_ = *info[0].As<Napi::External<std::shared_ptr<model::Model>>>().Data();
   });
-  reportedBytes_ = model_->memoryBytes();
+  // What it is going to take at least: parameters that are in a file alone come when they are wanted.
+  for (const model::ParameterInfo& p : model_->parameters()) reportedBytes_ += TensorType{DType::kF32, p.shape}.bytes();
   Napi::MemoryManagement::AdjustExternalMemory(info.Env(), reportedBytes_);
 }
 
@@ -141,6 +142,7 @@ Napi::Value ModelObject::start(const Napi::CallbackInfo& info, const Napi::Value
 Napi::Value ModelObject::describe(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const model::ModelMetadata metadata = model_->metadata();
+    const model::Model::Memory memory = model_->memory();
     Json json{{"spec", Json::parse(model::specToJson(metadata.spec))},
               {"task", networks::nameOf(model_->task())},
               {"device", model_->device()},
@@ -152,7 +154,10 @@ Napi::Value ModelObject::describe(const Napi::CallbackInfo& info) {
               {"window", {{"center", metadata.window.center}, {"width", metadata.window.width}}},
               {"temperature", metadata.temperature},
               {"minLesionAreaMm2", metadata.minLesionAreaMm2},
-              {"memoryBytes", model_->memoryBytes()},
+              {"memory",
+               {{"parameterBytes", memory.parameterBytes},
+                {"preparedBytes", memory.preparedBytes},
+                {"arenaBytes", model_->engine().arenaBytes()}}},
               {"disposed", model_->disposed()}};
     if (!metadata.notice.empty()) json["notice"] = metadata.notice;
     if (!metadata.provenance.empty()) json["provenance"] = Json::parse(metadata.provenance);

@@ -88,11 +88,12 @@ void Program::pack(Step& step, const Packing& packing) {
 }
 
 void Program::execute(Step& step) {
-  argumentsIn_.clear();
+  argumentsIn_.assign(step.inputs.size(), nullptr);
   argumentsOut_.clear();
-  for (const Location& input : step.inputs) argumentsIn_.push_back(address(input));
-  for (const Location& output : step.outputs) argumentsOut_.push_back(address(output));
   for (const Packing& p : step.packings) argumentsIn_[static_cast<size_t>(p.input)] = address(p.packed);
+  for (size_t i = 0; i < step.inputs.size(); ++i)
+    if (argumentsIn_[i] == nullptr) argumentsIn_[i] = address(step.inputs[i]);
+  for (const Location& output : step.outputs) argumentsOut_.push_back(address(output));
   step.kernel->run(argumentsIn_, argumentsOut_, arena_ + step.scratchOffset);
 }
 
@@ -100,18 +101,52 @@ void Program::bindStates(StateStore& states) {
   stateMemory_.clear();
   Table<StateIndex, uint64_t> versions;
   for (const State& state : states_) {
-    StateStore::Entry& entry = states.at(state.name);
+    const StateStore::Entry& entry = states.entry(state.name);
     invariant(entry.type == state.type, "a state's type differs from the program's");
-    stateMemory_.add(entry.memory.data());
+    stateMemory_.add(state.isRead ? states.at(state.name).memory.data() : nullptr);
     versions.add(state.isAssigned ? 0 : entry.version);
   }
   if (versions == derivedFrom_) return;
   derivedFrom_.reset();  // stays stale if refreshing throws
-  refreshDerived(versions);
+  refreshDerived(states, versions);
   derivedFrom_ = std::move(versions);
 }
 
-void Program::refreshDerived(const Table<StateIndex, uint64_t>& versions) {
+void Program::withStates(StateStore& states, std::span<const Location> locations, const std::function<void()>& work) {
+  std::vector<StateIndex> brought;
+  for (const Location& location : locations)
+    if (const auto* index = std::get_if<StateIndex>(&location.memory); index && stateMemory_[*index] == nullptr) {
+      stateMemory_[*index] = states.at(states_[*index].name).memory.data();
+      brought.push_back(*index);
+    }
+  work();
+  for (const StateIndex index : brought) {
+    stateMemory_[index] = nullptr;
+    states.release(states_[index].name);
+  }
+}
+
+std::vector<bool> Program::neededSteps(const Table<DerivedIndex, bool>& isStale) const {
+  const auto stale = [&](const Location& location) {
+    const auto* index = std::get_if<DerivedIndex>(&location.memory);
+    return index && isStale[*index];
+  };
+  std::vector<bool> needed(derivedSteps_.size());
+  for (size_t i = derivedSteps_.size(); i-- > 0;) {
+    const auto& [step, packings, producers] = derivedSteps_[i];
+    const bool makesStale =
+        std::ranges::any_of(step.outputs, stale) || std::ranges::any_of(packings, [&](const DerivedPacking& p) {
+          return stale(steps_[p.step].packings[p.packing].packed);
+        });
+    needed[i] = needed[i] || makesStale;
+    if (!needed[i]) continue;
+    for (const std::optional<size_t>& producer : producers)
+      if (producer) needed[*producer] = true;
+  }
+  return needed;
+}
+
+void Program::refreshDerived(StateStore& states, const Table<StateIndex, uint64_t>& versions) {
   const auto sourceVersions = [&](const Derived& derived) {
     std::vector<uint64_t> found;
     for (const StateIndex state : derived.sources) found.push_back(versions[state]);
@@ -127,14 +162,21 @@ void Program::refreshDerived(const Table<StateIndex, uint64_t>& versions) {
   const auto packStale = [&](const std::vector<DerivedPacking>& packings) {
     for (const auto& [step, index] : packings) {
       const Packing& packing = steps_[step].packings[index];
-      if (isStale[std::get<DerivedIndex>(packing.packed.memory)]) pack(steps_[step], packing);
+      if (isStale[std::get<DerivedIndex>(packing.packed.memory)])
+        withStates(states, {&steps_[step].inputs[static_cast<size_t>(packing.input)], 1},
+                   [&] { pack(steps_[step], packing); });
     }
   };
   packStale(statePackings_);
-  for (auto& [step, packings] : derivedSteps_) {
-    for (const Packing& packing : step.packings) pack(step, packing);
-    execute(step);
-    packStale(packings);
+  const std::vector<bool> needed = neededSteps(isStale);
+  for (size_t i = 0; i < derivedSteps_.size(); ++i) {
+    if (!needed[i]) continue;
+    Step& step = derivedSteps_[i].step;
+    withStates(states, step.inputs, [&] {
+      for (const Packing& packing : step.packings) pack(step, packing);
+      execute(step);
+    });
+    packStale(derivedSteps_[i].packings);
   }
   for (const Derived& derived : derived_) derived.entry->madeFrom = sourceVersions(derived);
 }

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -88,6 +90,7 @@ class Program {
   struct DerivedStep {
     Step step;
     std::vector<DerivedPacking> packings;
+    std::vector<std::optional<size_t>> producers;  ///< of its inputs: the derived steps that compute them
   };
   /// The memory of a derived value, or of its packed form.
   struct Derived {
@@ -100,6 +103,7 @@ class Program {
     std::string name;
     TensorType type;
     bool isAssigned;
+    bool isRead = false;  ///< or written by the run itself, not just by what derives from it
   };
   struct Copy {
     Location to, from;
@@ -129,7 +133,11 @@ class Program {
   void requireRoom(int64_t arenaBytes, int64_t otherBytes, int64_t heldBytes) const;
   void allocate(DerivedStore* shared, int64_t heldArenaBytes);
   void bindStates(StateStore& states);
-  void refreshDerived(const Table<StateIndex, uint64_t>& versions);
+  void refreshDerived(StateStore& states, const Table<StateIndex, uint64_t>& versions);
+  /// Which derived steps make something that is stale, or what such a step reads.
+  std::vector<bool> neededSteps(const Table<DerivedIndex, bool>& isStale) const;
+  /// Does `work` while those of the locations that are states are in memory.
+  void withStates(StateStore& states, std::span<const Location> locations, const std::function<void()>& work);
 
   std::shared_ptr<Backend> backend_;
   std::vector<DerivedPacking> statePackings_;  ///< of states and constants as they are
@@ -152,7 +160,7 @@ class Program {
     std::unique_ptr<Recording> recording;  ///< empty while the memory was seen once, or where nothing is recorded
     bool tried = false;
   } recorded_;
-  Table<StateIndex, std::byte*> stateMemory_;
+  Table<StateIndex, std::byte*> stateMemory_;  ///< null where the run does not read them
   /// Versions of the states for which derived values are up to date; nothing before they are first computed.
   std::optional<Table<StateIndex, uint64_t>> derivedFrom_;
   std::vector<const std::byte*> argumentsIn_;

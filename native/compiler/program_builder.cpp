@@ -32,6 +32,7 @@ void ProgramBuilder::build() {
   layOutDerived();
   placeSteps(layOutArena());
   placeResults();
+  markReadStates();
   program_.copiedBytes_ = storage_.copiedBytes;
 }
 
@@ -40,7 +41,7 @@ void ProgramBuilder::addStates() {
   for (const auto& [state, value] : graph_.assignments()) isAssigned[state] = true;
   for (const ValueId id : graph_.values().ids())
     if (info(id).kind == ValueInfo::Kind::kState)
-      memory_[id] = Location{program_.states_.add({info(id).name, info(id).type, isAssigned[id]}), 0};
+      memory_[id] = Location{program_.states_.add({info(id).name, info(id).type, isAssigned[id], false}), 0};
 }
 
 void ProgramBuilder::add(Operands& operands, ValueId id, const TensorType& type, int64_t channel) const {
@@ -111,8 +112,10 @@ void ProgramBuilder::addStep(NodeId n, const Op& op, const Operands& inputs, con
     }
   }
   if (isDerived(node)) {
+    std::vector<std::optional<size_t>> producers;
+    for (const ValueId id : inputs.ids) producers.push_back(derivedStepOf_[rootOf(id)]);
     for (const ValueId id : outputs.ids) derivedStepOf_[rootOf(id)] = derivedSteps_.size();
-    derivedSteps_.push_back({std::move(step), {}});
+    derivedSteps_.push_back({std::move(step), {}, std::move(producers)});
   } else {
     const size_t others = timeline_.groupMembers(n).size() - 1;
     const std::string scope = node.scope + (others > 0 ? " and " + std::to_string(others) + " more" : "");
@@ -238,8 +241,8 @@ Program::Step ProgramBuilder::place(UnplacedStep step, int64_t scratchOffset) co
 
 void ProgramBuilder::placeSteps(std::span<const int64_t> scratchOffsets) {
   auto scratch = scratchOffsets.begin();
-  for (auto& [step, packings] : derivedSteps_)
-    program_.derivedSteps_.push_back({place(std::move(step), *scratch++), std::move(packings)});
+  for (auto& [step, packings, producers] : derivedSteps_)
+    program_.derivedSteps_.push_back({place(std::move(step), *scratch++), std::move(packings), std::move(producers)});
   for (UnplacedStep& step : steps_) program_.steps_.push_back(place(std::move(step), *scratch++));
 }
 
@@ -254,6 +257,24 @@ void ProgramBuilder::placeResults() {
   for (const auto& [name, id] : graph_.outputs()) program_.outputs_[name] = {info(id).type, locate(id)};
   for (const ValueId id : graph_.values().ids())
     if (info(id).kind == ValueInfo::Kind::kInput) program_.inputs_[info(id).name] = {info(id).type, locate(id)};
+}
+
+void ProgramBuilder::markReadStates() {
+  const auto mark = [&](const Location& location) {
+    if (const auto* state = std::get_if<StateIndex>(&location.memory)) program_.states_[*state].isRead = true;
+  };
+  for (const Program::Step& step : program_.steps_) {
+    const auto isKept = [&](size_t input) {
+      return std::ranges::any_of(step.packings, [&](const Program::Packing& packing) {
+        return packing.input == static_cast<int>(input) && std::holds_alternative<DerivedIndex>(packing.packed.memory);
+      });
+    };
+    for (size_t i = 0; i < step.inputs.size(); ++i)
+      if (!isKept(i)) mark(step.inputs[i]);
+    for (const Location& output : step.outputs) mark(output);
+  }
+  for (const Program::Copy& copy : program_.finalCopies_) mark(copy.to), mark(copy.from);
+  for (const auto& [name, output] : program_.outputs_) mark(output.location);
 }
 
 }  // namespace jcs::compiler

@@ -64,6 +64,7 @@ class ProgramBuilder {
   struct UnplacedDerivedStep {
     UnplacedStep step;
     std::vector<Program::DerivedPacking> packings;
+    std::vector<std::optional<size_t>> producers;
   };
   /// What a kernel is prepared for.
   struct Operands {
@@ -103,6 +104,7 @@ class ProgramBuilder {
   Program::Step place(UnplacedStep step, int64_t scratchOffset) const;
   void placeSteps(std::span<const int64_t> scratchOffsets);
   void placeResults();
+  void markReadStates();
 
   Program& program_;
   const Graph& graph_;

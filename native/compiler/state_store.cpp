@@ -2,44 +2,80 @@
 
 namespace jcs::compiler {
 
-StateStore::Entry& StateStore::at(const std::string& name) {
+const StateStore::Entry& StateStore::entry(const std::string& name) const {
   const auto found = entries_.find(name);
   require(found != entries_.end(), errors::kMissingParameter,
           [&] { return "the program needs the state '" + name + "', which the model does not have"; });
   return found->second;
 }
 
+StateStore::Entry& StateStore::at(const std::string& name) {
+  entry(name);
+  Entry& found = entries_.at(name);
+  bring(name, found);
+  return found;
+}
+
+void StateStore::replaceMemory(Entry& entry, DeviceBuffer memory) noexcept {
+  bytes_ += memory.bytes() - entry.memory.bytes();
+  entry.memory = std::move(memory);
+}
+
+void StateStore::bring(const std::string& name, Entry& entry) {
+  if (entry.memory.data() != nullptr) return;
+  const Tensor value = entry.source->read(name);
+  invariant(value.type() == entry.type, "a source gives a value of another type");
+  DeviceBuffer memory(backend_, value.bytes());
+  backend_->upload(memory.data(), value.data(), value.bytes());
+  replaceMemory(entry, std::move(memory));
+}
+
 void StateStore::set(const std::string& name, const Tensor& value) {
-  auto [place, added] = entries_.try_emplace(name);
-  Entry& entry = place->second;
-  if (added) {
-    try {
-      entry.memory = DeviceBuffer(backend_, value.bytes());
-    } catch (...) {
-      entries_.erase(place);
-      throw;
-    }
-    entry.type = value.type();
+  const auto found = entries_.find(name);
+  if (found != entries_.end()) {
+    const TensorType& type = found->second.type;
+    require(type == value.type(), errors::kShapeMismatch, [&] {
+      return "'" + name + "' has shape " + type.shape.toString() + ", a value of shape " + value.shape().toString() +
+             " was given";
+    });
   }
-  require(entry.type == value.type(), errors::kShapeMismatch, [&] {
-    return "'" + name + "' has shape " + entry.type.shape.toString() + ", a value of shape " +
-           value.shape().toString() + " was given";
-  });
+  DeviceBuffer added;
+  const bool isInMemory = found != entries_.end() && found->second.memory.data() != nullptr;
+  if (!isInMemory) added = DeviceBuffer(backend_, value.bytes());
+  Entry& entry = found != entries_.end() ? found->second : entries_[name];
+  if (!isInMemory) replaceMemory(entry, std::move(added));
+  entry.type = value.type();
+  entry.source = nullptr;
   backend_->upload(entry.memory.data(), value.data(), value.bytes());
   ++entry.version;
 }
 
-Tensor StateStore::get(const std::string& name) {
-  const Entry& entry = at(name);
-  Tensor value(entry.type);
-  backend_->download(value.data(), entry.memory.data(), value.bytes());
-  return value;
+void StateStore::setSource(const std::string& name, const TensorType& type, std::shared_ptr<const StateSource> source) {
+  Entry& entry = entries_[name];
+  replaceMemory(entry, {});
+  entry.type = type;
+  entry.source = std::move(source);
+  ++entry.version;
 }
 
-int64_t StateStore::bytes() const {
-  int64_t total = 0;
-  for (const auto& [name, entry] : entries_) total += entry.memory.bytes();
-  return total;
+void StateStore::release(const std::string& name) noexcept {
+  const auto found = entries_.find(name);
+  if (found != entries_.end() && found->second.source) replaceMemory(found->second, {});
+}
+
+void StateStore::detach() {
+  for (auto& [name, entry] : entries_) {
+    bring(name, entry);
+    entry.source = nullptr;
+  }
+}
+
+Tensor StateStore::get(const std::string& name) {
+  const Entry& found = entry(name);
+  if (found.memory.data() == nullptr) return found.source->read(name);
+  Tensor value(found.type);
+  backend_->download(value.data(), found.memory.data(), value.bytes());
+  return value;
 }
 
 }  // namespace jcs::compiler

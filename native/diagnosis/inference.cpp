@@ -80,7 +80,7 @@ void runProgram(model::Model& model, const runtime::ProgramKey& key,
   model.engine().runAndWait([&] {
     const auto program = model.program(key, graph);
     bindOutputs(*program);
-    model.engine().run(*program, model.states(), bindings, cancelled);
+    model.run(*program, bindings, cancelled);
   });
 }
 

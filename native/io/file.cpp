@@ -34,6 +34,10 @@ bool isTemporaryOf(std::string_view name, std::string_view prefix) {
   return name.find_first_not_of("0123456789-") == name.size() - kTemporaryEnd.size();
 }
 
+int64_t modifiedNs(const struct stat& status) {
+  return static_cast<int64_t>(status.st_mtim.tv_sec) * 1'000'000'000 + status.st_mtim.tv_nsec;
+}
+
 }  // namespace
 
 void failWriting(const std::string& path, int systemError) {
@@ -63,6 +67,7 @@ InputFile::InputFile(const std::string& path) : path_(path) {
                                       "; a file is needed here");
   }
   bytes_ = static_cast<uint64_t>(status.st_size);
+  modifiedNs_ = modifiedNs(status);
 }
 
 InputFile::~InputFile() { ::close(descriptor_); }
@@ -80,6 +85,17 @@ void InputFile::read(uint64_t offset, std::span<std::byte> target) const {
     offset += static_cast<uint64_t>(count);
     target = target.subspan(static_cast<size_t>(count));
   }
+}
+
+void InputFile::requireUnchanged() const {
+  struct stat status;
+  const bool known = ::fstat(descriptor_, &status) == 0;
+  if (!known) fail(errors::kFileUnreadable, "'" + path_ + "' cannot be read: " + describe(errno));
+  require(static_cast<uint64_t>(status.st_size) == bytes_ && modifiedNs(status) == modifiedNs_, errors::kCorruptFile,
+          [&] {
+            return "'" + path_ +
+                   "' was written to while it is in use; load it again, and replace such files by renaming others";
+          });
 }
 
 AtomicFile::AtomicFile(const std::string& path) : path_(path) {

@@ -21,11 +21,15 @@ class InputFile {
   const std::string& path() const { return path_; }
   /// Fills `target` from `offset` on. CORRUPT_FILE when the file ends before that, as one truncated meanwhile does.
   void read(uint64_t offset, std::span<std::byte> target) const;
+  /// CORRUPT_FILE when it was written to since it was opened. One that was removed, or replaced by another of its name,
+  /// is as it was.
+  void requireUnchanged() const;
 
  private:
   std::string path_;
   int descriptor_ = -1;
   uint64_t bytes_ = 0;
+  int64_t modifiedNs_ = 0;
 };
 
 /// A file that appears under its name complete or not at all: written beside it under a temporary name, synced,

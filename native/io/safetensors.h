@@ -47,6 +47,10 @@ class SafetensorsFile {
   Tensor load(const std::string& name) const;
   /// Fills `target`, as long as the entry's data, with these as they are in the file.
   void read(const SafetensorsEntry& entry, std::span<std::byte> target) const;
+  /// CORRUPT_FILE when the file was written to since it was opened.
+  void requireUnchanged() const {
+    if (file_) file_->requireUnchanged();
+  }
   const std::string& source() const { return source_; }
 
  private:

@@ -1,9 +1,8 @@
 #include "model/model.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 
+#include "model/file_weights.h"
 #include "model/parameters.h"
 #include "networks/backbone.h"
 
@@ -11,7 +10,6 @@ namespace jcs::model {
 
 namespace {
 
-constexpr int64_t kLoadBatchBytes = 16 << 20;
 constexpr int kMostThreads = 1024;
 
 DType chooseActivation(const std::string& precision, const Backend& backend) {
@@ -27,20 +25,6 @@ int chooseThreads(int threads, const DeviceInfo& device) {
     return "threads must be between 1 and " + std::to_string(kMostThreads) + ", got " + std::to_string(threads);
   });
   return threads == 0 ? device.threads : std::min(threads, device.threads);
-}
-
-void requireFinite(const Tensor& tensor, const std::string& name, const std::string& source) {
-  bool finite = true;
-  for (const float value : tensor.as<float>()) finite &= std::abs(value) <= std::numeric_limits<float>::max();
-  require(finite, errors::kNotFinite, [&] { return source + ": '" + name + "' holds a value that is not finite"; });
-}
-
-/// Batch norms without epsilon divide by the bare variance.
-void requirePositiveVariance(const Tensor& tensor, const std::string& name, const std::string& source) {
-  if (!name.ends_with("running_var")) return;
-  for (const float value : tensor.as<float>())
-    require(value > 0, errors::kCorruptFile,
-            [&] { return source + ": '" + name + "' holds a variance that is not positive"; });
 }
 
 }  // namespace
@@ -67,7 +51,7 @@ std::shared_ptr<Model> Model::create(const networks::NetworkSpec& spec, const Ru
   return model;
 }
 
-std::shared_ptr<Model> Model::load(const io::SafetensorsFile& file, const std::optional<networks::NetworkSpec>& spec,
+std::shared_ptr<Model> Model::load(io::SafetensorsFile file, const std::optional<networks::NetworkSpec>& spec,
                                    const RuntimeOptions& options) {
   std::optional<ModelMetadata> metadata = fromSafetensors(file.metadata(), file.source());
   if (!metadata) {
@@ -87,23 +71,15 @@ std::shared_ptr<Model> Model::load(const io::SafetensorsFile& file, const std::o
              "; leave `spec` out or make it agree";
     });
   }
-  const auto entries = stateDictOf(file);
-  checkStateDict(entries, metadata->spec, file.source());
+  checkStateDict(stateDictOf(file), metadata->spec, file.source());
   std::shared_ptr<Model> model(new Model(std::move(*metadata), options));
-  // Some at a time: the execution thread is not held up for long, nor does the model stand in memory twice.
-  std::vector<std::pair<std::string, Tensor>> values;
-  int64_t bytes = 0;
-  for (const ParameterInfo& parameter : model->parameters_) {
-    Tensor value = file.load(entries.at(parameter.name)->name);
-    requireFinite(value, parameter.name, file.source());
-    requirePositiveVariance(value, parameter.name, file.source());
-    bytes += value.bytes();
-    values.emplace_back(parameter.name, std::move(value));
-    if (bytes < kLoadBatchBytes && parameter.name != model->parameters_.back().name) continue;
-    model->setParameters(values);
-    values.clear();
-    bytes = 0;
-  }
+  std::vector<std::string> names;
+  for (const ParameterInfo& parameter : model->parameters_) names.push_back(parameter.name);
+  const auto weights = std::make_shared<const FileWeights>(std::move(file), names);
+  model->engine_->runAndWait([&] {
+    for (const ParameterInfo& parameter : model->parameters_)
+      model->states_.setSource(parameter.name, {DType::kF32, parameter.shape}, weights);
+  });
   return model;
 }
 
@@ -158,7 +134,7 @@ Tensor Model::parameter(const std::string& name) {
 void Model::setParameter(const std::string& name, const Tensor& value) {
   engine_->runAndWait([&] {
     requireAlive();
-    states_.set(name, value);
+    states().set(name, value);
     measureMemory();
   });
 }
@@ -166,7 +142,7 @@ void Model::setParameter(const std::string& name, const Tensor& value) {
 void Model::setParameters(const std::vector<std::pair<std::string, Tensor>>& values) {
   engine_->runAndWait([&] {
     requireAlive();
-    for (const auto& [name, value] : values) states_.set(name, value);
+    for (const auto& [name, value] : values) states().set(name, value);
     measureMemory();
   });
 }
@@ -183,8 +159,7 @@ int Model::loadBackbone(const io::SafetensorsFile& file) {
              target->shape.toString() + "; backbones have width 1";
     });
     Tensor value = file.load(entry.name);
-    requireFinite(value, entry.name, file.source());
-    requirePositiveVariance(value, entry.name, file.source());
+    requireUsable(value, entry.name, file.source());
     taken.emplace(*name, std::move(value));
   }
   require(!taken.empty(), errors::kMissingParameter, [&] {
@@ -213,8 +188,7 @@ PretrainedMatch Model::loadPretrained(const io::SafetensorsFile& file) {
     if (!layer.taken()) continue;
     for (const std::string& name : layer.parameters) {
       Tensor value = file.load(entries.at(name)->name);
-      requireFinite(value, name, file.source());
-      requirePositiveVariance(value, name, file.source());
+      requireUsable(value, name, file.source());
       values.emplace_back(name, std::move(value));
     }
   }
@@ -266,11 +240,23 @@ std::shared_ptr<compiler::Program> Model::program(const runtime::ProgramKey& key
     isNew = true;
     return std::make_shared<compiler::Program>(*graph(), engine_->sharedBackend(), compileOptions(), &derived_);
   });
-  if (isNew) measureMemory();
+  if (isNew) preparedBytes_ = derived_.bytes();
+  measureMemory();
   return program;
 }
 
-void Model::measureMemory() { memoryBytes_ = states_.bytes() + derived_.bytes(); }
+void Model::run(compiler::Program& program, const compiler::Bindings& bindings, const std::atomic<bool>* cancelled) {
+  engine_->run(program, states_, bindings, cancelled);
+  measureMemory();
+}
+
+compiler::StateStore& Model::states() {
+  if (isDetached_) return states_;
+  states_.detach();
+  isDetached_ = true;
+  measureMemory();
+  return states_;
+}
 
 std::shared_ptr<compiler::Program> Model::inferenceProgram(int64_t n, int64_t height, int64_t width,
                                                            bool withActivationMap) {
@@ -290,7 +276,7 @@ std::map<std::string, Tensor> Model::forwardNow(const Tensor& images, bool withA
   if (withActivationMap) names.emplace_back(networks::kActivationMapOutput.name);
   for (const std::string& name : names)
     bindings.output(name, results.emplace(name, Tensor(program->outputType(name))).first->second);
-  engine_->run(*program, states_, bindings, cancelled);
+  run(*program, bindings, cancelled);
   return results;
 }
 
@@ -309,9 +295,9 @@ Profile Model::profile(int64_t n, int64_t height, int64_t width, const std::atom
     const Tensor images = Tensor::zeros(DType::kF32, {n, height, width, 3});
     compiler::Bindings bindings;
     bindings.input(networks::kImageInput, images.as<float>());
-    engine_->run(*program, states_, bindings, cancelled);  // warms caches and packs weights
+    run(*program, bindings, cancelled);  // warms caches and packs weights
     program->profile(true);
-    engine_->run(*program, states_, bindings, cancelled);
+    run(*program, bindings, cancelled);
     program->profile(false);
     result = {program->steps(), program->arenaBytes(), program->persistentBytes(), program->copiedBytes()};
   });
@@ -348,7 +334,7 @@ void Model::dispose() {
   engine_->runAndWait([&] {
     programs_.clear();
     states_.clear();
-    memoryBytes_ = 0;
+    parameterBytes_ = preparedBytes_ = 0;
   });
 }
 

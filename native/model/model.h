@@ -50,8 +50,9 @@ class Model : public std::enable_shared_from_this<Model> {
   static std::shared_ptr<Model> create(const networks::NetworkSpec& spec, const RuntimeOptions& options, uint64_t seed);
   /// From a file of ours, or from a converted state dict, which needs `spec`. Every parameter has to be there, and
   /// nothing else: MISSING_PARAMETER, UNEXPECTED_PARAMETER, SHAPE_MISMATCH, and WRONG_VARIANT when the names are those
-  /// of another variant of the network.
-  static std::shared_ptr<Model> load(const io::SafetensorsFile& file, const std::optional<networks::NetworkSpec>& spec,
+  /// of another variant of the network. Parameters stay in the file until they are wanted, and inference does not hold
+  /// what it has prepared: the file has to stay as it is, or to be replaced by renaming.
+  static std::shared_ptr<Model> load(io::SafetensorsFile file, const std::optional<networks::NetworkSpec>& spec,
                                      const RuntimeOptions& options);
   ~Model();
 
@@ -95,8 +96,11 @@ class Model : public std::enable_shared_from_this<Model> {
   /// The program of that key, compiled from `graph` when it is not there; execution thread.
   std::shared_ptr<compiler::Program> program(const runtime::ProgramKey& key,
                                              const std::function<std::unique_ptr<Graph>()>& graph);
-  /// Execution thread.
-  compiler::StateStore& states() { return states_; }
+  /// Runs one of the model's own programs; execution thread.
+  void run(compiler::Program& program, const compiler::Bindings& bindings,
+           const std::atomic<bool>* cancelled = nullptr);
+  /// For whoever changes them: in memory, all, from now on. Execution thread, or while nothing runs.
+  compiler::StateStore& states();
 
   /// Times each step of the inference program for zeros of that size.
   Profile profile(int64_t n, int64_t height, int64_t width, const std::atomic<bool>* cancelled = nullptr);
@@ -108,13 +112,19 @@ class Model : public std::enable_shared_from_this<Model> {
   void dispose();
   bool disposed() const { return disposed_; }
   void requireAlive() const;
-  /// Of parameters and of what programs have derived from them; the arena is the device's, shared by all models.
-  int64_t memoryBytes() const { return memoryBytes_; }
+  struct Memory {
+    int64_t parameterBytes;  ///< parameters that are in memory: all, unless a file has them
+    int64_t preparedBytes;   ///< what programs have derived from them
+    int64_t bytes() const { return parameterBytes + preparedBytes; }
+  };
+  /// On the device. What programs compute in is the engine's arena, shared by all models.
+  Memory memory() const { return {parameterBytes_, preparedBytes_}; }
+  int64_t memoryBytes() const { return memory().bytes(); }
 
  private:
   Model(ModelMetadata metadata, const RuntimeOptions& options);
-  /// Execution thread; after whatever allocates or frees.
-  void measureMemory();
+  /// Execution thread; after whatever brings states into memory or lets them go.
+  void measureMemory() { parameterBytes_ = states_.bytes(); }
   std::shared_ptr<compiler::Program> inferenceProgram(int64_t n, int64_t height, int64_t width, bool withActivationMap);
   std::map<std::string, Tensor> forwardNow(const Tensor& images, bool withActivationMap,
                                            const std::atomic<bool>* cancelled);
@@ -127,10 +137,11 @@ class Model : public std::enable_shared_from_this<Model> {
   int threads_;
   std::vector<ParameterInfo> parameters_;
   compiler::StateStore states_;
+  bool isDetached_ = false;  ///< nothing of its states is in a file alone
   compiler::DerivedStore derived_;
   runtime::ProgramCache programs_;
   std::atomic<bool> disposed_{false};
-  std::atomic<int64_t> memoryBytes_{0};
+  std::atomic<int64_t> parameterBytes_{0}, preparedBytes_{0};
 };
 
 }  // namespace jcs::model

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { createModel, loadModel, type ModelSpec, type Precision, type Tensor } from '../../ts/index'
@@ -118,6 +118,30 @@ t.test('the seed decides the weights, and a saved model is the same model', asyn
   t.same(loaded.spec, first.spec)
   t.same((await fromBytes.getParameter(name)).data, weights)
   await Promise.all([first, again, other, loaded, fromBytes].map((model) => model.dispose()))
+})
+
+t.test('a loaded model says what is in memory, and leaves its parameters in the file', async (t) => {
+  const directory = t.testdir()
+  const path = join(directory, 'model.safetensors')
+  const slice = { data: new Float32Array(3 * 64 * 64).fill(0.5), shape: [1, 3, 64, 64] }
+  await using created = await createModel(segmenterSpec, { seed: 5 })
+  await created.save(path)
+  await using loaded = await loadModel(path)
+  t.equal(loaded.memoryBytes, 0)
+  const expected = await created.forward(slice)
+  t.same(await loaded.forward(slice), expected)
+  const parameterBytes = created
+    .parameters()
+    .reduce((bytes, { shape }) => bytes + 4 * shape.reduce((a, b) => a * b, 1), 0)
+  t.ok(created.memory.parameterBytes >= parameterBytes)
+  t.ok(loaded.memory.parameterBytes < parameterBytes / 4)
+  t.equal(loaded.memory.preparedBytes, created.memory.preparedBytes)
+  t.ok(loaded.memory.preparedBytes > 0)
+  t.equal(loaded.memoryBytes, loaded.memory.parameterBytes + loaded.memory.preparedBytes)
+  t.ok(loaded.memory.arenaBytes > 0)
+  writeFileSync(path, 'another file')
+  t.same(await loaded.forward(slice), expected, 'what was prepared stays')
+  await t.rejects(loaded.save(join(directory, 'copy.safetensors')), { code: 'CORRUPT_FILE' })
 })
 
 t.test('arguments that cannot be used', async (t) => {

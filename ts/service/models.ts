@@ -206,7 +206,7 @@ export class DeviceModels {
   async #evict(entry: Entry): Promise<void> {
     const { held } = entry
     if (!held?.isOwn) return
-    entry.knownBytes = bytesOf(held)
+    entry.knownBytes = neededBytes(entry)
     entry.held = undefined
     this.#report('evicted', entry.name, held, 0)
     await dispose(held)
@@ -220,7 +220,7 @@ export class DeviceModels {
     await this.#warmUp(entry.held.model)
     entry.held.isWarm = true
     if (!entry.held.isOwn) return
-    entry.knownBytes = bytesOf(entry.held)
+    entry.knownBytes = neededBytes(entry)
     this.#report('loaded', entry.name, entry.held, performance.now() - startedAt)
   }
 
@@ -277,10 +277,17 @@ function bytesOf(held: Held | undefined): number {
   return held && !held.model.disposed ? held.model.memoryBytes : 0
 }
 
+/** What a model that has run nothing yet is going to take at least, about. */
+function parameterBytesOf(model: Model): number {
+  return model
+    .parameters()
+    .reduce((total, { shape }) => total + 4 * shape.reduce((product, extent) => product * extent, 1), 0)
+}
+
 /** Of the budget. */
 function neededBytes({ held, knownBytes }: Entry): number {
   if (!held) return knownBytes
-  return held.isOwn ? bytesOf(held) : 0
+  return held.isOwn ? bytesOf(held) || parameterBytesOf(held.model) : 0
 }
 
 async function dispose({ model, isOwn }: Held): Promise<void> {

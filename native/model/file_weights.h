@@ -1,0 +1,28 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "compiler/state_store.h"
+#include "io/safetensors.h"
+
+namespace jcs::model {
+
+/// A model's parameters where they were loaded from. They are checked when this is made, and must not change while it
+/// is used: CORRUPT_FILE where a file was written to.
+class FileWeights : public compiler::StateSource {
+ public:
+  /// Of these names, which `stateDictOf` finds. NOT_FINITE, and CORRUPT_FILE for a variance that is not positive.
+  FileWeights(io::SafetensorsFile file, const std::vector<std::string>& names);
+
+  Tensor read(const std::string& name) const override;
+
+ private:
+  io::SafetensorsFile file_;
+  std::map<std::string, std::string> names_;  ///< in the file, by ours
+};
+
+/// NOT_FINITE, or CORRUPT_FILE where a variance is not positive: batch norms without epsilon divide by it.
+void requireUsable(const Tensor& tensor, const std::string& name, const std::string& source);
+
+}  // namespace jcs::model
