@@ -20,9 +20,9 @@ struct DerivedKey {
   auto operator<=>(const DerivedKey&) const = default;
 };
 
-/// What the programs of one model have computed from its state and keep: weights folded, rounded and packed. Programs
-/// for other batches and sizes mostly want the same, and share it; it lives as long as one of them. Execution thread
-/// only.
+/// What the programs of a model, or of several with the same state, have computed from it and keep: weights folded,
+/// rounded and packed. Programs for other batches and sizes mostly want the same, and share it; it lives as long as one
+/// of them. Execution thread only.
 class DerivedStore {
  public:
   struct Entry {

@@ -4,8 +4,6 @@
 #include <cstring>
 #include <string>
 
-#include "core/alignment.h"
-
 namespace jcs {
 
 namespace {
@@ -34,8 +32,7 @@ void permute(const Tensor& from, Tensor& to, int64_t n, int64_t outer, int64_t i
 
 HostBuffer::HostBuffer(int64_t bytes) : bytes_(bytes) {
   require(bytes >= 0, errors::kInternal, "a buffer of negative size was asked for");
-  const auto rounded = static_cast<size_t>(alignedUp(std::max<int64_t>(bytes, 1)));
-  data_.reset(static_cast<std::byte*>(std::aligned_alloc(kMemoryAlignment, rounded)));
+  data_ = std::unique_ptr<std::byte, Free>(allocateHostMemory(bytes), Free{bytes});
   require(data_ != nullptr, errors::kOutOfMemory, [&] {
     return "the system refused " + std::to_string(bytes) + " bytes; use a smaller batch or image, or free memory";
   });

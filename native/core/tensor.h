@@ -1,10 +1,10 @@
 #pragma once
 
-#include <cstdlib>
 #include <memory>
 #include <span>
 
 #include "core/dtype.h"
+#include "core/host_memory.h"
 #include "core/shape.h"
 
 namespace jcs {
@@ -30,7 +30,8 @@ class HostBuffer {
 
  private:
   struct Free {
-    void operator()(std::byte* data) const { std::free(data); }
+    int64_t bytes;
+    void operator()(std::byte* data) const { freeHostMemory(data, bytes); }
   };
   std::unique_ptr<std::byte, Free> data_;
   int64_t bytes_ = 0;

@@ -67,6 +67,8 @@ InputFile::InputFile(const std::string& path) : path_(path) {
                                       "; a file is needed here");
   }
   bytes_ = static_cast<uint64_t>(status.st_size);
+  device_ = status.st_dev;
+  node_ = status.st_ino;
   modifiedNs_ = modifiedNs(status);
 }
 
@@ -85,6 +87,13 @@ void InputFile::read(uint64_t offset, std::span<std::byte> target) const {
     offset += static_cast<uint64_t>(count);
     target = target.subspan(static_cast<size_t>(count));
   }
+}
+
+std::string InputFile::identity() const {
+  std::string identity;
+  for (const uint64_t part : {device_, node_, bytes_, static_cast<uint64_t>(modifiedNs_)})
+    identity += std::to_string(part) + ' ';
+  return identity;
 }
 
 void InputFile::requireUnchanged() const {

@@ -19,6 +19,8 @@ class InputFile {
 
   uint64_t bytes() const { return bytes_; }
   const std::string& path() const { return path_; }
+  /// Differs from that of any other file, and of this one once it was written to: for as long as this is open.
+  std::string identity() const;
   /// Fills `target` from `offset` on. CORRUPT_FILE when the file ends before that, as one truncated meanwhile does.
   void read(uint64_t offset, std::span<std::byte> target) const;
   /// CORRUPT_FILE when it was written to since it was opened. One that was removed, or replaced by another of its name,
@@ -28,7 +30,7 @@ class InputFile {
  private:
   std::string path_;
   int descriptor_ = -1;
-  uint64_t bytes_ = 0;
+  uint64_t bytes_ = 0, device_ = 0, node_ = 0;
   int64_t modifiedNs_ = 0;
 };
 

@@ -51,6 +51,8 @@ class SafetensorsFile {
   void requireUnchanged() const {
     if (file_) file_->requireUnchanged();
   }
+  /// InputFile's; empty where the data is in memory.
+  std::string identity() const { return file_ ? file_->identity() : std::string(); }
   const std::string& source() const { return source_; }
 
  private:

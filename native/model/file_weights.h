@@ -16,6 +16,8 @@ class FileWeights : public compiler::StateSource {
   FileWeights(io::SafetensorsFile file, const std::vector<std::string>& names);
 
   Tensor read(const std::string& name) const override;
+  /// The same for models of one file, none of which was written to meanwhile; empty where bytes were given.
+  std::string identity() const { return file_.identity(); }
 
  private:
   io::SafetensorsFile file_;

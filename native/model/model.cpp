@@ -35,7 +35,8 @@ Model::Model(ModelMetadata metadata, const RuntimeOptions& options)
       activation_(chooseActivation(options.precision, engine_->backend())),
       tf32_(options.precision == "tf32" && engine_->device().tf32),
       threads_(chooseThreads(options.threads, engine_->device())),
-      states_(engine_->sharedBackend()) {
+      states_(engine_->sharedBackend()),
+      derived_(std::make_shared<compiler::DerivedStore>()) {
   if (options.memoryLimitBytes > 0) engine_->backend().limitMemory(options.memoryLimitBytes);
   for (const ParameterDeclaration& d : declareParameters(metadata_.spec))
     parameters_.push_back({d.name, d.shape, d.state.trainable});
@@ -77,6 +78,8 @@ std::shared_ptr<Model> Model::load(io::SafetensorsFile file, const std::optional
   for (const ParameterInfo& parameter : model->parameters_) names.push_back(parameter.name);
   const auto weights = std::make_shared<const FileWeights>(std::move(file), names);
   model->engine_->runAndWait([&] {
+    if (const std::string identity = weights->identity(); !identity.empty())
+      model->derived_ = model->engine_->derivedStore(identity);
     for (const ParameterInfo& parameter : model->parameters_)
       model->states_.setSource(parameter.name, {DType::kF32, parameter.shape}, weights);
   });
@@ -238,9 +241,9 @@ std::shared_ptr<compiler::Program> Model::program(const runtime::ProgramKey& key
   bool isNew = false;
   const auto program = programs_.get(key, [&] {
     isNew = true;
-    return std::make_shared<compiler::Program>(*graph(), engine_->sharedBackend(), compileOptions(), &derived_);
+    return std::make_shared<compiler::Program>(*graph(), engine_->sharedBackend(), compileOptions(), derived_.get());
   });
-  if (isNew) preparedBytes_ = derived_.bytes();
+  if (isNew) preparedBytes_ = derived_->bytes();
   measureMemory();
   return program;
 }
@@ -254,6 +257,10 @@ compiler::StateStore& Model::states() {
   if (isDetached_) return states_;
   states_.detach();
   isDetached_ = true;
+  // What was derived so far is of other models, too, which do not change.
+  programs_.clear();
+  derived_ = std::make_shared<compiler::DerivedStore>();
+  preparedBytes_ = 0;
   measureMemory();
   return states_;
 }

@@ -137,8 +137,8 @@ class Model : public std::enable_shared_from_this<Model> {
   int threads_;
   std::vector<ParameterInfo> parameters_;
   compiler::StateStore states_;
-  bool isDetached_ = false;  ///< nothing of its states is in a file alone
-  compiler::DerivedStore derived_;
+  bool isDetached_ = false;                          ///< nothing of its states is in a file alone
+  std::shared_ptr<compiler::DerivedStore> derived_;  ///< shared with other models of the file
   runtime::ProgramCache programs_;
   std::atomic<bool> disposed_{false};
   std::atomic<int64_t> parameterBytes_{0}, preparedBytes_{0};

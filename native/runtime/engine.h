@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -38,6 +39,10 @@ class Engine {
   void run(compiler::Program& program, compiler::StateStore& states, const compiler::Bindings& bindings,
            const std::atomic<bool>* cancelled = nullptr);
 
+  /// What models share whose parameters are the same because they come from the same place, `identity`, and never
+  /// change; alive while one of them holds it. Execution thread only.
+  std::shared_ptr<compiler::DerivedStore> derivedStore(const std::string& identity);
+
   int64_t arenaBytes() const { return arenaBytes_.load(); }
   size_t queueDepth() const { return queue_->size(); }
 
@@ -50,6 +55,7 @@ class Engine {
   DeviceInfo device_;
   DeviceBuffer arena_;
   std::atomic<int64_t> arenaBytes_{0};
+  std::map<std::string, std::weak_ptr<compiler::DerivedStore>> derivedStores_;
   std::shared_ptr<JobQueue> queue_ = std::make_shared<JobQueue>();
   std::thread thread_;
 };

@@ -121,6 +121,36 @@ TEST("a loaded model that is changed has its parameters in memory, and needs its
   CHECK_EQUAL(model->memoryBytes(), original->memoryBytes());
 }
 
+TEST("models of one file share what is prepared of it, until one of them is changed") {
+  const TemporaryDirectory directory;
+  const std::string path = directory / "model.safetensors";
+  made(1)->save(path);
+  const auto first = loaded(path), second = loaded(path);
+  Backend& backend = first->engine().backend();
+  constexpr int64_t kPlenty = int64_t{1} << 40;
+  backend.limitMemory(kPlenty);
+  const auto free = [&] { return backend.freeBytes(); };
+  const auto expected = logits(*first, 1);
+  const int64_t before = free();
+  CHECK(logits(*second, 1) == expected);
+  CHECK(before - free() < parameterBytes(*first) / 10);
+  CHECK_EQUAL(second->memory().preparedBytes, first->memory().preparedBytes);
+
+  const Tensor weight = first->parameter("conv1.0.weight");
+  Tensor changed = Tensor::zeros(DType::kF32, weight.shape());
+  for (float& value : changed.as<float>()) value = 0.01f;
+  second->setParameter("conv1.0.weight", changed);
+  CHECK(logits(*second, 1) != expected);
+  CHECK(logits(*first, 1) == expected);
+  CHECK(logits(*first, 2) == logits(*made(1), 2));
+
+  made(2)->save(path);
+  const auto another = loaded(path);
+  CHECK(logits(*another, 1) == logits(*made(2), 1));
+  CHECK(logits(*first, 1) == expected);
+  backend.limitMemory(0);
+}
+
 TEST("state stores hold what has a source only while it is wanted") {
   struct Ones : compiler::StateSource {
     Tensor read(const std::string& name) const override {

@@ -1,5 +1,3 @@
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
@@ -11,8 +9,6 @@
 namespace jcs::cpu {
 
 namespace {
-
-constexpr int64_t kHugePageBytes = int64_t{2} << 20;
 
 std::string isaName(dnnl::cpu_isa isa) {
   switch (isa) {
@@ -91,24 +87,17 @@ class CpuBackend : public Backend {
     // Untouched memory is only promised by the system, and touching too much of it kills the process: ask first. Asking
     // takes longer than a small vector is worth.
     const int64_t available = bytes < kHugePageBytes ? withinLimit(bytes) : freeBytes();
-    const bool large = bytes >= 2 * kHugePageBytes;
-    const int64_t alignment = large ? kHugePageBytes : kMemoryAlignment;
-    void* memory = nullptr;
-    if (bytes <= available) {
-      const int64_t rounded = roundUp(std::max<int64_t>(bytes, 1), alignment);
-      memory = std::aligned_alloc(static_cast<size_t>(alignment), static_cast<size_t>(rounded));
-      if (memory && large) madvise(memory, static_cast<size_t>(rounded), MADV_HUGEPAGE);
-    }
+    std::byte* const memory = bytes <= available ? allocateHostMemory(bytes, true) : nullptr;
     if (!memory)
       fail(errors::kOutOfMemory, "the CPU has no room for " + std::to_string(bytes) + " bytes (" + gibibytes(bytes) +
                                      "): " + std::to_string(available) + " bytes (" + gibibytes(available) +
                                      ") are available; use a smaller batch or image, or free memory of other "
                                      "processes");
     used_ += bytes;
-    return static_cast<std::byte*>(memory);
+    return memory;
   }
   void release(std::byte* memory, int64_t bytes) noexcept override {
-    std::free(memory);
+    freeHostMemory(memory, bytes);
     used_ -= bytes;
   }
   void upload(std::byte* device, const std::byte* host, int64_t bytes) override { copy(device, host, bytes); }

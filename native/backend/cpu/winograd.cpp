@@ -107,7 +107,7 @@ WinogradConvolution::WinogradConvolution(CpuDevice& device, const KernelOptions&
   onednnCall("brgemm", [&] { makeKernels(); });
   makesOwnMatrices_ = weights_.areTaps() && blocks_ == 1 && weights_.outputBlocks() % threads_ == 0;
   ownBytes_ = sinkBytes_ + scratchpadBytes_ + (makesOwnMatrices_ ? weights_.blockBytes() : 0);
-  sharedBytes_ = weights_.areTaps() && !makesOwnMatrices_ ? weights_.passBytes() : 0;
+  sharedBytes_ = makesOwnMatrices_ ? 0 : weights_.passBytes();
   laneBytes_ = kPoints * (inputPointStride_ + sumsPointStride_) * static_cast<int64_t>(sizeof(float)) +
                ownBytes_ * (lanes_ == 1 ? threads_ : 1);
 }
@@ -195,7 +195,7 @@ void WinogradConvolution::multiplyPass(const Pass& pass, const Matrices& weights
 void WinogradConvolution::multiplyBlock(int64_t block, const std::byte* weights, const Lane& lane, int64_t tiles,
                                         const Own& own) const {
   for (const Pass& pass : weights_.passes()) {
-    const Matrices matrices = weights_.makeBlock(pass, block, weights, own.matrices);
+    const Matrices matrices = weights_.matricesOf(pass, block, weights, own.matrices);
     const brgemm& next = product(pass, tiles, block);
     next.set_hw_context();
     for (int64_t nth = 0; nth < pass.points; ++nth) multiply(next, pass, nth, block, matrices, lane, own);
@@ -222,9 +222,7 @@ void WinogradConvolution::runLanes(const Run& run) const {
   for (int64_t first = 0; first < blocks_; first += together)
     for (size_t p = 0; p < passes.size(); ++p) {
       const Pass& pass = passes[p];
-      const Matrices matrices =
-          weights_.areTaps() ? weights_.make(pool, threads_, pass, run.weights, run.scratch + lanes_ * laneBytes_)
-                             : weights_.kept(run.weights);
+      const Matrices matrices = weights_.matrices(pool, threads_, pass, run.weights, run.scratch + lanes_ * laneBytes_);
       pool.parallelFor(threads_, std::min(together, blocks_ - first), 1, [&](int64_t begin, int64_t end, int thread) {
         for (int64_t i = begin; i < end; ++i) {
           const Lane mine = lane(run.scratch, weights_.areTaps() ? i : thread);  // the same one in all passes
@@ -252,9 +250,7 @@ void WinogradConvolution::runShared(const Run& run) const {
     });
   else
     for (const Pass& pass : weights_.passes()) {
-      const Matrices matrices = weights_.areTaps()
-                                    ? weights_.make(pool, threads_, pass, run.weights, run.scratch + laneBytes_)
-                                    : weights_.kept(run.weights);
+      const Matrices matrices = weights_.matrices(pool, threads_, pass, run.weights, run.scratch + laneBytes_);
       pool.parallelFor(threads_, productsOf(pass), 1, [&](int64_t begin, int64_t end, int thread) {
         multiplyPass(pass, matrices, shared, tiles, begin, end, rest(thread));
       });

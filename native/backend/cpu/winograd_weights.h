@@ -42,20 +42,18 @@ class WinogradWeights {
   bool areTaps() const { return areTaps_; }
   /// All channels of a point come one after the other. One pass of everything where matrices are kept.
   const std::vector<Pass>& passes() const { return passes_; }
-  /// Matrices that are kept.
-  Matrices kept(const std::byte* packed) const;
-  /// Makes those of all blocks of a pass of taps, on all threads, in `scratch` of `passBytes`.
-  Matrices make(ThreadPool& pool, int threads, const Pass& pass, const std::byte* packed, std::byte* scratch) const;
-  int64_t passBytes() const { return pointBytes(outputBlocks_) * winograd::kPatch; }
-  /// Makes those of one block, in `scratch` of `blockBytes`.
-  Matrices makeBlock(const Pass& pass, int64_t block, const std::byte* packed, std::byte* scratch) const;
+  /// Of all blocks of a pass: kept ones, or made on all threads in `scratch` of `passBytes`.
+  Matrices matrices(ThreadPool& pool, int threads, const Pass& pass, const std::byte* packed, std::byte* scratch) const;
+  int64_t passBytes() const { return areTaps_ ? pointBytes(outputBlocks_) * winograd::kPatch : 0; }
+  /// Of one block of a pass, where taps are kept: made on this thread, in `scratch` of `blockBytes`.
+  Matrices matricesOf(const Pass& pass, int64_t block, const std::byte* packed, std::byte* scratch) const;
   int64_t blockBytes() const { return pointBytes(1) * winograd::kPatch; }
 
  private:
   /// From one point of a pass to the next.
   int64_t pointBytes(int64_t blocks) const;
-  void makeBlock(const Pass& pass, int64_t block, int64_t firstChannel, int64_t channels, const std::byte* packed,
-                 float* matrices, int64_t pointStride) const;
+  void make(const Pass& pass, int64_t block, int64_t firstChannel, int64_t channels, const std::byte* packed,
+            float* matrices, int64_t pointStride) const;
 
   int64_t channels_, outChannels_;
   int64_t outputBlocks_, outputsPerBlock_;
