@@ -11,43 +11,53 @@ namespace jcs {
 
 namespace {
 
-/// The sanitizers see reads beyond the end of what their allocator gave, only.
+/// The sanitizers watch the ends of what their own allocator gave, and of nothing else.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr bool kMapsLarge = false;
 #else
 constexpr bool kMapsLarge = true;
 #endif
 
-bool isLarge(int64_t bytes) { return kMapsLarge && bytes >= 2 * kHugePageBytes; }
+/// From here on faults for all pages cost little beside what is done with them.
+constexpr int64_t kMappedBytes = 256 << 10;
 
-size_t mappedBytes(int64_t bytes) { return static_cast<size_t>(roundUp(bytes, kHugePageBytes)); }
+bool isMapped(int64_t bytes) { return kMapsLarge && bytes >= kMappedBytes; }
+
+bool isOnHugePages(int64_t bytes) { return bytes >= 2 * kHugePageBytes; }
+
+size_t mappedBytes(int64_t bytes) {
+  constexpr int64_t kPageBytes = 4096;
+  return static_cast<size_t>(roundUp(bytes, isOnHugePages(bytes) ? kHugePageBytes : kPageBytes));
+}
+
+std::byte* map(size_t bytes) noexcept {
+  void* const mapped = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return mapped == MAP_FAILED ? nullptr : static_cast<std::byte*>(mapped);
+}
 
 /// Maps a huge page more than it takes, and gives back what lies before and behind the aligned part.
-std::byte* mapAligned(size_t bytes) noexcept {
+std::byte* mapHugePages(size_t bytes) noexcept {
   constexpr auto kAlignment = static_cast<size_t>(kHugePageBytes);
-  void* const mapped = ::mmap(nullptr, bytes + kAlignment, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (mapped == MAP_FAILED) return nullptr;
-  auto* const first = static_cast<std::byte*>(mapped);
+  std::byte* const first = map(bytes + kAlignment);
+  if (first == nullptr) return nullptr;
   const size_t before = (kAlignment - reinterpret_cast<uintptr_t>(first) % kAlignment) % kAlignment;
   if (before > 0) ::munmap(first, before);
   ::munmap(first + before + bytes, kAlignment - before);
+  ::madvise(first + before, bytes, MADV_HUGEPAGE);
   return first + before;
 }
 
 }  // namespace
 
-std::byte* allocateHostMemory(int64_t bytes, bool huge) noexcept {
-  if (!isLarge(bytes))
-    return static_cast<std::byte*>(
-        std::aligned_alloc(kMemoryAlignment, static_cast<size_t>(alignedUp(std::max<int64_t>(bytes, 1)))));
-  std::byte* const memory = mapAligned(mappedBytes(bytes));
-  if (memory != nullptr && huge) ::madvise(memory, mappedBytes(bytes), MADV_HUGEPAGE);
-  return memory;
+std::byte* allocateHostMemory(int64_t bytes) noexcept {
+  if (isMapped(bytes)) return isOnHugePages(bytes) ? mapHugePages(mappedBytes(bytes)) : map(mappedBytes(bytes));
+  const auto rounded = static_cast<size_t>(alignedUp(std::max<int64_t>(bytes, 1)));
+  return static_cast<std::byte*>(std::aligned_alloc(kMemoryAlignment, rounded));
 }
 
 void freeHostMemory(std::byte* memory, int64_t bytes) noexcept {
   if (memory == nullptr) return;
-  if (isLarge(bytes))
+  if (isMapped(bytes))
     ::munmap(memory, mappedBytes(bytes));
   else
     std::free(memory);

@@ -1,9 +1,11 @@
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { Worker } from 'node:worker_threads'
 import t from 'tap'
 import { classify, createModel, createService } from '../../ts/index'
-import { classifierSpec, smallSlices } from './small'
+import { classifierSpec, repositoryRoot, smallSlices } from './small'
 
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
@@ -13,6 +15,17 @@ function residentBytes(): number {
   collectGarbage()
   return process.memoryUsage.rss()
 }
+
+const loadAndRun = `
+const { parentPort, workerData } = require('node:worker_threads')
+const { loadModel } = require(${JSON.stringify(join(repositoryRoot, 'dist'))})
+async function main() {
+  const model = await loadModel(workerData, { device: 'cpu', precision: 'fp32' })
+  await model.forward({ data: new Float32Array(3 * 64 * 64).fill(0.5), shape: [1, 3, 64, 64] })
+  parentPort.postMessage('ready')
+  parentPort.on('message', () => {}) // stays
+}
+main()`
 
 t.test('a thousand classify calls do not grow memory', async (t) => {
   await using model = await createModel(classifierSpec)
@@ -26,6 +39,34 @@ t.test('a thousand classify calls do not grow memory', async (t) => {
   const grownMiB = (residentBytes() - before) / 2 ** 20
   // A leak of one 64 x 64 map a call would be 16 MiB, of one decoded batch 600 MiB; V8 itself moves by some.
   t.ok(grownMiB < 48, `grew by ${grownMiB.toFixed(1)} MiB`)
+})
+
+t.test('a worker thread with the model of another holds little of its own', async (t) => {
+  const directory = t.testdir()
+  /** What each worker after the first adds that has loaded and run a classifier of that width. */
+  const addedBy = async (width: number) => {
+    const path = join(directory, `${width}.safetensors`)
+    {
+      await using model = await createModel({ network: 'res2net50-v1b', width })
+      await model.save(path)
+    }
+    const workers: Worker[] = []
+    let first = 0
+    for (let i = 0; i < 4; i++) {
+      const worker = new Worker(loadAndRun, { eval: true, workerData: path })
+      workers.push(worker)
+      await once(worker, 'message')
+      if (i === 0) first = residentBytes()
+    }
+    const added = (residentBytes() - first) / (workers.length - 1)
+    await Promise.all(workers.map((worker) => worker.terminate()))
+    return added
+  }
+  await addedBy(0.125) // what a first worker leaves behind
+  const ofIsolates = await addedBy(0.125)
+  const weightsMiB = 91 // at width 1; a copy of them, or of what is prepared, would be that much
+  const grownMiB = ((await addedBy(1)) - ofIsolates) / 2 ** 20
+  t.ok(grownMiB < weightsMiB / 4, `a further worker took ${grownMiB.toFixed(1)} MiB of its own`)
 })
 
 t.test('models that are made and disposed of do not stay', async (t) => {

@@ -87,7 +87,7 @@ class CpuBackend : public Backend {
     // Untouched memory is only promised by the system, and touching too much of it kills the process: ask first. Asking
     // takes longer than a small vector is worth.
     const int64_t available = bytes < kHugePageBytes ? withinLimit(bytes) : freeBytes();
-    std::byte* const memory = bytes <= available ? allocateHostMemory(bytes, true) : nullptr;
+    std::byte* const memory = bytes <= available ? allocateHostMemory(bytes) : nullptr;
     if (!memory)
       fail(errors::kOutOfMemory, "the CPU has no room for " + std::to_string(bytes) + " bytes (" + gibibytes(bytes) +
                                      "): " + std::to_string(available) + " bytes (" + gibibytes(available) +
