@@ -88,7 +88,7 @@ void Program::pack(Step& step, const Packing& packing) {
 }
 
 void Program::execute(Step& step) {
-  argumentsIn_.assign(step.inputs.size(), nullptr);
+  argumentsIn_.assign(step.inputs.size(), nullptr);  // what is packed may be in memory in that form alone
   argumentsOut_.clear();
   for (const Packing& p : step.packings) argumentsIn_[static_cast<size_t>(p.input)] = address(p.packed);
   for (size_t i = 0; i < step.inputs.size(); ++i)
@@ -101,9 +101,9 @@ void Program::bindStates(StateStore& states) {
   stateMemory_.clear();
   Table<StateIndex, uint64_t> versions;
   for (const State& state : states_) {
-    const StateStore::Entry& entry = states.entry(state.name);
+    const StateStore::Entry& entry = state.isRead ? states.at(state.name) : states.entry(state.name);
     invariant(entry.type == state.type, "a state's type differs from the program's");
-    stateMemory_.add(state.isRead ? states.at(state.name).memory.data() : nullptr);
+    stateMemory_.add(state.isRead ? entry.memory.data() : nullptr);
     versions.add(state.isAssigned ? 0 : entry.version);
   }
   if (versions == derivedFrom_) return;
@@ -112,19 +112,32 @@ void Program::bindStates(StateStore& states) {
   derivedFrom_ = std::move(versions);
 }
 
-void Program::withStates(StateStore& states, std::span<const Location> locations, const std::function<void()>& work) {
-  std::vector<StateIndex> brought;
-  for (const Location& location : locations)
-    if (const auto* index = std::get_if<StateIndex>(&location.memory); index && stateMemory_[*index] == nullptr) {
-      stateMemory_[*index] = states.at(states_[*index].name).memory.data();
-      brought.push_back(*index);
-    }
-  work();
-  for (const StateIndex index : brought) {
-    stateMemory_[index] = nullptr;
-    states.release(states_[index].name);
+/// States that the run does not read, in memory for what derives from them. What was there before stays.
+class Program::StatesInMemory {
+ public:
+  StatesInMemory(Program& program, StateStore& states) : program_(program), states_(states) {}
+  StatesInMemory(const StatesInMemory&) = delete;
+  StatesInMemory& operator=(const StatesInMemory&) = delete;
+  ~StatesInMemory() {
+    for (const StateIndex index : bound_) program_.stateMemory_[index] = nullptr;
+    for (const StateIndex index : brought_) states_.release(program_.states_[index].name);
   }
-}
+
+  /// Those that the location is of, if it is of one.
+  void bring(const Location& location) {
+    const auto* index = std::get_if<StateIndex>(&location.memory);
+    if (index == nullptr || program_.stateMemory_[*index] != nullptr) return;
+    const std::string& name = program_.states_[*index].name;
+    if (states_.entry(name).memory.data() == nullptr) brought_.push_back(*index);
+    bound_.push_back(*index);
+    program_.stateMemory_[*index] = states_.at(name).memory.data();
+  }
+
+ private:
+  Program& program_;
+  StateStore& states_;
+  std::vector<StateIndex> bound_, brought_;
+};
 
 std::vector<bool> Program::neededSteps(const Table<DerivedIndex, bool>& isStale) const {
   const auto stale = [&](const Location& location) {
@@ -140,8 +153,7 @@ std::vector<bool> Program::neededSteps(const Table<DerivedIndex, bool>& isStale)
         });
     needed[i] = needed[i] || makesStale;
     if (!needed[i]) continue;
-    for (const std::optional<size_t>& producer : producers)
-      if (producer) needed[*producer] = true;
+    for (const size_t producer : producers) needed[producer] = true;
   }
   return needed;
 }
@@ -162,20 +174,23 @@ void Program::refreshDerived(StateStore& states, const Table<StateIndex, uint64_
   const auto packStale = [&](const std::vector<DerivedPacking>& packings) {
     for (const auto& [step, index] : packings) {
       const Packing& packing = steps_[step].packings[index];
-      if (isStale[std::get<DerivedIndex>(packing.packed.memory)])
-        withStates(states, {&steps_[step].inputs[static_cast<size_t>(packing.input)], 1},
-                   [&] { pack(steps_[step], packing); });
+      if (!isStale[std::get<DerivedIndex>(packing.packed.memory)]) continue;
+      StatesInMemory sources(*this, states);
+      sources.bring(steps_[step].inputs[static_cast<size_t>(packing.input)]);
+      pack(steps_[step], packing);
     }
   };
   packStale(statePackings_);
   const std::vector<bool> needed = neededSteps(isStale);
   for (size_t i = 0; i < derivedSteps_.size(); ++i) {
     if (!needed[i]) continue;
-    Step& step = derivedSteps_[i].step;
-    withStates(states, step.inputs, [&] {
+    {
+      Step& step = derivedSteps_[i].step;
+      StatesInMemory sources(*this, states);
+      for (const Location& input : step.inputs) sources.bring(input);
       for (const Packing& packing : step.packings) pack(step, packing);
       execute(step);
-    });
+    }
     packStale(derivedSteps_[i].packings);
   }
   for (const Derived& derived : derived_) derived.entry->madeFrom = sourceVersions(derived);

@@ -1,11 +1,9 @@
 #pragma once
 
 #include <atomic>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -90,7 +88,7 @@ class Program {
   struct DerivedStep {
     Step step;
     std::vector<DerivedPacking> packings;
-    std::vector<std::optional<size_t>> producers;  ///< of its inputs: the derived steps that compute them
+    std::vector<size_t> producers;  ///< the derived steps that compute what it reads
   };
   /// The memory of a derived value, or of its packed form.
   struct Derived {
@@ -136,8 +134,7 @@ class Program {
   void refreshDerived(StateStore& states, const Table<StateIndex, uint64_t>& versions);
   /// Which derived steps make something that is stale, or what such a step reads.
   std::vector<bool> neededSteps(const Table<DerivedIndex, bool>& isStale) const;
-  /// Does `work` while those of the locations that are states are in memory.
-  void withStates(StateStore& states, std::span<const Location> locations, const std::function<void()>& work);
+  class StatesInMemory;
 
   std::shared_ptr<Backend> backend_;
   std::vector<DerivedPacking> statePackings_;  ///< of states and constants as they are

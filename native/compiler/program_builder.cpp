@@ -112,8 +112,9 @@ void ProgramBuilder::addStep(NodeId n, const Op& op, const Operands& inputs, con
     }
   }
   if (isDerived(node)) {
-    std::vector<std::optional<size_t>> producers;
-    for (const ValueId id : inputs.ids) producers.push_back(derivedStepOf_[rootOf(id)]);
+    std::vector<size_t> producers;
+    for (const ValueId id : inputs.ids)
+      if (const std::optional<size_t> producer = derivedStepOf_[rootOf(id)]) producers.push_back(*producer);
     for (const ValueId id : outputs.ids) derivedStepOf_[rootOf(id)] = derivedSteps_.size();
     derivedSteps_.push_back({std::move(step), {}, std::move(producers)});
   } else {

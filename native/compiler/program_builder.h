@@ -64,7 +64,7 @@ class ProgramBuilder {
   struct UnplacedDerivedStep {
     UnplacedStep step;
     std::vector<Program::DerivedPacking> packings;
-    std::vector<std::optional<size_t>> producers;
+    std::vector<size_t> producers;
   };
   /// What a kernel is prepared for.
   struct Operands {

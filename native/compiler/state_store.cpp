@@ -10,8 +10,7 @@ const StateStore::Entry& StateStore::entry(const std::string& name) const {
 }
 
 StateStore::Entry& StateStore::at(const std::string& name) {
-  entry(name);
-  Entry& found = entries_.at(name);
+  auto& found = const_cast<Entry&>(entry(name));
   bring(name, found);
   return found;
 }
@@ -32,18 +31,15 @@ void StateStore::bring(const std::string& name, Entry& entry) {
 
 void StateStore::set(const std::string& name, const Tensor& value) {
   const auto found = entries_.find(name);
-  if (found != entries_.end()) {
-    const TensorType& type = found->second.type;
-    require(type == value.type(), errors::kShapeMismatch, [&] {
-      return "'" + name + "' has shape " + type.shape.toString() + ", a value of shape " + value.shape().toString() +
-             " was given";
-    });
-  }
-  DeviceBuffer added;
-  const bool isInMemory = found != entries_.end() && found->second.memory.data() != nullptr;
-  if (!isInMemory) added = DeviceBuffer(backend_, value.bytes());
-  Entry& entry = found != entries_.end() ? found->second : entries_[name];
-  if (!isInMemory) replaceMemory(entry, std::move(added));
+  Entry* const existing = found == entries_.end() ? nullptr : &found->second;
+  require(existing == nullptr || existing->type == value.type(), errors::kShapeMismatch, [&] {
+    return "'" + name + "' has shape " + existing->type.shape.toString() + ", a value of shape " +
+           value.shape().toString() + " was given";
+  });
+  DeviceBuffer memory;
+  if (existing == nullptr || existing->memory.data() == nullptr) memory = DeviceBuffer(backend_, value.bytes());
+  Entry& entry = existing != nullptr ? *existing : entries_[name];
+  if (memory.data() != nullptr) replaceMemory(entry, std::move(memory));
   entry.type = value.type();
   entry.source = nullptr;
   backend_->upload(entry.memory.data(), value.data(), value.bytes());

@@ -12,9 +12,10 @@ namespace jcs::model {
 /// is used: CORRUPT_FILE where a file was written to.
 class FileWeights : public compiler::StateSource {
  public:
-  /// Of these names, which `stateDictOf` finds. NOT_FINITE, and CORRUPT_FILE for a variance that is not positive.
-  FileWeights(io::SafetensorsFile file, const std::vector<std::string>& names);
+  /// Of a file that `checkStateDict` took. NOT_FINITE, and CORRUPT_FILE for a variance that is not positive.
+  explicit FileWeights(io::SafetensorsFile file);
 
+  /// float32, by the name that `stateDictOf` gives it.
   Tensor read(const std::string& name) const override;
   /// The same for models of one file, none of which was written to meanwhile; empty where bytes were given.
   std::string identity() const { return file_.identity(); }
@@ -23,8 +24,5 @@ class FileWeights : public compiler::StateSource {
   io::SafetensorsFile file_;
   std::map<std::string, std::string> names_;  ///< in the file, by ours
 };
-
-/// NOT_FINITE, or CORRUPT_FILE where a variance is not positive: batch norms without epsilon divide by it.
-void requireUsable(const Tensor& tensor, const std::string& name, const std::string& source);
 
 }  // namespace jcs::model

@@ -74,9 +74,7 @@ std::shared_ptr<Model> Model::load(io::SafetensorsFile file, const std::optional
   }
   checkStateDict(stateDictOf(file), metadata->spec, file.source());
   std::shared_ptr<Model> model(new Model(std::move(*metadata), options));
-  std::vector<std::string> names;
-  for (const ParameterInfo& parameter : model->parameters_) names.push_back(parameter.name);
-  const auto weights = std::make_shared<const FileWeights>(std::move(file), names);
+  const auto weights = std::make_shared<const FileWeights>(std::move(file));
   model->engine_->runAndWait([&] {
     if (const std::string identity = weights->identity(); !identity.empty())
       model->derived_ = model->engine_->derivedStore(identity);

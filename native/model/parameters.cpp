@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "core/philox.h"
 #include "networks/registry.h"
@@ -124,6 +125,16 @@ void checkStateDict(const std::map<std::string, const io::SafetensorsEntry*>& en
     if (std::ranges::none_of(declared, [&](const ParameterDeclaration& d) { return d.name == name; }))
       mismatch(errors::kUnexpectedParameter, std::to_string(entries.size() - declared.size()) +
                                                  " tensors do not belong to the network, the first is '" + name + "'");
+}
+
+void requireUsable(const Tensor& tensor, const std::string& name, const std::string& source) {
+  const auto values = tensor.as<float>();
+  bool finite = true;
+  for (const float value : values) finite &= std::abs(value) <= std::numeric_limits<float>::max();
+  require(finite, errors::kNotFinite, [&] { return source + ": '" + name + "' holds a value that is not finite"; });
+  const bool isUsable = !name.ends_with("running_var") || std::ranges::all_of(values, [](float v) { return v > 0; });
+  require(isUsable, errors::kCorruptFile,
+          [&] { return source + ": '" + name + "' holds a variance that is not positive"; });
 }
 
 }  // namespace jcs::model

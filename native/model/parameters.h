@@ -36,4 +36,7 @@ bool sameShape(const io::SafetensorsEntry& entry, const Shape& shape);
 void checkStateDict(const std::map<std::string, const io::SafetensorsEntry*>& entries,
                     const networks::NetworkSpec& spec, const std::string& source);
 
+/// NOT_FINITE, or CORRUPT_FILE where a variance is not positive: batch norms without epsilon divide by it.
+void requireUsable(const Tensor& tensor, const std::string& name, const std::string& source);
+
 }  // namespace jcs::model

@@ -1,5 +1,7 @@
 #include "model/file_weights.h"
 
+#include <algorithm>
+#include <cmath>
 #include <fstream>
 
 #include "model/model.h"
@@ -8,6 +10,8 @@
 #include "native/harness.h"
 #include "native/temporary_directory.h"
 #include "networks/registry.h"
+#include "ops/conv2d.h"
+#include "ops/elementwise.h"
 
 /// Models whose parameters are read from their file when they are wanted.
 
@@ -21,8 +25,23 @@ std::shared_ptr<model::Model> made(uint64_t seed) {
   return model::Model::create({.network = "res2net50-v1b", .width = 0.25}, kRuntime, seed);
 }
 
+/// A model, and its file.
+struct Saved {
+  Saved() { original->save(path); }
+
+  const TemporaryDirectory directory;
+  const std::string path = directory / "model.safetensors";
+  const std::shared_ptr<model::Model> original = made(1);
+};
+
 std::shared_ptr<model::Model> loaded(const std::string& path) {
   return model::Model::load(io::SafetensorsFile::open(path), std::nullopt, kRuntime);
+}
+
+Tensor filled(const Shape& shape, float value) {
+  Tensor tensor(DType::kF32, shape);
+  std::ranges::fill(tensor.as<float>(), value);
+  return tensor;
 }
 
 Tensor images(int64_t batch) {
@@ -62,106 +81,104 @@ void overwrite(const std::string& path) {
 }  // namespace
 
 TEST("a loaded model computes the same bits as the one that was saved, without its parameters in memory") {
-  const TemporaryDirectory directory;
-  const auto original = made(1);
-  original->save(directory / "model.safetensors");
-  const auto model = loaded(directory / "model.safetensors");
+  const Saved saved;
+  model::Model& original = *saved.original;
+  const auto model = loaded(saved.path);
   CHECK_EQUAL(model->memoryBytes(), int64_t{0});
-  for (const int64_t batch : {1, 3}) CHECK(logits(*model, batch) == logits(*original, batch));
+  for (const int64_t batch : {1, 3}) CHECK(logits(*model, batch) == logits(original, batch));
   CHECK(model->memoryBytes() > 0);
-  CHECK(model->memoryBytes() < original->memoryBytes() - parameterBytes(*original) * 9 / 10);
-  CHECK(sameParameters(*model, *original));
+  CHECK(model->memoryBytes() < original.memoryBytes() - parameterBytes(original) * 9 / 10);
+  CHECK(sameParameters(*model, original));
 }
 
 TEST("a model's file may be removed or replaced by renaming while the model is in use") {
-  const TemporaryDirectory directory;
-  const std::string path = directory / "model.safetensors";
-  const auto original = made(1);
-  original->save(path);
-  const auto model = loaded(path);
-  made(2)->save(path);
-  CHECK(logits(*model, 1) == logits(*original, 1));
-  model->save(path);  // over the file that took the place of its own
-  CHECK(sameParameters(*loaded(path), *original));
-  const auto another = loaded(path);
-  std::filesystem::remove(path);
-  CHECK(logits(*another, 2) == logits(*original, 2));
+  const Saved saved;
+  model::Model& original = *saved.original;
+  const auto model = loaded(saved.path);
+  made(2)->save(saved.path);
+  CHECK(logits(*model, 1) == logits(original, 1));
+  model->save(saved.path);  // over the file that took the place of its own
+  CHECK(sameParameters(*loaded(saved.path), original));
+  const auto another = loaded(saved.path);
+  std::filesystem::remove(saved.path);
+  CHECK(logits(*another, 2) == logits(original, 2));
 }
 
 TEST("a model's file that was written to is CORRUPT_FILE when it is read again, and what was prepared stays") {
-  const TemporaryDirectory directory;
-  const std::string path = directory / "model.safetensors";
-  made(1)->save(path);
-  const auto used = loaded(path), unused = loaded(path);
+  const Saved saved;
+  const auto used = loaded(saved.path), unused = loaded(saved.path);
   const auto before = logits(*used, 1);
-  overwrite(path);
+  overwrite(saved.path);
+  const std::string copy = saved.directory / "copy.safetensors";
   CHECK(logits(*used, 1) == before);
-  CHECK_ERROR([&] { logits(*unused, 1); }, errors::kCorruptFile, path, "load it again");
-  CHECK_ERROR([&] { used->parameter("conv1.0.weight"); }, errors::kCorruptFile, path);
-  CHECK_ERROR([&] { used->save(directory / "copy.safetensors"); }, errors::kCorruptFile, path);
-  CHECK(!std::filesystem::exists(directory / "copy.safetensors"));
+  CHECK_ERROR([&] { logits(*unused, 1); }, errors::kCorruptFile, saved.path, "load it again");
+  CHECK_ERROR([&] { used->parameter("conv1.0.weight"); }, errors::kCorruptFile, saved.path);
+  CHECK_ERROR([&] { used->save(copy); }, errors::kCorruptFile, saved.path);
+  CHECK(!std::filesystem::exists(copy));
 }
 
 TEST("a loaded model that is changed has its parameters in memory, and needs its file no more") {
-  const TemporaryDirectory directory;
-  const std::string path = directory / "model.safetensors";
-  const auto original = made(1);
-  original->save(path);
-  const auto model = loaded(path);
+  const Saved saved;
+  model::Model& original = *saved.original;
+  const auto model = loaded(saved.path);
   const auto before = logits(*model, 1);
-  const Tensor bias = model->parameter("fc.bias");
-  Tensor changed = Tensor::zeros(DType::kF32, bias.shape());
-  for (float& value : changed.as<float>()) value = 3;
-  for (const auto& each : {model, original}) each->setParameter("fc.bias", changed);
-  overwrite(path);
+  const Tensor changed = filled(model->parameter("fc.bias").shape(), 3);
+  model->setParameter("fc.bias", changed);
+  original.setParameter("fc.bias", changed);
+  overwrite(saved.path);
   CHECK(logits(*model, 1) != before);
-  CHECK(logits(*model, 1) == logits(*original, 1));
-  CHECK(logits(*model, 2) == logits(*original, 2));
-  CHECK(sameParameters(*model, *original));
-  CHECK_EQUAL(model->memoryBytes(), original->memoryBytes());
+  CHECK(logits(*model, 1) == logits(original, 1));
+  CHECK(logits(*model, 2) == logits(original, 2));
+  CHECK(sameParameters(*model, original));
+  CHECK_EQUAL(model->memoryBytes(), original.memoryBytes());
 }
 
 TEST("models of one file share what is prepared of it, until one of them is changed") {
-  const TemporaryDirectory directory;
-  const std::string path = directory / "model.safetensors";
-  made(1)->save(path);
-  const auto first = loaded(path), second = loaded(path);
+  const Saved saved;
+  const auto first = loaded(saved.path), second = loaded(saved.path);
   Backend& backend = first->engine().backend();
-  constexpr int64_t kPlenty = int64_t{1} << 40;
-  backend.limitMemory(kPlenty);
-  const auto free = [&] { return backend.freeBytes(); };
+  backend.limitMemory(int64_t{1} << 30);  // of which what is free is what nobody has taken, whatever the machine has
   const auto expected = logits(*first, 1);
-  const int64_t before = free();
+  const int64_t before = backend.freeBytes();
   CHECK(logits(*second, 1) == expected);
-  CHECK(before - free() < parameterBytes(*first) / 10);
+  CHECK(before - backend.freeBytes() < parameterBytes(*first) / 10);
+  backend.limitMemory(0);
   CHECK_EQUAL(second->memory().preparedBytes, first->memory().preparedBytes);
 
-  const Tensor weight = first->parameter("conv1.0.weight");
-  Tensor changed = Tensor::zeros(DType::kF32, weight.shape());
-  for (float& value : changed.as<float>()) value = 0.01f;
-  second->setParameter("conv1.0.weight", changed);
+  second->setParameter("conv1.0.weight", filled(first->parameter("conv1.0.weight").shape(), 0.01f));
   CHECK(logits(*second, 1) != expected);
   CHECK(logits(*first, 1) == expected);
-  CHECK(logits(*first, 2) == logits(*made(1), 2));
+  CHECK(logits(*first, 2) == logits(*saved.original, 2));
 
-  made(2)->save(path);
-  const auto another = loaded(path);
-  CHECK(logits(*another, 1) == logits(*made(2), 1));
+  const auto other = made(2);
+  other->save(saved.path);
+  CHECK(logits(*loaded(saved.path), 1) == logits(*other, 1));
   CHECK(logits(*first, 1) == expected);
-  backend.limitMemory(0);
 }
 
+namespace {
+
+struct CountedSource : compiler::StateSource {
+  explicit CountedSource(Shape s) : shape(std::move(s)) {}
+  Tensor read(const std::string& name) const override {
+    ++reads;
+    return filled(shape, name == "a" ? 1.0f : 2.0f);
+  }
+  Shape shape;
+  mutable int reads = 0;
+};
+
+void run(compiler::Program& program, compiler::StateStore& states, const Tensor& x) {
+  DeviceBuffer arena(testBackend(), std::max<int64_t>(program.arenaBytes(), 1));
+  compiler::Bindings bindings;
+  bindings.input("x", x);
+  program.run(states, arena.data(), bindings);
+}
+
+}  // namespace
+
 TEST("state stores hold what has a source only while it is wanted") {
-  struct Ones : compiler::StateSource {
-    Tensor read(const std::string& name) const override {
-      ++reads;
-      Tensor value = Tensor::zeros(DType::kF32, {4});
-      std::ranges::fill(value.as<float>(), name == "a" ? 1.0f : 2.0f);
-      return value;
-    }
-    mutable int reads = 0;
-  };
-  const auto source = std::make_shared<Ones>();
+  const auto source = std::make_shared<CountedSource>(Shape{4});
   compiler::StateStore states(testBackend());
   for (const char* name : {"a", "b"}) states.setSource(name, {DType::kF32, {4}}, source);
   CHECK_EQUAL(states.bytes(), int64_t{0});
@@ -185,4 +202,30 @@ TEST("state stores hold what has a source only while it is wanted") {
   CHECK_EQUAL(states.bytes(), int64_t{32});
   states.eraseIf([](const std::string& name) { return name == "a"; });
   CHECK_EQUAL(states.bytes(), int64_t{16});
+}
+
+TEST("a state that one program reads as it is stays in memory when another has prepared it for itself") {
+  const TensorType type{DType::kF32, {16, 16, 3, 3}};
+  Graph reading, preparing;
+  reading.output("y", multiply(reading.input("x", type), reading.state("a", type)));
+  const Value image = preparing.input("x", {DType::kF32, {1, 9, 8, 16}});
+  preparing.output("y", conv2d(image, preparing.state("a", type), std::nullopt, {.padding = 1}));
+  const auto source = std::make_shared<CountedSource>(type.shape);
+  compiler::StateStore states(testBackend());
+  states.setSource("a", type, source);
+  compiler::Program reader(reading, testBackend(), {}), preparer(preparing, testBackend(), {});
+  const Tensor a = filled(type.shape, 1), x = filled({1, 9, 8, 16}, 1);
+
+  run(preparer, states, x);
+  CHECK_EQUAL(source->reads, 1);
+  CHECK_EQUAL(states.bytes(), int64_t{0});
+  run(reader, states, a);
+  CHECK_EQUAL(source->reads, 2);
+  states.setSource("a", type, source);  // another version, which both are told of
+  run(reader, states, a);
+  run(preparer, states, x);
+  run(reader, states, a);
+  run(preparer, states, x);
+  CHECK_EQUAL(source->reads, 3);
+  CHECK_EQUAL(states.bytes(), type.bytes());
 }
