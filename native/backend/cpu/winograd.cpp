@@ -30,8 +30,7 @@ struct Results {
 
 template <typename Y, typename R>
 JCS_VECTORISED void transformSums(const GemmConvolution& conv, const Tiling& tiling, const Results<Y, R>& results,
-                                  int64_t firstTile, int64_t begin, int64_t end, const float* points, int64_t stride,
-                                  int64_t tileStride) {
+                                  int64_t firstTile, int64_t begin, int64_t end, const winograd::Points& sums) {
   const Epilogue epilogue(conv.activation);
   for (int64_t i = begin; i < end; ++i) {
     const Tiling::Tile tile = tiling.at(firstTile + i);
@@ -44,11 +43,12 @@ JCS_VECTORISED void transformSums(const GemmConvolution& conv, const Tiling& til
       locatePixels(results.residual + image * conv.residualPixelStride, conv.outHeight, conv.outWidth,
                    conv.residualPixelStride, tile.row, tile.column, conv.dilation,
                    reinterpret_cast<const R*>(results.zeros), residuals);
-    const float* const from = points + i * tileStride;
+    const float* const from = sums.data + i * sums.tileStride;
     forEachBlock(conv.outChannels, [&]<typename N>(As<N>, int64_t o) JCS_INLINE_LAMBDA {
       const N bias = load<N>(results.bias + o);
       winograd::transformSquare<kPatch, kOutputs, N>(
-          [&](int row, int column) JCS_INLINE_LAMBDA { return load<N>(from + (row * kPatch + column) * stride + o); },
+          [&](int row, int column)
+              JCS_INLINE_LAMBDA { return load<N>(from + (row * kPatch + column) * sums.pointStride + o); },
           [](const auto& line, auto& result) JCS_INLINE_LAMBDA { winograd::transformOutput(line, result); },
           [&](int row, int column, const N& value) JCS_INLINE_LAMBDA {
             N sum = value + bias;
@@ -73,7 +73,7 @@ struct WinogradConvolution::Run {
 };
 
 struct WinogradConvolution::Lane {
-  float *points, *sums;
+  winograd::Points points, sums;
   std::byte* rest;  ///< per thread: its own
 };
 
@@ -150,7 +150,9 @@ void WinogradConvolution::makeKernels() {
 WinogradConvolution::Lane WinogradConvolution::lane(std::byte* scratch, int64_t index) const {
   float* const points = reinterpret_cast<float*>(scratch + index * laneBytes_);
   float* const sums = points + kPoints * inputPointStride_;
-  return {points, sums, reinterpret_cast<std::byte*>(sums + kPoints * sumsPointStride_)};
+  return {{points, inputPointStride_, inputTileStride_},
+          {sums, sumsPointStride_, sumsTileStride_},
+          reinterpret_cast<std::byte*>(sums + kPoints * sumsPointStride_)};
 }
 
 WinogradConvolution::Own WinogradConvolution::own(std::byte* scratch) const {
@@ -162,7 +164,7 @@ void WinogradConvolution::transformTiles(const Run& run, const Lane& lane, int64
                                          int64_t end) const {
   withElement(conv_.dtype, [&]<typename T>(T*) {
     winograd::transformTiles(conv_, tiling_, reinterpret_cast<const T*>(run.x), zeros_.data(), firstTile, begin, end,
-                             {lane.points, inputPointStride_, inputTileStride_});
+                             lane.points);
   });
 }
 
@@ -174,9 +176,9 @@ void WinogradConvolution::multiply(const brgemm& product, const Pass& pass, int6
                                    const Matrices& weights, const Lane& lane, const Own& own) const {
   static const std::vector<std::pair<dnnl::memory::dim, dnnl::memory::dim>> kWhole{{0, 0}};
   const int64_t point = pass.firstPoint + nth;
-  product.execute(lane.points + point * inputPointStride_ + pass.firstChannel,
+  product.execute(lane.points.data + point * lane.points.pointStride + pass.firstChannel,
                   weights.data + nth * weights.pointStride + block * weights.blockStride, kWhole,
-                  lane.sums + point * sumsPointStride_ + block * weights_.outputsPerBlock(), own.scratchpad);
+                  lane.sums.data + point * lane.sums.pointStride + block * weights_.outputsPerBlock(), own.scratchpad);
 }
 
 void WinogradConvolution::multiplyPass(const Pass& pass, const Matrices& weights, const Lane& lane, int64_t tiles,
@@ -209,7 +211,7 @@ void WinogradConvolution::storeTiles(const Run& run, const Lane& lane, int64_t f
     withElement(conv_.residualDtype, [&]<typename R>(R*) {
       const Results<Y, R> results{reinterpret_cast<Y*>(run.y), reinterpret_cast<Y*>(sink),
                                   reinterpret_cast<const R*>(run.residual), run.bias, zeros_.data()};
-      transformSums(conv_, tiling_, results, firstTile, begin, end, lane.sums, sumsPointStride_, sumsTileStride_);
+      transformSums(conv_, tiling_, results, firstTile, begin, end, lane.sums);
     });
   });
 }

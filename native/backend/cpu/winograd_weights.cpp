@@ -19,15 +19,6 @@ constexpr int64_t kMaxOutputs = 64;  // four AVX-512 registers of sums a tile
 constexpr int64_t kMostKeptBytes = 4 << 20;
 constexpr int64_t kMostPassBytes = 4 << 20;  // what stays in the last cache
 
-/// Taps [row][column] of sixteen outputs of one channel to 36 points.
-template <typename ReadTap>
-JCS_INLINE void transformVector(const ReadTap& readTap, float* matrices, int64_t pointStride) {
-  winograd::transformSquare<3, kPatch, Floats>(
-      readTap, [](const auto& line, auto& result) JCS_INLINE_LAMBDA { winograd::transformWeights(line, result); },
-      [&](int row, int column, const Floats& value)
-          JCS_INLINE_LAMBDA { store(matrices + (row * kPatch + column) * pointStride, value); });
-}
-
 /// Weights of outputs [0, outputs), O×I×3×3 as the strides say, of channels [begin, end).
 template <typename S>
 JCS_VECTORISED void packBlock(const S* source, const WeightStrides& at, bool asTaps, int64_t outputs,
@@ -45,8 +36,12 @@ JCS_VECTORISED void packBlock(const S* source, const WeightStrides& at, bool asT
         for (int tap = 0; tap < kTaps; ++tap)
           store(packed + (i * kTaps + tap) * outputsPadded + o, load<Floats>(taps[tap / 3][tap % 3]));
       else
-        transformVector([&](int row, int column) JCS_INLINE_LAMBDA { return load<Floats>(taps[row][column]); },
-                        packed + i * outputsPadded + o, channels * outputsPadded);
+        winograd::transformSquare<3, kPatch, Floats>(
+            [&](int row, int column) JCS_INLINE_LAMBDA { return load<Floats>(taps[row][column]); },
+            [](const auto& line, auto& result) JCS_INLINE_LAMBDA { winograd::transformWeights(line, result); },
+            [&](int row, int column, const Floats& value) JCS_INLINE_LAMBDA {
+              store(packed + ((row * kPatch + column) * channels + i) * outputsPadded + o, value);
+            });
     }
 }
 
