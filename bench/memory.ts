@@ -13,8 +13,13 @@ interface MemoryCase {
 
 const cases: readonly MemoryCase[] = [
   { network: 'res2net50-v1b', size: 224, quick: true },
+  { network: 'res2net101-v1b', size: 224 },
   { network: 'jcs-segmentation', size: 512 },
   { network: 'jcs-joint', size: 512 },
+  { network: 'unet', size: 512 },
+  { network: 'dss', size: 512 },
+  { network: 'poolnet', size: 512 },
+  { network: 'egnet', size: 512 },
 ]
 
 export const memoryJobs = (settings: Settings): Job[] =>

@@ -82,13 +82,10 @@ export {
   type Model,
   type ModelMemory,
   type OnnxOptions,
-  type Peaks,
-  type Profile,
-  type ProfileOptions,
-  type ProfileStep,
   type SaveOptions,
   type WeightsSource,
 } from './model'
+export type { Peaks, Profile, ProfileOptions, ProfileStep } from './model/profile'
 export type { DeviceName, Precision, RuntimeOptions } from './model/runtime'
 export type { ShippedModel } from './model/shipped'
 export type { ClassifierNetwork, ModelSpec, Network, SegmenterNetwork } from './model/spec'

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { checkOptions, requireNumber, requireOneOf, requireString, requireWhole } from './base/check'
 import { JcsError, toJcsError } from './base/errors'
 import { type FileHash, hashOfBytes, hashOfFile } from './model/file-hash'
+import type { Peaks, Profile, ProfileOptions } from './model/profile'
 import { type RuntimeOptions, runtimeOptionNames, takeRuntimeOptions } from './model/runtime'
 import { isShippedModel, type ShippedModel, shippedModelPath } from './model/shipped'
 import { type ModelSpec, specToJson } from './model/spec'
@@ -42,41 +43,6 @@ export interface OnnxOptions {
   width?: number | undefined
 }
 
-export interface ProfileOptions {
-  /** Default 1. */
-  batch?: number | undefined
-  /** Default: the model's `inputSize`. */
-  height?: number | undefined
-  width?: number | undefined
-}
-
-/** One step of a compiled program and what it took in a warm run. */
-export interface ProfileStep {
-  op: string
-  attributes: string
-  /** The layer that it belongs to. */
-  scope: string
-  /** Which kernel did it. */
-  implementation: string
-  /** Shape of its first output. */
-  output: string
-  dtype: string
-  flops: number
-  /** Read and written. */
-  bytes: number
-  seconds: number
-}
-
-export interface Profile {
-  steps: ProfileStep[]
-  /** Memory for intermediate values. */
-  arenaBytes: number
-  /** Memory for what is derived from parameters; programs of other batches and sizes share most of it. */
-  persistentBytes: number
-  /** Moved without being computed on. */
-  copiedBytes: number
-}
-
 /** What takes how much of the device's memory. */
 export interface ModelMemory {
   /**
@@ -84,18 +50,10 @@ export interface ModelMemory {
    * those few that its programs read as they are.
    */
   parameterBytes: number
-  /** What programs have made of parameters and keep: folded, packed, rounded. 0 before the model has run. */
+  /** What programs have made of parameters and keep: folded, packed, rounded; models of one file share it. 0 before the first run. */
   preparedBytes: number
   /** What programs compute in, shared by all models of the device. */
   arenaBytes: number
-}
-
-/** What a device does at its best, measured: the roof under which steps are judged. */
-export interface Peaks {
-  /** Of a dense product, by the `dtype` of its operands. */
-  flopsPerSecond: Record<string, number>
-  /** To and from memory, beyond all caches. */
-  bytesPerSecond: number
 }
 
 interface ModelDescription {

@@ -1,4 +1,4 @@
-import type { Peaks, Profile, ProfileStep } from '../model'
+import type { Peaks, Profile, ProfileStep } from './profile'
 
 /** What some work took, beside what the device could do at best. */
 export interface Rates {
