@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { mkdir, open, rename, rm } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { writeError } from './errors'
 
 /**
@@ -30,8 +31,22 @@ export async function makeDirectory(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true })
   } catch (error) {
-    throw writeError(error, path)
+    throw writeError(await whyNotMade(path, error), path)
   }
+}
+
+/**
+ * Of directories on the way that could not be made, on a full disk for one, Node says no more than that they are not there
+ * (ENOENT). Asked for the first of these alone, it says why.
+ */
+async function whyNotMade(path: string, error: unknown): Promise<unknown> {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return error
+  let missing = resolve(path)
+  while (!existsSync(dirname(missing))) missing = dirname(missing)
+  return mkdir(missing).then(
+    () => error,
+    (reason: unknown) => reason,
+  )
 }
 
 /** Makes a directory that can be written, which is found out now rather than after an epoch. */
