@@ -25,11 +25,18 @@ export interface Starter {
   start(): Promise<FirstSlice>
 }
 
-/** Ours in both precisions and ONNX Runtime, on files of the same weights, which `use` may start while it runs. */
+/** Whether a process of ours finds what an earlier one has prepared of the file. */
+export type Preparation = 'unprepared' | 'prepared'
+
+/**
+ * Ours in both precisions and ONNX Runtime, on files of the same weights, which `use` may start while it runs; a first start
+ * of each prepares what others find.
+ */
 export async function withStarters<T>(
   network: Network,
   size: number,
   threads: number,
+  preparation: Preparation,
   use: (starters: Starter[]) => Promise<T>,
 ): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), 'jcs-bench-'))
@@ -43,7 +50,9 @@ export async function withStarters<T>(
       async start() {
         const options = JSON.stringify({ engine, file, precision, threads, size })
         const script = join(__dirname, 'first-slice.mjs')
-        const { stdout } = await execute(process.execPath, [script, options])
+        const limit = preparation === 'unprepared' ? { JCS_PREPARED_MIB: '0' } : {}
+        const env = { ...process.env, JCS_CACHE: directory, ...limit }
+        const { stdout } = await execute(process.execPath, [script, options], { env })
         return JSON.parse(stdout) as FirstSlice
       },
     })

@@ -35,13 +35,19 @@ async function measureMemory(
   { network, size }: MemoryCase,
   { threads, repetitions, python }: Settings,
 ): Promise<Measurement> {
-  const results = await withStarters(network, size, threads, async (starters): Promise<EngineResult[]> => {
-    const spreads = await alternate(
-      starters.map(({ name, start }) => ({ name, sample: async () => (await start()).peakMiB })),
-      { warmups: 0, repetitions: Math.min(repetitions, 3) },
-    )
-    return starters.map(({ name, engine, precision }) => ({ engine, precision, ...spreads.get(name)! }))
-  })
+  const results = await withStarters(
+    network,
+    size,
+    threads,
+    'unprepared',
+    async (starters): Promise<EngineResult[]> => {
+      const spreads = await alternate(
+        starters.map(({ name, start }) => ({ name, sample: async () => (await start()).peakMiB })),
+        { warmups: 0, repetitions: Math.min(repetitions, 3) },
+      )
+      return starters.map(({ name, engine, precision }) => ({ engine, precision, ...spreads.get(name)! }))
+    },
+  )
   for (const [mode, engine, precision] of [
     ['eager', 'pytorch', 'fp32'],
     ['compiled', 'torch.compile', 'bf16'],

@@ -19,7 +19,7 @@ import { type ResultFile, writeResults } from './results'
 import { scalingJobs } from './scaling'
 import { serviceJobs } from './service'
 import { servingJobs } from './serving'
-import { startJobs } from './start'
+import { restartJobs, startJobs } from './start'
 import { plainTables } from './tables'
 import { trainingJobs } from './training'
 
@@ -65,6 +65,7 @@ function jobs({ quick, only, ...settings }: Options): Job[] {
     distributedJobs,
     memoryJobs,
     startJobs,
+    restartJobs,
     overheadJobs,
     scalingJobs,
     isaJobs,

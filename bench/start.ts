@@ -1,5 +1,5 @@
 import type { Network } from 'jcs-ct'
-import { type FirstSlice, withStarters } from './fresh-process'
+import { type FirstSlice, type Preparation, withStarters } from './fresh-process'
 import { alternate, summarize } from './harness'
 import type { Job, Settings } from './job'
 import type { Measurement } from './results'
@@ -18,20 +18,25 @@ const cases: readonly StartCase[] = [
 
 const processes = 5
 
-export const startJobs = ({ threads }: Settings): Job[] =>
+export const startJobs = (settings: Settings): Job[] => jobs('start', 'unprepared', settings)
+export const restartJobs = (settings: Settings): Job[] => jobs('restart', 'prepared', settings)
+
+const jobs = (kind: 'start' | 'restart', preparation: Preparation, { threads }: Settings): Job[] =>
   cases.map((benchmark) => {
     const { network, size, quick = false } = benchmark
-    const name = `start/${network}/1x${size}`
-    return { name, quick, measure: () => measureStart(name, benchmark, threads) }
+    const name = `${kind}/${network}/1x${size}`
+    return { name, quick, measure: () => measureStart(name, kind, preparation, benchmark, threads) }
   })
 
 /** From the first import of a fresh process to the first slice's result; the file lies in the system's cache. */
 async function measureStart(
   name: string,
+  kind: 'start' | 'restart',
+  preparation: Preparation,
   { network, size }: StartCase,
   threads: number,
 ): Promise<Measurement> {
-  return withStarters(network, size, threads, async (starters) => {
+  return withStarters(network, size, threads, preparation, async (starters) => {
     const imports = new Map<string, number[]>(starters.map(({ name }) => [name, []]))
     const spreads = await alternate(
       starters.map(({ name, engine, start }) => ({
@@ -46,7 +51,7 @@ async function measureStart(
     )
     return {
       name,
-      kind: 'start',
+      kind,
       unit: 'ms',
       network,
       batch: 1,

@@ -49,7 +49,8 @@ const both = (peer: string, atLeast: number): Goals => [
 /** Those of a measurement, where a kind has the same for all of its own. */
 function peerGoals({ name, kind }: Measurement): Goals {
   if (kind === 'memory') return [...both('pytorch fp32', 2), ...both(compiled, 2), ...both(onnx, 1)]
-  if (kind === 'start') return both(onnx, 3)
+  if (kind === 'start') return both(onnx, 2)
+  if (kind === 'restart') return both(onnx, 3)
   if (kind === 'decoding') return [['int16', 'gdcm int16', 1 / 1.5]]
   if (kind === 'isa') return [['fp32', onnx, 1]]
   return speedGoals[name] ?? []

@@ -117,6 +117,10 @@ class Backend {
   virtual std::unique_ptr<Kernel> prepare(const Op& op, std::span<const Operand> inputs,
                                           std::span<const Operand> outputs, const KernelOptions& options) = 0;
 
+  /// What decides, beside an op and a form, which bytes `Kernel::pack` and kernels make: another process of which this
+  /// is equal makes the same ones of the same state. Empty where no other process could read them.
+  virtual std::string kernelsIdentity() const { return {}; }
+
   /// Records what `work` asks for (kernels and copies, no transfers) without doing it. nullptr, and `work` is not
   /// called, on a device where that saves nothing; nullptr too where the work cannot be recorded.
   virtual std::unique_ptr<Recording> record(const std::function<void()>& /*work*/) { return nullptr; }
@@ -189,7 +193,7 @@ class DeviceBuffer {
 };
 
 /// Bumped whenever anything in this header, or in an op that kernels read, changes.
-inline constexpr int kBackendAbi = 11;
+inline constexpr int kBackendAbi = 12;
 
 /// What a backend library exports under C linkage. `jcsBackendAbi` is asked first.
 ///   int jcsBackendAbi();

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,17 +21,43 @@ struct DerivedKey {
   auto operator<=>(const DerivedKey&) const = default;
 };
 
+/// Memory that derived values lie in, one after the other, each aligned to kMemoryAlignment.
+struct DerivedMemory {
+  std::shared_ptr<const void> owner;
+  std::byte* data;
+  int64_t bytes;
+};
+
+/// Keeps derived values for other processes that have the same state.
+class DerivedArchive {
+ public:
+  virtual ~DerivedArchive() = default;
+  struct Value {
+    DerivedKey key;
+    int64_t bytes;  ///< with what aligns the next
+  };
+  /// Memory that has just these values; null when nobody kept them. What is written to it stays in this process.
+  virtual std::shared_ptr<const DerivedMemory> find(std::span<const Value> values) noexcept = 0;
+  /// Keeps them, sooner or later. The memory has them already, and never gets others.
+  virtual void keep(std::vector<Value> values, std::shared_ptr<const DerivedMemory> memory) noexcept = 0;
+};
+
 /// What the programs of a model, or of several with the same state, have computed from it and keep: weights folded,
 /// rounded and packed. Programs for other batches and sizes mostly want the same, and share it; it lives as long as one
 /// of them. Execution thread only.
 class DerivedStore {
  public:
+  /// With an archive, the state that its programs are run with never changes.
+  explicit DerivedStore(std::shared_ptr<DerivedArchive> archive = nullptr) : archive_(std::move(archive)) {}
+
   struct Entry {
-    std::shared_ptr<DeviceBuffer> memory;  ///< of all entries that were added with it
+    std::shared_ptr<const DerivedMemory> memory;  ///< of all entries that were added with it
     std::byte* data = nullptr;
+    bool isKept = false;                            ///< the archive had it: it is never computed
     std::optional<std::vector<uint64_t>> madeFrom;  ///< versions of the states that it was computed from
   };
 
+  const std::shared_ptr<DerivedArchive>& archive() const { return archive_; }
   /// nullptr when no program has it.
   std::shared_ptr<Entry> find(const DerivedKey& key) const {
     const auto found = entries_.find(key);
@@ -42,11 +69,11 @@ class DerivedStore {
   }
   /// Of all that is alive.
   int64_t bytes() const {
-    std::set<const DeviceBuffer*> buffers;
+    std::set<std::shared_ptr<const DerivedMemory>> memories;
     for (const auto& [key, entry] : entries_)
-      if (const auto alive = entry.lock()) buffers.insert(alive->memory.get());
+      if (const auto alive = entry.lock()) memories.insert(alive->memory);
     int64_t sum = 0;
-    for (const DeviceBuffer* buffer : buffers) sum += buffer->bytes();
+    for (const auto& memory : memories) sum += memory->bytes;
     return sum;
   }
   size_t size() const {
@@ -54,6 +81,7 @@ class DerivedStore {
   }
 
  private:
+  std::shared_ptr<DerivedArchive> archive_;
   std::map<DerivedKey, std::weak_ptr<Entry>> entries_;
 };
 

@@ -48,22 +48,51 @@ void Program::requireRoom(int64_t arenaBytes, int64_t otherBytes, int64_t heldBy
 }
 
 void Program::allocate(DerivedStore* shared, int64_t heldArenaBytes) {
-  int64_t missing = 0;
+  std::vector<Derived*> shareable, own;  // that are missing
   for (Derived& derived : derived_) {
-    if (shared && derived.key) derived.entry = shared->find(*derived.key);
-    if (!derived.entry) missing += derived.bytes;
+    const bool hasKey = shared && derived.key;
+    if (hasKey) derived.entry = shared->find(*derived.key);
+    if (!derived.entry) (hasKey ? shareable : own).push_back(&derived);
   }
+  std::shared_ptr<const DerivedMemory> kept;
+  if (shared && shared->archive() && !shareable.empty()) {
+    unkept_.emplace(shared->archive());
+    for (const Derived* derived : shareable) unkept_->values.push_back({*derived->key, derived->bytes});
+    kept = shared->archive()->find(unkept_->values);
+    if (kept) unkept_.reset();
+  }
+  int64_t missing = 0;
+  for (const Derived* derived : own) missing += derived->bytes;
+  for (const Derived* derived : shareable) missing += kept ? 0 : derived->bytes;
   requireRoom(arenaBytes_, constantBytes_ + missing, heldArenaBytes);
   constants_ = DeviceBuffer(backend_, std::max(constantBytes_, kMemoryAlignment));
-  if (missing == 0) return;
-  const auto memory = std::make_shared<DeviceBuffer>(backend_, missing);
-  std::byte* next = memory->data();
-  for (Derived& derived : derived_) {
-    if (derived.entry) continue;
-    derived.entry = std::make_shared<DerivedStore::Entry>(memory, next);
-    next += derived.bytes;
-    if (shared && derived.key) shared->add(*derived.key, derived.entry);
+  if (!own.empty()) place(own, allocateDerived(own), false);
+  if (shareable.empty()) return;
+  const auto memory = kept ? kept : allocateDerived(shareable);
+  place(shareable, memory, kept != nullptr);
+  for (const Derived* derived : shareable) shared->add(*derived->key, derived->entry);
+  if (unkept_) unkept_->memory = memory;
+}
+
+std::shared_ptr<const DerivedMemory> Program::allocateDerived(std::span<Derived* const> values) const {
+  int64_t bytes = 0;
+  for (const Derived* derived : values) bytes += derived->bytes;
+  const auto buffer = std::make_shared<const DeviceBuffer>(backend_, bytes);
+  return std::make_shared<const DerivedMemory>(buffer, buffer->data(), bytes);
+}
+
+void Program::place(std::span<Derived* const> values, const std::shared_ptr<const DerivedMemory>& memory, bool isKept) {
+  std::byte* next = memory->data;
+  for (Derived* derived : values) {
+    derived->entry = std::make_shared<DerivedStore::Entry>(memory, next, isKept);
+    next += derived->bytes;
   }
+}
+
+void Program::keepDerived() noexcept {
+  if (!unkept_) return;
+  unkept_->archive->keep(std::move(unkept_->values), std::move(unkept_->memory));
+  unkept_.reset();
 }
 
 const TensorType& Program::inputType(const std::string& name) const {
@@ -166,7 +195,7 @@ void Program::refreshDerived(StateStore& states, const Table<StateIndex, uint64_
   };
   Table<DerivedIndex, bool> isStale;  // another program may have made some, or all
   for (const Derived& derived : derived_) {
-    const bool stale = derived.entry->madeFrom != sourceVersions(derived);
+    const bool stale = !derived.entry->isKept && derived.entry->madeFrom != sourceVersions(derived);
     isStale.add(stale);
     if (stale) derived.entry->madeFrom.reset();
   }
@@ -274,6 +303,7 @@ void Program::run(StateStore& states, std::byte* arena, const Bindings& bindings
     require(found != outputs_.end(), errors::kInternal, [&] { return "output '" + name + "' does not exist"; });
     backend_->download(memory.bytes.data(), address(found->second.location), bytesOf(name, found->second, memory));
   }
+  keepDerived();  // not before: it takes time from whoever waits for the first result
 }
 
 }  // namespace jcs::compiler

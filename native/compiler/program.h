@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -130,6 +131,11 @@ class Program {
   /// OUT_OF_MEMORY unless the device has as much free, beside `heldBytes` of an arena.
   void requireRoom(int64_t arenaBytes, int64_t otherBytes, int64_t heldBytes) const;
   void allocate(DerivedStore* shared, int64_t heldArenaBytes);
+  /// Memory for values that nobody has, one after the other.
+  std::shared_ptr<const DerivedMemory> allocateDerived(std::span<Derived* const> values) const;
+  static void place(std::span<Derived* const> values, const std::shared_ptr<const DerivedMemory>& memory, bool isKept);
+  /// Once everything derived is computed.
+  void keepDerived() noexcept;
   void bindStates(StateStore& states);
   void refreshDerived(StateStore& states, const Table<StateIndex, uint64_t>& versions);
   /// Which derived steps make something that is stale, or what such a step reads.
@@ -147,6 +153,13 @@ class Program {
   int64_t arenaBytes_ = 0, constantBytes_ = 0, persistentBytes_ = 0, copiedBytes_ = 0;
   DeviceBuffer constants_;
   Table<DerivedIndex, Derived> derived_;
+  /// What an archive has yet to be given.
+  struct Unkept {
+    std::shared_ptr<DerivedArchive> archive;
+    std::vector<DerivedArchive::Value> values;
+    std::shared_ptr<const DerivedMemory> memory;
+  };
+  std::optional<Unkept> unkept_;
   bool profiling_ = false;
 
   // Of the current run.

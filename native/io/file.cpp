@@ -34,9 +34,12 @@ bool isTemporaryOf(std::string_view name, std::string_view prefix) {
   return name.find_first_not_of("0123456789-") == name.size() - kTemporaryEnd.size();
 }
 
-int64_t modifiedNs(const struct stat& status) {
-  return static_cast<int64_t>(status.st_mtim.tv_sec) * 1'000'000'000 + status.st_mtim.tv_nsec;
+int64_t nanoseconds(const struct timespec& time) {
+  return static_cast<int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
 }
+
+/// Files get the time of a clock that moves every few milliseconds.
+constexpr int64_t kLongestClockTickNs = 100'000'000;
 
 }  // namespace
 
@@ -69,7 +72,11 @@ InputFile::InputFile(const std::string& path) : path_(path) {
   bytes_ = static_cast<uint64_t>(status.st_size);
   device_ = status.st_dev;
   node_ = status.st_ino;
-  modifiedNs_ = modifiedNs(status);
+  modifiedNs_ = nanoseconds(status.st_mtim);
+  changedNs_ = nanoseconds(status.st_ctim);
+  struct timespec now;
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  isSettled_ = nanoseconds(now) - changedNs_ > kLongestClockTickNs;
 }
 
 InputFile::~InputFile() { ::close(descriptor_); }
@@ -91,7 +98,8 @@ void InputFile::read(uint64_t offset, std::span<std::byte> target) const {
 
 std::string InputFile::identity() const {
   std::string identity;
-  for (const uint64_t part : {device_, node_, bytes_, static_cast<uint64_t>(modifiedNs_)})
+  for (const uint64_t part :
+       {device_, node_, bytes_, static_cast<uint64_t>(modifiedNs_), static_cast<uint64_t>(changedNs_)})
     identity += std::to_string(part) + ' ';
   return identity;
 }
@@ -100,8 +108,8 @@ void InputFile::requireUnchanged() const {
   struct stat status;
   const bool known = ::fstat(descriptor_, &status) == 0;
   if (!known) fail(errors::kFileUnreadable, "'" + path_ + "' cannot be read: " + describe(errno));
-  require(static_cast<uint64_t>(status.st_size) == bytes_ && modifiedNs(status) == modifiedNs_, errors::kCorruptFile,
-          [&] {
+  require(static_cast<uint64_t>(status.st_size) == bytes_ && nanoseconds(status.st_mtim) == modifiedNs_,
+          errors::kCorruptFile, [&] {
             return "'" + path_ +
                    "' was written to while it is in use; load it again, and replace such files by renaming others";
           });
@@ -138,11 +146,12 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
   }
 }
 
-void AtomicFile::commit() {
-  if (::fsync(descriptor_) != 0) failWriting(path_, errno);
+void AtomicFile::commit(bool isSynced) {
+  if (isSynced && ::fsync(descriptor_) != 0) failWriting(path_, errno);
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) failWriting(path_, errno);
   ::close(descriptor_);
   descriptor_ = -1;
+  if (!isSynced) return;
   // The new name itself is durable only once its directory is. Some file systems cannot sync one; the data is safe.
   const int directory = ::open(directoryOf(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (directory >= 0) {

@@ -19,8 +19,11 @@ class InputFile {
 
   uint64_t bytes() const { return bytes_; }
   const std::string& path() const { return path_; }
-  /// Differs from that of any other file, and of this one once it was written to: for as long as this is open.
+  /// Differs from that of any other file, and of this one once it was written to. To other processes, and later ones,
+  /// it says as much where the file `isSettled`.
   std::string identity() const;
+  /// Whether it was changed so long before it was opened that the system's clock tells the next change from that one.
+  bool isSettled() const { return isSettled_; }
   /// Fills `target` from `offset` on. CORRUPT_FILE when the file ends before that, as one truncated meanwhile does.
   void read(uint64_t offset, std::span<std::byte> target) const;
   /// CORRUPT_FILE when it was written to since it was opened. One that was removed, or replaced by another of its name,
@@ -31,7 +34,8 @@ class InputFile {
   std::string path_;
   int descriptor_ = -1;
   uint64_t bytes_ = 0, device_ = 0, node_ = 0;
-  int64_t modifiedNs_ = 0;
+  int64_t modifiedNs_ = 0, changedNs_ = 0;
+  bool isSettled_ = false;
 };
 
 /// A file that appears under its name complete or not at all: written beside it under a temporary name, synced,
@@ -46,7 +50,9 @@ class AtomicFile {
 
   void write(std::span<const std::byte> bytes);
   void write(const std::string& text) { write(std::as_bytes(std::span(text))); }
-  void commit();
+  /// What is not synced may be lost, or be there in part, after the system went down: for what can be made again, and
+  /// is checked when it is read.
+  void commit(bool isSynced = true);
 
  private:
   std::string path_, temporary_;

@@ -53,6 +53,7 @@ class SafetensorsFile {
   }
   /// InputFile's; empty where the data is in memory.
   std::string identity() const { return file_ ? file_->identity() : std::string(); }
+  bool isSettled() const { return file_ && file_->isSettled(); }
   const std::string& source() const { return source_; }
 
  private:

@@ -12,8 +12,9 @@ namespace jcs::model {
 /// is used: CORRUPT_FILE where a file was written to.
 class FileWeights : public compiler::StateSource {
  public:
-  /// Of a file that `checkStateDict` took. NOT_FINITE, and CORRUPT_FILE for a variance that is not positive.
-  explicit FileWeights(io::SafetensorsFile file);
+  /// Of a file that `checkStateDict` took. NOT_FINITE, and CORRUPT_FILE for a variance that is not positive, unless the
+  /// values are known to be usable.
+  FileWeights(io::SafetensorsFile file, bool areUsable);
 
   /// float32, by the name that `stateDictOf` gives it.
   Tensor read(const std::string& name) const override;

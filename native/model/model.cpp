@@ -4,6 +4,7 @@
 
 #include "model/file_weights.h"
 #include "model/parameters.h"
+#include "model/prepared_files.h"
 #include "networks/backbone.h"
 
 namespace jcs::model {
@@ -74,10 +75,12 @@ std::shared_ptr<Model> Model::load(io::SafetensorsFile file, const std::optional
   }
   checkStateDict(stateDictOf(file), metadata->spec, file.source());
   std::shared_ptr<Model> model(new Model(std::move(*metadata), options));
-  const auto weights = std::make_shared<const FileWeights>(std::move(file));
+  // Whoever kept something of this file's has loaded it, and found it usable.
+  const auto prepared = PreparedFiles::of(file, model->engine_->backend());
+  const auto weights = std::make_shared<const FileWeights>(std::move(file), prepared && prepared->hasAny());
   model->engine_->runAndWait([&] {
     if (const std::string identity = weights->identity(); !identity.empty())
-      model->derived_ = model->engine_->derivedStore(identity);
+      model->derived_ = model->engine_->derivedStore(identity, prepared);
     for (const ParameterInfo& parameter : model->parameters_)
       model->states_.setSource(parameter.name, {DType::kF32, parameter.shape}, weights);
   });

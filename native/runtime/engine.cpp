@@ -71,10 +71,11 @@ void Engine::run(compiler::Program& program, compiler::StateStore& states, const
   program.run(states, arena_.data(), bindings, cancelled);
 }
 
-std::shared_ptr<compiler::DerivedStore> Engine::derivedStore(const std::string& identity) {
+std::shared_ptr<compiler::DerivedStore> Engine::derivedStore(const std::string& identity,
+                                                             std::shared_ptr<compiler::DerivedArchive> archive) {
   std::erase_if(derivedStores_, [](const auto& store) { return store.second.expired(); });
   if (auto shared = derivedStores_[identity].lock()) return shared;
-  auto store = std::make_shared<compiler::DerivedStore>();
+  auto store = std::make_shared<compiler::DerivedStore>(std::move(archive));
   derivedStores_[identity] = store;
   return store;
 }

@@ -40,8 +40,9 @@ class Engine {
            const std::atomic<bool>* cancelled = nullptr);
 
   /// What models share whose parameters are the same because they come from the same place, `identity`, and never
-  /// change; alive while one of them holds it. Execution thread only.
-  std::shared_ptr<compiler::DerivedStore> derivedStore(const std::string& identity);
+  /// change; alive while one of them holds it. The first brings the archive. Execution thread only.
+  std::shared_ptr<compiler::DerivedStore> derivedStore(const std::string& identity,
+                                                       std::shared_ptr<compiler::DerivedArchive> archive);
 
   int64_t arenaBytes() const { return arenaBytes_.load(); }
   size_t queueDepth() const { return queue_->size(); }

@@ -53,6 +53,7 @@ t.test('targets: ratios to peers, limits, and what slices and threads cost', asy
     measurements: [
       measurement({ name: 'inference/jcs-segmentation/1x512' }),
       measurement({ name: 'start/unet/1x512', kind: 'start' }),
+      measurement({ name: 'restart/unet/1x512', kind: 'restart' }),
       measurement({ name: 'case/300x512', kind: 'case', results: [result('jcs-ct', 1.2)] }),
       scaling(1, 1, 20),
       scaling(300, 1, 19),
@@ -63,14 +64,15 @@ t.test('targets: ratios to peers, limits, and what slices and threads cost', asy
   const targets = targetsOf(file)
   t.match(targets, [
     { what: /segmentation.* fp32: onnxruntime-node fp32/, reached: 2.5, goal: 1.1, bound: 'at least' },
-    { what: /^start/, reached: 2.5, goal: 3 },
+    { what: /^start/, reached: 2.5, goal: 2 },
+    { what: /^restart/, reached: 2.5, goal: 3 },
     { what: /^case/, reached: 1.2, goal: 1.1, bound: 'at most' },
     { what: /1 thread: a slice of 300/, reached: 0.95, bound: 'at most' },
     { what: /1 thread \/ 2 threads/, reached: 19 / 12, goal: 1.8 },
     { what: /2 threads: a slice of 300/, reached: 1.2 },
   ])
-  t.same(targets.map(isReached), [true, false, false, true, false, false])
-  t.match(plainTables(file), /start.* +2.50 +≥ 3 +missed/)
+  t.same(targets.map(isReached), [true, true, false, false, true, false, false])
+  t.match(plainTables(file), /restart.* +2.50 +≥ 3 +missed/)
 })
 
 t.test('subjects take turns, forwards and backwards, and warm-ups do not count', async (t) => {

@@ -1,5 +1,7 @@
 #include "compiler/derived_store.h"
 
+#include <algorithm>
+
 #include "native/compiled.h"
 #include "native/harness.h"
 #include "networks/registry.h"
@@ -114,6 +116,59 @@ TEST("precisions and sources keep derived values apart") {
     CHECK(logits(rounded, states) == logitsAlone(4, states, options));
   }
   CHECK(logits(exact, states) == expected);
+}
+
+namespace {
+
+/// Keeps what it is given in memory.
+class MemoryArchive : public compiler::DerivedArchive {
+ public:
+  std::shared_ptr<const compiler::DerivedMemory> find(std::span<const Value> values) noexcept override {
+    return std::ranges::equal(values, values_, {}, &Value::key, &Value::key) ? memory_ : nullptr;
+  }
+  void keep(std::vector<Value> values, std::shared_ptr<const compiler::DerivedMemory> memory) noexcept override {
+    values_ = std::move(values);
+    memory_ = std::move(memory);
+    ++kept_;
+  }
+  int kept() const { return kept_; }
+
+ private:
+  std::vector<Value> values_;
+  std::shared_ptr<const compiler::DerivedMemory> memory_;
+  int kept_ = 0;
+};
+
+class NoSource : public compiler::StateSource {
+ public:
+  Tensor read(const std::string& name) const override { fail(errors::kInternal, "'" + name + "' is read"); }
+};
+
+}  // namespace
+
+TEST("what an archive has of derived values is used without reading the state, and is not kept again") {
+  const auto archive = std::make_shared<MemoryArchive>();
+  std::vector<float> expected;
+  {
+    compiler::DerivedStore shared(archive);
+    compiler::StateStore states(testBackend());
+    fill(states, *network(2), 1);
+    compiler::Program first(*network(2), testBackend(), {DType::kF32, {}}, &shared);
+    expected = logits(first, states);
+    CHECK_EQUAL(archive->kept(), 1);
+    compiler::Program second(*network(2), testBackend(), {DType::kF32, {}}, &shared);
+    CHECK(logits(second, states) == expected);
+  }
+  compiler::DerivedStore shared(archive);
+  compiler::StateStore states(testBackend());
+  const auto graph = network(2);
+  fill(states, *graph, 1);
+  for (const ValueInfo& info : graph->values())  // the last layer's are read as they are
+    if (info.kind == ValueInfo::Kind::kState && !info.name.starts_with("fc."))
+      states.setSource(info.name, info.type, std::make_shared<NoSource>());
+  compiler::Program program(*graph, testBackend(), {DType::kF32, {}}, &shared);
+  for (int run = 0; run < 2; ++run) CHECK(logits(program, states) == expected);
+  CHECK_EQUAL(archive->kept(), 1);
 }
 
 TEST("what two steps pack alike is packed once a run, and anew in the next when its source has changed") {

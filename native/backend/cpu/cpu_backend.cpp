@@ -1,3 +1,6 @@
+#include <dlfcn.h>
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
@@ -31,6 +34,16 @@ std::string gibibytes(int64_t bytes) {
   char text[32];
   std::snprintf(text, sizeof text, "%.2f GiB", static_cast<double>(bytes) / (1 << 30));
   return text;
+}
+
+/// The file that this code is in, as it was built: its size and when. Empty where that cannot be told.
+std::string libraryFile() {
+  Dl_info found;
+  struct stat status;
+  static const char place = 0;
+  if (::dladdr(&place, &found) == 0 || ::stat(found.dli_fname, &status) != 0) return {};
+  return std::to_string(status.st_size) + " bytes of " + std::to_string(status.st_mtim.tv_sec) + '.' +
+         std::to_string(status.st_mtim.tv_nsec);
 }
 
 class CpuBackend : public Backend {
@@ -80,6 +93,12 @@ class CpuBackend : public Backend {
     invariant(options.threads >= 1 && options.threads <= device_.threads(),
               "a kernel is prepared for more threads than there are");
     return registry_.prepare({op, inputs, outputs, device_, options});
+  }
+
+  std::string kernelsIdentity() const override {
+    const std::string library = libraryFile();
+    const DeviceInfo info = device();
+    return library.empty() ? library : info.isa + ", " + info.library + ", " + library;
   }
 
   std::byte* allocate(int64_t bytes) override {
