@@ -23,7 +23,7 @@ export const kinds = {
   training: 'training step',
   memory: 'peak resident memory of a process that loads a network and runs one slice',
   start: 'import, loading a network and its first slice, in a fresh process',
-  restart: 'the same, where an earlier process has prepared the weights',
+  restart: 'import, loading a network and its first slice, where an earlier process has prepared the weights',
   overhead: 'what a call costs beside the network',
   scaling: 'classifying many slices',
   case: 'PNG files to a diagnosis, over the slower one of decoding and networks',
