@@ -1,5 +1,5 @@
 import type { Network } from 'jcs-ct'
-import { type FirstSlice, type Preparation, withStarters } from './fresh-process'
+import { type FirstSlice, withStarters } from './fresh-process'
 import { alternate, summarize } from './harness'
 import type { Job, Settings } from './job'
 import type { Measurement } from './results'
@@ -18,25 +18,27 @@ const cases: readonly StartCase[] = [
 
 const processes = 5
 
-export const startJobs = (settings: Settings): Job[] => jobs('start', 'unprepared', settings)
-export const restartJobs = (settings: Settings): Job[] => jobs('restart', 'prepared', settings)
+const preparations = { start: 'unprepared', restart: 'prepared' } as const
+type StartKind = keyof typeof preparations
 
-const jobs = (kind: 'start' | 'restart', preparation: Preparation, { threads }: Settings): Job[] =>
+export const startJobs = (settings: Settings): Job[] => jobs('start', settings)
+export const restartJobs = (settings: Settings): Job[] => jobs('restart', settings)
+
+const jobs = (kind: StartKind, { threads }: Settings): Job[] =>
   cases.map((benchmark) => {
     const { network, size, quick = false } = benchmark
     const name = `${kind}/${network}/1x${size}`
-    return { name, quick, measure: () => measureStart(name, kind, preparation, benchmark, threads) }
+    return { name, quick, measure: () => measureStart(name, kind, benchmark, threads) }
   })
 
 /** From the first import of a fresh process to the first slice's result; the file lies in the system's cache. */
 async function measureStart(
   name: string,
-  kind: 'start' | 'restart',
-  preparation: Preparation,
+  kind: StartKind,
   { network, size }: StartCase,
   threads: number,
 ): Promise<Measurement> {
-  return withStarters(network, size, threads, preparation, async (starters) => {
+  return withStarters(network, size, threads, preparations[kind], async (starters) => {
     const imports = new Map<string, number[]>(starters.map(({ name }) => [name, []]))
     const spreads = await alternate(
       starters.map(({ name, engine, start }) => ({

@@ -54,13 +54,11 @@ void Program::allocate(DerivedStore* shared, int64_t heldArenaBytes) {
     if (hasKey) derived.entry = shared->find(*derived.key);
     if (!derived.entry) (hasKey ? shareable : own).push_back(&derived);
   }
-  std::shared_ptr<const DerivedMemory> kept;
-  if (shared && shared->archive() && !shareable.empty()) {
-    unkept_.emplace(shared->archive());
-    for (const Derived* derived : shareable) unkept_->values.push_back({*derived->key, derived->bytes});
-    kept = shared->archive()->find(unkept_->values);
-    if (kept) unkept_.reset();
-  }
+  const auto archive = shared ? shared->archive() : nullptr;
+  std::vector<DerivedArchive::Value> values;
+  for (const Derived* derived : shareable)
+    if (archive) values.push_back({*derived->key, derived->bytes});
+  const auto kept = values.empty() ? nullptr : archive->find(values);
   int64_t missing = 0;
   for (const Derived* derived : own) missing += derived->bytes;
   for (const Derived* derived : shareable) missing += kept ? 0 : derived->bytes;
@@ -71,7 +69,7 @@ void Program::allocate(DerivedStore* shared, int64_t heldArenaBytes) {
   const auto memory = kept ? kept : allocateDerived(shareable);
   place(shareable, memory, kept != nullptr);
   for (const Derived* derived : shareable) shared->add(*derived->key, derived->entry);
-  if (unkept_) unkept_->memory = memory;
+  if (archive && !kept) unkept_ = {archive, std::move(values), memory};
 }
 
 std::shared_ptr<const DerivedMemory> Program::allocateDerived(std::span<Derived* const> values) const {

@@ -2,8 +2,10 @@
 
 #include <array>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <span>
+#include <string>
 
 namespace jcs {
 
@@ -28,6 +30,14 @@ inline uint64_t checksumOf(std::span<const std::byte> bytes) {
     sum = (sum ^ (sums[lane] >> 32) ^ sums[lane]) * kPrime;
   }
   return sum;
+}
+
+/// The checksum of a text in sixteen hexadecimal digits, for names of files.
+inline std::string digestOf(const std::string& text) {
+  std::array<char, 17> digits;
+  const auto sum = static_cast<unsigned long long>(checksumOf(std::as_bytes(std::span(text))));
+  std::snprintf(digits.data(), digits.size(), "%016llx", sum);
+  return digits.data();
 }
 
 }  // namespace jcs

@@ -53,6 +53,7 @@ class SafetensorsFile {
   }
   /// InputFile's; empty where the data is in memory.
   std::string identity() const { return file_ ? file_->identity() : std::string(); }
+  /// InputFile's; false where the data is in memory.
   bool isSettled() const { return file_ && file_->isSettled(); }
   const std::string& source() const { return source_; }
 

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -35,12 +34,6 @@ struct Header {
 };
 
 std::span<const std::byte> bytesOf(const std::string& text) { return std::as_bytes(std::span(text)); }
-
-std::string digestOf(const std::string& text) {
-  std::array<char, 17> digits;
-  std::snprintf(digits.data(), digits.size(), "%016llx", static_cast<unsigned long long>(checksumOf(bytesOf(text))));
-  return digits.data();
-}
 
 size_t valuesAt(size_t descriptionBytes) {
   return (sizeof(Header) + descriptionBytes + kPageBytes - 1) / kPageBytes * kPageBytes;

@@ -37,7 +37,7 @@ class PreparedFiles : public compiler::DerivedArchive {
   bool hasAny() const noexcept;
 
   std::shared_ptr<const compiler::DerivedMemory> find(std::span<const Value> values) noexcept override;
-  /// On the worker pool. Less than 8 MiB is prepared faster than found.
+  /// On the worker pool. Nothing of less than `kLeastBytes`, which is prepared in some ten milliseconds.
   void keep(std::vector<Value> values, std::shared_ptr<const compiler::DerivedMemory> memory) noexcept override;
 
   static constexpr int64_t kLeastBytes = 8 << 20;

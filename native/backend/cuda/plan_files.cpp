@@ -3,10 +3,11 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <cstdio>
 #include <fstream>
 #include <iterator>
 #include <sstream>
+
+#include "core/checksum.h"
 
 namespace jcs::cuda {
 
@@ -15,15 +16,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kFormat = "jcs-ct plan 1";
-
-/// FNV-1a: tells files apart and damaged ones from sound ones; whoever may write to the folder is trusted.
-std::string checksumOf(const std::string& text) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  char digits[17];
-  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(hash));
-  return digits;
-}
 
 /// Lines of the header, then the plan, whose lines are its own.
 std::string bodyOf(const std::string& key, const KeptPlan& plan) {
@@ -37,7 +29,7 @@ std::string temporaryNameOf(const fs::path& file) {
 
 }  // namespace
 
-fs::path PlanFiles::fileOf(const std::string& key) const { return folder_ / (checksumOf(key) + ".plan"); }
+fs::path PlanFiles::fileOf(const std::string& key) const { return folder_ / (digestOf(key) + ".plan"); }
 
 std::optional<KeptPlan> PlanFiles::read(const std::string& key) const {
   if (folder_.empty()) return std::nullopt;
@@ -45,7 +37,7 @@ std::optional<KeptPlan> PlanFiles::read(const std::string& key) const {
   std::string format, checksum;
   if (!std::getline(in, format) || !std::getline(in, checksum) || format != kFormat) return std::nullopt;
   const std::string body(std::istreambuf_iterator<char>(in), {});
-  if (checksum != checksumOf(body)) return std::nullopt;
+  if (checksum != digestOf(body)) return std::nullopt;
   std::istringstream lines(body);
   std::string storedKey, kind;
   KeptPlan plan;
@@ -66,7 +58,7 @@ void PlanFiles::write(const std::string& key, const KeptPlan& plan) const noexce
     const fs::path file = fileOf(key), temporary = temporaryNameOf(file);
     std::ofstream out(temporary, std::ios::binary);
     const std::string body = bodyOf(key, plan);
-    out << kFormat << '\n' << checksumOf(body) << '\n' << body;
+    out << kFormat << '\n' << digestOf(body) << '\n' << body;
     out.close();
     if (out) fs::rename(temporary, file, failed);
     if (!out || failed) fs::remove(temporary, failed);
