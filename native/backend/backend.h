@@ -127,6 +127,9 @@ class Backend {
   /// Does the parts in order and gives the seconds that each took.
   virtual std::vector<double> time(std::span<const std::function<void()>> parts);
 
+  /// Whether what `allocate` gives is memory of the host, which may be filled without `upload` while no kernel reads
+  /// it.
+  virtual bool allocatesHostMemory() const { return false; }
   /// OUT_OF_MEMORY, naming requested and free bytes, when refused.
   virtual std::byte* allocate(int64_t bytes) = 0;
   virtual void release(std::byte* memory, int64_t bytes) noexcept = 0;
@@ -193,7 +196,7 @@ class DeviceBuffer {
 };
 
 /// Bumped whenever anything in this header, or in an op that kernels read, changes.
-inline constexpr int kBackendAbi = 12;
+inline constexpr int kBackendAbi = 13;
 
 /// What a backend library exports under C linkage. `jcsBackendAbi` is asked first.
 ///   int jcsBackendAbi();

@@ -139,31 +139,53 @@ void Program::bindStates(StateStore& states) {
   derivedFrom_ = std::move(versions);
 }
 
-/// States that the run does not read, in memory for what derives from them. What was there before stays.
+/// States that the run does not read, where what derives from them does: as the store has them, or read from their
+/// source into `staging`, which grows to what the largest step takes and is the next one's.
 class Program::StatesInMemory {
  public:
-  StatesInMemory(Program& program, StateStore& states) : program_(program), states_(states) {}
+  StatesInMemory(Program& program, const StateStore& states, DeviceBuffer& staging)
+      : program_(program), states_(states), staging_(staging) {}
   StatesInMemory(const StatesInMemory&) = delete;
   StatesInMemory& operator=(const StatesInMemory&) = delete;
   ~StatesInMemory() {
     for (const StateIndex index : bound_) program_.stateMemory_[index] = nullptr;
-    for (const StateIndex index : brought_) states_.release(program_.states_[index].name);
   }
 
-  /// Those that the location is of, if it is of one.
-  void bring(const Location& location) {
-    const auto* index = std::get_if<StateIndex>(&location.memory);
-    if (index == nullptr || program_.stateMemory_[*index] != nullptr) return;
-    const std::string& name = program_.states_[*index].name;
-    if (states_.entry(name).memory.data() == nullptr) brought_.push_back(*index);
-    bound_.push_back(*index);
-    program_.stateMemory_[*index] = states_.at(name).memory.data();
+  /// Those that the locations are of. Once.
+  void bring(std::span<const Location> locations) {
+    int64_t bytes = 0;
+    for (const Location& location : locations) {
+      const auto* index = std::get_if<StateIndex>(&location.memory);
+      if (index == nullptr || program_.stateMemory_[*index] != nullptr) continue;
+      if (std::ranges::find(bound_, *index) != bound_.end()) continue;
+      bound_.push_back(*index);
+      bytes += stagedBytes(entry(*index));
+    }
+    if (bytes > staging_.bytes()) {
+      staging_.reset();
+      staging_ = DeviceBuffer(program_.backend_, bytes);
+    }
+    std::byte* free = staging_.data();
+    for (const StateIndex index : bound_) {
+      const StateStore::Entry& state = entry(index);
+      program_.stateMemory_[index] = state.memory.data();
+      if (state.memory.data() != nullptr) continue;
+      states_.readInto(program_.states_[index].name, free);
+      program_.stateMemory_[index] = free;
+      free += stagedBytes(state);
+    }
   }
 
  private:
+  const StateStore::Entry& entry(StateIndex index) const { return states_.entry(program_.states_[index].name); }
+  static int64_t stagedBytes(const StateStore::Entry& state) {
+    return state.memory.data() == nullptr ? alignedUp(state.type.bytes()) : 0;
+  }
+
   Program& program_;
-  StateStore& states_;
-  std::vector<StateIndex> bound_, brought_;
+  const StateStore& states_;
+  DeviceBuffer& staging_;
+  std::vector<StateIndex> bound_;
 };
 
 std::vector<bool> Program::neededSteps(const Table<DerivedIndex, bool>& isStale) const {
@@ -185,7 +207,7 @@ std::vector<bool> Program::neededSteps(const Table<DerivedIndex, bool>& isStale)
   return needed;
 }
 
-void Program::refreshDerived(StateStore& states, const Table<StateIndex, uint64_t>& versions) {
+void Program::refreshDerived(const StateStore& states, const Table<StateIndex, uint64_t>& versions) {
   const auto sourceVersions = [&](const Derived& derived) {
     std::vector<uint64_t> found;
     for (const StateIndex state : derived.sources) found.push_back(versions[state]);
@@ -198,12 +220,13 @@ void Program::refreshDerived(StateStore& states, const Table<StateIndex, uint64_
     if (stale) derived.entry->madeFrom.reset();
   }
   if (std::ranges::none_of(isStale, std::identity())) return;
+  DeviceBuffer staging;
   const auto packStale = [&](const std::vector<DerivedPacking>& packings) {
     for (const auto& [step, index] : packings) {
       const Packing& packing = steps_[step].packings[index];
       if (!isStale[std::get<DerivedIndex>(packing.packed.memory)]) continue;
-      StatesInMemory sources(*this, states);
-      sources.bring(steps_[step].inputs[static_cast<size_t>(packing.input)]);
+      StatesInMemory sources(*this, states, staging);
+      sources.bring({&steps_[step].inputs[static_cast<size_t>(packing.input)], 1});
       pack(steps_[step], packing);
     }
   };
@@ -213,8 +236,8 @@ void Program::refreshDerived(StateStore& states, const Table<StateIndex, uint64_
     if (!needed[i]) continue;
     {
       Step& step = derivedSteps_[i].step;
-      StatesInMemory sources(*this, states);
-      for (const Location& input : step.inputs) sources.bring(input);
+      StatesInMemory sources(*this, states, staging);
+      sources.bring(step.inputs);
       for (const Packing& packing : step.packings) pack(step, packing);
       execute(step);
     }

@@ -137,7 +137,7 @@ class Program {
   /// Once everything derived is computed.
   void keepDerived() noexcept;
   void bindStates(StateStore& states);
-  void refreshDerived(StateStore& states, const Table<StateIndex, uint64_t>& versions);
+  void refreshDerived(const StateStore& states, const Table<StateIndex, uint64_t>& versions);
   /// Which derived steps make something that is stale, or what such a step reads.
   std::vector<bool> neededSteps(const Table<DerivedIndex, bool>& isStale) const;
   class StatesInMemory;

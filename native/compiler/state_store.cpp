@@ -2,6 +2,17 @@
 
 namespace jcs::compiler {
 
+namespace {
+
+/// That only the source has.
+Tensor valueOf(const std::string& name, const StateStore::Entry& entry) {
+  Tensor value(entry.type);
+  entry.source->read(name, value.as<float>());
+  return value;
+}
+
+}  // namespace
+
 const StateStore::Entry& StateStore::entry(const std::string& name) const {
   const auto found = entries_.find(name);
   require(found != entries_.end(), errors::kMissingParameter,
@@ -22,11 +33,19 @@ void StateStore::replaceMemory(Entry& entry, DeviceBuffer memory) noexcept {
 
 void StateStore::bring(const std::string& name, Entry& entry) {
   if (entry.memory.data() != nullptr) return;
-  const Tensor value = entry.source->read(name);
-  invariant(value.type() == entry.type, "a source gives a value of another type");
-  DeviceBuffer memory(backend_, value.bytes());
-  backend_->upload(memory.data(), value.data(), value.bytes());
+  DeviceBuffer memory(backend_, entry.type.bytes());
+  readInto(name, memory.data());
   replaceMemory(entry, std::move(memory));
+}
+
+void StateStore::readInto(const std::string& name, std::byte* memory) const {
+  const Entry& found = entry(name);
+  if (backend_->allocatesHostMemory()) {
+    found.source->read(name, {reinterpret_cast<float*>(memory), static_cast<size_t>(found.type.shape.elements())});
+    return;
+  }
+  const Tensor value = valueOf(name, found);
+  backend_->upload(memory, value.data(), value.bytes());
 }
 
 void StateStore::set(const std::string& name, const Tensor& value) {
@@ -47,16 +66,12 @@ void StateStore::set(const std::string& name, const Tensor& value) {
 }
 
 void StateStore::setSource(const std::string& name, const TensorType& type, std::shared_ptr<const StateSource> source) {
+  invariant(type.dtype == DType::kF32, "a source has float32");
   Entry& entry = entries_[name];
   replaceMemory(entry, {});
   entry.type = type;
   entry.source = std::move(source);
   ++entry.version;
-}
-
-void StateStore::release(const std::string& name) noexcept {
-  const auto found = entries_.find(name);
-  if (found != entries_.end() && found->second.source) replaceMemory(found->second, {});
 }
 
 void StateStore::detach() {
@@ -68,7 +83,7 @@ void StateStore::detach() {
 
 Tensor StateStore::get(const std::string& name) {
   const Entry& found = entry(name);
-  if (found.memory.data() == nullptr) return found.source->read(name);
+  if (found.memory.data() == nullptr) return valueOf(name, found);
   Tensor value(found.type);
   backend_->download(value.data(), found.memory.data(), value.bytes());
   return value;

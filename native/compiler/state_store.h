@@ -13,13 +13,14 @@ namespace jcs::compiler {
 class StateSource {
  public:
   virtual ~StateSource() = default;
-  /// The same value each time, or an error that says why there is none any more.
-  virtual Tensor read(const std::string& name) const = 0;
+  /// Fills `value`, which has all of the state's elements: with the same each time, or an error that says why there are
+  /// none any more.
+  virtual void read(const std::string& name, std::span<float> value) const = 0;
 };
 
 /// The named state of a model on its device: parameters, batch-norm statistics, optimiser moments. Each carries a
 /// version, so that whatever was derived from it (folded, packed, rounded) knows when it is stale. What has a source is
-/// in memory only from when it is asked for until it is released. Used from the execution thread only, or while nothing
+/// in memory only from when it is asked for. Used from the execution thread only, or while nothing
 /// runs.
 class StateStore {
  public:
@@ -40,8 +41,8 @@ class StateStore {
   void set(const std::string& name, const Tensor& value);
   /// Adds the state, or says that its value is what the source has.
   void setSource(const std::string& name, const TensorType& type, std::shared_ptr<const StateSource> source);
-  /// Frees the memory of a value that a source has, too.
-  void release(const std::string& name) noexcept;
+  /// Fills memory of the device with a value that only its source has, and leaves it there.
+  void readInto(const std::string& name, std::byte* memory) const;
   /// All values in memory from now on, to be changed there.
   void detach();
   Tensor get(const std::string& name);

@@ -41,12 +41,15 @@ float fromHalf(uint16_t half) {
   return std::bit_cast<float>(sign | std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) * 0x1p112f));
 }
 
-template <typename Stored, typename Convert>
-void convert(const std::byte* from, std::span<float> to, Convert toFloat) {
-  for (size_t i = 0; i < to.size(); ++i) {
-    Stored value;
-    std::memcpy(&value, from + i * sizeof(Stored), sizeof(Stored));
-    to[i] = toFloat(value);
+/// Calls `read(at, stored)` for one part of `to` after the other, whose numbers it fills, and converts them.
+template <typename Stored, typename Read, typename Convert>
+void convert(std::span<float> to, Read read, Convert toFloat) {
+  constexpr size_t kMost = 16384;
+  std::vector<Stored> stored(std::min(to.size(), kMost));
+  for (size_t at = 0; at < to.size(); at += kMost) {
+    const auto part = std::span(stored).first(std::min(to.size() - at, kMost));
+    read(at, part);
+    std::ranges::transform(part, to.begin() + static_cast<std::ptrdiff_t>(at), toFloat);
   }
 }
 
@@ -95,12 +98,30 @@ const SafetensorsEntry* SafetensorsFile::find(const std::string& name) const {
   return found == index_.end() ? nullptr : &entries_[found->second];
 }
 
-void SafetensorsFile::read(const SafetensorsEntry& entry, std::span<std::byte> target) const {
-  invariant(target.size() == entry.bytes, "a tensor's data is read as a whole");
+void SafetensorsFile::read(const SafetensorsEntry& entry, uint64_t from, std::span<std::byte> target) const {
+  invariant(from <= entry.bytes && target.size() <= entry.bytes - from, "a tensor is read beyond its end");
   if (file_)
-    file_->read(dataStart_ + entry.offset, target);
+    file_->read(dataStart_ + entry.offset + from, target);
   else
-    std::memcpy(target.data(), data_.data() + entry.offset, entry.bytes);
+    std::ranges::copy_n(data_.data() + entry.offset + from, static_cast<std::ptrdiff_t>(target.size()), target.data());
+}
+
+void SafetensorsFile::readFloats(const SafetensorsEntry& entry, size_t first, std::span<float> to) const {
+  const auto stored = [&]<typename T>(size_t at, std::span<T> part) {
+    read(entry, (first + at) * sizeof(T), std::as_writable_bytes(part));
+  };
+  if (entry.dtype == "F32") {
+    stored(0, to);
+  } else if (entry.dtype == "F64") {
+    convert<double>(to, stored, [](double value) { return static_cast<float>(value); });
+  } else if (entry.dtype == "BF16") {
+    convert<BFloat16>(to, stored, [](BFloat16 value) { return static_cast<float>(value); });
+  } else if (entry.dtype == "F16") {
+    convert<uint16_t>(to, stored, fromHalf);
+  } else {
+    fail(errors::kUnsupportedFormat, "tensor '" + entry.name + "' of " + source_ + " is stored as " + entry.dtype +
+                                         "; parameters are F32, F64, F16 or BF16");
+  }
 }
 
 Tensor SafetensorsFile::load(const std::string& name) const {
@@ -111,24 +132,7 @@ Tensor SafetensorsFile::load(const std::string& name) const {
            " dimensions; networks use at most 4";
   });
   Tensor tensor(DType::kF32, Shape(std::span<const int64_t>(entry->shape)));
-  const auto to = tensor.as<float>();
-  if (entry->dtype == "F32") {
-    read(*entry, std::as_writable_bytes(to));
-    return tensor;
-  }
-  std::vector<std::byte> stored(entry->bytes);
-  read(*entry, stored);
-  const std::byte* from = stored.data();
-  if (entry->dtype == "F64") {
-    convert<double>(from, to, [](double value) { return static_cast<float>(value); });
-  } else if (entry->dtype == "BF16") {
-    convert<BFloat16>(from, to, [](BFloat16 value) { return static_cast<float>(value); });
-  } else if (entry->dtype == "F16") {
-    convert<uint16_t>(from, to, fromHalf);
-  } else {
-    fail(errors::kUnsupportedFormat, "tensor '" + name + "' of " + source_ + " is stored as " + entry->dtype +
-                                         "; parameters are F32, F64, F16 or BF16");
-  }
+  readFloats(*entry, 0, tensor.as<float>());
   return tensor;
 }
 

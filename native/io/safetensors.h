@@ -45,8 +45,10 @@ class SafetensorsFile {
   /// The tensor as float32, from F64, F32, F16 or BF16. MISSING_PARAMETER when there is none of that name,
   /// UNSUPPORTED_FORMAT for other dtypes, SHAPE_MISMATCH for more than four dimensions.
   Tensor load(const std::string& name) const;
-  /// Fills `target`, as long as the entry's data, with these as they are in the file.
-  void read(const SafetensorsEntry& entry, std::span<std::byte> target) const;
+  /// Numbers of the tensor from `first` on, as `load` gives them, of any shape.
+  void readFloats(const SafetensorsEntry& entry, size_t first, std::span<float> to) const;
+  /// Bytes of the tensor from `from` on, as they are in the file.
+  void read(const SafetensorsEntry& entry, uint64_t from, std::span<std::byte> target) const;
   /// CORRUPT_FILE when the file was written to since it was opened.
   void requireUnchanged() const {
     if (file_) file_->requireUnchanged();

@@ -17,13 +17,13 @@ class FileWeights : public compiler::StateSource {
   FileWeights(io::SafetensorsFile file, bool areUsable);
 
   /// float32, by the name that `stateDictOf` gives it.
-  Tensor read(const std::string& name) const override;
+  void read(const std::string& name, std::span<float> value) const override;
   /// The same for models of one file, none of which was written to meanwhile; empty where bytes were given.
   std::string identity() const { return file_.identity(); }
 
  private:
   io::SafetensorsFile file_;
-  std::map<std::string, std::string> names_;  ///< in the file, by ours
+  std::map<std::string, const io::SafetensorsEntry*> entries_;  ///< of the file, by our names
 };
 
 }  // namespace jcs::model

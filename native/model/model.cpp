@@ -163,7 +163,7 @@ int Model::loadBackbone(const io::SafetensorsFile& file) {
              target->shape.toString() + "; backbones have width 1";
     });
     Tensor value = file.load(entry.name);
-    requireUsable(value, entry.name, file.source());
+    requireUsable(value.as<float>(), entry.name, file.source());
     taken.emplace(*name, std::move(value));
   }
   require(!taken.empty(), errors::kMissingParameter, [&] {
@@ -192,7 +192,7 @@ PretrainedMatch Model::loadPretrained(const io::SafetensorsFile& file) {
     if (!layer.taken()) continue;
     for (const std::string& name : layer.parameters) {
       Tensor value = file.load(entries.at(name)->name);
-      requireUsable(value, name, file.source());
+      requireUsable(value.as<float>(), name, file.source());
       values.emplace_back(name, std::move(value));
     }
   }

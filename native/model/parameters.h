@@ -37,6 +37,6 @@ void checkStateDict(const std::map<std::string, const io::SafetensorsEntry*>& en
                     const networks::NetworkSpec& spec, const std::string& source);
 
 /// NOT_FINITE, or CORRUPT_FILE where a variance is not positive: batch norms without epsilon divide by it.
-void requireUsable(const Tensor& tensor, const std::string& name, const std::string& source);
+void requireUsable(std::span<const float> values, const std::string& name, const std::string& source);
 
 }  // namespace jcs::model

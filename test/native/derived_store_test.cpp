@@ -141,7 +141,9 @@ class MemoryArchive : public compiler::DerivedArchive {
 
 class NoSource : public compiler::StateSource {
  public:
-  Tensor read(const std::string& name) const override { fail(errors::kInternal, "'" + name + "' is read"); }
+  void read(const std::string& name, std::span<float>) const override {
+    fail(errors::kInternal, "'" + name + "' is read");
+  }
 };
 
 }  // namespace

@@ -127,7 +127,7 @@ TEST("lesions: the fixture's components, found by another program") {
   for (const float value : truth.as<float>()) mask.push_back(value != 0);
   const io::SafetensorsEntry& entry = *file.find("boxes");
   std::vector<std::array<int64_t, 5>> boxes(static_cast<size_t>(entry.shape[0]));  // area, min x, min y, width, height
-  file.read(entry, std::as_writable_bytes(std::span(boxes)));
+  file.read(entry, 0, std::as_writable_bytes(std::span(boxes)));
   std::ranges::stable_sort(boxes, std::ranges::greater{}, [](const auto& box) { return box[0]; });
 
   const auto lesions = measure::findLesions(mask, truth.shape()[1], truth.shape()[0]);

@@ -101,6 +101,7 @@ class CpuBackend : public Backend {
     return library.empty() ? library : info.isa + ", " + info.library + ", " + library;
   }
 
+  bool allocatesHostMemory() const override { return true; }
   std::byte* allocate(int64_t bytes) override {
     invariant(bytes >= 0, "a negative number of bytes is allocated");
     // Untouched memory is only promised by the system, and touching too much of it kills the process: ask first. Asking
