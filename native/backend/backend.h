@@ -133,6 +133,9 @@ class Backend {
   /// OUT_OF_MEMORY, naming requested and free bytes, when refused.
   virtual std::byte* allocate(int64_t bytes) = 0;
   virtual void release(std::byte* memory, int64_t bytes) noexcept = 0;
+  /// Says that what was allocated will be used for many runs: the device may spend time on it that one would not be
+  /// worth.
+  virtual void settle(std::byte* /*memory*/, int64_t /*bytes*/) noexcept {}
   /// Memory of the host that may be filled on any thread, and that `upload` takes in one piece and without a copy of
   /// its own where the device can read it. The caller leaves it as it is until the work that was asked for after its
   /// upload is done.

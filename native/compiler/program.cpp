@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <set>
 
 #include "compiler/communication_order.h"
 #include "compiler/passes.h"
@@ -91,6 +92,15 @@ void Program::keepDerived() noexcept {
   if (!unkept_) return;
   unkept_->archive->keep(std::move(unkept_->values), std::move(unkept_->memory));
   unkept_.reset();
+}
+
+void Program::settleMemory() noexcept {
+  backend_->settle(arena_, arenaBytes_);
+  backend_->settle(constants_.data(), constants_.bytes());
+  std::set<const DerivedMemory*> memories;
+  for (const Derived& derived : derived_)
+    if (!derived.entry->isKept && memories.insert(derived.entry->memory.get()).second)
+      backend_->settle(derived.entry->memory->data, derived.entry->memory->bytes);
 }
 
 const TensorType& Program::inputType(const std::string& name) const {
@@ -294,6 +304,9 @@ void Program::profileSteps() {
 
 void Program::run(StateStore& states, std::byte* arena, const Bindings& bindings, const std::atomic<bool>* cancelled) {
   arena_ = arena;
+  // A step of training never comes alone. Of other programs many run once, and nobody knows until they come again.
+  const bool isStep = std::ranges::any_of(states_, &State::isAssigned);
+  if (isStep && runs_ == 0) settleMemory();
   bindStates(states);
   const auto bytesOf = [](const auto& name, const Named& named, const auto& memory) {
     const auto bytes = static_cast<int64_t>(memory.bytes.size());
@@ -324,6 +337,7 @@ void Program::run(StateStore& states, std::byte* arena, const Bindings& bindings
     require(found != outputs_.end(), errors::kInternal, [&] { return "output '" + name + "' does not exist"; });
     backend_->download(memory.bytes.data(), address(found->second.location), bytesOf(name, found->second, memory));
   }
+  if (++runs_ == 2 && !isStep) settleMemory();
   keepDerived();  // not before: it takes time from whoever waits for the first result
 }
 

@@ -136,6 +136,8 @@ class Program {
   static void place(std::span<Derived* const> values, const std::shared_ptr<const DerivedMemory>& memory, bool isKept);
   /// Once everything derived is computed.
   void keepDerived() noexcept;
+  /// All of its memory, and the arena.
+  void settleMemory() noexcept;
   void bindStates(StateStore& states);
   void refreshDerived(const StateStore& states, const Table<StateIndex, uint64_t>& versions);
   /// Which derived steps make something that is stale, or what such a step reads.
@@ -161,6 +163,7 @@ class Program {
   };
   std::optional<Unkept> unkept_;
   bool profiling_ = false;
+  int64_t runs_ = 0;
 
   // Of the current run.
   std::byte* arena_ = nullptr;

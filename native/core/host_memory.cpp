@@ -23,11 +23,11 @@ constexpr int64_t kMappedBytes = 256 << 10;
 
 bool isMapped(int64_t bytes) { return kMapsLarge && bytes >= kMappedBytes; }
 
-bool isOnHugePages(int64_t bytes) { return bytes >= 2 * kHugePageBytes; }
+bool isAlignedToHugePages(int64_t bytes) { return bytes >= 2 * kHugePageBytes; }
 
 size_t mappedBytes(int64_t bytes) {
   constexpr int64_t kPageBytes = 4096;
-  return static_cast<size_t>(roundUp(bytes, isOnHugePages(bytes) ? kHugePageBytes : kPageBytes));
+  return static_cast<size_t>(roundUp(bytes, isAlignedToHugePages(bytes) ? kHugePageBytes : kPageBytes));
 }
 
 std::byte* map(size_t bytes) noexcept {
@@ -36,21 +36,20 @@ std::byte* map(size_t bytes) noexcept {
 }
 
 /// Maps a huge page more than it takes, and gives back what lies before and behind the aligned part.
-std::byte* mapHugePages(size_t bytes) noexcept {
+std::byte* mapAligned(size_t bytes) noexcept {
   constexpr auto kAlignment = static_cast<size_t>(kHugePageBytes);
   std::byte* const first = map(bytes + kAlignment);
   if (first == nullptr) return nullptr;
   const size_t before = (kAlignment - reinterpret_cast<uintptr_t>(first) % kAlignment) % kAlignment;
   if (before > 0) ::munmap(first, before);
   ::munmap(first + before + bytes, kAlignment - before);
-  ::madvise(first + before, bytes, MADV_HUGEPAGE);
   return first + before;
 }
 
 }  // namespace
 
 std::byte* allocateHostMemory(int64_t bytes) noexcept {
-  if (isMapped(bytes)) return isOnHugePages(bytes) ? mapHugePages(mappedBytes(bytes)) : map(mappedBytes(bytes));
+  if (isMapped(bytes)) return isAlignedToHugePages(bytes) ? mapAligned(mappedBytes(bytes)) : map(mappedBytes(bytes));
   const auto rounded = static_cast<size_t>(alignedUp(std::max<int64_t>(bytes, 1)));
   return static_cast<std::byte*>(std::aligned_alloc(kMemoryAlignment, rounded));
 }
@@ -61,6 +60,10 @@ void freeHostMemory(std::byte* memory, int64_t bytes) noexcept {
     ::munmap(memory, mappedBytes(bytes));
   else
     std::free(memory);
+}
+
+void useHugePages(std::byte* memory, int64_t bytes) noexcept {
+  if (isMapped(bytes) && isAlignedToHugePages(bytes)) ::madvise(memory, mappedBytes(bytes), MADV_HUGEPAGE);
 }
 
 }  // namespace jcs

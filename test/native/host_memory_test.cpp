@@ -4,7 +4,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <fstream>
+#include <string>
 
 #include "core/alignment.h"
 #include "native/harness.h"
@@ -17,6 +20,28 @@ bool isMapped(const std::byte* memory) {
   unsigned char resident = 0;
   return ::mincore(const_cast<std::byte*>(memory), static_cast<size_t>(::sysconf(_SC_PAGESIZE)), &resident) == 0 ||
          errno != ENOMEM;
+}
+
+/// Of the mapping that it begins, which is all there is of large memory.
+int64_t hugePageBytes(const std::byte* memory) {
+  std::ifstream maps("/proc/self/smaps");
+  const auto address = reinterpret_cast<uintptr_t>(memory);
+  bool isInside = false;
+  for (std::string line; std::getline(maps, line);) {
+    unsigned long long begin = 0, end = 0;
+    if (std::sscanf(line.c_str(), "%llx-%llx ", &begin, &end) == 2) isInside = begin <= address && address < end;
+    long long kibibytes = 0;
+    if (isInside && std::sscanf(line.c_str(), "AnonHugePages: %lld kB", &kibibytes) == 1) return kibibytes << 10;
+  }
+  return -1;
+}
+
+/// Whether the system gives them to those, and only those, who ask.
+bool givesHugePagesOnRequest() {
+  std::ifstream setting("/sys/kernel/mm/transparent_hugepage/enabled");
+  std::string text;
+  std::getline(setting, text);
+  return text.find("[madvise]") != std::string::npos;
 }
 
 }  // namespace
@@ -34,7 +59,9 @@ TEST("host memory is aligned, may be written to its end, and is null where the s
   freeHostMemory(nullptr, 1 << 30);
 }
 
-TEST("host memory that is not small leaves the process when it is freed, and lies on huge pages when it is large") {
+TEST(
+    "host memory that is not small leaves the process when it is freed, and is aligned to huge pages when it is "
+    "large") {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   test::skip("the sanitizers' allocator has it");
 #endif
@@ -47,4 +74,26 @@ TEST("host memory that is not small leaves the process when it is freed, and lie
     CHECK(!isMapped(memory));
     CHECK(!isMapped(memory + roundUp(bytes - 4096, 4096)));
   }
+}
+
+TEST("large host memory lies on huge pages where it was asked for") {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  test::skip("the sanitizers' allocator has it");
+#endif
+  if (!givesHugePagesOnRequest()) test::skip("the system gives huge pages to all, or to nobody");
+  constexpr int64_t kBytes = 4 * kHugePageBytes;
+  for (const bool isAsked : {false, true}) {
+    std::byte* const memory = allocateHostMemory(kBytes);
+    if (isAsked) useHugePages(memory, kBytes);
+    std::memset(memory, 1, kBytes);
+    if (isAsked)
+      CHECK(hugePageBytes(memory) > 0);  // as many as the system has in one piece
+    else
+      CHECK_EQUAL(hugePageBytes(memory), int64_t{0});
+    freeHostMemory(memory, kBytes);
+  }
+  std::byte* const small = allocateHostMemory(100);
+  useHugePages(small, 100);
+  std::memset(small, 1, 100);
+  freeHostMemory(small, 100);
 }

@@ -1,5 +1,8 @@
+#include <array>
+
 #include "native/compiled.h"
 #include "native/harness.h"
+#include "ops/elementwise.h"
 #include "train/task_loss.h"
 #include "train/training_graph.h"
 
@@ -48,7 +51,9 @@ class RecordingBackend : public Backend {
   std::byte* allocate(int64_t bytes) override { return inner_->allocate(bytes); }
   void release(std::byte* memory, int64_t bytes) noexcept override { inner_->release(memory, bytes); }
   int64_t freeBytes() const override { return inner_->freeBytes(); }
+  void settle(std::byte*, int64_t bytes) noexcept override { settled.push_back(bytes); }
 
+  std::vector<int64_t> settled;
   int recordings = 0, replays = 0;
   bool refuses = false;
 
@@ -149,6 +154,25 @@ TEST("a recorded training step does what its steps do") {
     CHECK(equal(recorded.states().get(name), direct.states().get(name)));
   CHECK_EQUAL(recording->recordings, 1);
   CHECK_EQUAL(recording->replays, 4);  // the first run is not recorded
+}
+
+TEST("memory is settled for what runs often: a step from the start, another program once it comes again") {
+  Graph graph;
+  const TensorType type{DType::kF32, {64, 64}};
+  graph.output("y", multiply(graph.input("x", type), graph.state("w", type)));
+  const auto step = smallStep();
+  for (const Graph* const program : std::array<const Graph*, 2>{&graph, step.get()}) {
+    const auto backend = std::make_shared<RecordingBackend>(testBackend());
+    CompiledGraph compiled(*program, filled(*program, ValueInfo::Kind::kState, 1), DType::kF32, 2, backend);
+    std::vector<size_t> calls;
+    for (int run = 0; run < 3; ++run) {
+      compiled.run(filled(*program, ValueInfo::Kind::kInput, run));
+      calls.push_back(backend->settled.size());
+    }
+    CHECK_EQUAL(calls[0] == 0, program == &graph);
+    CHECK(calls[1] > 0 && calls[2] == calls[1]);
+    CHECK(std::ranges::count(backend->settled, compiled.program().arenaBytes()) == 1);
+  }
 }
 
 TEST("work that cannot be recorded runs as its steps, and nobody asks again") {

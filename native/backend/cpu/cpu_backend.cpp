@@ -120,6 +120,7 @@ class CpuBackend : public Backend {
     freeHostMemory(memory, bytes);
     used_ -= bytes;
   }
+  void settle(std::byte* memory, int64_t bytes) noexcept override { useHugePages(memory, bytes); }
   void upload(std::byte* device, const std::byte* host, int64_t bytes) override { copy(device, host, bytes); }
   void download(std::byte* host, const std::byte* device, int64_t bytes) override { copy(host, device, bytes); }
   void copy(std::byte* to, const std::byte* from, int64_t bytes) override {
