@@ -12,6 +12,7 @@
 #include "binding/train_settings_object.h"
 #include "binding/training.h"
 #include "core/json.h"
+#include "model/prepared_files.h"
 
 namespace jcs::binding {
 
@@ -33,6 +34,20 @@ Napi::Value devices(const Napi::CallbackInfo& info) {
                       {"tf32", device.tf32}});
       json.push_back(entry);
     }
+    return Napi::String::New(info.Env(), json.dump());
+  });
+}
+
+Napi::Value preparedFolder(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const auto folder = model::PreparedFolder::ofUser();
+    const bool isUsable = folder.isUsable();
+    const auto [files, bytes] = folder.contents();
+    const nlohmann::json json{{"path", folder.path.string()},
+                              {"limitBytes", folder.limitBytes},
+                              {"isUsable", isUsable},
+                              {"files", files},
+                              {"bytes", bytes}};
     return Napi::String::New(info.Env(), json.dump());
   });
 }
@@ -75,6 +90,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   defineMetrics(env, exports);
   defineMeasurement(env, exports);
   exports.Set("devices", Napi::Function::New(env, devices));
+  exports.Set("preparedFolder", Napi::Function::New(env, preparedFolder));
   exports.Set("setPackageFolder", Napi::Function::New(env, setPackage));
   exports.Set("stop", Napi::Function::New(env, stop));
   exports.Set("networks", Napi::Function::New(env, networkList));

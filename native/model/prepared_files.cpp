@@ -113,12 +113,27 @@ PreparedFolder PreparedFolder::ofUser() {
   return {cache.empty() ? cache : cache / "prepared", limitMiB << 20};
 }
 
+bool PreparedFolder::isUsable() const {
+  return limitBytes >= PreparedFiles::kLeastBytes && !path.empty() && isOurs(path) &&
+         ::access(path.c_str(), W_OK | X_OK) == 0;
+}
+
+PreparedFolder::Contents PreparedFolder::contents() const {
+  Contents contents;
+  std::error_code failed;
+  for (const auto& entry : fs::directory_iterator(path, failed)) {
+    const auto bytes = static_cast<int64_t>(entry.file_size(failed));
+    if (failed) continue;  // another process has removed it
+    ++contents.files;
+    contents.bytes += bytes;
+  }
+  return contents;
+}
+
 std::shared_ptr<PreparedFiles> PreparedFiles::of(const io::SafetensorsFile& file, const Backend& backend) {
   const PreparedFolder folder = PreparedFolder::ofUser();
   const std::string kernels = backend.kernelsIdentity();
-  if (kernels.empty() || !file.isSettled() || folder.limitBytes < kLeastBytes || folder.path.empty() ||
-      !isOurs(folder.path))
-    return nullptr;
+  if (kernels.empty() || !file.isSettled() || !folder.isUsable()) return nullptr;
   return std::make_shared<PreparedFiles>(folder, file.identity() + '\n' + kernels);
 }
 

@@ -18,6 +18,13 @@ struct PreparedFolder {
   /// `jcs-ct/prepared` in the user's cache, within JCS_PREPARED_MIB (4096; 0: nothing is kept). INVALID_ARGUMENT for
   /// another value. Nothing is kept where there is no cache, nor where others than this user may write.
   static PreparedFolder ofUser();
+
+  /// Whether anything can be kept; makes the folder.
+  bool isUsable() const;
+  struct Contents {
+    int64_t files = 0, bytes = 0;
+  };
+  Contents contents() const;
 };
 
 /// What is prepared of a model's file, kept on disk as it lies in memory: the next process maps it instead of reading,

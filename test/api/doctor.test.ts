@@ -36,6 +36,7 @@ t.test('jcs doctor finds this machine in order', async (t) => {
     addon: /jcs.*\.node$/,
     cpu: new RegExp(`${cpu.isa}.*oneDNN`),
     cuda: String,
+    'prepared weights': /jcs-ct.prepared has \d+\.\d GiB of at most 4\.0 GiB, in \d+ files?$/,
     models: 'lesions (jcs-segmentation), lungs (unet)',
     threads: new RegExp(`^${cpu.threads} of `),
   })
@@ -92,6 +93,28 @@ t.test('what is not in order is told with a remedy', async (t) => {
   t.match(examineEnvironment({ ONEDNN_MAX_CPU_ISA: 'AVX2' }), [{ state: 'warning', found: /AVX2/ }])
 })
 
+t.test('the folder of prepared weights is told as the process finds it', async (t) => {
+  const directory = t.testdir({ file: '', mine: {} })
+  const findingWith = async (environment: NodeJS.ProcessEnv): Promise<Finding> => {
+    const main = join(repositoryRoot, 'dist/cli/main.js')
+    const env = { ...process.env, ...environment }
+    const ended = await execute(process.execPath, [main, 'doctor', '--json'], { env }).catch((error) => error)
+    return (JSON.parse(ended.stdout) as Finding[]).find(({ what }) => what === 'prepared weights')!
+  }
+  const mine = join(directory, 'mine')
+  t.match(await findingWith({ JCS_CACHE: mine, JCS_PREPARED_MIB: '2048' }), {
+    state: 'ok',
+    found: `${mine}/jcs-ct/prepared has 0.0 GiB of at most 2.0 GiB, in 0 files`,
+  })
+  t.match(await findingWith({ JCS_PREPARED_MIB: '0' }), { state: 'ok', found: /JCS_PREPARED_MIB is 0/ })
+  t.match(await findingWith({ JCS_CACHE: join(directory, 'file') }), {
+    state: 'warning',
+    found: /none can be kept in .*file/,
+    remedy: /JCS_CACHE/,
+  })
+  t.match(await findingWith({ JCS_PREPARED_MIB: 'much' }), { state: 'error', found: /'much'/ })
+})
+
 t.test('a crash of native code is told, and where', async (t) => {
   const addon = { part: 'addon', result: { path: '/jcs.node', devices: [] } }
   const directory = t.testdir({
@@ -102,13 +125,15 @@ t.test('a crash of native code is told, and where', async (t) => {
   const crashed = await probe(join(directory, 'crash.cjs'))
   t.match(crashed, {
     addon: { result: { path: '/jcs.node' } },
-    network: { error: { message: 'its process ended with SIGILL' } },
+    'prepared weights': { error: { message: 'its process ended with SIGILL' } },
+    network: { error: { message: 'not tried' } },
     pictures: { error: { message: 'not tried' } },
   })
   t.match(
     examineNativeParts(crashed).map(({ what, state }) => [what, state]),
     [
       ['addon', 'ok'],
+      ['prepared weights', 'error'],
       ['network', 'error'],
       ['pictures', 'error'],
       ['models', 'error'],
@@ -128,6 +153,7 @@ t.test('what is not installed, and devices that cannot be used', async (t) => {
         ],
       },
     },
+    'prepared weights': { result: { path: '', limitBytes: 2 ** 32, isUsable: false, files: 0, bytes: 0 } },
     network: { error: { message: 'cannot run' } },
     pictures: { error: { message: 'Could not load the "sharp" module' } },
     models: { error: { code: 'MODELS_NOT_INSTALLED', message: 'none' } },
@@ -138,6 +164,7 @@ t.test('what is not installed, and devices that cannot be used', async (t) => {
       ['addon', 'ok', undefined],
       ['cpu', 'error', /AVX2/],
       ['cuda', 'ok', undefined],
+      ['prepared weights', 'warning', /JCS_CACHE/],
       ['network', 'error', /SIGILL/],
       ['pictures', 'error', /sharp/],
       ['models', 'warning', /npm install jcs-ct-models/],

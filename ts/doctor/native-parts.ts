@@ -1,17 +1,26 @@
 import type { DeviceInfo } from '../devices'
 import { type Finding, gibibytes } from './finding'
-import type { Probed } from './probed-parts'
+import type { PreparedFolder, Probed } from './probed-parts'
 
 const reinstall =
   'Install jcs-ct again on this machine, with optional dependencies; in a clone run `npm run setup && npm run build`.'
 
 /** What the probe found, in words, with remedies. */
-export function examineNativeParts({ addon, network, pictures, models }: Probed): Finding[] {
+export function examineNativeParts({
+  addon,
+  'prepared weights': prepared,
+  network,
+  pictures,
+  models,
+}: Probed): Finding[] {
   return [
     'error' in addon
       ? { what: 'addon', state: 'error', found: addon.error.message, remedy: reinstall }
       : { what: 'addon', state: 'ok', found: addon.result.path },
     ...('error' in addon ? [] : addon.result.devices.map(examineDevice)),
+    'error' in prepared
+      ? { what: 'prepared weights', state: 'error', found: prepared.error.message, remedy: cacheRemedy }
+      : examinePrepared(prepared.result),
     'error' in network
       ? {
           what: 'network',
@@ -43,6 +52,24 @@ export function examineNativeParts({ addon, network, pictures, models }: Probed)
           found: models.result.map(({ name, network }) => `${name} (${network})`).join(', '),
         },
   ]
+}
+
+const cacheRemedy =
+  'Let JCS_CACHE name a folder that this user, and nobody else, can write, and JCS_PREPARED_MIB say how much may lie there.'
+
+/** Without it everything works, but every process prepares its models anew. */
+function examinePrepared({ path, limitBytes, isUsable, files, bytes }: PreparedFolder): Finding {
+  const what = 'prepared weights'
+  if (limitBytes === 0) return { what, state: 'ok', found: 'none are kept: JCS_PREPARED_MIB is 0' }
+  if (!isUsable)
+    return {
+      what,
+      state: 'warning',
+      found: `none can be kept ${path === '' ? 'without a cache' : `in ${path}`}: every process prepares its models anew`,
+      remedy: cacheRemedy,
+    }
+  const found = `${path} has ${gibibytes(bytes)} of at most ${gibibytes(limitBytes)}, in ${files} ${files === 1 ? 'file' : 'files'}`
+  return { what, state: 'ok', found }
 }
 
 /** Without a GPU everything works: that is no fault. */

@@ -6,11 +6,15 @@ import { devices } from '../devices'
 import { loadSharp } from '../images/sharp'
 import { createModel, loadModel } from '../model'
 import { shippedModels } from '../model/shipped'
-import { addonPath } from '../native'
-import type { ProbedPart, ProbedResults } from './probed-parts'
+import { addonPath, callNativeNow } from '../native'
+import type { PreparedFolder, ProbedPart, ProbedResults } from './probed-parts'
 
 async function main(): Promise<void> {
   await tell('addon', () => ({ path: addonPath(), devices: devices() }))
+  await tell(
+    'prepared weights',
+    () => JSON.parse(callNativeNow((native) => native.preparedFolder())) as PreparedFolder,
+  )
   await tell('network', async () => {
     await using model = await createModel(
       { network: 'res2net50-v1b', width: 0.125 },

@@ -272,6 +272,8 @@ export interface Addon {
     lungs: Uint8Array | undefined,
   ): Record<string, number>
   devices(): Json
+  /** `PreparedFolder` */
+  preparedFolder(): Json
   /** Where the backend of that kind of device lies when it is a package of its own. */
   setPackageFolder(kind: 'cuda', folder: string): void
   /** For the process's exit: takes no more work, cancels what is under way, and waits for it, so many seconds at most. */
