@@ -305,8 +305,8 @@ void Program::profileSteps() {
 void Program::run(StateStore& states, std::byte* arena, const Bindings& bindings, const std::atomic<bool>* cancelled) {
   arena_ = arena;
   // A step of training never comes alone. Of other programs many run once, and nobody knows until they come again.
-  const bool isStep = std::ranges::any_of(states_, &State::isAssigned);
-  if (isStep && runs_ == 0) settleMemory();
+  const bool changesStates = std::ranges::any_of(states_, &State::isAssigned);
+  if (changesStates && runs_ == 0) settleMemory();
   bindStates(states);
   const auto bytesOf = [](const auto& name, const Named& named, const auto& memory) {
     const auto bytes = static_cast<int64_t>(memory.bytes.size());
@@ -337,7 +337,7 @@ void Program::run(StateStore& states, std::byte* arena, const Bindings& bindings
     require(found != outputs_.end(), errors::kInternal, [&] { return "output '" + name + "' does not exist"; });
     backend_->download(memory.bytes.data(), address(found->second.location), bytesOf(name, found->second, memory));
   }
-  if (++runs_ == 2 && !isStep) settleMemory();
+  if (++runs_ == 2 && !changesStates) settleMemory();
   keepDerived();  // not before: it takes time from whoever waits for the first result
 }
 

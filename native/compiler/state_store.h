@@ -20,8 +20,7 @@ class StateSource {
 
 /// The named state of a model on its device: parameters, batch-norm statistics, optimiser moments. Each carries a
 /// version, so that whatever was derived from it (folded, packed, rounded) knows when it is stale. What has a source is
-/// in memory only from when it is asked for. Used from the execution thread only, or while nothing
-/// runs.
+/// in memory only from when it is asked for. Used from the execution thread only, or while nothing runs.
 class StateStore {
  public:
   explicit StateStore(std::shared_ptr<Backend> backend) : backend_(std::move(backend)) {}

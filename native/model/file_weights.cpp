@@ -6,29 +6,22 @@
 
 namespace jcs::model {
 
-namespace {
-
-/// Stays in a cache between being read and being checked.
-constexpr int64_t kCheckedAtOnce = 16 << 10;
-
-void requireUsable(const io::SafetensorsFile& file, const io::SafetensorsEntry& entry, const std::string& name,
-                   std::span<float> part) {
-  const size_t count = static_cast<size_t>(Shape(std::span<const int64_t>(entry.shape)).elements());
-  for (size_t at = 0; at < count; at += part.size()) {
-    const auto values = part.first(std::min(part.size(), count - at));
-    file.readFloats(entry, at, values);
-    model::requireUsable(values, name, file.source());
-  }
-}
-
-}  // namespace
-
 FileWeights::FileWeights(io::SafetensorsFile file, bool areUsable)
     : file_(std::move(file)), entries_(stateDictOf(file_)) {
   if (areUsable) return;
-  std::vector<float> part(kCheckedAtOnce);
-  for (const auto& [name, entry] : entries_) requireUsable(file_, *entry, name, part);
+  for (const auto& [name, entry] : entries_) requireUsableValues(name, *entry);
   file_.requireUnchanged();
+}
+
+void FileWeights::requireUsableValues(const std::string& name, const io::SafetensorsEntry& entry) const {
+  constexpr size_t kNumbersAtOnce = 16 << 10;  // which stay in a cache between being read and being checked
+  const auto count = static_cast<size_t>(Shape(std::span<const int64_t>(entry.shape)).elements());
+  std::vector<float> part(std::min(count, kNumbersAtOnce));
+  for (size_t at = 0; at < count; at += part.size()) {
+    const auto values = std::span(part).first(std::min(part.size(), count - at));
+    file_.readFloats(entry, at, values);
+    requireUsable(values, name, file_.source());
+  }
 }
 
 void FileWeights::read(const std::string& name, std::span<float> value) const {

@@ -22,6 +22,8 @@ class FileWeights : public compiler::StateSource {
   std::string identity() const { return file_.identity(); }
 
  private:
+  void requireUsableValues(const std::string& name, const io::SafetensorsEntry& entry) const;
+
   io::SafetensorsFile file_;
   std::map<std::string, const io::SafetensorsEntry*> entries_;  ///< of the file, by our names
 };

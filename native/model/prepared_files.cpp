@@ -48,28 +48,35 @@ bool isOurs(const fs::path& folder) {
   return (status.st_mode & (S_IWGRP | S_IWOTH)) == 0 || ::chmod(folder.c_str(), S_IRWXU) == 0;
 }
 
-/// Removes what was not used for longest, whole or left by a process that was killed, until the rest fits.
-void keepWithin(const fs::path& folder, int64_t limitBytes) {
-  struct Kept {
-    fs::path path;
-    fs::file_time_type used;
-    int64_t bytes;
-  };
-  std::vector<Kept> all;
+struct Kept {
+  fs::path path;
+  fs::file_time_type used;
+  int64_t bytes;
+};
+
+/// All that lies in the folder: prepared weights, and what processes that were killed have left of some.
+std::vector<Kept> filesIn(const fs::path& folder) {
+  std::vector<Kept> files;
   std::error_code failed;
-  int64_t sum = 0;
   for (const auto& entry : fs::directory_iterator(folder, failed)) {
     const auto bytes = static_cast<int64_t>(entry.file_size(failed));
     if (failed) continue;  // another process has removed it
     const auto used = entry.last_write_time(failed);
-    if (failed) continue;
-    all.push_back({entry.path(), used, bytes});
-    sum += bytes;
+    if (!failed) files.push_back({entry.path(), used, bytes});
   }
-  std::ranges::sort(all, {}, &Kept::used);
-  for (const Kept& kept : all) {
+  return files;
+}
+
+/// Removes what was not used for longest until the rest fits.
+void keepWithin(const fs::path& folder, int64_t limitBytes) {
+  std::vector<Kept> files = filesIn(folder);
+  int64_t sum = 0;
+  for (const Kept& file : files) sum += file.bytes;
+  std::ranges::sort(files, {}, &Kept::used);
+  std::error_code failed;
+  for (const Kept& file : files) {
     if (sum <= limitBytes) return;
-    if (fs::remove(kept.path, failed)) sum -= kept.bytes;
+    if (fs::remove(file.path, failed)) sum -= file.bytes;
   }
 }
 
@@ -120,12 +127,9 @@ bool PreparedFolder::isUsable() const {
 
 PreparedFolder::Contents PreparedFolder::contents() const {
   Contents contents;
-  std::error_code failed;
-  for (const auto& entry : fs::directory_iterator(path, failed)) {
-    const auto bytes = static_cast<int64_t>(entry.file_size(failed));
-    if (failed) continue;  // another process has removed it
+  for (const Kept& file : filesIn(path)) {
     ++contents.files;
-    contents.bytes += bytes;
+    contents.bytes += file.bytes;
   }
   return contents;
 }
