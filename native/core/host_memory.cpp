@@ -1,9 +1,13 @@
 #include "core/host_memory.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
+#include <string_view>
 
 #include "core/alignment.h"
 
@@ -46,6 +50,16 @@ std::byte* mapAligned(size_t bytes) noexcept {
   return first + before;
 }
 
+/// Moving pages at once would override whoever has turned huge ones off.
+bool systemGivesHugePages() noexcept {
+  std::array<char, 64> text{};
+  const int file = ::open("/sys/kernel/mm/transparent_hugepage/enabled", O_RDONLY | O_CLOEXEC);
+  const ssize_t count = file < 0 ? 0 : ::read(file, text.data(), text.size());
+  if (file >= 0) ::close(file);
+  return count > 0 &&
+         std::string_view(text.data(), static_cast<size_t>(count)).find("[never]") == std::string_view::npos;
+}
+
 }  // namespace
 
 std::byte* allocateHostMemory(int64_t bytes) noexcept {
@@ -62,8 +76,15 @@ void freeHostMemory(std::byte* memory, int64_t bytes) noexcept {
     std::free(memory);
 }
 
-void useHugePages(std::byte* memory, int64_t bytes) noexcept {
-  if (isMapped(bytes) && isAlignedToHugePages(bytes)) ::madvise(memory, mappedBytes(bytes), MADV_HUGEPAGE);
+bool useHugePages(std::byte* memory, int64_t bytes) noexcept {
+  static const bool areGiven = systemGivesHugePages();
+  return areGiven && isMapped(bytes) && isAlignedToHugePages(bytes) &&
+         ::madvise(memory, mappedBytes(bytes), MADV_HUGEPAGE) == 0;
+}
+
+bool gatherHugePage(std::byte* begin) noexcept {
+  constexpr int kCollapse = 25;  // MADV_COLLAPSE of Linux 6.1, which the headers of older systems lack
+  return ::madvise(begin, static_cast<size_t>(kHugePageBytes), kCollapse) == 0;
 }
 
 }  // namespace jcs

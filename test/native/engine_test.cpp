@@ -258,6 +258,24 @@ TEST("backend: memory of the host's own is uploaded as it was when it was releas
   }
 }
 
+TEST("backend: memory that is used often keeps its values while it is moved, and may be freed meanwhile") {
+  const auto backend = testBackend();
+  constexpr int64_t kBytes = 48 << 20;
+  const std::vector<std::byte> expected(kBytes, std::byte{5});
+  std::vector<std::byte> found(kBytes);
+  for (int round = 0; round < 4; ++round) {
+    DeviceBuffer kept(backend, kBytes);
+    backend->upload(kept.data(), expected.data(), kBytes);
+    {
+      DeviceBuffer freed(backend, kBytes);
+      backend->upload(freed.data(), expected.data(), kBytes);
+      for (const DeviceBuffer* buffer : {&freed, &kept, &freed}) backend->settle(buffer->data(), kBytes);
+    }
+    backend->download(found.data(), kept.data(), kBytes);
+    CHECK(found == expected);
+  }
+}
+
 TEST("models: disposed while others work, every caller gets its result or DISPOSED, and the memory goes") {
   for (int round = 0; round < 5; ++round) {
     const auto model = smallModel(1);

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -84,7 +85,7 @@ TEST("large host memory lies on huge pages where it was asked for") {
   constexpr int64_t kBytes = 4 * kHugePageBytes;
   for (const bool isAsked : {false, true}) {
     std::byte* const memory = allocateHostMemory(kBytes);
-    if (isAsked) useHugePages(memory, kBytes);
+    if (isAsked) CHECK(useHugePages(memory, kBytes));
     std::memset(memory, 1, kBytes);
     if (isAsked)
       CHECK(hugePageBytes(memory) > 0);  // as many as the system has in one piece
@@ -92,8 +93,15 @@ TEST("large host memory lies on huge pages where it was asked for") {
       CHECK_EQUAL(hugePageBytes(memory), int64_t{0});
     freeHostMemory(memory, kBytes);
   }
+  std::byte* const touched = allocateHostMemory(kBytes);
+  std::memset(touched, 7, kBytes);
+  CHECK_EQUAL(hugePageBytes(touched), int64_t{0});
+  CHECK(useHugePages(touched, kBytes));
+  if (gatherHugePage(touched + kHugePageBytes)) CHECK_EQUAL(hugePageBytes(touched), kHugePageBytes);
+  CHECK(std::all_of(touched, touched + kBytes, [](std::byte value) { return value == std::byte{7}; }));
+  freeHostMemory(touched, kBytes);
   std::byte* const small = allocateHostMemory(100);
-  useHugePages(small, 100);
+  CHECK(!useHugePages(small, 100));
   std::memset(small, 1, 100);
   freeHostMemory(small, 100);
 }

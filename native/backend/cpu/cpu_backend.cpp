@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "backend/cpu/huge_pages.h"
 #include "backend/cpu/onednn.h"
 #include "backend/cpu/processor.h"
 
@@ -117,10 +118,11 @@ class CpuBackend : public Backend {
     return memory;
   }
   void release(std::byte* memory, int64_t bytes) noexcept override {
+    if (bytes >= kHugePageBytes) hugePages_.forget(memory);
     freeHostMemory(memory, bytes);
     used_ -= bytes;
   }
-  void settle(std::byte* memory, int64_t bytes) noexcept override { useHugePages(memory, bytes); }
+  void settle(std::byte* memory, int64_t bytes) noexcept override { hugePages_.use(memory, bytes); }
   void upload(std::byte* device, const std::byte* host, int64_t bytes) override { copy(device, host, bytes); }
   void download(std::byte* host, const std::byte* device, int64_t bytes) override { copy(host, device, bytes); }
   void copy(std::byte* to, const std::byte* from, int64_t bytes) override {
@@ -139,6 +141,7 @@ class CpuBackend : public Backend {
   }
 
   std::atomic<int64_t> used_{0}, limit_{0};
+  HugePages hugePages_;
   CpuDevice device_;
   Registry registry_;
 };
