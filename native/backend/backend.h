@@ -66,6 +66,7 @@ struct DeviceInfo {
   int64_t memoryBytes = 0;
   int threads = 0;
   bool bf16 = false;  ///< fast in hardware: what precision 'auto' picks
+  bool int8 = false;  ///< products of bytes are fast in hardware: a quantised model computes in them
   bool tf32 = false;  ///< products of float32 operands can be rounded to tf32, which is faster
 };
 
@@ -101,7 +102,8 @@ class Backend {
   virtual std::vector<std::string> ops() const = 0;
   /// Whether that operand may be a channel slice (rowStride > channels).
   virtual bool acceptsRowStride(const Op& op, bool isOutput, int index) const = 0;
-  /// Whether activations of that dtype can be computed on at all.
+  /// Whether activations of that dtype can be computed on at all; of kU8, whether there are the ops of ops/quantized.h,
+  /// and those that join and cut tensors take their bytes.
   virtual bool supports(DType dtype) const = 0;
   /// Whether preparing a program's kernels takes longer than running it on samples that nobody asked for.
   virtual bool preparesSlowly() const { return false; }
@@ -199,7 +201,7 @@ class DeviceBuffer {
 };
 
 /// Bumped whenever anything in this header, or in an op that kernels read, changes.
-inline constexpr int kBackendAbi = 13;
+inline constexpr int kBackendAbi = 14;
 
 /// What a backend library exports under C linkage. `jcsBackendAbi` is asked first.
 ///   int jcsBackendAbi();

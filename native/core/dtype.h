@@ -8,7 +8,8 @@
 
 namespace jcs {
 
-/// kU8: bytes that ops read and write as they are: pixels, masks, tables of records. Never computed on, nor converted.
+/// kU8: bytes that ops read and write as they are: pixels, masks, tables of records, and what stands for numbers in
+/// convolutions of 8 bits (ops/quantized.h). No cast converts them.
 enum class DType : uint8_t { kF32, kBF16, kF64, kU8 };
 
 inline int64_t sizeOf(DType dtype) {

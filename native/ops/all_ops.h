@@ -13,6 +13,7 @@
 #include "ops/matmul.h"
 #include "ops/optimizer.h"
 #include "ops/pool.h"
+#include "ops/quantized.h"
 #include "ops/reduce.h"
 #include "ops/resize.h"
 
@@ -23,8 +24,8 @@ struct OpList {
   static constexpr std::array<std::string_view, sizeof...(Ops)> names{Ops::kName...};
 };
 
-/// Every op there is. A backend is complete when it has a kernel for each: the conformance test compares this list with
-/// Backend::ops() both ways, and with its own table of cases.
+/// Every op there is, but for those that follow. A backend is complete when it has a kernel for each: the conformance
+/// test compares this list with Backend::ops() both ways, and with its own table of cases.
 using AllOps = OpList<
     // conv2d.h
     Conv2d, Conv2dInputGradient, Conv2dWeightGradient,
@@ -50,5 +51,8 @@ using AllOps = OpList<
     SgdUpdate, AdamUpdate,
     // communication.h
     AllReduceStart, AllReduceFinish>;
+
+/// Those of convolutions of bytes, which only a backend has that supports kU8.
+using ByteOps = OpList<Quantize, QuantizedConv2d>;
 
 }  // namespace jcs

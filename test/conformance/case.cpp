@@ -107,6 +107,7 @@ const std::vector<Case>& cases() {
     addLayoutCases(rows);
     addTrainingCases(rows);
     addPixelCases(rows);
+    addQuantizedCases(rows);
     return rows;
   }();
   return table;

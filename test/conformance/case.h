@@ -52,6 +52,7 @@ void addSpatialCases(std::vector<Case>& table);
 void addLayoutCases(std::vector<Case>& table);
 void addTrainingCases(std::vector<Case>& table);
 void addPixelCases(std::vector<Case>& table);
+void addQuantizedCases(std::vector<Case>& table);
 
 /// The numbers of input `index` of a case: the same on every machine and in every run.
 Tensor makeInput(const Case& row, size_t index);

@@ -9,6 +9,7 @@
 #include "ops/layout.h"
 #include "ops/optimizer.h"
 #include "ops/pool.h"
+#include "ops/quantized.h"
 #include "ops/reduce.h"
 #include "ops/resize.h"
 
@@ -56,6 +57,12 @@ std::string keyWithoutTypes(const Op& op, std::span<const TensorType> in) {
   if (const auto* conv = as<Conv2dInputGradient>(op)) return key(convText(conv->conv, in[1].shape[2], in[1].shape[3]));
   if (const auto* conv = as<Conv2dWeightGradient>(op))
     return key(convText(conv->conv, conv->kernelHeight, conv->kernelWidth) + flag("bias", conv->bias));
+  // Which numbers bytes stand for is no kind of its own.
+  if (is<Quantize>(op)) return name;
+  if (const auto* conv = as<QuantizedConv2d>(op))
+    return key(convText(conv->conv, in[1].shape[2], in[1].shape[3]) + flag("bias", conv->bias) +
+               flag("residual", conv->residual) + " activation=" + nameOf(conv->activation) + " to " +
+               nameOf(conv->dtype));
   if (is<Binary>(op)) {
     const bool same = in[0].shape == in[1].shape;
     return key(op.attributes() + " b=" + (same ? "same" : repetition(in[1].shape, in[0].shape)));

@@ -97,14 +97,22 @@ bool isRequired(const std::string& device) {
   return false;
 }
 
+/// The ops that a backend has to have, or all that there are.
+std::vector<std::string_view> opNames(bool withByteOps) {
+  std::vector<std::string_view> names(AllOps::names.begin(), AllOps::names.end());
+  if (withByteOps) names.insert(names.end(), ByteOps::names.begin(), ByteOps::names.end());
+  return names;
+}
+
 /// Every op has a kernel, and no kernel is for an op that nobody listed.
 void checkCompleteness(const Backend& backend, Totals& totals) {
   const std::vector<std::string> ops = backend.ops();
-  for (std::string_view name : AllOps::names)
+  const std::vector<std::string_view> names = opNames(backend.supports(DType::kU8));
+  for (std::string_view name : names)
     totals.count(backend.device().name + ": a kernel for " + std::string(name),
                  std::ranges::count(ops, name) == 1 ? "" : "the backend registers no kernel for this op");
   for (const std::string& name : ops)
-    if (std::ranges::count(AllOps::names, name) == 0)
+    if (std::ranges::count(names, name) == 0)
       totals.count(backend.device().name + ": kernel '" + name + "'", "its op is not in ops/all_ops.h");
 }
 
@@ -115,11 +123,11 @@ void checkTable(Totals& totals) {
     const CaseGraph built = buildGraph(row);
     for (const Node& node : built.graph->nodes()) seen.emplace(node.op->name());
   }
-  for (std::string_view name : AllOps::names)
+  const std::vector<std::string_view> names = opNames(true);
+  for (std::string_view name : names)
     totals.count("table: a case for " + std::string(name), seen.contains(name) ? "" : "no row of the table has it");
   for (const std::string& name : seen)
-    if (std::ranges::count(AllOps::names, name) == 0)
-      totals.count("table: op '" + name + "'", "it is not in ops/all_ops.h");
+    if (std::ranges::count(names, name) == 0) totals.count("table: op '" + name + "'", "it is not in ops/all_ops.h");
 }
 
 /// A node and the dtypes of its inputs.
@@ -131,11 +139,13 @@ struct Check {
 
 /// Every node in every precision, but once where it has the same dtypes in both. Nodes of one op, attributes and shapes
 /// in several cases are all checked: they differ in their values, such as ties or large logits.
-std::vector<Check> checksOf(const std::vector<NodeCase>& nodes, std::span<const DType> activations) {
+std::vector<Check> checksOf(const std::vector<NodeCase>& nodes, std::span<const DType> activations, bool withByteOps) {
   std::set<Check> checks;
-  for (size_t n = 0; n < nodes.size(); ++n)
+  for (size_t n = 0; n < nodes.size(); ++n) {
+    if (nodes[n].takesByteOps && !withByteOps) continue;
     for (DType activation : activations)
       checks.insert({n, inputTypes(*nodes[n].op, nodes[n].graphTypes, activation, nodes[n].fixedTypes)});
+  }
   return {checks.begin(), checks.end()};
 }
 
@@ -152,7 +162,7 @@ void runBackend(const std::shared_ptr<Backend>& backend, Backend& reference, con
     for (const RateResult& result : checkRates(backend)) totals.count(device.name + " " + result.name, result.failure);
   double worst[3] = {0, 0, 0};
   const int failedBefore = totals.failed;
-  std::vector<Check> checks = checksOf(nodes, activations);
+  std::vector<Check> checks = checksOf(nodes, activations, backend->supports(DType::kU8));
   size_t position = 0;
   std::erase_if(checks, [&](const Check&) { return position++ % options.shards != options.shard - 1; });
   for (const Check& check : checks) {
@@ -225,7 +235,7 @@ int run(const Options& options) {
       totals.count(name, "JCS_REQUIRE names this device: " + reason);
     } else {
       const DType activations[] = {DType::kF32, DType::kBF16};
-      const auto count = static_cast<int>(checksOf(nodes, activations).size());
+      const auto count = static_cast<int>(checksOf(nodes, activations, name == "cpu").size());
       totals.skipped += count;
       std::printf("SKIP %s: %d cases, %s\n", name.c_str(), count, reason.c_str());
     }

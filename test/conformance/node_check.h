@@ -19,6 +19,7 @@ struct NodeCase {
   bool fixedTypes = false;             ///< operands have exactly those
   std::vector<Tensor> inputs;
   std::vector<Shape> outputs;
+  bool takesByteOps = false;  ///< the case has ops of ops/quantized.h, which not every backend has
 };
 
 /// The nodes of a case and of its gradient, but not of the projection to a loss between them.

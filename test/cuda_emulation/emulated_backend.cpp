@@ -67,7 +67,7 @@ class EmulatedCudaBackend : public Backend {
   bool acceptsRowStride(const Op& op, bool isOutput, int index) const override {
     return registry_.acceptsRowStride(op, isOutput, index);
   }
-  bool supports(DType dtype) const override { return dtype != DType::kF64; }
+  bool supports(DType dtype) const override { return dtype == DType::kF32 || dtype == DType::kBF16; }
   int64_t channelMultiple(DType, const KernelOptions&) const override { return 8; }
   bool preparesTogether(const Op& op, std::span<const Operand> inputs,
                         std::span<const Operand> outputs) const override {

@@ -1,5 +1,9 @@
 #pragma once
 
+#include <span>
+#include <utility>
+#include <vector>
+
 #include "core/alignment.h"
 #include "core/dtype.h"
 #include "oneapi/dnnl/dnnl_ukernel.hpp"
@@ -10,5 +14,36 @@ namespace jcs::cpu {
 /// columns) of that type, added to what is there if `adds`. Not yet generated; empty where the processor has none.
 dnnl::ukernel::brgemm makeBrgemm(int64_t rows, int64_t columns, int64_t depth, int64_t batch, int64_t lda, int64_t ldb,
                                  int64_t ldc, DType dtype, bool adds = false);
+
+/// Whether the processor multiplies bytes by signed bytes and sums their products in 32 bits without saturating: where
+/// it does not, loops do.
+bool multipliesBytes();
+
+/// Offsets of A and B, in bytes, for each product of a batch.
+using ProductOffsets = std::vector<std::pair<dnnl::memory::dim, dnnl::memory::dim>>;
+
+/// Such products, ready to be computed. Of bytes (kU8) A are unsigned and B signed ones, and C int32; there, `depth` is
+/// a multiple of 4, and four neighbours along it lie side by side in B.
+class BatchedProduct {
+ public:
+  BatchedProduct() = default;
+  BatchedProduct(int64_t rows, int64_t columns, int64_t depth, int64_t batch, int64_t lda, int64_t ldb, int64_t ldc,
+                 DType dtype);
+
+  explicit operator bool() const { return rows_ > 0; }
+  int64_t scratchBytes() const { return ukernel_ ? static_cast<int64_t>(ukernel_.get_scratchpad_size()) : 0; }
+  /// Before a product that the thread has not computed last.
+  void configure() const {
+    if (ukernel_) ukernel_.set_hw_context();
+  }
+  /// After a thread's last one.
+  static void release() { dnnl::ukernel::brgemm::release_hw_context(); }
+  void compute(const std::byte* a, const std::byte* b, const ProductOffsets& offsets, std::byte* c,
+               std::byte* scratch) const;
+
+ private:
+  dnnl::ukernel::brgemm ukernel_;  ///< none: loops
+  int64_t rows_ = 0, columns_ = 0, depth_ = 0, lda_ = 0, ldb_ = 0, ldc_ = 0;
+};
 
 }  // namespace jcs::cpu

@@ -73,19 +73,9 @@ class OnednnConv2d : public Kernel {
 
 GemmConvolution convolutionOf(const Prepare& p) {
   const auto& op = p.as<Conv2d>();
-  const Operand &x = p.inputs[0], &y = p.outputs[0];
-  const Shape &xs = x.type.shape, &ws = p.inputs[1].type.shape, &ys = y.type.shape;
-  GemmConvolution c;
-  c.batch = xs[0], c.height = xs[1], c.width = xs[2], c.channels = xs[3], c.pixelStride = x.rowStride;
-  c.outHeight = ys[1], c.outWidth = ys[2], c.outChannels = ys[3], c.outPixelStride = y.rowStride;
-  if (op.residual) {
-    const Operand& residual = p.inputs[static_cast<size_t>(op.residualInput())];
-    c.residualPixelStride = residual.rowStride;
-    c.residualDtype = residual.type.dtype;
-  }
-  c.kernelHeight = ws[2], c.kernelWidth = ws[3], c.stride = op.conv.stride, c.dilation = op.conv.dilation;
-  c.padTop = c.padLeft = op.conv.padding;
-  c.dtype = x.type.dtype, c.outDtype = y.type.dtype, c.activation = op.activation;
+  GemmConvolution c = gemmConvolution(op.conv, p.inputs[0], p.inputs[1].type.shape, p.outputs[0]);
+  if (op.residual) c.setResidual(p.inputs[static_cast<size_t>(op.residualInput())]);
+  c.activation = op.activation;
   return c;
 }
 
@@ -106,8 +96,7 @@ class GemmConv2d : public Kernel {
   int64_t scratchBytes() const override { return gemm_.scratchBytes(); }
   int64_t packedBytes(int input) const override { return input == 1 ? gemm_.packedBytes() : 0; }
   void pack(int, const std::byte* source, std::byte* packed) override {
-    const Shape& w = weights_.shape;
-    gemm_.pack(weights_.dtype, source, {0, w[1] * w[2] * w[3], w[2] * w[3], w[3], 1}, packed);
+    gemm_.pack(weights_.dtype, source, weightStrides(weights_.shape), packed);
   }
   std::string packedForm(int) const override { return gemm_.packedForm(); }
   std::string implementation() const override { return Convolution::kName; }

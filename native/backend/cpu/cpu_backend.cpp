@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "backend/cpu/brgemm.h"
 #include "backend/cpu/huge_pages.h"
 #include "backend/cpu/onednn.h"
 #include "backend/cpu/processor.h"
@@ -63,6 +64,7 @@ class CpuBackend : public Backend {
     registerOptimizer(registry_);
     registerImages(registry_);
     registerPool(registry_);
+    registerQuantized(registry_);
     registerReduce(registry_);
     registerResize(registry_);
   }
@@ -79,6 +81,7 @@ class CpuBackend : public Backend {
     info.memoryBytes = totalMemoryBytes();
     info.threads = device_.threads();
     info.bf16 = multipliesBf16();
+    info.int8 = multipliesBytes();
     return info;
   }
 
@@ -87,7 +90,7 @@ class CpuBackend : public Backend {
     return registry_.acceptsRowStride(op, isOutput, index);
   }
   bool supports(DType dtype) const override {
-    return dtype == DType::kF32 || (dtype == DType::kBF16 && multipliesBf16());
+    return dtype == DType::kF32 || dtype == DType::kU8 || (dtype == DType::kBF16 && multipliesBf16());
   }
   std::unique_ptr<Kernel> prepare(const Op& op, std::span<const Operand> inputs, std::span<const Operand> outputs,
                                   const KernelOptions& options) override {

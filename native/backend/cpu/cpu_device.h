@@ -50,6 +50,7 @@ void registerLoss(Registry& registry);
 void registerMatmul(Registry& registry);
 void registerOptimizer(Registry& registry);
 void registerPool(Registry& registry);
+void registerQuantized(Registry& registry);
 void registerReduce(Registry& registry);
 void registerResize(Registry& registry);
 

@@ -3,9 +3,10 @@
 #include <map>
 #include <vector>
 
+#include "backend/cpu/brgemm.h"
 #include "backend/cpu/cpu_device.h"
-#include "oneapi/dnnl/dnnl_ukernel.hpp"
-#include "ops/activation.h"
+#include "backend/cpu/gemm_weights.h"
+#include "ops/quantized.h"
 
 namespace jcs::cpu {
 
@@ -17,20 +18,25 @@ struct GemmConvolution {
   int64_t kernelHeight = 1, kernelWidth = 1, stride = 1, dilation = 1;
   int64_t padTop = 0, padLeft = 0;  ///< zeros before the first row and column; negative: what is cut off
   DType dtype = DType::kF32, outDtype = DType::kF32, residualDtype = DType::kF32;
+  Quantization input, residual, output;  ///< what bytes stand for, where `dtype`, `residualDtype`, `outDtype` are kU8
   Activation activation = Activation::kNone;
+
+  void setResidual(const Operand& residual);
 };
 
-/// Where weight (o, i, r, s) lies: at origin + o·output + i·input + r·row + s·column elements. Negative strides flip.
-struct WeightStrides {
-  int64_t origin = 0, output = 0, input = 0, row = 0, column = 0;
-};
+/// Without residual or activation.
+GemmConvolution gemmConvolution(const Conv2dAttributes& conv, const Operand& x, const Shape& weights, const Operand& y);
+
+/// How weights O×I×R×S lie in files.
+WeightStrides weightStrides(const Shape& weights);
 
 /// Convolution as a batched matrix product on oneDNN's BRGEMM ukernels, one product a kernel tap, summed in registers.
 ///
 /// Each thread copies the input rows of a block of output rows into a zero-padded buffer. With stride s the buffer has
 /// s × s planes, of every s-th row and column, so that for each tap the pixels which consecutive outputs read are
 /// consecutive. A tap is then an offset into the buffer. The copy costs a few per cent, and lets pixels of x and y be
-/// any distance apart, unlike oneDNN's convolutions. A 1×1 convolution needs no copy and reads x itself.
+/// any distance apart, unlike oneDNN's convolutions. A 1×1 convolution needs no copy and reads x itself. Of bytes,
+/// weights are rounded when they are packed, products are summed in integers, and padding is what stands for 0.
 class ImplicitGemm {
  public:
   static constexpr const char* kName = "brgemm:implicit";
@@ -39,11 +45,12 @@ class ImplicitGemm {
 
   ImplicitGemm(CpuDevice& device, const KernelOptions& options, const GemmConvolution& convolution);
 
-  int64_t packedBytes() const { return outputBlocks_ * blockWeightBytes_; }
+  int64_t packedBytes() const { return weights_.bytes(); }
   /// Packs float32 or bf16 weights.
   void pack(DType dtype, const std::byte* source, const WeightStrides& strides, std::byte* packed) const;
   /// The weights' shape and this decide everything about it.
   std::string packedForm() const { return std::string(kName) + " " + nameOf(conv_.dtype); }
+  std::string implementation() const;
 
   int64_t scratchBytes() const { return threads_ * threadBytes_; }
   /// `bias` and `residual` may be null; `bias` is float32.
@@ -59,17 +66,19 @@ class ImplicitGemm {
 
   void chooseBlocks();
   void listTaps();
-  void makeKernels();
+  void makeProducts();
   std::vector<Chunk> chunksOf(int64_t rows) const;
-  const dnnl::ukernel::brgemm& kernel(int64_t pixels, int64_t outputs) const { return kernels_.at({pixels, outputs}); }
-  int64_t outputsOf(int64_t block) const;
+  const BatchedProduct& product(int64_t pixels, int64_t outputs) const { return products_.at({pixels, outputs}); }
 
   void runRows(const Run& run, int64_t begin, int64_t end, int64_t firstBlock, int64_t lastBlock, int thread) const;
   void runPixels(const Run& run, int64_t begin, int64_t end, int thread) const;
   template <typename T>
   void fillRows(const T* image, int64_t firstOutputRow, int64_t from, int64_t to, T* buffer) const;
-  void storeChunk(const Run& run, float* sums, const Chunk& chunk, int64_t image, int64_t firstRow,
+  void storeChunk(const Run& run, const std::byte* sums, const Chunk& chunk, int64_t image, int64_t firstRow,
                   int64_t block) const;
+  /// Of one row, from its first pixel on.
+  template <typename Sums>
+  void storeRow(const Run& run, const Sums& sums, int64_t pixel, int64_t pixels, int64_t block) const;
 
   CpuDevice& device_;
   int threads_;
@@ -77,18 +86,16 @@ class ImplicitGemm {
   std::vector<float> noBias_;   ///< zeros
   bool direct_ = false;         ///< 1×1 on x itself
   bool mergesColumns_ = false;  ///< the taps of a kernel row are one product: their pixels are neighbours
-  int64_t paddedChannels_ = 0;  ///< channels in the buffer: even for bf16, whose products take pairs
+  GemmWeights weights_;         ///< `paddedChannels` are those in the buffer
   int64_t pitch_ = 0;           ///< buffer pixels from row to row
   int64_t rowsPerBlock_ = 0;    ///< output rows that one filling of the buffer serves
   int64_t planeRows_ = 0;       ///< buffer rows of one plane
   int64_t blocksPerImage_ = 0;
-  int64_t outputBlocks_ = 0, outputsPerBlock_ = 0;
   int64_t depth_ = 0;  ///< channels times merged taps: the inner extent of one product
-  int64_t blockWeightBytes_ = 0;
   int64_t bufferBytes_ = 0, threadBytes_ = 0;
-  std::vector<std::pair<dnnl::memory::dim, dnnl::memory::dim>> taps_;  ///< byte offsets into buffer and weights
-  std::vector<Chunk> chunks_, lastChunks_;                             ///< of a full block of rows, of the last one
-  std::map<std::pair<int64_t, int64_t>, dnnl::ukernel::brgemm> kernels_;
+  ProductOffsets taps_;                     ///< into buffer and weights
+  std::vector<Chunk> chunks_, lastChunks_;  ///< of a full block of rows, of the last one
+  std::map<std::pair<int64_t, int64_t>, BatchedProduct> products_;
 };
 
 }  // namespace jcs::cpu

@@ -75,14 +75,15 @@ class CopyKernel : public Kernel {
 
  private:
   void run(const BoxCopy& copy, const std::byte* from, std::byte* to) {
-    withElement(copy.toDtype, [&]<typename Y>(Y*) {
-      withElement(copy.fromDtype, [&]<typename X>(X*) {
-        const X* x = reinterpret_cast<const X*>(from) + copy.fromOffset;
-        Y* y = reinterpret_cast<Y*>(to) + copy.toOffset;
-        pool_.parallelFor(threads_, copy.loop.blocks(), copy.loop.grain(),
-                          [&](int64_t begin, int64_t end, int) { copyBlocks(copy.loop, begin, end, y, x); });
-      });
-    });
+    const auto move = [&]<typename Y, typename X>(Y*, X*) {
+      const X* x = reinterpret_cast<const X*>(from) + copy.fromOffset;
+      Y* y = reinterpret_cast<Y*>(to) + copy.toOffset;
+      pool_.parallelFor(threads_, copy.loop.blocks(), copy.loop.grain(),
+                        [&](int64_t begin, int64_t end, int) { copyBlocks(copy.loop, begin, end, y, x); });
+    };
+    constexpr uint8_t* kBytes = nullptr;
+    if (copy.toDtype == DType::kU8 && copy.fromDtype == DType::kU8) return move(kBytes, kBytes);
+    withElement(copy.toDtype, [&](auto* y) { withElement(copy.fromDtype, [&](auto* x) { move(y, x); }); });
   }
 
   ThreadPool& pool_;

@@ -34,6 +34,7 @@ using Floats [[gnu::vector_size(64)]] = float;
 using Words [[gnu::vector_size(64)]] = uint32_t;
 using Flags [[gnu::vector_size(64)]] = int32_t;  // of a comparison: −1 where it holds
 using HalfWords [[gnu::vector_size(32)]] = uint16_t;
+using Bytes [[gnu::vector_size(16)]] = uint8_t;
 inline constexpr int64_t kLanes = 16;
 
 JCS_INLINE uint32_t bitsOf(float x) { return std::bit_cast<uint32_t>(x); }

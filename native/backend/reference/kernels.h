@@ -15,6 +15,21 @@ struct Operands {
   // The memory of the same; for those that hold bytes.
   std::vector<std::span<const std::byte>> inputBytes;
   std::vector<std::span<std::byte>> outputBytes;
+  std::span<const Operand> inputOperands, outputOperands;
+
+  /// The same, where the elements are bytes.
+  struct Bytes {
+    std::vector<View<const uint8_t>> inputs;
+    std::vector<View<uint8_t>> outputs;
+  };
+  Bytes bytes() const {
+    Bytes views;
+    for (size_t i = 0; i < inputOperands.size(); ++i)
+      views.inputs.emplace_back(reinterpret_cast<const uint8_t*>(inputBytes[i].data()), inputOperands[i]);
+    for (size_t i = 0; i < outputOperands.size(); ++i)
+      views.outputs.emplace_back(reinterpret_cast<uint8_t*>(outputBytes[i].data()), outputOperands[i]);
+    return views;
+  }
 };
 
 template <typename OpType>
@@ -30,6 +45,8 @@ class LoopKernel : public Kernel {
 
   void run(std::span<const std::byte* const> inputs, std::span<std::byte* const> outputs, std::byte*) override {
     Operands operands;
+    operands.inputOperands = inputs_;
+    operands.outputOperands = outputs_;
     for (size_t i = 0; i < inputs_.size(); ++i) {
       operands.inputs.emplace_back(reinterpret_cast<const double*>(inputs[i]), inputs_[i]);
       operands.inputBytes.emplace_back(inputs[i], static_cast<size_t>(inputs_[i].type.bytes()));
@@ -62,6 +79,7 @@ void addReduceKernels(KernelRegistry<Oracle>& kernels);
 void addMatmulKernels(KernelRegistry<Oracle>& kernels);
 void addBatchNormKernels(KernelRegistry<Oracle>& kernels);
 void addPoolKernels(KernelRegistry<Oracle>& kernels);
+void addQuantizedKernels(KernelRegistry<Oracle>& kernels);
 void addResizeKernels(KernelRegistry<Oracle>& kernels);
 void addLayoutKernels(KernelRegistry<Oracle>& kernels);
 void addLossKernels(KernelRegistry<Oracle>& kernels);

@@ -8,15 +8,19 @@ namespace jcs::reference {
 
 namespace {
 
-void concat(const Concat&, const Operands& operands) {
-  const Output& y = operands.outputs[0];
-  int64_t first = 0;
-  for (const Input& x : operands.inputs) {
-    for (int64_t row = 0; row < x.rows(); ++row)
-      for (int64_t c = 0; c < x.channels(); ++c) y.at(row, first + c) = x.at(row, c);
-    first += x.channels();
+// Elements are moved whatever they are. What stands for numbers in convolutions of bytes is joined and cut too.
+
+struct JoinChannels {
+  void operator()(const Concat&, const auto& operands) const {
+    const auto& y = operands.outputs[0];
+    int64_t first = 0;
+    for (const auto& x : operands.inputs) {
+      for (int64_t row = 0; row < x.rows(); ++row)
+        for (int64_t c = 0; c < x.channels(); ++c) y.at(row, first + c) = x.at(row, c);
+      first += x.channels();
+    }
   }
-}
+};
 
 void split(const Split&, const Operands& operands) {
   const Input& x = operands.inputs[0];
@@ -39,11 +43,13 @@ int64_t positionInWhole(int64_t i, const Shape& begin, const Shape& extent, cons
   return position;
 }
 
-void slice(const Slice& op, const Operands& operands) {
-  const Input& x = operands.inputs[0];
-  const Output& y = operands.outputs[0];
-  for (int64_t i = 0; i < y.elements(); ++i) y[i] = x[positionInWhole(i, op.begin, y.shape(), x.shape())];
-}
+struct CutBox {
+  void operator()(const Slice& op, const auto& operands) const {
+    const auto& x = operands.inputs[0];
+    const auto& y = operands.outputs[0];
+    for (int64_t i = 0; i < y.elements(); ++i) y[i] = x[positionInWhole(i, op.begin, y.shape(), x.shape())];
+  }
+};
 
 void pad(const Pad& op, const Operands& operands) {
   const Input& x = operands.inputs[0];
@@ -72,12 +78,22 @@ void reshape(const Reshape&, const Operands& operands) {
   for (int64_t i = 0; i < y.elements(); ++i) y[i] = operands.inputs[0][i];
 }
 
+template <typename OpType, typename Move>
+void addMoves(KernelRegistry<Oracle>& kernels) {
+  addLoops<OpType>(kernels, [](const OpType& op, const Operands& operands) {
+    if (operands.inputOperands[0].type.dtype == DType::kU8)
+      Move()(op, operands.bytes());
+    else
+      Move()(op, operands);
+  });
+}
+
 }  // namespace
 
 void addLayoutKernels(KernelRegistry<Oracle>& kernels) {
-  addLoops<Concat>(kernels, concat);
+  addMoves<Concat, JoinChannels>(kernels);
   addLoops<Split>(kernels, split);
-  addLoops<Slice>(kernels, slice);
+  addMoves<Slice, CutBox>(kernels);
   addLoops<Pad>(kernels, pad);
   addLoops<Flip>(kernels, flip);
   addLoops<Reshape>(kernels, reshape);

@@ -18,6 +18,7 @@ KernelRegistry<Oracle> allKernels() {
   addMatmulKernels(kernels);
   addBatchNormKernels(kernels);
   addPoolKernels(kernels);
+  addQuantizedKernels(kernels);
   addResizeKernels(kernels);
   addLayoutKernels(kernels);
   addLossKernels(kernels);
@@ -45,7 +46,7 @@ class ReferenceBackend : public Backend {
   bool acceptsRowStride(const Op& op, bool isOutput, int index) const override {
     return kernels_.acceptsRowStride(op, isOutput, index);
   }
-  bool supports(DType dtype) const override { return dtype == DType::kF64; }
+  bool supports(DType dtype) const override { return dtype == DType::kF64 || dtype == DType::kU8; }
 
   std::unique_ptr<Kernel> prepare(const Op& op, std::span<const Operand> inputs, std::span<const Operand> outputs,
                                   const KernelOptions& options) override {

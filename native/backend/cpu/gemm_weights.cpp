@@ -1,0 +1,125 @@
+#include "backend/cpu/gemm_weights.h"
+
+#include <algorithm>
+
+#include "backend/cpu/vectorise.h"
+#include "core/alignment.h"
+#include "ops/quantized.h"
+
+namespace jcs::cpu {
+
+namespace {
+
+/// Channels [begin, end) of one block of outputs.
+template <typename P, typename S>
+JCS_VECTORISED void packChannels(const S* source, const WeightStrides& at, int64_t outputs, const GemmWeights& weights,
+                                 int64_t begin, int64_t end, P* packed) {
+  const int64_t group = std::is_same_v<P, float> ? 1 : 2, outputsPadded = weights.outputsPerBlock;
+  for (int64_t i = begin; i < end; ++i)
+    for (int64_t r = 0; r < weights.rows; ++r)
+      for (int64_t s = 0; s < weights.columns; ++s) {
+        const S* from = source + i * at.input + r * at.row + s * at.column;
+        const int64_t depth = (r * weights.columns + s) * weights.paddedChannels + i;
+        P* const to = packed + depth / group * outputsPadded * group + depth % group;
+        for (int64_t o = 0; o < outputsPadded; o += kLanes) {
+          float gathered[kLanes] = {};
+          const int64_t count = i < weights.channels ? std::min(kLanes, outputs - o) : 0;
+          for (int64_t lane = 0; lane < count; ++lane) gathered[lane] = load(from + (o + lane) * at.output);
+          P rounded[kLanes];
+          store(rounded, load<Floats>(gathered));
+          for (int64_t lane = 0; lane < kLanes; ++lane) to[(o + lane) * group] = rounded[lane];
+        }
+      }
+}
+
+/// One output: its weights, rounded, every `stride` bytes of groups of four.
+template <typename S>
+void packOutput(const S* source, const WeightStrides& at, const GemmWeights& weights, int64_t stride, int8_t* packed,
+                float& scale, int32_t& sum) {
+  const auto forEach = [&](const auto& body) {
+    for (int64_t r = 0; r < weights.rows; ++r)
+      for (int64_t s = 0; s < weights.columns; ++s) {
+        const S* const from = source + r * at.row + s * at.column;
+        const int64_t first = (r * weights.columns + s) * weights.paddedChannels;
+        for (int64_t i = 0; i < weights.channels; ++i) body(first + i, load(from + i * at.input));
+      }
+  };
+  float largest = 0;
+  forEach([&](int64_t, float w) { largest = std::max(largest, std::abs(w)); });
+  scale = weightScale(largest);
+  sum = 0;
+  forEach([&](int64_t depth, float w) {
+    const auto rounded = static_cast<int8_t>(std::nearbyint(w / scale));
+    packed[depth / 4 * stride + depth % 4] = rounded;
+    sum += rounded;
+  });
+}
+
+}  // namespace
+
+int64_t GemmWeights::blocks() const { return divideUp(outputs, outputsPerBlock); }
+
+int64_t GemmWeights::outputsOf(int64_t block) const {
+  return std::min(outputsPerBlock, outputs - block * outputsPerBlock);
+}
+
+int64_t GemmWeights::vectorBytes() const { return alignedUp(blocks() * outputsPerBlock * 4); }
+
+int64_t GemmWeights::bytes() const {
+  const int64_t ofWeights = blocks() * blockBytes();
+  return dtype == DType::kU8 ? alignedUp(ofWeights) + 2 * vectorBytes() : ofWeights;
+}
+
+const float* GemmWeights::scales(const std::byte* packed) const {
+  return reinterpret_cast<const float*>(packed + alignedUp(blocks() * blockBytes()));
+}
+
+const int32_t* GemmWeights::sums(const std::byte* packed) const {
+  return reinterpret_cast<const int32_t*>(packed + alignedUp(blocks() * blockBytes()) + vectorBytes());
+}
+
+void GemmWeights::pack(ThreadPool& pool, int threads, DType from, const std::byte* source, const WeightStrides& strides,
+                       std::byte* packed) const {
+  if (dtype == DType::kU8)
+    packBytes(pool, threads, from, source, strides, packed);
+  else
+    packNumbers(pool, threads, from, source, strides, packed);
+}
+
+void GemmWeights::packNumbers(ThreadPool& pool, int threads, DType from, const std::byte* source,
+                              const WeightStrides& strides, std::byte* packed) const {
+  // Channels from the padded ones on, if any, are zeros.
+  pool.parallelFor(threads, blocks() * paddedChannels, 8, [&](int64_t begin, int64_t end, int) {
+    for (int64_t at = begin; at < end;) {
+      const int64_t block = at / paddedChannels, channel = at % paddedChannels;
+      const int64_t stop = std::min(paddedChannels, channel + end - at);
+      withElement(from, [&]<typename S>(S*) {
+        withElement(dtype, [&]<typename P>(P*) {
+          packChannels(reinterpret_cast<const S*>(source) + strides.origin + block * outputsPerBlock * strides.output,
+                       strides, outputsOf(block), *this, channel, stop,
+                       reinterpret_cast<P*>(packed + block * blockBytes()));
+        });
+      });
+      at += stop - channel;
+    }
+  });
+}
+
+void GemmWeights::packBytes(ThreadPool& pool, int threads, DType from, const std::byte* source,
+                            const WeightStrides& strides, std::byte* packed) const {
+  std::fill_n(packed, bytes(), std::byte{0});
+  // Ours to write: the accessors are for readers.
+  auto* const scale = const_cast<float*>(scales(packed));
+  auto* const sum = const_cast<int32_t*>(sums(packed));
+  pool.parallelFor(threads, outputs, 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t o = begin; o < end; ++o) {
+      auto* const to = reinterpret_cast<int8_t*>(packed + o / outputsPerBlock * blockBytes()) + o % outputsPerBlock * 4;
+      withElement(from, [&]<typename S>(S*) {
+        packOutput(reinterpret_cast<const S*>(source) + strides.origin + o * strides.output, strides, *this,
+                   outputsPerBlock * 4, to, scale[o], sum[o]);
+      });
+    }
+  });
+}
+
+}  // namespace jcs::cpu
