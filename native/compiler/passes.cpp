@@ -287,13 +287,15 @@ std::unique_ptr<Graph> splitIntoSlices(const Graph& graph) {
   });
 }
 
-std::unique_ptr<Graph> optimize(const Graph& graph, DType activation, int64_t channelMultiple) {
+std::unique_ptr<Graph> optimize(const Graph& graph, DType activation, int64_t channelMultiple,
+                                const LayerRanges* layers) {
   auto result = prune(graph);
   result = prune(*foldBatchNorm(*result));
   result = fuseEpilogues(*result);
   result = splitIntoSlices(*result);
   result = padChannels(*result, channelMultiple);
-  return prune(*lowerPrecision(*result, activation));
+  result = prune(*lowerPrecision(*result, activation));
+  return layers != nullptr ? quantizeConvolutions(*result, *layers) : std::move(result);
 }
 
 }  // namespace jcs::compiler

@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "compiler/quantization.h"
 #include "graph/graph.h"
 
 namespace jcs::compiler {
@@ -23,7 +24,9 @@ std::unique_ptr<Graph> splitIntoSlices(const Graph& graph);
 std::unique_ptr<Graph> lowerPrecision(const Graph& graph, DType activation);
 
 /// All of them, in order, and dead code removed. Convolutions get channels by the multiple of `channelMultiple`
-/// (compiler/channel_padding.h) where that is free.
-std::unique_ptr<Graph> optimize(const Graph& graph, DType activation, int64_t channelMultiple = 1);
+/// (compiler/channel_padding.h) where that is free. Those that `layers` names, if any, become convolutions of bytes
+/// (compiler/quantization.h).
+std::unique_ptr<Graph> optimize(const Graph& graph, DType activation, int64_t channelMultiple = 1,
+                                const LayerRanges* layers = nullptr);
 
 }  // namespace jcs::compiler

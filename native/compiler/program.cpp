@@ -26,7 +26,7 @@ Program::Program(const Graph& graph, std::shared_ptr<Backend> backend, const Com
     : backend_(std::move(backend)) {
   const int64_t channelMultiple = backend_->channelMultiple(options.activation, options.kernels);
   const auto optimized =
-      gatherUpdates(communicateEarly(optimize(graph, options.activation, channelMultiple)), *backend_);
+      gatherUpdates(communicateEarly(optimize(graph, options.activation, channelMultiple, options.quantized.get())), *backend_);
   int64_t largest = 0;
   for (const ValueInfo& value : optimized->values()) largest = std::max(largest, value.type.bytes());
   // Before any kernel is prepared: libraries are not made for sizes that no memory holds.

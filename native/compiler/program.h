@@ -12,6 +12,7 @@
 #include "backend/backend.h"
 #include "compiler/bindings.h"
 #include "compiler/derived_store.h"
+#include "compiler/quantization.h"
 #include "compiler/state_store.h"
 #include "compiler/storage.h"
 #include "graph/graph.h"
@@ -21,6 +22,7 @@ namespace jcs::compiler {
 struct CompileOptions {
   DType activation = DType::kF32;  ///< kBF16: mixed precision
   KernelOptions kernels;
+  std::shared_ptr<const LayerRanges> quantized = nullptr;  ///< convolutions that become ones of bytes; null: none
   int64_t heldArenaBytes = 0;  ///< what the caller holds already, and will run the program in or give up for it
 };
 

@@ -68,7 +68,7 @@ class Model : public std::enable_shared_from_this<Model> {
   std::string precision() const { return activation_ == DType::kBF16 ? "bf16" : tf32_ ? "tf32" : "fp32"; }
   DType activation() const { return activation_; }
   compiler::CompileOptions compileOptions() const {
-    return {activation_, {.threads = threads_, .tf32 = tf32_}, engine_->arenaBytes()};
+    return {activation_, {.threads = threads_, .tf32 = tf32_}, nullptr, engine_->arenaBytes()};
   }
   int threads() const { return threads_; }
   runtime::Engine& engine() { return *engine_; }

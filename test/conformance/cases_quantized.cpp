@@ -97,6 +97,7 @@ void addConvolutions(std::vector<Case>& table) {
                                    {{2, 7, 6, 16}, 32, 1, {.stride = 2}},
                                    {{2, 1, 1, 36}, 9, 1, {}},
                                    {{1, 15, 13, 3}, 16, 7, {.stride = 2, .padding = 3}},
+                                   {{1, 9, 8, 16}, 8, 7, {.padding = 3}},
                                    {{2, 9, 8, 16}, 24, 5, {.padding = 2}},
                                    {{1, 11, 9, 8}, 8, 3, {.stride = 2, .padding = 2, .dilation = 2}},
                                    // Several blocks of outputs, of rows and of pixels.
@@ -108,8 +109,12 @@ void addConvolutions(std::vector<Case>& table) {
     windows.push_back({{1, 11, 13, 16}, 16, 3, {.padding = dilation, .dilation = dilation}});
   for (const Convolution& c : windows)
     for (const bool isSigned : {false, true}) {
-      add(table, {.shapes = c, .isSigned = isSigned});
+      for (const DType dtype : {DType::kF32, DType::kBF16, DType::kU8})
+        add(table, {.shapes = c, .isSigned = isSigned, .dtype = dtype});
       add(table, {.shapes = c, .isSigned = isSigned, .residual = Residual::kBytes, .dtype = DType::kF32});
+      for (const DType dtype : {DType::kF32, DType::kBF16})
+        if (c.kernel == 1)
+          add(table, {.shapes = c, .isSigned = isSigned, .activation = Activation::kNone, .dtype = dtype});
     }
 }
 

@@ -129,7 +129,7 @@ std::vector<FaultResult> checkFaultsAreFound(const std::shared_ptr<Backend>& ref
                  {{{1, 3, 2, 5}, Fill::kPositive}},
                  [](std::span<const Value> in) { return std::vector{relu(in[0])}; },
                  false};
-  const NodeCase node = std::move(nodesOf(*reference, row)[0]);
+  const NodeCase node = std::move(nodesOf(*reference, row, [](const std::string&) { return true; })[0]);
   const DType types[] = {DType::kF64};
   const auto complaintAbout = [&](Fault fault) {
     return checkNode(std::make_shared<FaultyBackend>(reference, fault), *reference, node, types, 1).failure;

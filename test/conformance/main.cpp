@@ -191,9 +191,8 @@ int run(const Options& options) {
   Totals totals;
   const bool wantsReference = options.backend.empty() || options.backend == "reference";
   for (const Case& row : cases()) {
-    std::vector<NodeCase> of = nodesOf(*reference, row);
-    const bool keepAll = contains(row.name, options.filter);
-    std::erase_if(of, [&](const NodeCase& node) { return !keepAll && !contains(node.label, options.filter); });
+    std::vector<NodeCase> of =
+        nodesOf(*reference, row, [&](const std::string& label) { return contains(label, options.filter); });
     if (of.empty()) continue;
     if (options.list) std::printf("%s\n", row.name.c_str());
     std::ranges::move(of, std::back_inserter(nodes));

@@ -45,16 +45,17 @@ class Walk {
     for (const Size& size : {Size{2, 64, 64}, Size{1, 75, 109}, Size{1, 32, 32}})
       for (bool withMap : {false, true})
         if (classifier || !withMap)
-          visit(*networks::inferenceGraph(spec, size.n, size.height, size.width, withMap), label + " inference");
+          visitInference(*networks::inferenceGraph(spec, size.n, size.height, size.width, withMap),
+                         label + " inference");
     model::ModelMetadata metadata = model::defaultMetadata(spec);
     metadata.inputSize = 64;
     const diagnosis::TestTimeAugmentation views{.horizontalFlip = true, .verticalFlip = true, .scales = {1, 0.5}};
     for (int64_t n : {1, 2})
       for (bool option : {false, true})
         for (const auto& testTime : {diagnosis::TestTimeAugmentation{}, views})
-          visit(classifier ? *diagnosis::classificationGraph(metadata, n, {4096, 0}, option, testTime)
-                           : *diagnosis::segmentationGraph(metadata, n, {4096, 4096}, option, testTime),
-                label + " diagnosis");
+          visitInference(classifier ? *diagnosis::classificationGraph(metadata, n, {4096, 0}, option, testTime)
+                                    : *diagnosis::segmentationGraph(metadata, n, {4096, 4096}, option, testTime),
+                         label + " diagnosis");
   }
 
   void training(const networks::NetworkSpec& spec, const std::string& label) {
@@ -102,6 +103,11 @@ class Walk {
   }
 
  private:
+  void visitInference(const Graph& graph, const std::string& where) {
+    visit(graph, where);
+    visitQuantized(graph, where);
+  }
+
   /// Whole batches and parts, with and without what can be done to them.
   void trainingFromPixels(const networks::NetworkSpec& spec, train::TrainConfig config, const std::string& label) {
     const bool classifier = config.task == networks::Task::kClassification;
@@ -123,15 +129,27 @@ class Walk {
   }
 
   void visit(const Graph& graph, const std::string& where) {
+    for (DType activation : {DType::kF32, DType::kBF16})
+      visitNodes(*compiler::optimize(graph, activation), where + " " + nameOf(activation));
+  }
+
+  /// With every convolution of bytes that can be one.
+  void visitQuantized(const Graph& graph, const std::string& where) {
     for (DType activation : {DType::kF32, DType::kBF16}) {
-      const auto optimized = compiler::optimize(graph, activation);
-      for (const Node& node : optimized->nodes()) {
-        std::vector<TensorType> types;
-        for (const ValueId id : node.inputs) types.push_back(optimized->values()[id].type);
-        const std::string key = coverageKey(*node.op, types);
-        if (seen_.insert(key).second && !coveredKeys().contains(key))
-          coverage_.uncovered.emplace(key, where + " " + nameOf(activation) + ", " + node.scope);
-      }
+      compiler::LayerRanges layers;
+      for (const std::string& layer : compiler::quantizableLayers(*compiler::optimize(graph, activation)))
+        layers.emplace(layer, compiler::ValueRange{0, 1});
+      visitNodes(*compiler::optimize(graph, activation, 1, &layers), where + " quantised " + nameOf(activation));
+    }
+  }
+
+  void visitNodes(const Graph& graph, const std::string& where) {
+    for (const Node& node : graph.nodes()) {
+      std::vector<TensorType> types;
+      for (const ValueId id : node.inputs) types.push_back(graph.values()[id].type);
+      const std::string key = coverageKey(*node.op, types);
+      if (seen_.insert(key).second && !coveredKeys().contains(key))
+        coverage_.uncovered.emplace(key, where + ", " + node.scope);
     }
   }
 

@@ -243,18 +243,16 @@ std::string checkLayout(const std::shared_ptr<Backend>& backend, const NodeCase&
 
 std::string shapesOf(const NodeCase& node) {
   std::string text;
-  for (const Tensor& input : node.inputs) text += (text.empty() ? "" : ", ") + input.shape().toString();
+  for (const TensorType& input : node.graphTypes) text += (text.empty() ? "" : ", ") + input.shape.toString();
   return "(" + text + ")";
 }
 
 }  // namespace
 
-std::vector<NodeCase> nodesOf(Backend& reference, const Case& row) {
+std::vector<NodeCase> nodesOf(Backend& reference, const Case& row,
+                              const std::function<bool(const std::string& label)>& isWanted) {
   const CaseGraph built = buildGraph(row);
-  std::vector<Tensor> inputs;
-  for (size_t i = 0; i < row.inputs.size(); ++i) inputs.push_back(makeInput(row, i));
   const Graph& graph = *built.graph;
-  const PerValue<Tensor> values = Evaluation(reference, graph).run(inputs, graph.nodes().size());
   const bool takesByteOps =
       std::ranges::any_of(graph.nodes(), [](const Node& node) { return roundsToBytes(*node.op); });
   std::vector<NodeCase> nodes;
@@ -263,14 +261,17 @@ std::vector<NodeCase> nodesOf(Backend& reference, const Case& row) {
     if (built.isProjection(n)) continue;
     const Node& node = graph.nodes()[n];
     NodeCase one{"", node.op, node.inputs, {}, row.fixedTypes, {}, {}, takesByteOps};
-    for (const ValueId id : node.inputs) {
-      one.inputs.push_back(values[id].clone());
-      one.graphTypes.push_back(graph.values()[id].type);
-    }
+    for (const ValueId id : node.inputs) one.graphTypes.push_back(graph.values()[id].type);
     for (const ValueId id : node.outputs) one.outputs.push_back(graph.values()[id].type.shape);
     one.label = row.name + ": " + std::string(node.op->name()) + " {" + node.op->attributes() + "} " + shapesOf(one);
-    nodes.push_back(std::move(one));
+    if (isWanted(one.label)) nodes.push_back(std::move(one));
   }
+  if (nodes.empty()) return nodes;
+  std::vector<Tensor> inputs;
+  for (size_t i = 0; i < row.inputs.size(); ++i) inputs.push_back(makeInput(row, i));
+  const PerValue<Tensor> values = Evaluation(reference, graph).run(inputs, graph.nodes().size());
+  for (NodeCase& node : nodes)
+    for (const ValueId id : node.inputIds) node.inputs.push_back(values[id].clone());
   return nodes;
 }
 

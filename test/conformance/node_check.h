@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,8 +23,9 @@ struct NodeCase {
   bool takesByteOps = false;  ///< the case has ops of ops/quantized.h, which not every backend has
 };
 
-/// The nodes of a case and of its gradient, but not of the projection to a loss between them.
-std::vector<NodeCase> nodesOf(Backend& reference, const Case& row);
+/// The nodes of a case and of its gradient, but not of the projection to a loss between them, whose label is wanted.
+std::vector<NodeCase> nodesOf(Backend& reference, const Case& row,
+                              const std::function<bool(const std::string& label)>& isWanted);
 
 /// The dtypes of an op's inputs in a program of that precision: float32 where the op asks for it and for a broadcast
 /// operand, `activation` elsewhere.

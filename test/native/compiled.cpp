@@ -22,13 +22,16 @@ void requireBf16() {
 }
 
 CompiledGraph::CompiledGraph(const Graph& graph, const NamedTensors& states, DType activation, int threads,
-                             std::shared_ptr<Backend> backend, communication::Communicator* communicator)
+                             std::shared_ptr<Backend> backend, communication::Communicator* communicator,
+                             const compiler::LayerRanges& quantized)
     : backend_(backend ? std::move(backend) : testBackend()),
       states_(std::make_unique<compiler::StateStore>(backend_)),
       program_(std::make_unique<compiler::Program>(
           graph, backend_,
           compiler::CompileOptions{
-              activation, {.threads = std::min(threads, backend_->device().threads), .communicator = communicator}})),
+              activation,
+              {.threads = std::min(threads, backend_->device().threads), .communicator = communicator},
+              quantized.empty() ? nullptr : std::make_shared<const compiler::LayerRanges>(quantized)})),
       arena_(backend_, std::max<int64_t>(program_->arenaBytes(), 1)) {
   for (const auto& [name, id] : graph.outputs()) outputs_.push_back(name);
   addStates(graph, states);

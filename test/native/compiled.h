@@ -20,7 +20,8 @@ class CompiledGraph {
  public:
   /// States are taken from `states`; those that it lacks start at zero. On the tests' device unless `backend` is given.
   CompiledGraph(const Graph& graph, const NamedTensors& states, DType activation = DType::kF32, int threads = 2,
-                std::shared_ptr<Backend> backend = nullptr, communication::Communicator* communicator = nullptr);
+                std::shared_ptr<Backend> backend = nullptr, communication::Communicator* communicator = nullptr,
+                const compiler::LayerRanges& quantized = {});
 
   /// All outputs, float32.
   NamedTensors run(const NamedTensors& inputs);
