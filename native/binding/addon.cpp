@@ -31,6 +31,7 @@ Napi::Value devices(const Napi::CallbackInfo& info) {
                       {"memoryBytes", device.memoryBytes},
                       {"threads", device.threads},
                       {"bf16", device.bf16},
+                      {"int8", device.int8},
                       {"tf32", device.tf32}});
       json.push_back(entry);
     }

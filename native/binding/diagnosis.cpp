@@ -9,6 +9,7 @@
 #include "binding/slice_store_object.h"
 #include "core/json.h"
 #include "diagnosis/calibrate.h"
+#include "diagnosis/quantize.h"
 
 namespace jcs::binding {
 
@@ -221,6 +222,54 @@ Napi::Value calibrateModel(const Napi::CallbackInfo& info) {
   });
 }
 
+const char* nameOf(diagnosis::QuantizedLayer::Kept kept) {
+  switch (kept) {
+    case diagnosis::QuantizedLayer::Kept::kInBytes: return "int8";
+    case diagnosis::QuantizedLayer::Kept::kForAccuracy: return "accuracy";
+    case diagnosis::QuantizedLayer::Kept::kForSpeed: return "speed";
+  }
+  return "";
+}
+
+Napi::Value fromQuantization(Napi::Env env, const diagnosis::QuantizationReport& report) {
+  const auto layers = Napi::Array::New(env);
+  for (const diagnosis::QuantizedLayer& layer : report.layers) {
+    const auto one = Napi::Object::New(env);
+    one.Set("name", layer.name);
+    one.Set("low", layer.input.low);
+    one.Set("high", layer.input.high);
+    one.Set("kept", nameOf(layer.kept));
+    if (layer.change) one.Set("change", *layer.change);
+    layers.Set(layers.Length(), one);
+  }
+  const auto object = Napi::Object::New(env);
+  object.Set("layers", layers);
+  object.Set("changeOfAll", report.changeOfAll);
+  object.Set("change", report.change);
+  return object;
+}
+
+Napi::Value quantizeModel(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const DatasetCall call(info);
+    const Napi::Object given = toObject(info[5], "options");
+    diagnosis::QuantizeOptions options;
+    options.batchSize = call.batchSize;
+    options.largestChange = toNumber(given.Get("largestChange"), "largestChange");
+    options.measuresSpeed = toBoolean(given.Get("measureSpeed"), "measureSpeed");
+    return AddonData::of(info.Env()).run(info.Env(), call.flag, [=](const CancelFlag& flag) {
+      const auto progress = [&](size_t done, size_t total) {
+        call.events->emit({{"phase", "quantize"}, {"done", done}, {"total", total}}, false);
+      };
+      const auto report = diagnosis::quantize(*call.model, *call.dataset, options, progress, flag.get());
+      return Deferred::Convert([=](Napi::Env env) -> Napi::Value {
+        call.events->deliver(env);
+        return fromQuantization(env, report);
+      });
+    });
+  });
+}
+
 }  // namespace
 
 void defineDiagnosis(Napi::Env env, Napi::Object exports) {
@@ -228,6 +277,7 @@ void defineDiagnosis(Napi::Env env, Napi::Object exports) {
   exports.Set("requireDecidable", Napi::Function::New(env, requireDecidableCase));
   exports.Set("evaluateClassifier", Napi::Function::New(env, evaluateClassifierModel));
   exports.Set("calibrate", Napi::Function::New(env, calibrateModel));
+  exports.Set("quantize", Napi::Function::New(env, quantizeModel));
   exports.Set("evaluateSegmenter", Napi::Function::New(env, evaluateSegmenterModel));
 }
 

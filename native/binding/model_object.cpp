@@ -159,6 +159,8 @@ Napi::Value ModelObject::describe(const Napi::CallbackInfo& info) {
                 {"preparedBytes", memory.preparedBytes},
                 {"arenaBytes", model_->engine().arenaBytes()}}},
               {"disposed", model_->disposed()}};
+    json["quantizedLayers"] = Json::array();
+    for (const auto& [layer, range] : metadata.quantized) json["quantizedLayers"].push_back(layer);
     if (!metadata.notice.empty()) json["notice"] = metadata.notice;
     if (!metadata.provenance.empty()) json["provenance"] = Json::parse(metadata.provenance);
     return Napi::String::New(info.Env(), json.dump());

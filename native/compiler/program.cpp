@@ -25,8 +25,8 @@ Program::Program(const Graph& graph, std::shared_ptr<Backend> backend, const Com
                  DerivedStore* shared)
     : backend_(std::move(backend)) {
   const int64_t channelMultiple = backend_->channelMultiple(options.activation, options.kernels);
-  const auto optimized =
-      gatherUpdates(communicateEarly(optimize(graph, options.activation, channelMultiple, options.quantized.get())), *backend_);
+  const auto optimized = gatherUpdates(
+      communicateEarly(optimize(graph, options.activation, channelMultiple, options.quantized.get())), *backend_);
   int64_t largest = 0;
   for (const ValueInfo& value : optimized->values()) largest = std::max(largest, value.type.bytes());
   // Before any kernel is prepared: libraries are not made for sizes that no memory holds.
@@ -302,6 +302,29 @@ void Program::profileSteps() {
   copyResults();
 }
 
+void Program::observeStep(size_t i) const {
+  const StepInfo& info = infos_[i];
+  const TensorType& type = info.inputs[0];
+  const int64_t channels = type.shape.channels(), rows = type.shape.rows(), stride = info.inputRowStrides[0];
+  Tensor rowsAsTheyLie(type.dtype, {rows, stride});
+  const int64_t bytes = ((rows - 1) * stride + channels) * sizeOf(type.dtype);
+  backend_->download(rowsAsTheyLie.data(), address(steps_[i].inputs[0]), bytes);
+  const Tensor numbers = rowsAsTheyLie.to(DType::kF32);
+  Tensor dense(DType::kF32, type.shape);
+  for (int64_t row = 0; row < rows; ++row)
+    std::copy_n(numbers.as<float>().begin() + row * stride, channels, dense.as<float>().begin() + row * channels);
+  observer_(info, dense);
+}
+
+void Program::observeSteps(const std::atomic<bool>* cancelled) {
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    throwIfCancelled(cancelled);
+    if (infos_[i].op == observedOp_) observeStep(i);
+    runStep(steps_[i]);
+  }
+  copyResults();
+}
+
 void Program::run(StateStore& states, std::byte* arena, const Bindings& bindings, const std::atomic<bool>* cancelled) {
   arena_ = arena;
   // A step of training never comes alone. Of other programs many run once, and nobody knows until they come again.
@@ -324,6 +347,8 @@ void Program::run(StateStore& states, std::byte* arena, const Bindings& bindings
   }
   if (profiling_) {
     profileSteps();
+  } else if (observer_) {
+    observeSteps(cancelled);
   } else if (auto memory = usedMemory(); !replaySteps(memory, cancelled)) {
     runSteps(cancelled);
     // Recorded when it comes again: programs that run once gain nothing, and libraries load their kernels when these

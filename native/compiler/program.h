@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -50,6 +51,7 @@ class Program {
   struct StepInfo {
     std::string op, attributes, scope, implementation;
     std::vector<TensorType> inputs, outputs;
+    std::vector<int64_t> inputRowStrides;
     double flops = 0;
     double bytes = 0;    ///< operands read and written once
     double seconds = 0;  ///< of the last profiled run
@@ -57,6 +59,12 @@ class Program {
   /// The steps of a run, in order; those done once after a change of state are not among them.
   const std::vector<StepInfo>& steps() const { return infos_; }
   void profile(bool on) { profiling_ = on; }
+  using Observer = std::function<void(const StepInfo& step, const Tensor& firstInput)>;
+  /// From now on `observer`, if any, sees the first input of each step of that op, float32, before it runs.
+  void observe(std::string_view op, Observer observer) {
+    observedOp_ = op;
+    observer_ = std::move(observer);
+  }
   /// Kernels and copies of a run as the device recorded it; 0 before it did.
   size_t recordedOperations() const { return recorded_.recording ? recorded_.recording->operations() : 0; }
 
@@ -129,6 +137,8 @@ class Program {
   /// Of the current run, beside what is the program's own.
   std::vector<const std::byte*> usedMemory() const;
   void profileSteps();
+  void observeStep(size_t step) const;
+  void observeSteps(const std::atomic<bool>* cancelled);
   void copyResults();
   /// OUT_OF_MEMORY unless the device has as much free, beside `heldBytes` of an arena.
   void requireRoom(int64_t arenaBytes, int64_t otherBytes, int64_t heldBytes) const;
@@ -165,6 +175,8 @@ class Program {
   };
   std::optional<Unkept> unkept_;
   bool profiling_ = false;
+  std::string observedOp_;
+  Observer observer_;
   int64_t runs_ = 0;
 
   // Of the current run.

@@ -148,7 +148,8 @@ ProgramBuilder::UnplacedPacking ProgramBuilder::addPacking(UnplacedStep& step, i
 
 void ProgramBuilder::describe(const Op& op, const std::string& scope, const Operands& inputs, const Operands& outputs,
                               const Kernel& kernel) {
-  Program::StepInfo step{std::string(op.name()), op.attributes(), scope, kernel.implementation(), {}, {}};
+  Program::StepInfo step{std::string(op.name()), op.attributes(), scope, kernel.implementation(), {}, {}, {}};
+  for (const Operand& operand : inputs.operands) step.inputRowStrides.push_back(operand.rowStride);
   const auto addTypes = [&](const Operands& from, std::vector<TensorType>& to) {
     for (const Operand& operand : from.operands) {
       to.push_back(operand.type);

@@ -79,6 +79,7 @@ std::map<std::string, std::string> toSafetensors(const ModelMetadata& metadata) 
   if (metadata.minLesionAreaMm2 > 0) json["minLesionAreaMm2"] = metadata.minLesionAreaMm2;
   if (!metadata.notice.empty()) json["notice"] = metadata.notice;
   if (!metadata.provenance.empty()) json["provenance"] = Json::parse(metadata.provenance);
+  for (const auto& [layer, range] : metadata.quantized) json["quantized"][layer] = {range.low, range.high};
   return {{"format", "pt"}, {kKey, json.dump()}};
 }
 
@@ -107,6 +108,12 @@ std::optional<ModelMetadata> fromSafetensors(const std::map<std::string, std::st
     if (!(metadata.temperature > 0 && std::isfinite(metadata.temperature))) corrupt("temperature is not positive");
     metadata.minLesionAreaMm2 = json.value("minLesionAreaMm2", 0.0);
     if (!(metadata.minLesionAreaMm2 >= 0)) corrupt("minLesionAreaMm2 is negative");
+    const Json quantized = json.value("quantized", Json::object());
+    for (const auto& [layer, range] : quantized.items()) {
+      const auto [low, high] = range.get<std::array<float, 2>>();
+      if (!(low <= high && std::isfinite(low) && std::isfinite(high))) corrupt("the range of '" + layer + "' is none");
+      metadata.quantized[layer] = {low, high};
+    }
     if (json.contains("provenance")) metadata.provenance = json["provenance"].dump();
     if (metadata.inputSize < networks::kSmallestInput || metadata.inputSize > networks::kLargestInput)
       corrupt("inputSize is out of range");

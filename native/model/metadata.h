@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "compiler/quantization.h"
 #include "data/slice.h"
 #include "networks/registry.h"
 
@@ -19,9 +20,10 @@ struct ModelMetadata {
   std::array<float, 3> deviation{0.229f, 0.224f, 0.225f};
   data::IntensityWindow window = data::kLungWindow;  ///< that it sees values through which are in HU
   double temperature = 1;                            ///< a classifier's, by which its log-odds are divided
-  double minLesionAreaMm2 = 0;  ///< a segmenter's: where it decides alone, slices with more are positive
-  std::string notice;           ///< what is to be said wherever it is used: terms, attribution; often empty
-  std::string provenance;       ///< JSON: how it was trained; empty when it was not
+  double minLesionAreaMm2 = 0;      ///< a segmenter's: where it decides alone, slices with more are positive
+  std::string notice;               ///< what is to be said wherever it is used: terms, attribution; often empty
+  std::string provenance;           ///< JSON: how it was trained; empty when it was not
+  compiler::LayerRanges quantized;  ///< convolutions that inference may compute in bytes, by their inputs' ranges
 };
 
 std::string specToJson(const networks::NetworkSpec& spec);

@@ -1,11 +1,14 @@
 #include "model/model.h"
 
 #include <algorithm>
+#include <array>
 
+#include "compiler/passes.h"
 #include "model/file_weights.h"
 #include "model/parameters.h"
 #include "model/prepared_files.h"
 #include "networks/backbone.h"
+#include "ops/conv2d.h"
 
 namespace jcs::model {
 
@@ -14,11 +17,19 @@ namespace {
 constexpr int kMostThreads = 1024;
 
 DType chooseActivation(const std::string& precision, const Backend& backend) {
-  require(precision == "auto" || precision == "fp32" || precision == "tf32" || precision == "bf16",
-          errors::kInvalidArgument,
-          [&] { return "precision '" + precision + "' is unknown; use 'auto', 'fp32', 'tf32' or 'bf16'"; });
-  const bool wanted = precision == "bf16" || (precision == "auto" && backend.device().bf16);
+  constexpr std::array kPrecisions{"auto", "fp32", "tf32", "bf16", "int8"};
+  require(std::ranges::find(kPrecisions, precision) != kPrecisions.end(), errors::kInvalidArgument,
+          [&] { return "precision '" + precision + "' is unknown; use 'auto', 'fp32', 'tf32', 'bf16' or 'int8'"; });
+  // What a network of bytes has beside them is as of 'auto'.
+  const bool chooses = precision == "auto" || precision == "int8";
+  const bool wanted = precision == "bf16" || (chooses && backend.device().bf16);
   return wanted && backend.supports(DType::kBF16) ? DType::kBF16 : DType::kF32;
+}
+
+/// Bytes are taken where they are fast, and where they are asked for and possible.
+bool choosesBytes(const std::string& precision, const Backend& backend) {
+  const bool wanted = precision == "int8" || (precision == "auto" && backend.device().int8);
+  return wanted && backend.supports(DType::kU8);
 }
 
 int chooseThreads(int threads, const DeviceInfo& device) {
@@ -35,6 +46,7 @@ Model::Model(ModelMetadata metadata, const RuntimeOptions& options)
       engine_(runtime::Engine::acquire(options.device)),
       activation_(chooseActivation(options.precision, engine_->backend())),
       tf32_(options.precision == "tf32" && engine_->device().tf32),
+      wantsBytes_(choosesBytes(options.precision, engine_->backend())),
       threads_(chooseThreads(options.threads, engine_->device())),
       states_(engine_->sharedBackend()),
       derived_(std::make_shared<compiler::DerivedStore>()) {
@@ -48,6 +60,8 @@ Model::~Model() { dispose(); }
 std::shared_ptr<Model> Model::create(const networks::NetworkSpec& spec, const RuntimeOptions& options, uint64_t seed) {
   const networks::NetworkSpec fresh = networks::untrained(spec);
   networks::validate(fresh);
+  require(options.precision != "int8", errors::kInvalidArgument,
+          "a new model is not quantised, which precision 'int8' needs; train it, and quantize it with some slices");
   std::shared_ptr<Model> model(new Model(defaultMetadata(fresh), options));
   for (const ParameterDeclaration& d : declareParameters(fresh)) model->setParameter(d.name, initialValue(d, seed));
   return model;
@@ -74,6 +88,9 @@ std::shared_ptr<Model> Model::load(io::SafetensorsFile file, const std::optional
     });
   }
   checkStateDict(stateDictOf(file), metadata->spec, file.source());
+  require(options.precision != "int8" || !metadata->quantized.empty(), errors::kInvalidArgument, [&] {
+    return file.source() + " is not quantised, which precision 'int8' needs; `jcs quantize` does that with some slices";
+  });
   std::shared_ptr<Model> model(new Model(std::move(*metadata), options));
   // Whoever kept something of this file's has loaded it, and found it usable.
   const auto prepared = PreparedFiles::of(file, model->engine_->backend());
@@ -116,6 +133,52 @@ void Model::setTemperature(double temperature) {
 void Model::setProvenance(std::string json) {
   const std::lock_guard lock(metadataMutex_);
   metadata_.provenance = std::move(json);
+}
+
+void Model::setQuantization(compiler::LayerRanges layers) {
+  {
+    const std::lock_guard lock(metadataMutex_);
+    metadata_.quantized = std::move(layers);
+    tried_ = nullptr;
+  }
+  forgetPrograms();
+}
+
+void Model::tryQuantization(std::optional<compiler::LayerRanges> layers) {
+  {
+    const std::lock_guard lock(metadataMutex_);
+    tried_ = layers ? std::make_shared<const compiler::LayerRanges>(std::move(*layers)) : nullptr;
+  }
+  forgetPrograms();
+}
+
+void Model::observe(Observer observer) {
+  engine_->runAndWait([&] { observer_ = std::move(observer); });
+}
+
+std::vector<std::string> Model::quantizableLayers() const {
+  const ModelMetadata known = metadata();
+  const auto graph = networks::inferenceGraph(known.spec, 1, known.inputSize, known.inputSize);
+  return compiler::quantizableLayers(*compiler::optimize(*graph, DType::kF32));
+}
+
+std::shared_ptr<const compiler::LayerRanges> Model::computedInBytes() const {
+  const std::lock_guard lock(metadataMutex_);
+  if (tried_) return tried_;
+  if (!wantsBytes_ || metadata_.quantized.empty()) return nullptr;
+  return std::make_shared<const compiler::LayerRanges>(metadata_.quantized);
+}
+
+std::string Model::precision() const {
+  if (computedInBytes()) return "int8";
+  return activation_ == DType::kBF16 ? "bf16" : tf32_ ? "tf32" : "fp32";
+}
+
+void Model::forgetPrograms() {
+  engine_->runAndWait([&] {
+    programs_.clear();
+    preparedBytes_ = derived_->bytes();
+  });
 }
 
 void Model::requireAlive() const {
@@ -233,7 +296,7 @@ void Model::copyTrunk(Model& classifier) {
     metadata_.spec.classifierEpsilon = networks::trunkEpsilon(theirs);
     metadata_.window = window;
   }
-  engine_->runAndWait([&] { programs_.clear(); });  // they were compiled for the epsilon of before
+  forgetPrograms();  // they were compiled for the epsilon of before
 }
 
 std::shared_ptr<compiler::Program> Model::program(const runtime::ProgramKey& key,
@@ -242,7 +305,9 @@ std::shared_ptr<compiler::Program> Model::program(const runtime::ProgramKey& key
   bool isNew = false;
   const auto program = programs_.get(key, [&] {
     isNew = true;
-    return std::make_shared<compiler::Program>(*graph(), engine_->sharedBackend(), compileOptions(), derived_.get());
+    compiler::CompileOptions options = compileOptions();
+    options.quantized = computedInBytes();
+    return std::make_shared<compiler::Program>(*graph(), engine_->sharedBackend(), options, derived_.get());
   });
   if (isNew) preparedBytes_ = derived_->bytes();
   measureMemory();
@@ -250,11 +315,22 @@ std::shared_ptr<compiler::Program> Model::program(const runtime::ProgramKey& key
 }
 
 void Model::run(compiler::Program& program, const compiler::Bindings& bindings, const std::atomic<bool>* cancelled) {
+  if (observer_)
+    program.observe(Conv2d::kName, [&](const compiler::Program::StepInfo& step, const Tensor& input) {
+      observer_(step.scope, input.as<float>());
+    });
+  else
+    program.observe({}, nullptr);
   engine_->run(program, states_, bindings, cancelled);
   measureMemory();
 }
 
 compiler::StateStore& Model::states() {
+  {
+    const std::lock_guard lock(metadataMutex_);
+    if (!metadata_.quantized.empty()) programs_.clear();
+    metadata_.quantized.clear();
+  }
   if (isDetached_) return states_;
   states_.detach();
   isDetached_ = true;

@@ -18,7 +18,7 @@ namespace jcs::model {
 
 struct RuntimeOptions {
   std::string device = "auto";
-  std::string precision = "auto";  ///< "auto" | "fp32" | "tf32" | "bf16"
+  std::string precision = "auto";  ///< "auto" | "fp32" | "tf32" | "bf16" | "int8"
   int threads = 0;                 ///< 0: as many as the process may use
   int64_t memoryLimitBytes = 0;    ///< of the process on the device, for all models from now on; 0: as it is
 };
@@ -63,10 +63,21 @@ class Model : public std::enable_shared_from_this<Model> {
   void setWindow(const data::IntensityWindow& window);
   void setTemperature(double temperature);
   void setProvenance(std::string json);
+  /// Convolutions that inference computes in bytes where the precision asks for it; the parameters stay as they are.
+  /// Whoever changes these (`states`) ends it.
+  void setQuantization(compiler::LayerRanges layers);
+  /// For a while, inference computes these layers, or none, in bytes, whatever precision and quantisation say.
+  void tryQuantization(std::optional<compiler::LayerRanges> layers);
+  using Observer = std::function<void(const std::string& layer, std::span<const float> input)>;
+  /// From now on `observer`, if any, sees what convolutions of inference read, in float32; on the execution thread.
+  void observe(Observer observer);
+  /// Of its inference network, those that can be computed in bytes.
+  std::vector<std::string> quantizableLayers() const;
   networks::Task task() const { return networks::networkInfo(spec().network).task; }
   const std::string& device() const { return engine_->device().name; }
-  std::string precision() const { return activation_ == DType::kBF16 ? "bf16" : tf32_ ? "tf32" : "fp32"; }
+  std::string precision() const;
   DType activation() const { return activation_; }
+  /// Of programs that change the parameters, or compute with those that are changed.
   compiler::CompileOptions compileOptions() const {
     return {activation_, {.threads = threads_, .tf32 = tf32_}, nullptr, engine_->arenaBytes()};
   }
@@ -125,21 +136,28 @@ class Model : public std::enable_shared_from_this<Model> {
   Model(ModelMetadata metadata, const RuntimeOptions& options);
   /// Execution thread; after whatever brings states into memory or lets them go.
   void measureMemory() { parameterBytes_ = states_.bytes(); }
+  /// What inference computes in bytes now; null: nothing.
+  std::shared_ptr<const compiler::LayerRanges> computedInBytes() const;
+  /// Programs are compiled anew when they are wanted.
+  void forgetPrograms();
   std::shared_ptr<compiler::Program> inferenceProgram(int64_t n, int64_t height, int64_t width, bool withActivationMap);
   std::map<std::string, Tensor> forwardNow(const Tensor& images, bool withActivationMap,
                                            const std::atomic<bool>* cancelled);
 
   mutable std::mutex metadataMutex_;
   ModelMetadata metadata_;
+  std::shared_ptr<const compiler::LayerRanges> tried_;  ///< instead of the metadata's, while it is not null
   std::shared_ptr<runtime::Engine> engine_;
   DType activation_;
   bool tf32_;
+  bool wantsBytes_;  ///< of a quantised model
   int threads_;
   std::vector<ParameterInfo> parameters_;
   compiler::StateStore states_;
   bool isDetached_ = false;                          ///< nothing of its states is in a file alone
   std::shared_ptr<compiler::DerivedStore> derived_;  ///< shared with other models of the file
   runtime::ProgramCache programs_;
+  Observer observer_;  ///< execution thread
   std::atomic<bool> disposed_{false};
   std::atomic<int64_t> parameterBytes_{0}, preparedBytes_{0};
 };
