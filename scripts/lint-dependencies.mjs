@@ -89,6 +89,7 @@ const typescriptLayers = {
   evaluation: ['training', 'inference', 'model', 'cases', 'native', 'run', 'datasets', 'base'],
   evaluate: ['evaluation', 'inference', 'model', 'metrics', 'native', 'run', 'datasets'],
   calibrate: ['evaluation', 'inference', 'model', 'run', 'datasets', 'base'],
+  quantize: ['evaluation', 'inference', 'model', 'cases', 'images', 'run', 'base'],
   'cross-validation': ['evaluate', 'evaluation', 'train', 'training', 'model', 'datasets', 'run', 'base'],
   'cross-validate': ['cross-validation', 'datasets', 'run'],
   reproduction: [

@@ -19,6 +19,8 @@ export interface DeviceInfo {
   threads?: number
   /** Whether `bf16` is faster than `fp32` here. */
   bf16?: boolean
+  /** Whether 8-bit products are fast here: a model that was quantised then computes in them. */
+  int8?: boolean
   /** Whether `tf32` is faster than `fp32` here. */
   tf32?: boolean
 }

@@ -106,6 +106,7 @@ export {
   type PhantomPixels,
   type PhantomSlice,
 } from './phantom'
+export { type Quantization, type QuantizedLayer, type QuantizeOptions, quantize } from './quantize'
 export {
   type ComparisonReportOptions,
   comparisonReport,

@@ -69,6 +69,7 @@ interface ModelDescription {
   temperature: number
   minLesionAreaMm2: number
   notice?: string
+  quantizedLayers: string[]
   memory: ModelMemory
   disposed: boolean
   provenance?: Record<string, unknown>
@@ -109,7 +110,7 @@ export class Model implements AsyncDisposable {
     return this.#describe().device
   }
 
-  /** The precision that is really used: `fp32`, `bf16`. */
+  /** The precision that is really used: `fp32`, `tf32`, `bf16`; `int8` where inference computes quantised layers in 8 bits. */
   get precision(): string {
     return this.#describe().precision
   }
@@ -147,7 +148,7 @@ export class Model implements AsyncDisposable {
 
   /**
    * SHA-256 of the file that the model was loaded from, as hexadecimal digits: which weights they were. Undefined for a
-   * model that was made here, trained further or calibrated, and when its file has changed since.
+   * model that was made here, trained further, calibrated or quantised, and when its file has changed since.
    */
   async sha256(): Promise<string | undefined> {
     return this.#fileHash?.()
@@ -177,6 +178,11 @@ export class Model implements AsyncDisposable {
   /** What takes how much of the device's memory. */
   get memory(): ModelMemory {
     return this.#describe().memory
+  }
+
+  /** Layers that inference computes in 8 bits where `precision` says `int8`; empty for a model that was not quantised. */
+  get quantizedLayers(): string[] {
+    return this.#describe().quantizedLayers
   }
 
   get disposed(): boolean {

@@ -256,7 +256,8 @@ Napi::Value quantizeModel(const Napi::CallbackInfo& info) {
     diagnosis::QuantizeOptions options;
     options.batchSize = call.batchSize;
     options.largestChange = toNumber(given.Get("largestChange"), "largestChange");
-    options.measuresSpeed = toBoolean(given.Get("measureSpeed"), "measureSpeed");
+    options.measuresSpeed = given.Has("measureSpeed") ? toBoolean(given.Get("measureSpeed"), "measureSpeed")
+                                                      : call.model->engine().device().int8;
     return AddonData::of(info.Env()).run(info.Env(), call.flag, [=](const CancelFlag& flag) {
       const auto progress = [&](size_t done, size_t total) {
         call.events->emit({{"phase", "quantize"}, {"done", done}, {"total", total}}, false);

@@ -56,13 +56,17 @@ std::string pretrainedJson(const model::PretrainedMatch& match) {
 
 std::string profileJson(const model::Profile& profile) {
   Json steps = Json::array();
+  // A convolution of bytes is one, whatever it makes of their sums.
+  const auto dtypeOf = [](const compiler::Program::StepInfo& step) {
+    return (step.op == QuantizedConv2d::kName ? step.inputs : step.outputs)[0].dtype;
+  };
   for (const compiler::Program::StepInfo& step : profile.steps)
     steps.push_back({{"op", step.op},
                      {"attributes", step.attributes},
                      {"scope", step.scope},
                      {"implementation", step.implementation},
                      {"output", step.outputs[0].shape.toString()},
-                     {"dtype", nameOf(step.outputs[0].dtype)},
+                     {"dtype", nameOf(dtypeOf(step))},
                      {"flops", step.flops},
                      {"bytes", step.bytes},
                      {"seconds", step.seconds}});

@@ -4,6 +4,7 @@
 
 #include "ops/conv2d.h"
 #include "ops/elementwise.h"
+#include "ops/quantized.h"
 
 namespace jcs::runtime {
 
@@ -41,8 +42,9 @@ ProductExtent productExtent(const DeviceInfo& device) {
   return device.kind == "cpu" ? ProductExtent{1, 512} : ProductExtent{16, 2048};
 }
 
-/// A 1×1 convolution is a dense product, and the one that exists in every precision.
+/// A 1×1 convolution is a dense product, and the one that exists in every precision. Of kU8: of bytes.
 double productRate(Engine& engine, DType dtype, int threads) {
+  constexpr const char* kLayer = "product";
   const auto [samples, channels] = productExtent(engine.device());
   const Shape weightShape{channels, channels, 1, 1};
   compiler::StateStore states(engine.sharedBackend());
@@ -50,9 +52,16 @@ double productRate(Engine& engine, DType dtype, int threads) {
   Graph graph;
   const Shape shape{samples, kProductSide, kProductSide, channels};
   const Value x = graph.input("x", {DType::kF32, shape});
-  graph.output("y", conv2d(x, graph.state("weight", {DType::kF32, weightShape}), std::nullopt, {}));
-  return bestRate(engine, graph, states, {dtype, threads}, Tensor::zeros(DType::kF32, shape), Conv2d::kName,
-                  &compiler::Program::StepInfo::flops);
+  {
+    const NodeLabel label(graph, kLayer);
+    graph.output("y", conv2d(x, graph.state("weight", {DType::kF32, weightShape}), std::nullopt, {}));
+  }
+  const bool ofBytes = dtype == DType::kU8;
+  compiler::CompileOptions options{ofBytes ? DType::kF32 : dtype, {.threads = threads}};
+  if (ofBytes)
+    options.quantized = std::make_shared<const compiler::LayerRanges>(compiler::LayerRanges{{kLayer, {0, 1}}});
+  return bestRate(engine, graph, states, options, Tensor::zeros(DType::kF32, shape),
+                  ofBytes ? QuantizedConv2d::kName : Conv2d::kName, &compiler::Program::StepInfo::flops);
 }
 
 /// In place: all that is read is written, and nothing is fetched only to be overwritten.
@@ -71,6 +80,7 @@ Peaks measurePeaks(Engine& engine, int threads) {
   Peaks peaks;
   for (const DType dtype : {DType::kF32, DType::kBF16})
     if (engine.backend().supports(dtype)) peaks.flopsPerSecond[nameOf(dtype)] = productRate(engine, dtype, threads);
+  if (engine.device().int8) peaks.flopsPerSecond[nameOf(DType::kU8)] = productRate(engine, DType::kU8, threads);
   peaks.bytesPerSecond = streamRate(engine, threads);
   return peaks;
 }

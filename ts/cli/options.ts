@@ -114,7 +114,7 @@ export function addRuntimeOptions(command: Command): Command {
   return command
     .optionsGroup('Device:')
     .option('--device <name>', "'auto', 'cpu', 'cuda' or 'cuda:N'; `jcs devices` lists them")
-    .addOption(new Option('--precision <name>').choices(['auto', 'fp32', 'tf32', 'bf16']))
+    .addOption(new Option('--precision <name>').choices(['auto', 'fp32', 'tf32', 'bf16', 'int8']))
     .option('--threads <n>', 'threads of the CPU backend', wholeNumber)
 }
 

@@ -13,6 +13,7 @@ import { addEvaluate } from './commands/evaluate'
 import { addExport } from './commands/export'
 import { addInspect } from './commands/inspect'
 import { addProfile } from './commands/profile'
+import { addQuantize } from './commands/quantize'
 import { addReproduce } from './commands/reproduce'
 import { addSegment } from './commands/segment'
 import { addServe } from './commands/serve'
@@ -51,6 +52,7 @@ ${disclaimer}.`,
   addInspect(program, sessionFor)
   addEvaluate(program, sessionFor)
   addCalibrate(program, sessionFor)
+  addQuantize(program, sessionFor)
   addCrossValidate(program, sessionFor)
   addReproduce(program, sessionFor)
   addExport(program)

@@ -22,6 +22,7 @@ const titles: Record<ProgressEvent['phase'], string> = {
   validate: 'validating',
   checkpoint: 'checkpoint',
   evaluate: 'evaluating',
+  quantize: 'quantizing',
   'cross-validate': 'trained',
   reproduce: 'trained',
   store: 'storing',

@@ -77,8 +77,10 @@ function examineDevice(device: DeviceInfo): Finding {
   const { name, available, reason = 'no reason is known' } = device
   if (!available)
     return { what: name, state: name === 'cpu' ? 'error' : 'ok', found: reason, ...remedyOf(name) }
-  const { description, isa, library, memoryBytes = 0, bf16 } = device
-  const precision = bf16 ? 'bf16 is faster than fp32' : 'no faster precision than fp32'
+  const { description, isa, library, memoryBytes = 0, bf16, int8 } = device
+  const faster = [bf16 && 'bf16', int8 && 'int8'].filter(Boolean)
+  const precision =
+    faster.length > 0 ? `faster than fp32: ${faster.join(', ')}` : 'no faster precision than fp32'
   const found = [description, isa, library, gibibytes(memoryBytes), precision].filter(Boolean).join(', ')
   return { what: name, state: 'ok', found }
 }

@@ -4,8 +4,12 @@ import { JcsError } from '../base/errors'
 /** `auto` takes a GPU where one is usable and says in `model.device` what it took; a device by name is that or an error. */
 export type DeviceName = 'auto' | 'cpu' | 'cuda' | `cuda:${number}`
 
-/** `auto` is the fastest that keeps the network's accuracy on the device; what is really used is `model.precision`. */
-export type Precision = 'auto' | 'fp32' | 'tf32' | 'bf16'
+/**
+ * `auto` is the fastest that keeps the network's accuracy on the device; what is really used is `model.precision`.
+ * `int8` takes a model that was quantised, and computes its layers in 8 bits on any CPU; `auto` does that where it is
+ * fast.
+ */
+export type Precision = 'auto' | 'fp32' | 'tf32' | 'bf16' | 'int8'
 
 export interface RuntimeOptions {
   /** Default `auto`. */
@@ -24,7 +28,7 @@ export interface RuntimeOptions {
 /** The names of all runtime options. */
 export const runtimeOptionNames = ['device', 'precision', 'threads', 'memoryLimitBytes'] as const
 
-const precisions: readonly Precision[] = ['auto', 'fp32', 'tf32', 'bf16']
+const precisions: readonly Precision[] = ['auto', 'fp32', 'tf32', 'bf16', 'int8']
 
 /** The runtime options among `options`, checked, without those that were not given. */
 export function takeRuntimeOptions(options: RuntimeOptions): RuntimeOptions {

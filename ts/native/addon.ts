@@ -161,6 +161,13 @@ export interface NativeCalibration {
   after: { negativeLogLikelihood: number; ece: number }
 }
 
+export interface NativeQuantization {
+  /** `QuantizedLayer`s */
+  layers: unknown[]
+  changeOfAll: number
+  change: number
+}
+
 export interface NativeEvaluation extends NativeScores {
   probabilities: Float32Array
   /** `ReliabilityBin`s */
@@ -227,6 +234,8 @@ export interface Addon {
   >
   /** Sets the model's temperature. */
   calibrate: OverDataset<[], NativeCalibration>
+  /** Sets which layers the model computes in 8 bits; events are of phase `quantize`. */
+  quantize: OverDataset<[options: { largestChange: number; measureSpeed?: boolean }], NativeQuantization>
   /** The paper's rule. `isPhysical`: the slice threshold came from millimetres. */
   decideCase(
     scores: Float32Array,

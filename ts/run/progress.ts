@@ -83,6 +83,11 @@ export interface EvaluateProgress extends ProgressCounters {
   metrics?: Record<string, number>
 }
 
+/** Trials of 8-bit layers; counts slices through the network. `total` grows where layers have to be tried one by one. */
+export interface QuantizeProgress extends ProgressCounters {
+  phase: 'quantize'
+}
+
 /** Before and after each training of a cross-validation, which are counted; `etaMs` is of them all. */
 export interface CrossValidateProgress extends ProgressCounters {
   phase: 'cross-validate'
@@ -134,6 +139,7 @@ export type ProgressEvent =
   | ValidateProgress
   | CheckpointProgress
   | EvaluateProgress
+  | QuantizeProgress
   | CrossValidateProgress
   | ReproduceProgress
   | StoreProgress

@@ -17,7 +17,7 @@ export function addDevices(program: Command): void {
 function describe(found: readonly DeviceInfo[]): string {
   const rows = found
     .filter(({ available }) => available)
-    .map(({ name, description = '', isa = '', library = '', memoryBytes = 0, threads, bf16 }) => [
+    .map(({ name, description = '', isa = '', library = '', memoryBytes = 0, threads, bf16, int8 }) => [
       name,
       description,
       isa,
@@ -25,10 +25,11 @@ function describe(found: readonly DeviceInfo[]): string {
       `${(memoryBytes / 2 ** 30).toFixed(1)} GiB`,
       threads ?? '',
       bf16 ? 'yes' : 'no',
+      int8 ? 'yes' : 'no',
     ])
   const unavailable = found.filter(({ available }) => !available)
   return [
-    table(['device', 'hardware', 'instructions', 'library', 'memory', 'threads', 'bf16'], rows),
+    table(['device', 'hardware', 'instructions', 'library', 'memory', 'threads', 'bf16', 'int8'], rows),
     ...unavailable.map(({ reason = 'no reason is known' }) => `\n${reason}`),
   ].join('\n')
 }
