@@ -32,7 +32,7 @@ export function addQuantize(program: Command, sessionFor: (flags: Flags) => Sess
     .requiredOption('-o, --out <file>', 'where it goes; may be the same file')
     .option(
       '--largest-change <c>',
-      'of a probability in the mean, or of 1 − Dice of masks; default 0.01',
+      'of a probability in the mean, or 1 − Dice of masks; default 0.01',
       number,
     )
     .option('--batch-size <n>', 'slices per run of the network', wholeNumber)
