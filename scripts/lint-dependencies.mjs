@@ -26,7 +26,7 @@ const nativeLayers = {
   metrics: ['core'],
   measure: ['data', 'core'],
   model: ['data', 'io', 'networks', 'runtime', 'compiler', 'graph', 'core'],
-  diagnosis: ['model', 'measure', 'metrics', 'data', 'networks', 'nn', 'ops', 'core'],
+  diagnosis: ['model', 'measure', 'metrics', 'data', 'networks', 'nn', 'compiler', 'ops', 'core'],
   train: [
     'diagnosis',
     'model',

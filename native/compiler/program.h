@@ -59,12 +59,9 @@ class Program {
   /// The steps of a run, in order; those done once after a change of state are not among them.
   const std::vector<StepInfo>& steps() const { return infos_; }
   void profile(bool on) { profiling_ = on; }
-  using Observer = std::function<void(const StepInfo& step, const Tensor& firstInput)>;
-  /// From now on `observer`, if any, sees the first input of each step of that op, float32, before it runs.
-  void observe(std::string_view op, Observer observer) {
-    observedOp_ = op;
-    observer_ = std::move(observer);
-  }
+  using Observer = std::function<void(const StepInfo& step, const Tensor& input)>;
+  /// From now on `observer`, if any, sees what each convolution of numbers reads, as float32, before it runs.
+  void observeConvolutions(Observer observer) { observer_ = std::move(observer); }
   /// Kernels and copies of a run as the device recorded it; 0 before it did.
   size_t recordedOperations() const { return recorded_.recording ? recorded_.recording->operations() : 0; }
 
@@ -175,7 +172,6 @@ class Program {
   };
   std::optional<Unkept> unkept_;
   bool profiling_ = false;
-  std::string observedOp_;
   Observer observer_;
   int64_t runs_ = 0;
 

@@ -8,7 +8,6 @@
 #include "model/parameters.h"
 #include "model/prepared_files.h"
 #include "networks/backbone.h"
-#include "ops/conv2d.h"
 
 namespace jcs::model {
 
@@ -316,11 +315,11 @@ std::shared_ptr<compiler::Program> Model::program(const runtime::ProgramKey& key
 
 void Model::run(compiler::Program& program, const compiler::Bindings& bindings, const std::atomic<bool>* cancelled) {
   if (observer_)
-    program.observe(Conv2d::kName, [&](const compiler::Program::StepInfo& step, const Tensor& input) {
+    program.observeConvolutions([&](const compiler::Program::StepInfo& step, const Tensor& input) {
       observer_(step.scope, input.as<float>());
     });
   else
-    program.observe({}, nullptr);
+    program.observeConvolutions(nullptr);
   engine_->run(program, states_, bindings, cancelled);
   measureMemory();
 }
