@@ -1,5 +1,12 @@
 import { fileURLToPath } from 'node:url'
-import { checkOptions, requireNumber, requireOneOf, requireString, requireWhole } from './base/check'
+import {
+  checkOptions,
+  requireBoolean,
+  requireNumber,
+  requireOneOf,
+  requireString,
+  requireWhole,
+} from './base/check'
 import { JcsError, toJcsError } from './base/errors'
 import { type FileHash, hashOfBytes, hashOfFile } from './model/file-hash'
 import type { Peaks, Profile, ProfileOptions } from './model/profile'
@@ -38,6 +45,11 @@ export interface SaveOptions {
 export interface OnnxOptions {
   /** Images per run; `dynamic` leaves it open. Default 1. */
   batch?: number | 'dynamic' | undefined
+  /**
+   * With the layers that were quantised in 8 bits: QuantizeLinear and DequantizeLinear around their convolutions (QDQ), their
+   * weights as int8, batch norms folded. Default: whether the model was quantised.
+   */
+  int8?: boolean | undefined
   /** Of the input, at least 32. Default: the model's `inputSize`. */
   height?: number | undefined
   width?: number | undefined
@@ -230,17 +242,23 @@ export class Model implements AsyncDisposable {
 
   /**
    * Writes the inference network as ONNX (opset 18): input `image`, outputs as of `forward`. Normalisation is
-   * not part of it.
+   * not part of it. A quantised model's layers are in 8 bits there, unless `int8` is false.
    *
    * @throws JcsError INVALID_ARGUMENT, INPUT_TOO_SMALL, FILE_UNWRITABLE, DISK_FULL, DISPOSED
    */
   async exportOnnx(path: string, options: OnnxOptions = {}): Promise<void> {
     requireString('path', path)
-    checkOptions('options', options, ['batch', 'height', 'width'])
-    const { batch = 1, height = this.inputSize, width = this.inputSize } = options
+    checkOptions('options', options, ['batch', 'height', 'width', 'int8'])
+    const { batch = 1, height = this.inputSize, width = this.inputSize, int8 } = options
     if (batch !== 'dynamic') requireWhole("batch, unless 'dynamic',", batch, 1, 4096)
     checkSize(height, width)
-    const settings = { ...(batch === 'dynamic' ? { dynamicBatch: true } : { batch }), height, width }
+    if (int8 !== undefined) requireBoolean('int8', int8)
+    const settings = {
+      ...(batch === 'dynamic' ? { dynamicBatch: true } : { batch }),
+      height,
+      width,
+      ...(int8 !== undefined && { int8 }),
+    }
     return callNative(() => this.#native.exportOnnx(path, JSON.stringify(settings)))
   }
 

@@ -4,7 +4,8 @@
 
 namespace jcs::binding {
 
-/// decideCase, requireDecidable, calibrate, quantize, evaluateClassifier and evaluateSegmenter (contract in ts/native.ts).
+/// decideCase, requireDecidable, calibrate, quantize, evaluateClassifier and evaluateSegmenter (contract in
+/// ts/native.ts).
 void defineDiagnosis(Napi::Env env, Napi::Object exports);
 
 }  // namespace jcs::binding

@@ -321,8 +321,10 @@ Napi::Value ModelObject::exportOnnx(const Napi::CallbackInfo& info) {
       const bool dynamic = options.value("dynamicBatch", false);
       const auto batch = std::max<int64_t>(options.value("batch", int64_t{1}), dynamic ? 2 : 1);
       const auto size = model.metadata().inputSize;
-      const auto graph =
-          networks::inferenceGraph(model.spec(), batch, options.value("height", size), options.value("width", size));
+      const auto height = options.value("height", size), width = options.value("width", size);
+      const bool inBytes = options.value("int8", !model.metadata().quantized.empty());
+      const auto graph = inBytes ? model.quantizedGraph(batch, height, width)
+                                 : networks::inferenceGraph(model.spec(), batch, height, width);
       const io::OnnxOptions onnx{.graphName = model.spec().network, .dynamicBatch = dynamic};
       io::exportOnnx(
           *graph, [&](const std::string& name) { return model.parameter(name); }, onnx, path);

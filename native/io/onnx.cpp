@@ -70,18 +70,22 @@ std::string OnnxExporter::name(ValueId id) {
     const ValueInfo& value = info(id);
     invariant(value.kind == ValueInfo::Kind::kState || value.kind == ValueInfo::Kind::kConstant,
               "a value is exported before its producer");
-    if (value.kind == ValueInfo::Kind::kConstant) {
-      found = model_.initializer("constant", *value.constant);
-    } else {
-      const Tensor tensor = parameters_(value.name);
-      require(tensor.shape() == value.type.shape, errors::kShapeMismatch, [&] {
-        return "parameter '" + value.name + "' has shape " + tensor.shape().toString() + ", the network wants " +
-               value.type.shape.toString();
-      });
-      found = model_.initializer(value.name, tensor);
-    }
+    found = value.kind == ValueInfo::Kind::kConstant ? model_.initializer("constant", *value.constant)
+                                                     : model_.initializer(value.name, valueOf(id));
   }
   return found;
+}
+
+Tensor OnnxExporter::valueOf(ValueId id) const {
+  const ValueInfo& value = info(id);
+  if (value.kind == ValueInfo::Kind::kConstant) return value.constant->clone();
+  invariant(value.kind == ValueInfo::Kind::kState, "a value is neither stored nor constant");
+  Tensor tensor = parameters_(value.name);
+  require(tensor.shape() == value.type.shape, errors::kShapeMismatch, [&] {
+    return "parameter '" + value.name + "' has shape " + tensor.shape().toString() + ", the network wants " +
+           value.type.shape.toString();
+  });
+  return tensor;
 }
 
 /// A value as it must look to be combined, element by element, with value `result`: the broadcasting rules of ONNX

@@ -19,8 +19,9 @@ struct OnnxOptions {
 
 /// Writes what the outputs of an inference graph depend on as an ONNX model, opset 18, float32. Inputs and outputs keep
 /// their names; those of four dimensions are N×C×H×W there, as everybody expects of ONNX. The graph is the one that the
-/// network built, or one whose batch norms are folded and activations fused.
-/// UNSUPPORTED_FORMAT for an op that has no place in inference; the errors of AtomicFile; INPUT_TOO_LARGE above 2 GB.
+/// network built, or one whose batch norms are folded and activations fused. Convolutions of bytes, whose weights have
+/// to be states or constants, become convolutions between QuantizeLinear and DequantizeLinear (QDQ). UNSUPPORTED_FORMAT
+/// for an op that has no place in inference; the errors of AtomicFile; INPUT_TOO_LARGE above 2 GB.
 void exportOnnx(const Graph& graph, const ParameterSource& parameters, const OnnxOptions& options,
                 const std::string& path);
 

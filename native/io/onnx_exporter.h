@@ -8,6 +8,7 @@
 #include "io/onnx_model.h"
 #include "ops/activation.h"
 #include "ops/pool.h"
+#include "ops/quantized.h"
 
 namespace jcs::io {
 
@@ -36,6 +37,8 @@ class OnnxExporter {
   const Node* storedStatistics(const Node& affine) const;
 
   std::string name(ValueId id);
+  /// Of a state or a constant.
+  Tensor valueOf(ValueId id) const;
   /// Adds an ONNX node with one output.
   std::string onnx(const std::string& type, std::vector<std::string> inputs, OnnxAttributes attributes = {}) {
     return model_.node(type, label_, std::move(inputs), std::move(attributes))[0];
@@ -51,12 +54,18 @@ class OnnxExporter {
   int64_t channelAxis(ValueId id) const { return axisOf(id, shape(id).rank() - 1); }
   std::string operandOf(ValueId id, ValueId result);
   std::string reshaped(std::string value, const Shape& from, const Shape& to, bool data);
+  /// The two operands that follow the first of QuantizeLinear and DequantizeLinear.
+  std::vector<std::string> withCode(std::string value, const Quantization& code);
+  /// A value that bytes stand for, by that code, as numbers.
+  std::string numbersOf(ValueId id, const Quantization& code);
   void requireWholeBatch(ValueId id, bool whole, const Node& node) const;
 
   // One function an op, in onnx_ops.cpp.
   void convert(const Node& node);
   std::string convolution(const Node& node);
   std::string transposedConvolution(const Node& node);
+  std::string quantization(const Node& node);
+  std::string quantizedConvolution(const Node& node);
   std::string unary(const Node& node);
   std::string binary(const Node& node);
   std::string affine(const Node& node);

@@ -41,7 +41,7 @@ namespace tensor_shape_proto {
 constexpr uint32_t kDim = 1, kDimValue = 1, kDimParam = 2;
 }
 namespace data_type {
-constexpr int64_t kFloat = 1, kInt64 = 7;
+constexpr int64_t kFloat = 1, kUint8 = 2, kInt8 = 3, kInt32 = 6, kInt64 = 7;
 }
 
 constexpr int64_t kIrVersion = 8;  // the one that goes with opset 18
@@ -120,9 +120,28 @@ void OnnxModel::output(const std::string& name, std::span<const int64_t> shape) 
 std::string OnnxModel::initializer(const std::string& name, const Tensor& value) {
   const Tensor floats = value.dtype() == DType::kF32 ? Tensor() : value.to(DType::kF32);
   const Tensor& tensor = value.dtype() == DType::kF32 ? value : floats;
+  return add(name, data_type::kFloat, tensor.shape().extents(), {tensor.data(), static_cast<size_t>(tensor.bytes())});
+}
+
+std::string OnnxModel::initializer(const std::string& name, std::span<const int64_t> shape,
+                                   std::span<const uint8_t> values) {
+  return add(name, data_type::kUint8, shape, std::as_bytes(values));
+}
+
+std::string OnnxModel::initializer(const std::string& name, std::span<const int64_t> shape,
+                                   std::span<const int8_t> values) {
+  return add(name, data_type::kInt8, shape, std::as_bytes(values));
+}
+
+std::string OnnxModel::initializer(const std::string& name, std::span<const int64_t> shape,
+                                   std::span<const int32_t> values) {
+  return add(name, data_type::kInt32, shape, std::as_bytes(values));
+}
+
+std::string OnnxModel::add(const std::string& name, int64_t dataType, std::span<const int64_t> shape,
+                           std::span<const std::byte> data) {
   const std::string id = unique(name);
-  initializers_.push_back(tensorProto(id, data_type::kFloat, tensor.shape().extents(),
-                                      {tensor.data(), static_cast<size_t>(tensor.bytes())}));
+  initializers_.push_back(tensorProto(id, dataType, shape, data));
   return id;
 }
 

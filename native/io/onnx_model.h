@@ -28,6 +28,9 @@ class OnnxModel {
   /// Adds a float32 or int64 tensor and returns its name, made unique from `name`.
   std::string initializer(const std::string& name, const Tensor& value);
   std::string integers(std::span<const int64_t> values);
+  std::string initializer(const std::string& name, std::span<const int64_t> shape, std::span<const uint8_t> values);
+  std::string initializer(const std::string& name, std::span<const int64_t> shape, std::span<const int8_t> values);
+  std::string initializer(const std::string& name, std::span<const int64_t> shape, std::span<const int32_t> values);
   /// Adds a node and returns its outputs' names. `label` says where in the network it belongs.
   std::vector<std::string> node(const std::string& type, const std::string& label, std::vector<std::string> inputs,
                                 OnnxAttributes attributes = {}, size_t outputs = 1);
@@ -38,6 +41,9 @@ class OnnxModel {
   void write(const std::string& path) const;
 
  private:
+  std::string add(const std::string& name, int64_t dataType, std::span<const int64_t> shape,
+                  std::span<const std::byte> data);
+
   struct Node {
     std::string type, name;
     std::vector<std::string> inputs, outputs;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <limits>
 
@@ -53,6 +54,69 @@ std::string OnnxExporter::transposedConvolution(const Node& node) {
        {"dilations", Extents{c.dilation, c.dilation}},
        {"output_padding", Extents{rest(op.outputHeight, dy[1], weight[2]), rest(op.outputWidth, dy[2], weight[3])}},
        {"group", c.groups}});
+}
+
+std::vector<std::string> OnnxExporter::withCode(std::string value, const Quantization& code) {
+  const auto zero = static_cast<uint8_t>(code.zero);
+  return {std::move(value), model_.initializer("scale", Tensor::fromFloats({}, std::span(&code.scale, 1))),
+          model_.initializer("zero", {}, std::span(&zero, 1))};
+}
+
+std::string OnnxExporter::numbersOf(ValueId id, const Quantization& code) {
+  return onnx("DequantizeLinear", withCode(name(id), code));
+}
+
+std::string OnnxExporter::quantization(const Node& node) {
+  return onnx("QuantizeLinear", withCode(name(node.inputs[0]), static_cast<const Quantize&>(*node.op).to));
+}
+
+/// Weights, rounded, and biases as runtimes want them that compute in integers: in steps of a product of both.
+std::string OnnxExporter::quantizedConvolution(const Node& node) {
+  const auto& op = static_cast<const QuantizedConv2d&>(*node.op);
+  const Tensor weight = valueOf(node.inputs[1]);
+  const Shape& s = weight.shape();
+  const int64_t outputs[] = {s[0]};
+  const auto values = weight.as<float>();
+  const size_t perOutput = values.size() / static_cast<size_t>(s[0]);
+  std::vector<float> scales, productScales;
+  std::vector<int8_t> rounded;
+  for (size_t first = 0; first < values.size(); first += perOutput) {
+    const auto own = values.subspan(first, perOutput);
+    float largest = 0;
+    for (const float value : own) largest = std::max(largest, std::abs(value));
+    scales.push_back(weightScale(largest));
+    productScales.push_back(scales.back() * op.input.scale);
+    for (const float value : own) rounded.push_back(static_cast<int8_t>(std::nearbyint(value / scales.back())));
+  }
+  const auto byOutput = [&](const std::string& integers, const std::vector<float>& steps) {
+    const std::string scale = model_.initializer("scales", Tensor::fromFloats({s[0]}, steps));
+    return onnx("DequantizeLinear", {integers, scale}, {{"axis", int64_t{0}}});
+  };
+  const auto& c = op.conv;
+  std::vector<std::string> inputs{numbersOf(node.inputs[0], op.input),
+                                  byOutput(model_.initializer("weight", s.extents(), rounded), scales)};
+  if (op.bias) {
+    const Tensor bias = valueOf(node.inputs[2]);
+    std::vector<int32_t> steps;
+    for (size_t o = 0; o < productScales.size(); ++o)
+      steps.push_back(static_cast<int32_t>(
+          std::clamp(std::nearbyint(static_cast<double>(bias.as<float>()[o]) / static_cast<double>(productScales[o])),
+                     -2147483647.0, 2147483647.0)));
+    inputs.push_back(byOutput(model_.initializer("bias", outputs, steps), productScales));
+  }
+  std::string y = onnx("Conv", inputs,
+                       {{"kernel_shape", Extents{s[2], s[3]}},
+                        {"strides", Extents{c.stride, c.stride}},
+                        {"pads", Extents(4, c.padding)},
+                        {"dilations", Extents{c.dilation, c.dilation}},
+                        {"group", c.groups}});
+  if (op.residual) {
+    const ValueId residual = node.inputs[static_cast<size_t>(op.residualInput())];
+    const bool ofBytes = info(residual).type.dtype == DType::kU8;
+    y = onnx("Add", {y, ofBytes ? numbersOf(residual, op.residualBytes) : name(residual)});
+  }
+  y = activated(y, op.activation);
+  return op.dtype == DType::kU8 ? onnx("QuantizeLinear", withCode(y, op.output)) : y;
 }
 
 std::string OnnxExporter::unary(const Node& node) {
@@ -225,6 +289,8 @@ void OnnxExporter::convert(const Node& node) {
   static const std::map<std::string_view, Single> kSingle = {
       {Conv2d::kName, &OnnxExporter::convolution},
       {Conv2dInputGradient::kName, &OnnxExporter::transposedConvolution},
+      {Quantize::kName, &OnnxExporter::quantization},
+      {QuantizedConv2d::kName, &OnnxExporter::quantizedConvolution},
       {Unary::kName, &OnnxExporter::unary},
       {Binary::kName, &OnnxExporter::binary},
       {Affine::kName, &OnnxExporter::affine},

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "compiler/derived_values.h"
 #include "compiler/passes.h"
 #include "model/file_weights.h"
 #include "model/parameters.h"
@@ -368,6 +369,25 @@ std::map<std::string, Tensor> Model::forward(const Tensor& images, bool withActi
   std::map<std::string, Tensor> results;
   engine_->runAndWait([&] { results = forwardNow(images, withActivationMap, cancelled); });
   return results;
+}
+
+std::unique_ptr<Graph> Model::quantizedGraph(int64_t n, int64_t height, int64_t width) {
+  const ModelMetadata known = metadata();
+  require(!known.quantized.empty(), errors::kInvalidArgument,
+          "the model is not quantised; `quantize` does that with some slices");
+  const auto built = networks::inferenceGraph(known.spec, n, height, width);
+  const auto graph = compiler::optimize(*built, DType::kF32, 1, &known.quantized);
+  const compiler::DerivedValues derived = compiler::derivedValues(*graph);
+  std::map<ValueId, Tensor> values;
+  engine_->runAndWait([&] {
+    requireAlive();
+    compiler::Program program(*derived.graph, engine_->sharedBackend(), {DType::kF32, {.threads = threads_}});
+    compiler::Bindings bindings;
+    for (const auto& [name, id] : derived.values)
+      bindings.output(name, values.emplace(id, Tensor(program.outputType(name))).first->second);
+    run(program, bindings);
+  });
+  return compiler::withConstants(*graph, std::move(values));
 }
 
 Profile Model::profile(int64_t n, int64_t height, int64_t width, const std::atomic<bool>* cancelled) {

@@ -113,6 +113,9 @@ class Model : public std::enable_shared_from_this<Model> {
   /// For whoever changes them: in memory, all, from now on. Execution thread, or while nothing runs.
   compiler::StateStore& states();
 
+  /// The inference network as it is computed in bytes, for export: what it derives from parameters are constants.
+  /// INVALID_ARGUMENT when it is not quantised.
+  std::unique_ptr<Graph> quantizedGraph(int64_t n, int64_t height, int64_t width);
   /// Times each step of the inference program for zeros of that size.
   Profile profile(int64_t n, int64_t height, int64_t width, const std::atomic<bool>* cancelled = nullptr);
   /// What the device can do at best with as many threads as the model uses.

@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process'
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-node'
 import t from 'tap'
 import {
   classify,
@@ -13,6 +15,8 @@ import {
   segment,
   train,
 } from '../../ts/index'
+import { relativeError } from './compare'
+import { NumpyRandom } from './numpy-random'
 import { safetensorsMetadata } from './safetensors'
 import { classifierSpec, quick, repositoryRoot, segmenterSpec, smallSamples, smallSlices } from './small'
 import { writeSamples } from './written-samples'
@@ -114,6 +118,42 @@ t.test('layers that are no faster are left where that is measured', { skip: isFa
   const { layers } = await quantize(model, slices.slice(0, 1), { measureSpeed: true, largestChange: 1 })
   t.ok(layers.filter(({ kept }) => kept === 'speed').length > layers.length / 2)
 })
+
+for (const task of ['classification', 'segmentation'] as const) {
+  t.test(`ONNX Runtime computes the same in 8 bits: ${task}`, async (t) => {
+    await using model = await trained(task)
+    await quantize(model, slices, { largestChange: 1, measureSpeed: false })
+    const directory = t.testdir()
+    const file = join(directory, 'int8.safetensors')
+    await model.save(file)
+    await using bytes = await loadModel(file, { precision: 'int8', device: 'cpu' })
+    const shape = [2, 3, 67, 75]
+    const random = new NumpyRandom(11)
+    const data = Float32Array.from({ length: 2 * 3 * 67 * 75 }, () => random.normal())
+    const expected = await bytes.forward({ data, shape })
+    const path = join(directory, 'int8.onnx')
+    await model.exportOnnx(path, { batch: 'dynamic', height: 67, width: 75 })
+    const outputs = async (path: string) => {
+      // As the file says. Fused, ONNX Runtime's products saturate on processors without VNNI.
+      const session = await InferenceSession.create(path, { graphOptimizationLevel: 'disabled' })
+      const results = await session.run({ [session.inputNames[0]!]: new OnnxTensor('float32', data, shape) })
+      await session.release()
+      return results
+    }
+    const others = await outputs(path)
+    const float = join(directory, 'float.onnx')
+    await model.exportOnnx(float, { batch: 'dynamic', height: 67, width: 75, int8: false })
+    t.ok(statSync(path).size < statSync(float).size / 3, 'a byte a weight')
+    await using numbers = await loadModel(file, { precision: 'fp32', device: 'cpu' })
+    const exact = await numbers.forward({ data, shape })
+    for (const [name, tensor] of Object.entries(expected)) {
+      const error = relativeError(others[name]!.data as Float32Array, tensor.data)
+      const ofBytes = relativeError(exact[name]!.data, tensor.data)
+      // A step that is rounded the other way goes on to others; numbers are much further away.
+      t.ok(error < ofBytes / 3, `${name}: ${error}, and from numbers ${ofBytes}`)
+    }
+  })
+}
 
 t.test('changing the weights ends it', async (t) => {
   const model = await trained('classification')

@@ -14,6 +14,7 @@
 #include "ops/layout.h"
 #include "ops/loss.h"
 #include "ops/pool.h"
+#include "ops/quantized.h"
 #include "ops/reduce.h"
 #include "ops/resize.h"
 
@@ -107,6 +108,36 @@ TEST("onnx: inputs and outputs are channels first, and the batch may stay open")
   CHECK(extentsOf(open.messages(11)[0]) == std::vector<int64_t>({-1, 3, 8, 10}));
   CHECK(extentsOf(open.messages(12)[0]) == std::vector<int64_t>({-1, 3, 8, 10}));
   CHECK(nodeTypes(fixed) == Types{"Relu"});
+}
+
+TEST("onnx: convolutions of bytes are QDQ, with weights rounded by output and biases in steps of both scales") {
+  Graph graph;
+  auto op = std::make_shared<QuantizedConv2d>();
+  op->bias = true;
+  op->activation = Activation::kRelu;
+  op->dtype = DType::kU8;
+  op->input = {0.5f, 7};
+  op->output = {0.25f, 0};
+  const Value bytes = quantize(imageOf(graph), op->input);
+  const Value weight = graph.constant(Tensor::fromFloats({2, 3, 1, 1}, std::vector<float>{1.27f, -0.3f, 0, 0, 0, 0}));
+  const Value bias = graph.constant(Tensor::fromFloats({2}, std::vector<float>{1, -2}));
+  const Value y = addNode(op, {bytes, weight, bias});
+  op = std::make_shared<QuantizedConv2d>(*op);
+  op->bias = false, op->dtype = DType::kF32, op->input = {0.25f, 0};
+  const Value last = graph.constant(Tensor::fromFloats({1, 2, 1, 1}, std::vector<float>{1, 1}));
+  graph.output("y", addNode(op, {y, last}));
+  const Message onnx = exported(graph);
+  CHECK(nodeTypes(onnx) == Types({"QuantizeLinear", "DequantizeLinear", "DequantizeLinear", "DequantizeLinear", "Conv",
+                                  "Relu", "QuantizeLinear", "DequantizeLinear", "DequantizeLinear", "Conv", "Relu"}));
+  std::map<std::string, Message> initializers;
+  for (const Message& tensor : onnx.messages(5)) initializers.emplace(tensor.text(8), tensor);
+  CHECK(initializers.at("weight").text(9) == std::string({127, -30, 0, 0, 0, 0}));
+  CHECK_EQUAL(initializers.at("weight").numbers.at(2)[0], 3u);  // int8
+  int32_t steps[2];
+  std::memcpy(steps, initializers.at("bias").text(9).data(), sizeof steps);
+  CHECK_EQUAL(steps[0], 200);  // 1 / (0.5 · 0.01)
+  CHECK_EQUAL(steps[1], -4);   // −2 / (0.5 · 1): an output without weights has steps of 1
+  CHECK(initializers.at("zero").text(9) == std::string(1, 7));
 }
 
 TEST("onnx: convolution weights are initialisers under their own names, bit for bit") {

@@ -8,6 +8,7 @@ interface Flags {
   batch: number | 'dynamic'
   height?: number
   width?: number
+  int8: boolean
   json?: boolean
 }
 
@@ -20,6 +21,7 @@ export function addExport(program: Command): void {
     .option('--batch <n>', "images per run, or 'dynamic'", batchSize, 1)
     .option('--height <pixels>', "of the input; default: the model's", wholeNumber)
     .option('--width <pixels>', "of the input; default: the model's", wholeNumber)
+    .option('--no-int8', 'of a quantised model: with all layers in float32')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -28,9 +30,9 @@ Examples:
   jcs export classifier.safetensors --out classifier.onnx
   jcs export segmenter.safetensors --out segmenter.onnx --batch dynamic --height 512 --width 512`,
     )
-    .action(async (path: string, { out, batch, height, width, json = false }: Flags) => {
+    .action(async (path: string, { out, batch, height, width, int8, json = false }: Flags) => {
       await using model = await loadModel(path)
-      await model.exportOnnx(out, { batch, height, width })
+      await model.exportOnnx(out, { batch, height, width, ...(!int8 && { int8 }) })
       const { spec, inputSize, normalization } = model
       const size = { height: height ?? inputSize, width: width ?? inputSize }
       new Session({ json }).finish(
