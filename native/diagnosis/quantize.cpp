@@ -77,6 +77,7 @@ class Quantizer {
     report.change = report.changeOfAll = changeWith(chosen(report));
     if (report.change > options_.largestChange) leaveSensitiveLayers(report);
     model_.setQuantization(chosen(report));
+    if (progress_) progress_(total_, total_);  // fewer trials may have been enough
     return report;
   }
 

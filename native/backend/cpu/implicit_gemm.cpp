@@ -68,8 +68,7 @@ bool ImplicitGemm::available() {
   };
   try {
     return has(DType::kF32, dnnl::ukernel::pack_type::no_trans) &&
-           (!multipliesBf16() || has(DType::kBF16, dnnl::ukernel::pack_type::pack32)) &&
-           (!multipliesBytes() || has(DType::kU8, dnnl::ukernel::pack_type::pack32));
+           (!multipliesBf16() || has(DType::kBF16, dnnl::ukernel::pack_type::pack32));
   } catch (const dnnl::error&) {
     return false;
   }
