@@ -86,7 +86,7 @@ std::string OnnxExporter::quantizedConvolution(const Node& node) {
     for (const float value : own) largest = std::max(largest, std::abs(value));
     scales.push_back(weightScale(largest));
     productScales.push_back(scales.back() * op.input.scale);
-    for (const float value : own) rounded.push_back(static_cast<int8_t>(std::nearbyint(value / scales.back())));
+    for (const float value : own) rounded.push_back(roundedWeight(value, scales.back()));
   }
   const auto byOutput = [&](const std::string& integers, const std::vector<float>& steps) {
     const std::string scale = model_.initializer("scales", Tensor::fromFloats({s[0]}, steps));

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <optional>
+#include <cmath>
 
 #include "ops/conv2d.h"
 
@@ -73,6 +73,9 @@ inline constexpr float kLargestQuantizedWeight = 127;
 
 /// s[o] of QuantizedConv2d, of the largest |w[o,…]|.
 inline float weightScale(float largest) { return largest > 0 ? largest / kLargestQuantizedWeight : 1.0f; }
+
+/// v of a weight, of which `scale` is the output's.
+inline int8_t roundedWeight(float weight, float scale) { return static_cast<int8_t>(std::nearbyint(weight / scale)); }
 
 Value quantize(Value x, Quantization to);
 

@@ -68,36 +68,18 @@ dnnl::ukernel::brgemm makeBrgemm(int64_t rows, int64_t columns, int64_t depth, i
   return kernel;
 }
 
-namespace {
-
-/// Older instructions add pairs of products in 16 bits, which saturates.
-bool hasByteProducts() {
-  switch (dnnl::get_effective_cpu_isa()) {
-    case dnnl::cpu_isa::avx2_vnni:
-    case dnnl::cpu_isa::avx2_vnni_2:
-    case dnnl::cpu_isa::avx512_core_vnni:
-    case dnnl::cpu_isa::avx512_core_bf16:
-    case dnnl::cpu_isa::avx512_core_amx:
-    case dnnl::cpu_isa::avx512_core_fp16:
-    case dnnl::cpu_isa::avx512_core_amx_fp16: return true;
-    default: return false;
-  }
-}
-
-/// Whether oneDNN has a ukernel for them, and reads B as it is packed here.
-bool hasByteUkernel() {
+bool hasBrgemm(DType dtype) {
+  using dnnl::ukernel::pack_type;
   try {
-    const auto kernel = makeBrgemm(32, 32, 32, 2, 32, 32, 32, DType::kU8);
-    return kernel && kernel.get_B_pack_type() == dnnl::ukernel::pack_type::pack32;
+    const auto kernel = makeBrgemm(32, 32, 32, 2, 32, 32, 32, dtype);
+    return kernel && kernel.get_B_pack_type() == (dtype == DType::kF32 ? pack_type::no_trans : pack_type::pack32);
   } catch (const dnnl::error&) {
     return false;
   }
 }
 
-}  // namespace
-
 bool multipliesBytes() {
-  static const bool does = hasByteProducts() && hasByteUkernel();
+  static const bool does = hasVnni() && hasBrgemm(DType::kU8);
   return does;
 }
 

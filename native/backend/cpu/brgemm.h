@@ -10,10 +10,15 @@
 
 namespace jcs::cpu {
 
-/// A oneDNN ukernel: C (rows × columns, float32) = the sum of `batch` products of A (rows × depth) by B (depth ×
-/// columns) of that type, added to what is there if `adds`. Not yet generated; empty where the processor has none.
+/// A oneDNN ukernel: C (rows × columns) = the sum of `batch` products of A (rows × depth) by B (depth × columns) of
+/// that type, added to what is there if `adds`. C is float32; of kU8 A are unsigned bytes, B signed ones, and C int32.
+/// Not yet generated; empty where the processor has none.
 dnnl::ukernel::brgemm makeBrgemm(int64_t rows, int64_t columns, int64_t depth, int64_t batch, int64_t lda, int64_t ldb,
                                  int64_t ldc, DType dtype, bool adds = false);
+
+/// Whether the processor has such ukernels that read B as it is packed here: four bytes of neighbours along the depth
+/// side by side, which one number of float32 fills, two of bf16 and four of kU8.
+bool hasBrgemm(DType dtype);
 
 /// Whether the processor multiplies bytes by signed bytes and sums their products in 32 bits without saturating: where
 /// it does not, loops do.
@@ -22,8 +27,8 @@ bool multipliesBytes();
 /// Offsets of A and B, in bytes, for each product of a batch.
 using ProductOffsets = std::vector<std::pair<dnnl::memory::dim, dnnl::memory::dim>>;
 
-/// Such products, ready to be computed. Of bytes (kU8) A are unsigned and B signed ones, and C int32; there, `depth` is
-/// a multiple of 4, and four neighbours along it lie side by side in B.
+/// Such products, ready to be computed: by a ukernel, or where no instruction multiplies bytes, of these by loops.
+/// `depth` is a multiple of how many numbers lie side by side in B.
 class BatchedProduct {
  public:
   BatchedProduct() = default;

@@ -1,7 +1,7 @@
 #include "ops/conv2d.h"
 
 #include "backend/cpu/convolution.h"
-#include "backend/cpu/implicit_gemm.h"
+#include "backend/cpu/gemm_kernel.h"
 #include "backend/cpu/single_channel.h"
 #include "backend/cpu/winograd.h"
 
@@ -71,53 +71,17 @@ class OnednnConv2d : public Kernel {
   WeightPacking packing_;
 };
 
-GemmConvolution convolutionOf(const Prepare& p) {
-  const auto& op = p.as<Conv2d>();
-  GemmConvolution c = gemmConvolution(op.conv, p.inputs[0], p.inputs[1].type.shape, p.outputs[0]);
-  if (op.residual) c.setResidual(p.inputs[static_cast<size_t>(op.residualInput())]);
-  c.activation = op.activation;
-  return c;
-}
-
-/// The same on BRGEMM ukernels: ImplicitGemm or WinogradConvolution.
-template <typename Convolution>
-class GemmConv2d : public Kernel {
- public:
-  explicit GemmConv2d(const Prepare& p)
-      : biased_(p.as<Conv2d>().bias),
-        residual_(p.as<Conv2d>().residualInput()),
-        weights_(p.inputs[1].type),
-        gemm_(p.device, p.options, convolutionOf(p)) {}
-
-  void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte* scratch) override {
-    gemm_.run(in[0], in[1], biased_ ? reinterpret_cast<const float*>(in[2]) : nullptr,
-              residual_ >= 0 ? in[static_cast<size_t>(residual_)] : nullptr, out[0], scratch);
-  }
-  int64_t scratchBytes() const override { return gemm_.scratchBytes(); }
-  int64_t packedBytes(int input) const override { return input == 1 ? gemm_.packedBytes() : 0; }
-  void pack(int, const std::byte* source, std::byte* packed) override {
-    gemm_.pack(weights_.dtype, source, weightStrides(weights_.shape), packed);
-  }
-  std::string packedForm(int) const override { return gemm_.packedForm(); }
-  std::string implementation() const override { return Convolution::kName; }
-
- private:
-  bool biased_;
-  int residual_;
-  TensorType weights_;
-  Convolution gemm_;
-};
-
 std::unique_ptr<Kernel> prepareConv2d(const Prepare& p) {
   const auto& op = p.as<Conv2d>();
   if (auto kernel = singleChannelConvolution(p)) return kernel;
-  if (op.conv.groups == 1 && WinogradConvolution::suits(convolutionOf(p)))
-    return std::make_unique<GemmConv2d<WinogradConvolution>>(p);
+  const auto convolution = gemmConvolution<Conv2d>(p);
+  if (op.conv.groups == 1 && WinogradConvolution::suits(convolution))
+    return std::make_unique<GemmKernel<Conv2d, WinogradConvolution>>(p, convolution);
   bool dense = p.inputs[0].isDense() && p.outputs[0].isDense();
   if (op.residual) dense = dense && p.inputs[static_cast<size_t>(op.residualInput())].isDense();
   // Measured on AVX-512 BF16: dense, oneDNN's own is 0 to 25 % faster; from and into slices it is a plain loop.
   if (dense) return std::make_unique<OnednnConv2d>(p);
-  return std::make_unique<GemmConv2d<ImplicitGemm>>(p);
+  return std::make_unique<GemmKernel<Conv2d, ImplicitGemm>>(p, convolution);
 }
 
 }  // namespace

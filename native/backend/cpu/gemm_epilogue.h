@@ -1,6 +1,6 @@
 #pragma once
 
-#include "backend/cpu/vectorise.h"
+#include "backend/cpu/affine_rows.h"
 #include "ops/quantized.h"
 
 /// What becomes of the sums of a matrix product: bias, residual, activation, and the type of the result.
@@ -88,27 +88,15 @@ struct ByteSums {
   }
 };
 
-struct NoAddend {};
-
-template <typename R>
-struct Addend {
-  const R* at;
-  int64_t stride;
-
-  template <typename Number>
-  JCS_INLINE Number get(int64_t pixel, int64_t output) const {
-    return load<Number>(at + pixel * stride + output);
-  }
-};
-
-struct ByteAddend {
-  const uint8_t* at;
+/// Residuals that are bytes; numbers are ResidualRows.
+struct ResidualBytes {
+  const uint8_t* data;
   int64_t stride;
   ByteCode code;
 
   template <typename Number>
-  JCS_INLINE Number get(int64_t pixel, int64_t output) const {
-    return loadBytes<Number>(at + pixel * stride + output, code);
+  JCS_INLINE Number at(int64_t pixel, int64_t output) const {
+    return loadBytes<Number>(data + pixel * stride + output, code);
   }
 };
 
@@ -134,16 +122,16 @@ struct ByteResults {
   }
 };
 
-/// y = act(sums + addend), pixel by pixel.
-template <typename Y, typename Sums, typename R>
-JCS_VECTORISED void storePixels(int64_t pixels, int64_t outputs, const Sums& sums, const R& addend, const Y& y,
+/// y = act(sums + residual), pixel by pixel.
+template <typename Y, typename Sums, typename Residual>
+JCS_VECTORISED void storePixels(int64_t pixels, int64_t outputs, const Sums& sums, const Residual& residual, const Y& y,
                                 Epilogue epilogue) {
   for (int64_t pixel = 0; pixel < pixels; ++pixel) {
     const auto sum = [&]<typename N>(As<N>, int64_t o) JCS_INLINE_LAMBDA -> N {
-      if constexpr (std::is_same_v<R, NoAddend>)
+      if constexpr (std::is_same_v<Residual, NoResidual>)
         return sums.template get<N>(pixel, o);
       else
-        return sums.template get<N>(pixel, o) + addend.template get<N>(pixel, o);
+        return sums.template get<N>(pixel, o) + residual.template at<N>(pixel, o);
     };
     if (epilogue.sigmoid) {
       forEachBlock(outputs, [&]<typename N>(As<N> as, int64_t o)

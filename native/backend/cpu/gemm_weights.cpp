@@ -49,7 +49,7 @@ void packOutput(const S* source, const WeightStrides& at, const GemmWeights& wei
   scale = weightScale(largest);
   sum = 0;
   forEach([&](int64_t depth, float w) {
-    const auto rounded = static_cast<int8_t>(std::nearbyint(w / scale));
+    const int8_t rounded = roundedWeight(w, scale);
     packed[depth / 4 * stride + depth % 4] = rounded;
     sum += rounded;
   });
@@ -63,19 +63,20 @@ int64_t GemmWeights::outputsOf(int64_t block) const {
   return std::min(outputsPerBlock, outputs - block * outputsPerBlock);
 }
 
-int64_t GemmWeights::vectorBytes() const { return alignedUp(blocks() * outputsPerBlock * 4); }
+int64_t GemmWeights::scalesOffset() const { return alignedUp(blocks() * blockBytes()); }
+
+int64_t GemmWeights::sumsOffset() const { return scalesOffset() + alignedUp(blocks() * outputsPerBlock * 4); }
 
 int64_t GemmWeights::bytes() const {
-  const int64_t ofWeights = blocks() * blockBytes();
-  return dtype == DType::kU8 ? alignedUp(ofWeights) + 2 * vectorBytes() : ofWeights;
+  return dtype == DType::kU8 ? sumsOffset() + alignedUp(blocks() * outputsPerBlock * 4) : blocks() * blockBytes();
 }
 
 const float* GemmWeights::scales(const std::byte* packed) const {
-  return reinterpret_cast<const float*>(packed + alignedUp(blocks() * blockBytes()));
+  return reinterpret_cast<const float*>(packed + scalesOffset());
 }
 
 const int32_t* GemmWeights::sums(const std::byte* packed) const {
-  return reinterpret_cast<const int32_t*>(packed + alignedUp(blocks() * blockBytes()) + vectorBytes());
+  return reinterpret_cast<const int32_t*>(packed + sumsOffset());
 }
 
 void GemmWeights::pack(ThreadPool& pool, int threads, DType from, const std::byte* source, const WeightStrides& strides,
@@ -108,9 +109,8 @@ void GemmWeights::packNumbers(ThreadPool& pool, int threads, DType from, const s
 void GemmWeights::packBytes(ThreadPool& pool, int threads, DType from, const std::byte* source,
                             const WeightStrides& strides, std::byte* packed) const {
   std::fill_n(packed, bytes(), std::byte{0});
-  // Ours to write: the accessors are for readers.
-  auto* const scale = const_cast<float*>(scales(packed));
-  auto* const sum = const_cast<int32_t*>(sums(packed));
+  auto* const scale = reinterpret_cast<float*>(packed + scalesOffset());
+  auto* const sum = reinterpret_cast<int32_t*>(packed + sumsOffset());
   pool.parallelFor(threads, outputs, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t o = begin; o < end; ++o) {
       auto* const to = reinterpret_cast<int8_t*>(packed + o / outputsPerBlock * blockBytes()) + o % outputsPerBlock * 4;

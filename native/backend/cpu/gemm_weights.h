@@ -24,10 +24,11 @@ struct GemmWeights {
   int64_t channels = 0, paddedChannels = 0;
   int64_t rows = 1, columns = 1;  ///< of the kernel
 
-  int64_t blocks() const;
+  int64_t blocks() const;  ///< of outputs
   int64_t outputsOf(int64_t block) const;
   int64_t blockBytes() const { return rows * columns * paddedChannels * outputsPerBlock * sizeOf(dtype); }
   int64_t bytes() const;
+  /// Of bytes, by output: what the rounded weights are multiples of, and their sums.
   const float* scales(const std::byte* packed) const;
   const int32_t* sums(const std::byte* packed) const;
 
@@ -36,7 +37,8 @@ struct GemmWeights {
             std::byte* packed) const;
 
  private:
-  int64_t vectorBytes() const;
+  int64_t scalesOffset() const;
+  int64_t sumsOffset() const;
   void packNumbers(ThreadPool& pool, int threads, DType from, const std::byte* source, const WeightStrides& strides,
                    std::byte* packed) const;
   void packBytes(ThreadPool& pool, int threads, DType from, const std::byte* source, const WeightStrides& strides,

@@ -61,18 +61,7 @@ struct ImplicitGemm::Run {
   std::byte *y, *scratch;
 };
 
-bool ImplicitGemm::available() {
-  const auto has = [](DType dtype, dnnl::ukernel::pack_type packing) {
-    const auto kernel = makeBrgemm(32, 32, 32, 2, 32, 32, 32, dtype);
-    return kernel && kernel.get_B_pack_type() == packing;
-  };
-  try {
-    return has(DType::kF32, dnnl::ukernel::pack_type::no_trans) &&
-           (!multipliesBf16() || has(DType::kBF16, dnnl::ukernel::pack_type::pack32));
-  } catch (const dnnl::error&) {
-    return false;
-  }
-}
+bool ImplicitGemm::available() { return hasBrgemm(DType::kF32) && (!multipliesBf16() || hasBrgemm(DType::kBF16)); }
 
 ImplicitGemm::ImplicitGemm(CpuDevice& device, const KernelOptions& options, const GemmConvolution& convolution)
     : device_(device),
@@ -203,27 +192,27 @@ void ImplicitGemm::fillRows(const T* image, int64_t firstOutputRow, int64_t from
 template <typename Sums>
 void ImplicitGemm::storeRow(const Run& run, const Sums& sums, int64_t pixel, int64_t pixels, int64_t block) const {
   const int64_t first = block * weights_.outputsPerBlock, outputs = weights_.outputsOf(block);
-  const auto store = [&](const auto& addend, const auto& results) {
-    storePixels(pixels, outputs, sums, addend, results, Epilogue(conv_.activation));
+  const auto store = [&](const auto& residual, const auto& results) {
+    storePixels(pixels, outputs, sums, residual, results, Epilogue(conv_.activation));
   };
-  const auto storeWith = [&](const auto& addend) {
+  const auto storeWith = [&](const auto& residual) {
     const int64_t at = pixel * conv_.outPixelStride + first;
     if constexpr (std::is_same_v<Sums, ByteSums>)
       if (conv_.outDtype == DType::kU8)
-        return store(addend,
+        return store(residual,
                      ByteResults{reinterpret_cast<uint8_t*>(run.y) + at, conv_.outPixelStride, ByteCode(conv_.output)});
     withElement(conv_.outDtype, [&]<typename Y>(Y*) {
-      store(addend, Results<Y>{reinterpret_cast<Y*>(run.y) + at, conv_.outPixelStride});
+      store(residual, Results<Y>{reinterpret_cast<Y*>(run.y) + at, conv_.outPixelStride});
     });
   };
-  if (!run.residual) return storeWith(NoAddend{});
+  if (!run.residual) return storeWith(NoResidual{});
   const int64_t at = pixel * conv_.residualPixelStride + first;
   if constexpr (std::is_same_v<Sums, ByteSums>)
     if (conv_.residualDtype == DType::kU8)
-      return storeWith(ByteAddend{reinterpret_cast<const uint8_t*>(run.residual) + at, conv_.residualPixelStride,
-                                  ByteCode(conv_.residual)});
+      return storeWith(ResidualBytes{reinterpret_cast<const uint8_t*>(run.residual) + at, conv_.residualPixelStride,
+                                     ByteCode(conv_.residual)});
   withElement(conv_.residualDtype, [&]<typename R>(R*) {
-    storeWith(Addend<R>{reinterpret_cast<const R*>(run.residual) + at, conv_.residualPixelStride});
+    storeWith(ResidualRows<R>{reinterpret_cast<const R*>(run.residual) + at, conv_.residualPixelStride});
   });
 }
 

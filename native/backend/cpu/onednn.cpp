@@ -28,6 +28,15 @@ bool multipliesBf16() {
   }
 }
 
+bool hasVnni() {
+  switch (dnnl::get_effective_cpu_isa()) {
+    case dnnl::cpu_isa::avx2_vnni:
+    case dnnl::cpu_isa::avx2_vnni_2:
+    case dnnl::cpu_isa::avx512_core_vnni: return true;
+    default: return multipliesBf16();
+  }
+}
+
 bool hasAvx512() {
   switch (dnnl::get_effective_cpu_isa()) {
     case dnnl::cpu_isa::avx512_core:

@@ -34,6 +34,8 @@ class OnednnConcurrency {
 
 /// Whether the processor multiplies bf16 pairs itself. Where it does not, float32 is faster, and bf16 not supported.
 bool multipliesBf16();
+/// Whether it sums products of four bytes in 32 bits. Older instructions add pairs of them in 16, which saturates.
+bool hasVnni();
 /// Whether it has registers of sixteen floats.
 bool hasAvx512();
 /// Whether it multiplies bf16 in a matrix unit (AMX), many times faster than float32, not twice.

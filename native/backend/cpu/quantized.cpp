@@ -1,7 +1,7 @@
 #include "ops/quantized.h"
 
 #include "backend/cpu/gemm_epilogue.h"
-#include "backend/cpu/implicit_gemm.h"
+#include "backend/cpu/gemm_kernel.h"
 #include "backend/cpu/strided_loop.h"
 
 namespace jcs::cpu {
@@ -46,52 +46,24 @@ class QuantizeKernel : public Kernel {
   StridedLoop<2> loop_;
 };
 
-class QuantizedConv2dKernel : public Kernel {
- public:
-  explicit QuantizedConv2dKernel(const Prepare& p)
-      : biased_(p.as<QuantizedConv2d>().bias),
-        residual_(p.as<QuantizedConv2d>().residualInput()),
-        weights_(p.inputs[1].type),
-        gemm_(p.device, p.options, convolutionOf(p)) {}
-
-  void run(std::span<const std::byte* const> in, std::span<std::byte* const> out, std::byte* scratch) override {
-    gemm_.run(in[0], in[1], biased_ ? reinterpret_cast<const float*>(in[2]) : nullptr,
-              residual_ >= 0 ? in[static_cast<size_t>(residual_)] : nullptr, out[0], scratch);
-  }
-  int64_t scratchBytes() const override { return gemm_.scratchBytes(); }
-  int64_t packedBytes(int input) const override { return input == 1 ? gemm_.packedBytes() : 0; }
-  void pack(int, const std::byte* source, std::byte* packed) override {
-    gemm_.pack(weights_.dtype, source, weightStrides(weights_.shape), packed);
-  }
-  std::string packedForm(int) const override { return gemm_.packedForm(); }
-  std::string implementation() const override { return gemm_.implementation(); }
-
- private:
-  static GemmConvolution convolutionOf(const Prepare& p) {
-    const auto& op = p.as<QuantizedConv2d>();
-    GemmConvolution c = gemmConvolution(op.conv, p.inputs[0], p.inputs[1].type.shape, p.outputs[0]);
-    if (op.residual) c.setResidual(p.inputs[static_cast<size_t>(op.residualInput())]);
-    c.activation = op.activation;
-    c.input = op.input, c.residual = op.residualBytes, c.output = op.output;
-    return c;
-  }
-
-  bool biased_;
-  int residual_;
-  TensorType weights_;
-  ImplicitGemm gemm_;
-};
+std::unique_ptr<Kernel> prepareQuantizedConv2d(const Prepare& p) {
+  const auto& op = p.as<QuantizedConv2d>();
+  auto convolution = gemmConvolution<QuantizedConv2d>(p);
+  convolution.input = op.input;
+  convolution.residual = op.residualBytes;
+  convolution.output = op.output;
+  return std::make_unique<GemmKernel<QuantizedConv2d, ImplicitGemm>>(p, convolution);
+}
 
 }  // namespace
 
 void registerQuantized(Registry& registry) {
   registry.add<Quantize>([](const Prepare& p) { return std::make_unique<QuantizeKernel>(p); },
                          [](const Op&, bool, int) { return true; });
-  registry.add<QuantizedConv2d>([](const Prepare& p) { return std::make_unique<QuantizedConv2dKernel>(p); },
-                                [](const Op& op, bool isOutput, int index) {
-                                  const auto& conv = static_cast<const QuantizedConv2d&>(op);
-                                  return isOutput || index == 0 || index == conv.residualInput();
-                                });
+  registry.add<QuantizedConv2d>(prepareQuantizedConv2d, [](const Op& op, bool isOutput, int index) {
+    const auto& conv = static_cast<const QuantizedConv2d&>(op);
+    return isOutput || index == 0 || index == conv.residualInput();
+  });
 }
 
 }  // namespace jcs::cpu

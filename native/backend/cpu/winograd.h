@@ -29,6 +29,7 @@ class WinogradConvolution {
     weights_.pack(device_.pool(), threads_, dtype, source, strides, packed);
   }
   std::string packedForm() const { return weights_.form(); }
+  std::string implementation() const { return kName; }
 
   int64_t scratchBytes() const { return lanes_ * laneBytes_ + sharedBytes_; }
   /// `bias` and `residual` may be null; `bias` is float32.
