@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
+#include <optional>
+#include <ranges>
 
 #include "compiler/derivation.h"
 #include "compiler/rewrite.h"
@@ -23,13 +24,11 @@ bool isQuantizable(const Node& node, const PerValue<bool>& derived) {
 class Wishes {
  public:
   void number() { isNumber_ = true; }
-  /// As bytes or not: a residual.
-  void either() {}
   void bytes(const Quantization& q) {
     isNumber_ = isNumber_ || (bytes_ && *bytes_ != q);
     bytes_ = q;
   }
-  /// Those that all of them take.
+  /// The bytes that all of them take.
   std::optional<Quantization> common() const { return isNumber_ ? std::nullopt : bytes_; }
 
  private:
@@ -40,30 +39,21 @@ class Wishes {
 class Pass {
  public:
   Pass(const Graph& graph, const LayerRanges& layers)
-      : graph_(graph), inputs_(graph.nodes().size()), bytes_(graph.values().size()) {
+      : graph_(graph), inputs_(graph.values().size()), bytes_(graph.values().size()) {
     const PerValue<bool> derived = findDerived(graph);
-    for (const NodeId n : graph.nodes().ids()) {
-      const Node& node = graph.nodes()[n];
+    for (const Node& node : graph.nodes()) {
       const auto found = layers.find(node.scope);
-      if (found != layers.end() && isQuantizable(node, derived)) inputs_[n] = quantizationOf(found->second);
+      if (found != layers.end() && isQuantizable(node, derived))
+        inputs_[node.outputs[0]] = quantizationOf(found->second);
     }
     findBytes();
   }
 
   std::unique_ptr<Graph> run() {
-    Rewriter rewriter(graph_);
-    NodeId next{0};
-    return prune(*rewriter.run([&](Rewriter& to, const Node& node) -> std::optional<std::vector<Value>> {
-      const NodeId n = next;
-      next = NodeId(static_cast<int>(n) + 1);
-      if (inputs_[n]) return convolution(to, node, *inputs_[n]);
-      if (is<Concat>(*node.op) && bytes_[node.outputs[0]]) return joined(to, node);
-      std::vector<Value> results, operands;
-      for (const ValueId id : node.inputs) operands.push_back(to(id));
-      results = to.target().add(node.op, operands);
-      for (size_t i = 0; i < results.size(); ++i)
-        if (const auto& q = bytes_[node.outputs[i]]) results[i] = quantize(results[i], *q);
-      return results;
+    return prune(*Rewriter(graph_).run([&](Rewriter& to, const Node& node) -> std::optional<std::vector<Value>> {
+      if (const auto& input = inputs_[node.outputs[0]]) return convolution(to, node, *input);
+      const auto& bytes = bytes_[node.outputs[0]];
+      return is<Concat>(*node.op) && bytes ? std::optional(joined(to, node, *bytes)) : std::nullopt;
     }));
   }
 
@@ -73,35 +63,35 @@ class Pass {
     PerValue<Wishes> wishes(graph_.values().size());
     for (const auto& [name, id] : graph_.outputs()) wishes[id].number();
     for (const auto& [state, value] : graph_.assignments()) wishes[value].number();
-    for (auto n = static_cast<int>(graph_.nodes().size()) - 1; n >= 0; --n) {
-      const Node& node = graph_.nodes()[NodeId(n)];
+    for (const Node& node : graph_.nodes() | std::views::reverse) {
       for (const ValueId id : node.outputs) bytes_[id] = wishes[id].common();
-      const auto& input = inputs_[NodeId(n)];
-      const int residual = input ? static_cast<const Conv2d&>(*node.op).residualInput() : -1;
+      const auto &input = inputs_[node.outputs[0]], &joint = bytes_[node.outputs[0]];
       for (size_t i = 0; i < node.inputs.size(); ++i) {
         Wishes& wish = wishes[node.inputs[i]];
         if (input && i == 0)
           wish.bytes(*input);
-        else if (static_cast<int>(i) == residual)
-          wish.either();
-        else if (is<Concat>(*node.op) && bytes_[node.outputs[0]])
-          wish.bytes(*bytes_[node.outputs[0]]);
+        else if (input && static_cast<int>(i) == static_cast<const Conv2d&>(*node.op).residualInput())
+          continue;  // bytes or numbers
+        else if (is<Concat>(*node.op) && joint)
+          wish.bytes(*joint);
         else
           wish.number();
       }
     }
   }
 
+  /// Rounded once for all that read these, and labelled as the first of them.
   Value asBytes(Rewriter& to, ValueId id, const Quantization& q) {
-    if (bytes_[id]) return to(id);  // and all readers want these
+    const Value value = to(id);
+    if (value.type().dtype == DType::kU8) return value;
     const auto [found, isNew] = rounded_.try_emplace({id, textOf(q)});
-    if (isNew) found->second = quantize(to(id), q);
+    if (isNew) found->second = quantize(value, q);
     return found->second;
   }
 
-  std::vector<Value> joined(Rewriter& to, const Node& node) {
+  std::vector<Value> joined(Rewriter& to, const Node& node, const Quantization& q) {
     std::vector<Value> parts;
-    for (const ValueId id : node.inputs) parts.push_back(asBytes(to, id, *bytes_[node.outputs[0]]));
+    for (const ValueId id : node.inputs) parts.push_back(asBytes(to, id, q));
     return {concat(parts)};
   }
 
@@ -115,8 +105,13 @@ class Pass {
     op->input = input;
     std::vector<Value> operands{asBytes(to, node.inputs[0], input)};
     for (size_t i = 1; i < node.inputs.size(); ++i) operands.push_back(to(node.inputs[i]));
-    if (from.residual)
-      if (const auto& q = bytes_[node.inputs[static_cast<size_t>(from.residualInput())]]) op->residualBytes = *q;
+    if (from.residual) {
+      const ValueId residual = node.inputs[static_cast<size_t>(from.residualInput())];
+      if (const auto& q = bytes_[residual]) {
+        op->residualBytes = *q;
+        operands.back() = asBytes(to, residual, *q);
+      }
+    }
     const ValueId result = node.outputs[0];
     op->dtype = bytes_[result] ? DType::kU8 : graph_.values()[result].type.dtype;
     if (bytes_[result]) op->output = *bytes_[result];
@@ -124,8 +119,8 @@ class Pass {
   }
 
   const Graph& graph_;
-  PerNode<std::optional<Quantization>> inputs_;  ///< of the convolutions that become ones of bytes
-  PerValue<std::optional<Quantization>> bytes_;  ///< of values that are bytes for all readers
+  PerValue<std::optional<Quantization>> inputs_;  ///< of the convolutions that become ones of bytes, by their results
+  PerValue<std::optional<Quantization>> bytes_;   ///< that all readers of a value take
   std::map<std::pair<ValueId, std::string>, Value> rounded_;
 };
 
