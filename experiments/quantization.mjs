@@ -34,7 +34,7 @@ async function scoredInBoth(model, score) {
   return scores
 }
 
-const inBytes = ({ layers }) => layers.filter(({ kept }) => kept === 'int8').length
+const inBytes = ({ layers }) => layers.filter(({ leftFor }) => !leftFor).length
 const rounded = (value) => Number(value.toPrecision(4))
 
 async function classifier() {

@@ -29,8 +29,8 @@ export interface QuantizedLayer {
   /** What its input is taken to lie between; larger values are cut off. */
   low: number
   high: number
-  /** `int8`, or why it was left as it was: `accuracy`, `speed`. */
-  kept: 'int8' | 'accuracy' | 'speed'
+  /** Why it stays as it was; absent where it is computed in 8 bits. */
+  leftFor?: 'accuracy' | 'speed'
   /** How far results move where it alone is in 8 bits; measured only where all together moved them too far. */
   change?: number
 }

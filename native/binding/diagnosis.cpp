@@ -222,13 +222,8 @@ Napi::Value calibrateModel(const Napi::CallbackInfo& info) {
   });
 }
 
-const char* nameOf(diagnosis::QuantizedLayer::Kept kept) {
-  switch (kept) {
-    case diagnosis::QuantizedLayer::Kept::kInBytes: return "int8";
-    case diagnosis::QuantizedLayer::Kept::kForAccuracy: return "accuracy";
-    case diagnosis::QuantizedLayer::Kept::kForSpeed: return "speed";
-  }
-  return "";
+const char* nameOf(diagnosis::QuantizedLayer::Reason reason) {
+  return reason == diagnosis::QuantizedLayer::Reason::kAccuracy ? "accuracy" : "speed";
 }
 
 Napi::Value fromQuantization(Napi::Env env, const diagnosis::QuantizationReport& report) {
@@ -238,7 +233,7 @@ Napi::Value fromQuantization(Napi::Env env, const diagnosis::QuantizationReport&
     one.Set("name", layer.name);
     one.Set("low", layer.input.low);
     one.Set("high", layer.input.high);
-    one.Set("kept", nameOf(layer.kept));
+    if (layer.leftFor) one.Set("leftFor", nameOf(*layer.leftFor));
     if (layer.change) one.Set("change", *layer.change);
     layers.Set(layers.Length(), one);
   }

@@ -9,6 +9,7 @@
 #include "binding/slice_store_object.h"
 #include "core/json.h"
 #include "io/onnx.h"
+#include "model/quantized_graph.h"
 
 namespace jcs::binding {
 
@@ -323,7 +324,7 @@ Napi::Value ModelObject::exportOnnx(const Napi::CallbackInfo& info) {
       const auto size = model.metadata().inputSize;
       const auto height = options.value("height", size), width = options.value("width", size);
       const bool inBytes = options.value("int8", !model.metadata().quantized.empty());
-      const auto graph = inBytes ? model.quantizedGraph(batch, height, width)
+      const auto graph = inBytes ? model::quantizedGraph(model, batch, height, width)
                                  : networks::inferenceGraph(model.spec(), batch, height, width);
       const io::OnnxOptions onnx{.graphName = model.spec().network, .dynamicBatch = dynamic};
       io::exportOnnx(

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "diagnosis/value_histogram.h"
+#include "model/quantized_graph.h"
 #include "ops/conv2d.h"
 
 namespace jcs::diagnosis {
@@ -42,8 +43,7 @@ class Trials {
   explicit Trials(model::Model& model) : model_(model) {}
   ~Trials() {
     try {
-      model_.observe(nullptr);
-      model_.tryQuantization(std::nullopt);
+      model_.tryQuantization(nullptr);
     } catch (...) {
       // Only an engine that is gone refuses, and with it whoever could compute.
     }
@@ -51,7 +51,9 @@ class Trials {
   Trials(const Trials&) = delete;
   Trials& operator=(const Trials&) = delete;
 
-  void use(const LayerRanges& layers) { model_.tryQuantization(layers); }
+  void use(model::QuantizationTrial trial) {
+    model_.tryQuantization(std::make_shared<const model::QuantizationTrial>(std::move(trial)));
+  }
 
  private:
   model::Model& model_;
@@ -85,21 +87,22 @@ class Quantizer {
   static constexpr size_t kLeastPasses = 3;  ///< ranges, histograms with the answers of numbers, all layers in bytes
 
   void findRanges(QuantizationReport& report) {
-    trials_.use({});
     std::map<std::string, ValueHistogram> seen;
-    model_.observe([&](const std::string& layer, std::span<const float> values) { seen[layer].addToRange(values); });
-    answer();
-    model_.observe([&](const std::string& layer, std::span<const float> values) { seen[layer].add(values); });
-    exact_ = answer();
-    model_.observe(nullptr);
-    for (const std::string& layer : model_.quantizableLayers())
+    const auto see = [&](void (ValueHistogram::*add)(std::span<const float>)) {
+      trials_.use(
+          {{}, [&seen, add](const std::string& layer, std::span<const float> values) { (seen[layer].*add)(values); }});
+      return answer();
+    };
+    see(&ValueHistogram::addToRange);
+    exact_ = see(&ValueHistogram::add);
+    for (const std::string& layer : model::quantizableLayers(model_.metadata()))
       if (const auto found = seen.find(layer); found != seen.end())
-        report.layers.push_back({.name = layer, .input = found->second.bestRange(), .change = std::nullopt});
+        report.layers.push_back({.name = layer, .input = found->second.bestRange()});
   }
 
   /// Of steps by layer, what they take in a run, at the least of some.
   std::map<std::string, double> secondsOf(const LayerRanges& layers) {
-    trials_.use(layers);
+    trials_.use({layers});
     const int64_t size = model_.metadata().inputSize;
     std::map<std::string, double> least;
     for (int i = 0; i < kTimings; ++i) {
@@ -122,21 +125,21 @@ class Quantizer {
       return found == seconds.end() ? 0.0 : found->second;
     };
     for (QuantizedLayer& layer : report.layers)
-      if (of(bytes, layer.name) >= of(numbers, layer.name)) layer.kept = QuantizedLayer::Kept::kForSpeed;
+      if (of(bytes, layer.name) >= of(numbers, layer.name)) layer.leftFor = QuantizedLayer::Reason::kSpeed;
   }
 
   /// Those that alone move the results most, as few as it takes.
   void leaveSensitiveLayers(QuantizationReport& report) {
     std::vector<QuantizedLayer*> candidates;
     for (QuantizedLayer& layer : report.layers)
-      if (layer.kept == QuantizedLayer::Kept::kInBytes) candidates.push_back(&layer);
+      if (!layer.leftFor) candidates.push_back(&layer);
     const auto halvings = static_cast<size_t>(std::bit_width(candidates.size()));
     total_ += (candidates.size() + halvings) * dataset_.size();
     for (QuantizedLayer* layer : candidates) layer->change = changeWith({{layer->name, layer->input}});
     std::ranges::stable_sort(candidates, std::greater(), &QuantizedLayer::change);
     const auto leave = [&](size_t count) {
       for (size_t i = 0; i < candidates.size(); ++i)
-        candidates[i]->kept = i < count ? QuantizedLayer::Kept::kForAccuracy : QuantizedLayer::Kept::kInBytes;
+        candidates[i]->leftFor = i < count ? std::optional(QuantizedLayer::Reason::kAccuracy) : std::nullopt;
       report.change = changeWith(chosen(report));
       return report.change <= options_.largestChange;
     };
@@ -152,13 +155,13 @@ class Quantizer {
   static LayerRanges chosen(const QuantizationReport& report) {
     LayerRanges layers;
     for (const QuantizedLayer& layer : report.layers)
-      if (layer.kept == QuantizedLayer::Kept::kInBytes) layers.emplace(layer.name, layer.input);
+      if (!layer.leftFor) layers.emplace(layer.name, layer.input);
     return layers;
   }
 
   double changeWith(const LayerRanges& layers) {
     if (layers.empty()) return 0;
-    trials_.use(layers);
+    trials_.use({layers});
     const Answers answers = answer();
     return isClassifier_ ? meanChange(exact_, answers) : changeOfMasks(exact_, answers);
   }

@@ -15,12 +15,13 @@ struct QuantizeOptions {
 };
 
 struct QuantizedLayer {
-  enum class Kept { kInBytes, kForAccuracy, kForSpeed };
+  enum class Reason { kAccuracy, kSpeed };
 
   std::string name;
   compiler::ValueRange input;
-  Kept kept = Kept::kInBytes;
-  std::optional<double> change;  ///< where it alone is in bytes; measured only where all together moved too much
+  std::optional<Reason> leftFor = std::nullopt;  ///< why it stays as it was; none: it is in bytes
+  std::optional<double> change =
+      std::nullopt;  ///< where it alone is in bytes; measured only where all together moved too much
 };
 
 struct QuantizationReport {

@@ -1,45 +1,13 @@
 #include "model/model.h"
 
 #include <algorithm>
-#include <array>
 
-#include "compiler/derived_values.h"
-#include "compiler/passes.h"
 #include "model/file_weights.h"
 #include "model/parameters.h"
 #include "model/prepared_files.h"
 #include "networks/backbone.h"
 
 namespace jcs::model {
-
-namespace {
-
-constexpr int kMostThreads = 1024;
-
-DType chooseActivation(const std::string& precision, const Backend& backend) {
-  constexpr std::array kPrecisions{"auto", "fp32", "tf32", "bf16", "int8"};
-  require(std::ranges::find(kPrecisions, precision) != kPrecisions.end(), errors::kInvalidArgument,
-          [&] { return "precision '" + precision + "' is unknown; use 'auto', 'fp32', 'tf32', 'bf16' or 'int8'"; });
-  // What a network of bytes has beside them is as of 'auto'.
-  const bool chooses = precision == "auto" || precision == "int8";
-  const bool wanted = precision == "bf16" || (chooses && backend.device().bf16);
-  return wanted && backend.supports(DType::kBF16) ? DType::kBF16 : DType::kF32;
-}
-
-/// Bytes are taken where they are fast, and where they are asked for and possible.
-bool choosesBytes(const std::string& precision, const Backend& backend) {
-  const bool wanted = precision == "int8" || (precision == "auto" && backend.device().int8);
-  return wanted && backend.supports(DType::kU8);
-}
-
-int chooseThreads(int threads, const DeviceInfo& device) {
-  require(threads >= 0 && threads <= kMostThreads, errors::kInvalidArgument, [&] {
-    return "threads must be between 1 and " + std::to_string(kMostThreads) + ", got " + std::to_string(threads);
-  });
-  return threads == 0 ? device.threads : std::min(threads, device.threads);
-}
-
-}  // namespace
 
 Model::Model(ModelMetadata metadata, const RuntimeOptions& options)
     : metadata_(std::move(metadata)),
@@ -139,32 +107,26 @@ void Model::setQuantization(compiler::LayerRanges layers) {
   {
     const std::lock_guard lock(metadataMutex_);
     metadata_.quantized = std::move(layers);
-    tried_ = nullptr;
   }
   forgetPrograms();
 }
 
-void Model::tryQuantization(std::optional<compiler::LayerRanges> layers) {
+void Model::tryQuantization(std::shared_ptr<const QuantizationTrial> trial) {
   {
     const std::lock_guard lock(metadataMutex_);
-    tried_ = layers ? std::make_shared<const compiler::LayerRanges>(std::move(*layers)) : nullptr;
+    trial_ = std::move(trial);
   }
   forgetPrograms();
 }
 
-void Model::observe(Observer observer) {
-  engine_->runAndWait([&] { observer_ = std::move(observer); });
-}
-
-std::vector<std::string> Model::quantizableLayers() const {
-  const ModelMetadata known = metadata();
-  const auto graph = networks::inferenceGraph(known.spec, 1, known.inputSize, known.inputSize);
-  return compiler::quantizableLayers(*compiler::optimize(*graph, DType::kF32));
+std::shared_ptr<const QuantizationTrial> Model::trial() const {
+  const std::lock_guard lock(metadataMutex_);
+  return trial_;
 }
 
 std::shared_ptr<const compiler::LayerRanges> Model::computedInBytes() const {
   const std::lock_guard lock(metadataMutex_);
-  if (tried_) return tried_;
+  if (trial_) return {trial_, &trial_->layers};
   if (!wantsBytes_ || metadata_.quantized.empty()) return nullptr;
   return std::make_shared<const compiler::LayerRanges>(metadata_.quantized);
 }
@@ -315,12 +277,11 @@ std::shared_ptr<compiler::Program> Model::program(const runtime::ProgramKey& key
 }
 
 void Model::run(compiler::Program& program, const compiler::Bindings& bindings, const std::atomic<bool>* cancelled) {
-  if (observer_)
-    program.observeConvolutions([&](const compiler::Program::StepInfo& step, const Tensor& input) {
-      observer_(step.scope, input.as<float>());
-    });
-  else
-    program.observeConvolutions(nullptr);
+  const auto trial = this->trial();
+  const bool isSeen = trial && trial->observer;
+  program.observeConvolutions(isSeen ? [&](const compiler::Program::StepInfo& step,
+                                           const Tensor& input) { trial->observer(step.scope, input.as<float>()); }
+                                     : compiler::Program::Observer());
   engine_->run(program, states_, bindings, cancelled);
   measureMemory();
 }
@@ -369,25 +330,6 @@ std::map<std::string, Tensor> Model::forward(const Tensor& images, bool withActi
   std::map<std::string, Tensor> results;
   engine_->runAndWait([&] { results = forwardNow(images, withActivationMap, cancelled); });
   return results;
-}
-
-std::unique_ptr<Graph> Model::quantizedGraph(int64_t n, int64_t height, int64_t width) {
-  const ModelMetadata known = metadata();
-  require(!known.quantized.empty(), errors::kInvalidArgument,
-          "the model is not quantised; `quantize` does that with some slices");
-  const auto built = networks::inferenceGraph(known.spec, n, height, width);
-  const auto graph = compiler::optimize(*built, DType::kF32, 1, &known.quantized);
-  const compiler::DerivedValues derived = compiler::derivedValues(*graph);
-  std::map<ValueId, Tensor> values;
-  engine_->runAndWait([&] {
-    requireAlive();
-    compiler::Program program(*derived.graph, engine_->sharedBackend(), {DType::kF32, {.threads = threads_}});
-    compiler::Bindings bindings;
-    for (const auto& [name, id] : derived.values)
-      bindings.output(name, values.emplace(id, Tensor(program.outputType(name))).first->second);
-    run(program, bindings);
-  });
-  return compiler::withConstants(*graph, std::move(values));
 }
 
 Profile Model::profile(int64_t n, int64_t height, int64_t width, const std::atomic<bool>* cancelled) {

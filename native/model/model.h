@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -10,18 +11,12 @@
 #include "io/safetensors.h"
 #include "model/metadata.h"
 #include "model/pretrained.h"
+#include "model/runtime_options.h"
 #include "runtime/engine.h"
 #include "runtime/peaks.h"
 #include "runtime/program_cache.h"
 
 namespace jcs::model {
-
-struct RuntimeOptions {
-  std::string device = "auto";
-  std::string precision = "auto";  ///< "auto" | "fp32" | "tf32" | "bf16" | "int8"
-  int threads = 0;                 ///< 0: as many as the process may use
-  int64_t memoryLimitBytes = 0;    ///< of the process on the device, for all models from now on; 0: as it is
-};
 
 struct ParameterInfo {
   std::string name;
@@ -34,6 +29,13 @@ struct SaveOptions {
   /// Instead of the model's own.
   std::optional<std::string> notice;
   std::optional<double> minLesionAreaMm2;
+};
+
+/// Inference for a while: which layers are computed in bytes, whatever precision and quantisation say, and who sees
+/// what the others read, in float32, on the execution thread.
+struct QuantizationTrial {
+  compiler::LayerRanges layers;
+  std::function<void(const std::string& layer, std::span<const float> input)> observer = nullptr;
 };
 
 /// What a compiled network does, step by step, and how long one warm run of it took.
@@ -66,20 +68,17 @@ class Model : public std::enable_shared_from_this<Model> {
   /// Convolutions that inference computes in bytes where the precision asks for it; the parameters stay as they are.
   /// Whoever changes these (`states`) ends it.
   void setQuantization(compiler::LayerRanges layers);
-  /// For a while, inference computes these layers, or none, in bytes, whatever precision and quantisation say.
-  void tryQuantization(std::optional<compiler::LayerRanges> layers);
-  using Observer = std::function<void(const std::string& layer, std::span<const float> input)>;
-  /// From now on `observer`, if any, sees what convolutions of inference read, in float32; on the execution thread.
-  void observe(Observer observer);
-  /// Of its inference network, those that can be computed in bytes.
-  std::vector<std::string> quantizableLayers() const;
+  /// From now on inference is as the trial says; null: as it is without.
+  void tryQuantization(std::shared_ptr<const QuantizationTrial> trial);
   networks::Task task() const { return networks::networkInfo(spec().network).task; }
   const std::string& device() const { return engine_->device().name; }
   std::string precision() const;
   DType activation() const { return activation_; }
-  /// Of programs that change the parameters, or compute with those that are changed.
+  /// In numbers, as all programs of training are: `program` adds what inference computes in bytes.
   compiler::CompileOptions compileOptions() const {
-    return {activation_, {.threads = threads_, .tf32 = tf32_}, nullptr, engine_->arenaBytes()};
+    return {.activation = activation_,
+            .kernels = {.threads = threads_, .tf32 = tf32_},
+            .heldArenaBytes = engine_->arenaBytes()};
   }
   int threads() const { return threads_; }
   runtime::Engine& engine() { return *engine_; }
@@ -113,9 +112,6 @@ class Model : public std::enable_shared_from_this<Model> {
   /// For whoever changes them: in memory, all, from now on. Execution thread, or while nothing runs.
   compiler::StateStore& states();
 
-  /// The inference network as it is computed in bytes, for export: what it derives from parameters are constants.
-  /// INVALID_ARGUMENT when it is not quantised.
-  std::unique_ptr<Graph> quantizedGraph(int64_t n, int64_t height, int64_t width);
   /// Times each step of the inference program for zeros of that size.
   Profile profile(int64_t n, int64_t height, int64_t width, const std::atomic<bool>* cancelled = nullptr);
   /// What the device can do at best with as many threads as the model uses.
@@ -139,6 +135,7 @@ class Model : public std::enable_shared_from_this<Model> {
   Model(ModelMetadata metadata, const RuntimeOptions& options);
   /// Execution thread; after whatever brings states into memory or lets them go.
   void measureMemory() { parameterBytes_ = states_.bytes(); }
+  std::shared_ptr<const QuantizationTrial> trial() const;
   /// What inference computes in bytes now; null: nothing.
   std::shared_ptr<const compiler::LayerRanges> computedInBytes() const;
   /// Programs are compiled anew when they are wanted.
@@ -149,7 +146,7 @@ class Model : public std::enable_shared_from_this<Model> {
 
   mutable std::mutex metadataMutex_;
   ModelMetadata metadata_;
-  std::shared_ptr<const compiler::LayerRanges> tried_;  ///< instead of the metadata's, while it is not null
+  std::shared_ptr<const QuantizationTrial> trial_;  ///< none: as precision and metadata say
   std::shared_ptr<runtime::Engine> engine_;
   DType activation_;
   bool tf32_;
@@ -160,7 +157,6 @@ class Model : public std::enable_shared_from_this<Model> {
   bool isDetached_ = false;                          ///< nothing of its states is in a file alone
   std::shared_ptr<compiler::DerivedStore> derived_;  ///< shared with other models of the file
   runtime::ProgramCache programs_;
-  Observer observer_;  ///< execution thread
   std::atomic<bool> disposed_{false};
   std::atomic<int64_t> parameterBytes_{0}, preparedBytes_{0};
 };

@@ -43,7 +43,7 @@ t.test('a classifier is quantised, saved, and computes in 8 bits where it is ask
     },
   })
   t.ok(change <= 0.05 && changeOfAll >= 0)
-  const taken = layers.filter(({ kept }) => kept === 'int8').map(({ name }) => name)
+  const taken = layers.filter(({ leftFor }) => !leftFor).map(({ name }) => name)
   t.ok(taken.length > 20, `${taken.length} of ${layers.length} layers`)
   t.same([...model.quantizedLayers].sort(), [...taken].sort())
   t.ok(layers.every(({ low, high }) => low <= 0 && high >= 0))
@@ -79,14 +79,14 @@ t.test('where all layers move results too far, the most sensitive ones stay', as
   await using model = await trained('classification')
   const all = await quantize(model, slices, { largestChange: 1, measureSpeed: false })
   t.equal(all.change, all.changeOfAll)
-  t.ok(all.change > 0 && all.layers.every(({ kept, change }) => kept === 'int8' && change === undefined))
+  t.ok(all.change > 0 && all.layers.every(({ leftFor, change }) => !leftFor && change === undefined))
   const half = await quantize(model, slices, { largestChange: all.change / 2, measureSpeed: false })
   t.ok(half.change <= all.change / 2)
   t.equal(half.changeOfAll, all.changeOfAll)
-  const left = half.layers.filter(({ kept }) => kept === 'accuracy')
+  const left = half.layers.filter(({ leftFor }) => leftFor === 'accuracy')
   t.ok(left.length > 0 && left.length < half.layers.length)
   const least = Math.min(...left.map(({ change }) => change!))
-  t.ok(half.layers.every(({ kept, change }) => kept === 'accuracy' || change! <= least))
+  t.ok(half.layers.every(({ leftFor, change }) => leftFor === 'accuracy' || change! <= least))
   const none = await quantize(model, slices, { largestChange: 0, measureSpeed: false })
   t.equal(none.change, 0)
 })
@@ -116,7 +116,7 @@ t.test('layers that are no faster are left where that is measured', { skip: isFa
   await using model = await createModel({ network: 'res2net50-v1b', width: 0.5 }, { device: 'cpu' })
   // Without instructions for it, 8-bit products are loops.
   const { layers } = await quantize(model, slices.slice(0, 1), { measureSpeed: true, largestChange: 1 })
-  t.ok(layers.filter(({ kept }) => kept === 'speed').length > layers.length / 2)
+  t.ok(layers.filter(({ leftFor }) => leftFor === 'speed').length > layers.length / 2)
 })
 
 for (const task of ['classification', 'segmentation'] as const) {
@@ -197,12 +197,18 @@ t.test('jcs quantize writes a model that loads', async (t) => {
   const file = join(directory, 'model.safetensors')
   const out = join(directory, 'int8.safetensors')
   await model.save(file)
-  const { stdout } = await promisify(execFile)(process.execPath, [
-    join(repositoryRoot, 'dist/cli/main.js'),
-    ...['quantize', directory, '--model', file, '--out', out, '--largest-change', '0.1'],
-    ...['--device', 'cpu'],
-  ])
+  const jcs = (...words: string[]) =>
+    promisify(execFile)(process.execPath, [join(repositoryRoot, 'dist/cli/main.js'), ...words])
+  const flags = ['--largest-change', '0.1', '--device', 'cpu']
+  const { stdout } = await jcs('quantize', directory, '--model', file, '--out', out, ...flags)
   t.match(stdout, /of \d+ layers in 8 bits/)
   await using loaded = await loadModel(out)
   t.ok(loaded.quantizedLayers.length > 0)
+  const sizes: number[] = []
+  for (const flags of [[], ['--no-int8']]) {
+    const onnx = join(directory, `network${sizes.length}.onnx`)
+    await jcs('export', out, '--out', onnx, ...flags)
+    sizes.push(statSync(onnx).size)
+  }
+  t.ok(sizes[0]! < sizes[1]! / 3, 'jcs export writes bytes, or numbers where that is asked for')
 })

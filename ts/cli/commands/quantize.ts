@@ -58,7 +58,7 @@ Examples:
 }
 
 function describe({ layers, change, changeOfAll }: Quantization): string {
-  const left = layers.filter(({ kept }) => kept !== 'int8')
+  const left = layers.filter(({ leftFor }) => leftFor)
   const lines = [
     `${layers.length - left.length} of ${layers.length} layers in 8 bits, which moves results by ${decimal(change)}; all would by ${decimal(changeOfAll)}`,
   ]
@@ -66,7 +66,11 @@ function describe({ layers, change, changeOfAll }: Quantization): string {
     lines.push(
       table(
         ['left as it was', 'for', 'alone moves'],
-        left.map(({ name, kept, change }) => [name, kept, change === undefined ? '' : decimal(change)]),
+        left.map(({ name, leftFor = '', change }) => [
+          name,
+          leftFor,
+          change === undefined ? '' : decimal(change),
+        ]),
       ),
     )
   return lines.join('\n')
