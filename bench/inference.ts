@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { createModel, type Model, type Network } from 'jcs-ct'
 import { type Roofline, rooflineOf } from '../ts/model/roofline'
 import { noiseImages, type Outputs, relativeError } from './agreement'
-import { alternate, timed } from './harness'
+import { alternate, type Spread, timed } from './harness'
 import type { Job, Settings } from './job'
-import { openOnnxRuntime } from './peers/onnxruntime'
+import { openOnnxRuntimeBothWays } from './peers/onnxruntime'
 import { openIfPossible } from './peers/pytorch'
 import type { EngineResult, Measurement } from './results'
 
@@ -26,7 +26,7 @@ export interface InferenceCase {
 }
 
 /** The published networks at full width, as the authors' code builds them. */
-const cases: readonly InferenceCase[] = [
+export const inferenceCases: readonly InferenceCase[] = [
   { network: 'res2net50-v1b', batch: 1, size: 224, compiled: true, quick: true },
   { network: 'res2net50-v1b', batch: 16, size: 224, compiled: true },
   { network: 'res2net101-v1b', batch: 1, size: 224 },
@@ -39,7 +39,7 @@ const cases: readonly InferenceCase[] = [
 const tolerance: Record<string, number> = { fp32: 1e-3, bf16: 0.1 }
 
 export const inferenceJobs = (settings: Settings): Job[] =>
-  cases.map((benchmark) => {
+  inferenceCases.map((benchmark) => {
     const { network, batch, size, quick = false } = benchmark
     const name = `inference/${network}/${batch}x${size}`
     return { name, quick, measure: () => measureInference(name, benchmark, settings) }
@@ -60,7 +60,7 @@ async function measureInference(
   const { network, batch, size } = benchmark
   const directory = mkdtempSync(join(tmpdir(), 'jcs-bench-'))
   const models: Model[] = []
-  const sessions: Awaited<ReturnType<typeof openOnnxRuntime>>[] = []
+  let session: Awaited<ReturnType<typeof openOnnxRuntimeBothWays>> | undefined
   const compiled = benchmark.compiled
     ? await openIfPossible(python, 'pytorch_inference.py', {
         network,
@@ -79,11 +79,10 @@ async function measureInference(
       else await model.dispose() // a precision that falls back would be measured twice
     }
     await models[0]!.exportOnnx(exported, { batch, height: size, width: size })
-    for (const spinning of [true, false])
-      sessions.push(await openOnnxRuntime(exported, { threads, spinning }))
+    session = await openOnnxRuntimeBothWays(exported, threads)
 
     const images = noiseImages(batch, size, benchmark.contrast ?? 1)
-    const expected = await sessions[0]!.run(images)
+    const expected = await session.run(images)
     requireTelling(network, expected)
     const errors = new Map<string, number>()
     for (const model of models) errors.set(model.precision, await checkAgreement(model, images, expected))
@@ -98,27 +97,19 @@ async function measureInference(
     const times = await alternate(
       [
         ...models.map((model) => ({ name: model.precision, sample: timed(() => model.forward(images)) })),
-        ...sessions.map((session, i) => ({ name: `session ${i}`, sample: timed(() => session.run(images)) })),
+        ...session.subjects(images),
         ...(compiled ? [{ name: 'compiled', sample: timed(() => compiled.run()) }] : []),
       ],
       { warmups: 1, repetitions },
     )
     const resultOf = (
-      subject: string,
       engine: EngineResult['engine'],
       precision: string,
-      more: Pick<EngineResult, 'settings' | 'relativeError' | 'roofline'>,
+      { settings, ...spread }: Spread & Pick<EngineResult, 'settings'>,
+      more: Pick<EngineResult, 'relativeError' | 'roofline'> = {},
     ): EngineResult => {
-      const spread = times.get(subject)!
       const gigaflopsPerSecond = Number((gigaflops / (spread.median / 1000)).toFixed(1))
-      return { engine, precision, ...more, gigaflopsPerSecond, ...spread }
-    }
-    const [spinning, waiting] = [times.get('session 0')!, times.get('session 1')!]
-    const spins = spinning.median <= waiting.median
-    const onnxSettings = {
-      graphOptimizationLevel: 'all',
-      spinning: spins,
-      otherMedian: (spins ? waiting : spinning).median,
+      return { engine, precision, ...(settings && { settings }), ...more, gigaflopsPerSecond, ...spread }
     }
     const compiledSettings = { mode: 'default', freezing: true, memoryFormat: 'channels_last' }
     return {
@@ -131,24 +122,26 @@ async function measureInference(
       gigaflops: Number(gigaflops.toFixed(2)),
       results: [
         ...models.map(({ precision }) =>
-          resultOf(precision, 'jcs-ct', precision, {
+          resultOf('jcs-ct', precision, times.get(precision)!, {
             relativeError: errors.get(precision)!,
             roofline: largestParts(rooflines.get(precision)!),
           }),
         ),
-        resultOf(spins ? 'session 0' : 'session 1', 'onnxruntime-node', 'fp32', { settings: onnxSettings }),
-        ...(compiled ? [resultOf('compiled', 'torch.compile', 'bf16', { settings: compiledSettings })] : []),
+        resultOf('onnxruntime-node', 'fp32', session.faster(times)),
+        ...(compiled
+          ? [resultOf('torch.compile', 'bf16', { settings: compiledSettings, ...times.get('compiled')! })]
+          : []),
       ],
     }
   } finally {
     for (const model of models) await model.dispose()
-    for (const session of sessions) await session.release()
+    await session?.release()
     compiled?.close()
     rmSync(directory, { recursive: true, force: true })
   }
 }
 
-const largestParts = ({ peaks, groups }: Roofline) => ({
+export const largestParts = ({ peaks, groups }: Roofline) => ({
   peaks,
   groups: groups.filter(({ share }) => share >= 0.01),
 })

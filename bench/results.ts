@@ -20,6 +20,7 @@ export interface EngineResult extends Spread {
 /** What is measured, in the order of tables, and what a table of it is called. */
 export const kinds = {
   inference: 'inference',
+  int8: 'inference of a quantised network',
   training: 'training step',
   memory: 'peak resident memory of a process that loads a network and runs one slice',
   start: 'import, loading a network and its first slice, in a fresh process',

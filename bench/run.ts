@@ -10,6 +10,7 @@ import { dicomJobs } from './dicom'
 import { distributedJobs } from './distributed'
 import { describeEnvironment } from './environment'
 import { inferenceJobs } from './inference'
+import { int8Jobs } from './int8'
 import { isaJobs } from './isa'
 import type { Job, Settings } from './job'
 import { memoryJobs } from './memory'
@@ -61,6 +62,7 @@ function wholeNumber(name: string, text: string | undefined, fallback: number): 
 function jobs({ quick, only, ...settings }: Options): Job[] {
   const all = [
     inferenceJobs,
+    int8Jobs,
     trainingJobs,
     distributedJobs,
     memoryJobs,

@@ -13,6 +13,7 @@ type Goals = readonly [own: string, peer: string, atLeast: number][]
 
 const onnx = 'onnxruntime-node fp32'
 const compiled = 'torch.compile bf16'
+const quantised = 'onnxruntime-node int8'
 
 /**
  * How many times as fast as a peer one precision of ours should be, by measurement. They were set for processors with a
@@ -49,6 +50,7 @@ const both = (peer: string, atLeast: number): Goals => [
 /** Those of a measurement, where a kind has the same for all of its own. */
 function peerGoals({ name, kind }: Measurement): Goals {
   if (kind === 'memory') return [...both('pytorch fp32', 2), ...both(compiled, 2), ...both(onnx, 1)]
+  if (kind === 'int8') return [['int8', quantised, 1.5]]
   if (kind === 'start') return both(onnx, 2)
   if (kind === 'restart') return both(onnx, 3)
   if (kind === 'decoding') return [['int16', 'gdcm int16', 1 / 1.5]]
@@ -78,7 +80,11 @@ const mostCostGrowth = 1.05
 
 /** All that the file's measurements can tell of; a peer that is absent has no line. */
 export function targetsOf({ measurements }: ResultFile): Target[] {
-  return [...measurements.flatMap(ownTargets), ...scalingTargets(measurements)]
+  return [
+    ...measurements.flatMap(ownTargets),
+    ...measurements.flatMap(int8Targets),
+    ...scalingTargets(measurements),
+  ]
 }
 
 function ownTargets(measurement: Measurement): Target[] {
@@ -103,6 +109,25 @@ function ownTargets(measurement: Measurement): Target[] {
         bound: 'at least',
       })),
   )
+}
+
+/** How many times as fast as in numbers, at their fastest, a quantised network should be. */
+function int8Targets({ name, kind, network, results }: Measurement): Target[] {
+  if (kind !== 'int8') return []
+  const own = results.filter(({ engine }) => engine === 'jcs-ct')
+  const bytes = own.find(({ precision }) => precision === 'int8')
+  const numbers = own
+    .filter(({ precision }) => precision !== 'int8')
+    .toSorted((a, b) => a.median - b.median)[0]
+  if (!bytes || !numbers) return []
+  return [
+    {
+      what: `${name}: ours in ${numbers.precision} / int8`,
+      reached: numbers.median / bytes.median,
+      goal: network.startsWith('res2net') ? 1.6 : 1.25,
+      bound: 'at least',
+    },
+  ]
 }
 
 /** Between measurements of the most slices: 1 thread over 2, and a slice among many over a slice alone. */

@@ -1,6 +1,8 @@
 import type { Tensor as JcsTensor } from 'jcs-ct'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import type { Outputs } from '../agreement'
+import { type Spread, type Subject, timed } from '../harness'
+import type { EngineResult } from '../results'
 
 export interface OnnxRuntimeOptions {
   threads: number
@@ -32,5 +34,31 @@ export async function openOnnxRuntime(path: string, { threads, spinning }: OnnxR
       )
     },
     release: () => session.release(),
+  }
+}
+
+/** A file in two sessions, whose threads spin or wait: both are measured, and the faster one counts. */
+export async function openOnnxRuntimeBothWays(path: string, threads: number) {
+  const ways = [true, false]
+  const sessions: Awaited<ReturnType<typeof openOnnxRuntime>>[] = []
+  for (const spinning of ways) sessions.push(await openOnnxRuntime(path, { threads, spinning }))
+  const subjectOf = (spinning: boolean) => `${path}, ${spinning ? 'spinning' : 'waiting'}`
+  return {
+    run: (images: JcsTensor): Promise<Outputs> => sessions[0]!.run(images),
+    subjects: (images: JcsTensor): Subject[] =>
+      sessions.map((session, i) => ({ name: subjectOf(ways[i]!), sample: timed(() => session.run(images)) })),
+    /** Of what `alternate` gave for these subjects. */
+    faster(times: ReadonlyMap<string, Spread>): Spread & Pick<EngineResult, 'settings'> {
+      const [spinning, waiting] = [times.get(subjectOf(true))!, times.get(subjectOf(false))!]
+      const spins = spinning.median <= waiting.median
+      const [faster, other] = spins ? [spinning, waiting] : [waiting, spinning]
+      return {
+        settings: { graphOptimizationLevel: 'all', spinning: spins, otherMedian: other.median },
+        ...faster,
+      }
+    },
+    async release(): Promise<void> {
+      for (const session of sessions) await session.release()
+    },
   }
 }
