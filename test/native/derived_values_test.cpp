@@ -1,6 +1,7 @@
 #include "compiler/derived_values.h"
 
 #include "compiler/passes.h"
+#include "core/json.h"
 #include "native/fixtures.h"
 #include "native/harness.h"
 #include "networks/registry.h"
@@ -9,8 +10,10 @@
 using namespace jcs;
 
 TEST("what a network derives from its parameters, evaluated apart and put back as constants, changes nothing") {
-  const networks::NetworkSpec spec{.network = "res2net50-v1b", .width = 0.125};
-  const NamedTensors states = fixtureTensors("weights/res2net50-v1b-paper.safetensors");
+  const auto fixtures = fixturesIn("forward/res2net50-v1b-paper.safetensors");
+  CHECK_EQUAL(fixtures.size(), 1u);
+  const networks::NetworkSpec spec = fixtureSpec(fixtures.at(0).at("spec"));
+  const NamedTensors states = fixtureTensors(fixtures.at(0).at("weights"));
   NamedTensors inputs;
   inputs.emplace(networks::kImageInput.name, channelsLast(fixtureTensors("images.safetensors").at("images")));
   const Shape& s = inputs.at(networks::kImageInput.name).shape();
