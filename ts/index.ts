@@ -85,7 +85,7 @@ export {
   type SaveOptions,
   type WeightsSource,
 } from './model'
-export type { Peaks, Profile, ProfileOptions, ProfileStep } from './model/profile'
+export type { Alternative, Peaks, Profile, ProfileOptions, ProfileStep } from './model/profile'
 export type { DeviceName, Precision, RuntimeOptions } from './model/runtime'
 export type { ShippedModel } from './model/shipped'
 export type { ClassifierNetwork, ModelSpec, Network, SegmenterNetwork } from './model/spec'

@@ -262,13 +262,16 @@ export class Model implements AsyncDisposable {
     return callNative(() => this.#native.exportOnnx(path, JSON.stringify(settings)))
   }
 
-  /** Compiles the network for a size and times every step of it in a warm run. */
+  /** Compiles the network for a size and times every step of it in a warm run, and what else could compute it. */
   async profile(options: ProfileOptions = {}): Promise<Profile> {
-    checkOptions('options', options, ['batch', 'height', 'width'])
-    const { batch = 1, height = this.inputSize, width = this.inputSize } = options
+    checkOptions('options', options, ['batch', 'height', 'width', 'alternatives'])
+    const { batch = 1, height = this.inputSize, width = this.inputSize, alternatives = false } = options
     requireWhole('batch', batch, 1, 4096)
     checkSize(height, width)
-    return JSON.parse(await callNative(() => this.#native.profile(batch, height, width))) as Profile
+    requireBoolean('alternatives', alternatives)
+    return JSON.parse(
+      await callNative(() => this.#native.profile(batch, height, width, alternatives)),
+    ) as Profile
   }
 
   /**

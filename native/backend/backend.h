@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -31,6 +32,12 @@ struct Operand {
   bool isDense() const { return rowStride == type.shape.channels(); }
 };
 
+/// The products that a kernel's algorithm takes.
+struct Arithmetic {
+  double share = 1;                 ///< of those of the plain sum, which `Op::flops` counts
+  std::optional<DType> dtype = {};  ///< of the operands that are multiplied; none: of the op's first input
+};
+
 /// A computation prepared for fixed operands. Everything slow (primitive creation, engine search, blocking) happened
 /// when it was made. Runs on the execution thread of its device, one kernel at a time.
 class Kernel {
@@ -53,6 +60,7 @@ class Kernel {
 
   /// The library's or our own name of the algorithm, for profiles and for the test that no slow path is taken.
   virtual std::string implementation() const { return "own"; }
+  virtual Arithmetic arithmetic() const { return {}; }
 };
 
 struct DeviceInfo {
@@ -118,6 +126,12 @@ class Backend {
   /// Throws INTERNAL when the op has no kernel.
   virtual std::unique_ptr<Kernel> prepare(const Op& op, std::span<const Operand> inputs,
                                           std::span<const Operand> outputs, const KernelOptions& options) = 0;
+  /// All kernels that can do it, `prepare`'s among them, to compare what each takes. Empty where there is no choice.
+  virtual std::vector<std::unique_ptr<Kernel>> choices(const Op& /*op*/, std::span<const Operand> /*inputs*/,
+                                                       std::span<const Operand> /*outputs*/,
+                                                       const KernelOptions& /*options*/) {
+    return {};
+  }
 
   /// What decides, beside an op and a form, which bytes `Kernel::pack` and kernels make: another process of which this
   /// is equal makes the same ones of the same state. Empty where no other process could read them.
@@ -201,7 +215,7 @@ class DeviceBuffer {
 };
 
 /// Bumped whenever anything in this header, or in an op that kernels read, changes.
-inline constexpr int kBackendAbi = 14;
+inline constexpr int kBackendAbi = 15;
 
 /// What a backend library exports under C linkage. `jcsBackendAbi` is asked first.
 ///   int jcsBackendAbi();

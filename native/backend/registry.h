@@ -34,17 +34,29 @@ class KernelRegistry {
 
   /// Says whether the factory takes the operands of several such ops at once.
   using Together = std::function<bool(std::span<const Operand> inputs, std::span<const Operand> outputs)>;
+  /// Makes all kernels of which the factory takes one.
+  using Choices = std::function<std::vector<std::unique_ptr<Kernel>>(const Preparation<Device>&)>;
 
   template <typename T>
   void add(Factory factory, Strided strided = nullptr, Together together = nullptr) {
     const bool isNew =
-        entries_.emplace(T::kName, Entry{std::move(factory), std::move(strided), std::move(together)}).second;
+        entries_.emplace(T::kName, Entry{std::move(factory), std::move(strided), std::move(together), nullptr}).second;
     invariant(isNew, "two kernels register for one op");
+  }
+  /// Of an op that was added.
+  template <typename T>
+  void addChoices(Choices choices) {
+    entries_.at(T::kName).choices = std::move(choices);
   }
   std::unique_ptr<Kernel> prepare(const Preparation<Device>& p) const {
     const auto found = entries_.find(p.op.name());
     invariant(found != entries_.end(), "an op has no kernel on this backend");
     return found->second.factory(p);
+  }
+  std::vector<std::unique_ptr<Kernel>> choices(const Preparation<Device>& p) const {
+    const auto found = entries_.find(p.op.name());
+    if (found == entries_.end() || !found->second.choices) return {};
+    return found->second.choices(p);
   }
   bool acceptsRowStride(const Op& op, bool isOutput, int index) const {
     const auto found = entries_.find(op.name());
@@ -65,6 +77,7 @@ class KernelRegistry {
     Factory factory;
     Strided strided;
     Together together;
+    Choices choices;
   };
   std::map<std::string_view, Entry> entries_;
 };

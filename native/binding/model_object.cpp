@@ -61,16 +61,27 @@ std::string profileJson(const model::Profile& profile) {
   const auto dtypeOf = [](const compiler::Program::StepInfo& step) {
     return (step.op == QuantizedConv2d::kName ? step.inputs : step.outputs)[0].dtype;
   };
-  for (const compiler::Program::StepInfo& step : profile.steps)
-    steps.push_back({{"op", step.op},
-                     {"attributes", step.attributes},
-                     {"scope", step.scope},
-                     {"implementation", step.implementation},
-                     {"output", step.outputs[0].shape.toString()},
-                     {"dtype", nameOf(dtypeOf(step))},
-                     {"flops", step.flops},
-                     {"bytes", step.bytes},
-                     {"seconds", step.seconds}});
+  for (size_t i = 0; i < profile.steps.size(); ++i) {
+    const compiler::Program::StepInfo& step = profile.steps[i];
+    const DType dtype = dtypeOf(step);
+    Json described{{"op", step.op},
+                   {"attributes", step.attributes},
+                   {"scope", step.scope},
+                   {"implementation", step.implementation},
+                   {"output", step.outputs[0].shape.toString()},
+                   {"dtype", nameOf(dtype)},
+                   {"flops", step.flops},
+                   {"kernelFlops", step.flops * step.arithmetic.share},
+                   {"kernelDtype", nameOf(step.arithmetic.dtype.value_or(dtype))},
+                   {"bytes", step.bytes},
+                   {"seconds", step.seconds}};
+    if (!profile.alternatives.empty()) {
+      Json& alternatives = described["alternatives"] = Json::array();
+      for (const auto& [implementation, ofDtype, speedup] : profile.alternatives[i])
+        alternatives.push_back({{"implementation", implementation}, {"dtype", nameOf(ofDtype)}, {"speedup", speedup}});
+    }
+    steps.push_back(std::move(described));
+  }
   return Json{{"steps", steps},
               {"arenaBytes", profile.arenaBytes},
               {"persistentBytes", profile.persistentBytes},
@@ -276,14 +287,16 @@ Napi::Value ModelObject::copyTrunk(const Napi::CallbackInfo& info) {
   });
 }
 
-/// profile(n, height, width): JSON of the compiled inference program's steps with the time of one warm run.
+/// profile(n, height, width, alternatives): JSON of the compiled inference program's steps with the time of one warm
+/// run, and of what else could compute them.
 Napi::Value ModelObject::profile(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const int64_t n = toBatchSize(info[0]);
     const int64_t height = toWhole(info[1], "height", 1, networks::kLargestInput),
                   width = toWhole(info[2], "width", 1, networks::kLargestInput);
-    return start(info, info[3], [=](model::Model& model, const std::atomic<bool>* cancelled) {
-      return Deferred::Convert([text = profileJson(model.profile(n, height, width, cancelled))](Napi::Env env) {
+    const model::ProfileOptions options{n, height, width, info[3].ToBoolean()};
+    return start(info, info[4], [=](model::Model& model, const std::atomic<bool>* cancelled) {
+      return Deferred::Convert([text = profileJson(model.profile(options, cancelled))](Napi::Env env) {
         return Napi::String::New(env, text);
       });
     });

@@ -4,6 +4,7 @@
 #include <functional>
 #include <set>
 
+#include "compiler/cancellation.h"
 #include "compiler/communication_order.h"
 #include "compiler/passes.h"
 #include "compiler/program_builder.h"
@@ -12,15 +13,6 @@
 #include "ops/conv2d.h"
 
 namespace jcs::compiler {
-
-namespace {
-
-void throwIfCancelled(const std::atomic<bool>* cancelled) {
-  if (cancelled != nullptr && cancelled->load(std::memory_order_relaxed))
-    fail(errors::kCancelled, "the work was cancelled");
-}
-
-}  // namespace
 
 Program::Program(const Graph& graph, std::shared_ptr<Backend> backend, const CompileOptions& options,
                  DerivedStore* shared)

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "compiler/alternatives.h"
 #include "compiler/bindings.h"
 #include "compiler/derived_store.h"
 #include "compiler/quantization.h"
@@ -53,11 +54,14 @@ class Program {
     std::vector<TensorType> inputs, outputs;
     std::vector<int64_t> inputRowStrides;
     double flops = 0;
-    double bytes = 0;    ///< operands read and written once
-    double seconds = 0;  ///< of the last profiled run
+    Arithmetic arithmetic = {};  ///< of its kernel
+    double bytes = 0;            ///< operands read and written once
+    double seconds = 0;          ///< of the last profiled run
   };
   /// The steps of a run, in order; those done once after a change of state are not among them.
   const std::vector<StepInfo>& steps() const { return infos_; }
+  /// What each of them computes.
+  const std::vector<Computation>& computations() const { return computations_; }
   void profile(bool on) { profiling_ = on; }
   using Observer = std::function<void(const StepInfo& step, const Tensor& input)>;
   /// From now on `observer`, if any, sees what each convolution of numbers reads, as float32, before it runs.
@@ -158,6 +162,7 @@ class Program {
   std::vector<DerivedStep> derivedSteps_;
   std::vector<Step> steps_;
   std::vector<StepInfo> infos_;
+  std::vector<Computation> computations_;
   std::vector<Copy> finalCopies_;
   std::map<std::string, Named> inputs_, outputs_;
   Table<StateIndex, State> states_;

@@ -63,7 +63,7 @@ void ProgramBuilder::addNode(NodeId n) {
   if (timeline_.groupOf(n) != n) return;
   if (const auto members = timeline_.groupMembers(n); members.size() > 1) return addGroup(members);
   if (is<Concat>(*node.op) && !isDerived(node)) return addConcat(n);
-  addStep(n, *node.op, operandsOf(node.inputs), operandsOf(node.outputs));
+  addStep(n, node.op, operandsOf(node.inputs), operandsOf(node.outputs));
 }
 
 void ProgramBuilder::addGroup(std::span<const NodeId> members) {
@@ -73,7 +73,7 @@ void ProgramBuilder::addGroup(std::span<const NodeId> members) {
     inputs.insert(inputs.end(), node.inputs.begin(), node.inputs.end());
     outputs.insert(outputs.end(), node.outputs.begin(), node.outputs.end());
   }
-  addStep(members[0], *graph_.nodes()[members[0]].op, operandsOf(inputs), operandsOf(outputs));
+  addStep(members[0], graph_.nodes()[members[0]].op, operandsOf(inputs), operandsOf(outputs));
 }
 
 void ProgramBuilder::addConcat(NodeId n) {
@@ -83,9 +83,9 @@ void ProgramBuilder::addConcat(NodeId n) {
     const ValueId source = node.inputs[i];
     const TensorType& type = info(source).type;
     if (!storage_.isInPlace[n][i]) {
-      Slice copy;
-      copy.extent = copy.begin = type.shape;
-      for (int axis = 0; axis < copy.begin.rank(); ++axis) copy.begin[axis] = 0;
+      const auto copy = std::make_shared<Slice>();
+      copy->extent = copy->begin = type.shape;
+      for (int axis = 0; axis < copy->begin.rank(); ++axis) copy->begin[axis] = 0;
       Operands part;
       add(part, node.outputs[0], type, channel);
       addStep(n, copy, operandsOf({&source, 1}), part);
@@ -94,9 +94,10 @@ void ProgramBuilder::addConcat(NodeId n) {
   }
 }
 
-void ProgramBuilder::addStep(NodeId n, const Op& op, const Operands& inputs, const Operands& outputs) {
+void ProgramBuilder::addStep(NodeId n, const std::shared_ptr<const Op>& op, const Operands& inputs,
+                             const Operands& outputs) {
   const Node& node = graph_.nodes()[n];
-  UnplacedStep step{backend_.prepare(op, inputs.operands, outputs.operands, options_),
+  UnplacedStep step{backend_.prepare(*op, inputs.operands, outputs.operands, options_),
                     inputs.locations,
                     outputs.locations,
                     {},
@@ -146,9 +147,9 @@ ProgramBuilder::UnplacedPacking ProgramBuilder::addPacking(UnplacedStep& step, i
   return {input, reserveDerived(id, step.kernel->packedForm(input), bytes)};
 }
 
-void ProgramBuilder::describe(const Op& op, const std::string& scope, const Operands& inputs, const Operands& outputs,
-                              const Kernel& kernel) {
-  Program::StepInfo step{std::string(op.name()), op.attributes(), scope, kernel.implementation(), {}, {}, {}};
+void ProgramBuilder::describe(const std::shared_ptr<const Op>& op, const std::string& scope, const Operands& inputs,
+                              const Operands& outputs, const Kernel& kernel) {
+  Program::StepInfo step{std::string(op->name()), op->attributes(), scope, kernel.implementation(), {}, {}, {}};
   for (const Operand& operand : inputs.operands) step.inputRowStrides.push_back(operand.rowStride);
   const auto addTypes = [&](const Operands& from, std::vector<TensorType>& to) {
     for (const Operand& operand : from.operands) {
@@ -158,8 +159,10 @@ void ProgramBuilder::describe(const Op& op, const std::string& scope, const Oper
   };
   addTypes(inputs, step.inputs);
   addTypes(outputs, step.outputs);
-  step.flops = op.flops(step.inputs, step.outputs);
+  step.flops = op->flops(step.inputs, step.outputs);
+  step.arithmetic = kernel.arithmetic();
   program_.infos_.push_back(std::move(step));
+  program_.computations_.push_back({op, inputs.operands, outputs.operands});
 }
 
 /// `form` says what is made of the value; empty when no other program could read it.

@@ -85,12 +85,12 @@ class ProgramBuilder {
   void addGroup(std::span<const NodeId> members);
   /// The parts of a concat that are not in place are copied there.
   void addConcat(NodeId n);
-  void addStep(NodeId n, const Op& op, const Operands& inputs, const Operands& outputs);
+  void addStep(NodeId n, const std::shared_ptr<const Op>& op, const Operands& inputs, const Operands& outputs);
   /// Into the step's scratch, or memory that later steps read as well, or, of a derived value for a step of the run,
   /// into memory that is kept.
   UnplacedPacking addPacking(UnplacedStep& step, int input, ValueId id, int64_t bytes, bool isDerivedStep);
-  void describe(const Op& op, const std::string& scope, const Operands& inputs, const Operands& outputs,
-                const Kernel& kernel);
+  void describe(const std::shared_ptr<const Op>& op, const std::string& scope, const Operands& inputs,
+                const Operands& outputs, const Kernel& kernel);
   Operands operandsOf(std::span<const ValueId> ids) const;
   void add(Operands& operands, ValueId id, const TensorType& type, int64_t channel) const;
 

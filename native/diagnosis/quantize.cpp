@@ -107,7 +107,7 @@ class Quantizer {
     std::map<std::string, double> least;
     for (int i = 0; i < kTimings; ++i) {
       std::map<std::string, double> seconds;
-      for (const compiler::Program::StepInfo& step : model_.profile(1, size, size, cancelled_).steps)
+      for (const compiler::Program::StepInfo& step : model_.profile({1, size, size}, cancelled_).steps)
         if (step.op == Conv2d::kName || step.op == QuantizedConv2d::kName || step.op == Quantize::kName)
           seconds[step.scope] += step.seconds;
       for (const auto& [layer, time] : seconds) {

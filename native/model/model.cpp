@@ -332,8 +332,9 @@ std::map<std::string, Tensor> Model::forward(const Tensor& images, bool withActi
   return results;
 }
 
-Profile Model::profile(int64_t n, int64_t height, int64_t width, const std::atomic<bool>* cancelled) {
-  Profile result{};
+Profile Model::profile(const ProfileOptions& options, const std::atomic<bool>* cancelled) {
+  const auto [n, height, width, alternatives] = options;
+  Profile result;
   engine_->runAndWait([&] {
     requireAlive();
     const auto program = inferenceProgram(n, height, width, false);  // before the images: what does not fit ends here
@@ -344,7 +345,11 @@ Profile Model::profile(int64_t n, int64_t height, int64_t width, const std::atom
     program->profile(true);
     run(*program, bindings, cancelled);
     program->profile(false);
-    result = {program->steps(), program->arenaBytes(), program->persistentBytes(), program->copiedBytes()};
+    result = {program->steps(), {}, program->arenaBytes(), program->persistentBytes(), program->copiedBytes()};
+    if (!alternatives) return;
+    result.alternatives =
+        compiler::timeAlternatives(program->computations(), engine_->sharedBackend(), compileOptions().kernels,
+                                   runtime::productTypes(*engine_), cancelled);
   });
   return result;
 }

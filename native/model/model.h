@@ -38,10 +38,16 @@ struct QuantizationTrial {
   std::function<void(const std::string& layer, std::span<const float> input)> observer = nullptr;
 };
 
+struct ProfileOptions {
+  int64_t n = 1, height = 0, width = 0;
+  bool alternatives = false;  ///< times what else each convolution could be computed with, too
+};
+
 /// What a compiled network does, step by step, and how long one warm run of it took.
 struct Profile {
   std::vector<compiler::Program::StepInfo> steps;
-  int64_t arenaBytes, persistentBytes, copiedBytes;
+  std::vector<std::vector<compiler::Alternative>> alternatives;  ///< of each step, where they were asked for
+  int64_t arenaBytes = 0, persistentBytes = 0, copiedBytes = 0;
 };
 
 /// A network's weights on a device and the programs compiled for them. Shared by whatever runs on it, and usable from
@@ -113,7 +119,7 @@ class Model : public std::enable_shared_from_this<Model> {
   compiler::StateStore& states();
 
   /// Times each step of the inference program for zeros of that size.
-  Profile profile(int64_t n, int64_t height, int64_t width, const std::atomic<bool>* cancelled = nullptr);
+  Profile profile(const ProfileOptions& options, const std::atomic<bool>* cancelled = nullptr);
   /// What the device can do at best with as many threads as the model uses.
   runtime::Peaks peaks();
 

@@ -76,11 +76,17 @@ double streamRate(Engine& engine, int threads) {
 
 }  // namespace
 
+std::vector<DType> productTypes(Engine& engine) {
+  std::vector<DType> types{DType::kF32};
+  if (engine.backend().supports(DType::kBF16)) types.push_back(DType::kBF16);
+  if (engine.device().int8) types.push_back(DType::kU8);
+  return types;
+}
+
 Peaks measurePeaks(Engine& engine, int threads) {
   Peaks peaks;
-  for (const DType dtype : {DType::kF32, DType::kBF16})
-    if (engine.backend().supports(dtype)) peaks.flopsPerSecond[nameOf(dtype)] = productRate(engine, dtype, threads);
-  if (engine.device().int8) peaks.flopsPerSecond[nameOf(DType::kU8)] = productRate(engine, DType::kU8, threads);
+  for (const DType dtype : productTypes(engine))
+    peaks.flopsPerSecond[nameOf(dtype)] = productRate(engine, dtype, threads);
   peaks.bytesPerSecond = streamRate(engine, threads);
   return peaks;
 }

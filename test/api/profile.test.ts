@@ -6,6 +6,7 @@ import t from 'tap'
 import { createModel, type ProfileStep } from '../../ts/index'
 import { type Roofline, rooflineOf } from '../../ts/model/roofline'
 import { profileReport } from '../../ts/report'
+import { alternativeCell, boundSentence, savingSentences } from '../../ts/report/profile-report'
 import { checkSelfContained } from './self-contained'
 import { repositoryRoot, segmenterSpec } from './small'
 
@@ -13,6 +14,7 @@ const execute = promisify(execFile)
 const command = join(repositoryRoot, 'dist', 'cli', 'main.js')
 const jcs = (...args: string[]) => execute(process.execPath, [command, ...args])
 
+/** Unless it says otherwise, of a kernel that does the plain sum. */
 const step = (change: Partial<ProfileStep>): ProfileStep => ({
   op: 'conv2d',
   attributes: '',
@@ -21,6 +23,8 @@ const step = (change: Partial<ProfileStep>): ProfileStep => ({
   output: '1x8x8x8',
   dtype: 'f32',
   flops: 0,
+  kernelFlops: change.flops ?? 0,
+  kernelDtype: change.dtype ?? 'f32',
   bytes: 0,
   seconds: 0,
   ...change,
@@ -64,13 +68,59 @@ t.test('rates: products bound one step, memory another, and groups add up', asyn
   ])
 })
 
-t.test('Winograd’s rate may exceed the peak, and the page says why', async (t) => {
-  const roofline = rooflineOf(profileOf([step({ flops: 400e9, bytes: 1e9, seconds: 1 })]), peaks)
-  t.equal(roofline.steps[0]?.roofShare, 4)
-  const model = { spec: segmenterSpec, device: 'cpu', precision: 'fp32', threads: 2 }
+t.test('Winograd’s rate may exceed the peak, its share of the roof not, and the page says why', async (t) => {
+  const winograd = step({ dtype: 'bf16', flops: 400e9, kernelFlops: 80e9, kernelDtype: 'f32', seconds: 1 })
+  const roofline = rooflineOf(profileOf([winograd]), peaks)
+  t.match(roofline.steps[0], { gigaflopsPerSecond: 400, roofShare: 0.8, boundBy: 'products' })
+  const model = { spec: segmenterSpec, device: 'cpu', precision: 'bf16', threads: 2 }
   const page = profileReport(model, roofline)
-  t.match(page, /<td[^>]*>400\.0%/)
+  t.match(page, /<td[^>]*>80\.0%/)
   t.match(page, /do a quarter of these products/)
+})
+
+t.test('what bounds a step, and how much of the time', async (t) => {
+  const roofline = rooflineOf(
+    profileOf([
+      step({ flops: 60e9, bytes: 1e9, seconds: 1 }),
+      step({ flops: 1e9, bytes: 9e9, seconds: 1 }),
+      step({ flops: 49e9, bytes: 4e9, seconds: 1 }),
+      step({ op: 'copy', seconds: 1 }),
+    ]),
+    peaks,
+  )
+  t.strictSame(
+    roofline.steps.map(({ boundBy }) => boundBy),
+    ['products', 'memory', 'kernel', 'kernel'],
+  )
+  t.strictSame(roofline.secondsBoundBy, { products: 1, memory: 1, kernel: 2 })
+  t.equal(boundSentence(roofline), 'bound by products 25 % of the time, by memory 25 %, by kernels 50 %')
+  t.match(boundSentence(rooflineOf(profileOf([]), peaks)), /products 0 %/)
+})
+
+t.test('what the best other kernels would give', async (t) => {
+  const slower = { implementation: 'direct', dtype: 'f32', speedup: 0.5 }
+  const half = { implementation: 'implicit', dtype: 'f32', speedup: 1.25 }
+  const bytes = { implementation: 'implicit', dtype: 'u8', speedup: 4 }
+  const roofline = rooflineOf(
+    profileOf([
+      step({ seconds: 1, alternatives: [bytes, half, slower] }),
+      step({ seconds: 2, alternatives: [slower] }),
+      step({ op: 'binary', seconds: 1, alternatives: [] }),
+    ]),
+    peaks,
+  )
+  const saved = roofline.secondsToSave ?? {}
+  t.ok(Math.abs(saved.f32! - 0.2) < 1e-12 && Math.abs(saved.u8! - 0.75) < 1e-12, 'slower ones save nothing')
+  t.strictSame(roofline.steps.map(alternativeCell), ['implicit u8 4.00×', '', ''])
+  t.strictSame(savingSentences(roofline), [
+    'with the best other kernels in u8, where they are faster: 3250.0 ms instead of 4000.0',
+    'with the best other kernels in f32, where they are faster: 3800.0 ms instead of 4000.0',
+  ])
+  t.strictSame(
+    savingSentences(rooflineOf(profileOf([step({ seconds: 1 })]), peaks)),
+    [],
+    'where none were asked for',
+  )
 })
 
 t.test('a page of a program that computes nothing, and of hostile names', async (t) => {
@@ -90,6 +140,9 @@ t.test('jcs profile: text, JSON and page', async (t) => {
   const text = (await jcs('profile', file, ...size, '--top', '3')).stdout
   t.match(text, /at best .*GFLOP\/s, memory .* GB\/s/)
   t.match(text, /of the roof/)
+  t.match(text, /bound by products \d+ % of the time/)
+  t.match(text, /with the best other kernels in f32/)
+  t.notMatch((await jcs('profile', file, ...size, '--no-alternatives')).stdout, /with the best other/)
 
   const { stdout } = await jcs('profile', file, ...size, '--json', '--html', page)
   const result = JSON.parse(stdout) as Roofline & Record<string, unknown>
@@ -100,6 +153,20 @@ t.test('jcs profile: text, JSON and page', async (t) => {
   t.ok(near(sum(result.groups.map(({ seconds }) => seconds)), result.seconds), 'groups hold all of the time')
   t.equal(sum(result.groups.map(({ steps }) => steps)), result.steps.length)
   t.ok(near(sum(result.steps.map(({ share }) => share)), 1))
+  for (const { op, alternatives } of result.steps) {
+    if (op !== 'conv2d') t.strictSame(alternatives, [], op)
+    t.ok(
+      alternatives?.every(
+        ({ speedup }, i) => speedup > 0 && speedup <= (alternatives[i - 1]?.speedup ?? 1e9),
+      ),
+    )
+  }
+  t.ok(
+    result.steps.some(({ alternatives }) => alternatives?.some(({ dtype }) => dtype === 'f32')),
+    'between tensors that are no slices, a convolution has other kernels',
+  )
+  const winograd = result.steps.find(({ implementation }) => implementation.includes('winograd'))
+  t.ok(winograd && winograd.kernelFlops < winograd.flops / 2 && winograd.kernelDtype === 'f32')
   t.ok(result.steps.every(({ roofShare, gigabytesPerSecond }) => roofShare >= 0 && gigabytesPerSecond >= 0))
 
   const html = readFileSync(page, 'utf8')

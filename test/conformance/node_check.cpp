@@ -103,18 +103,20 @@ class Placement {
     std::vector<Operand> inputOperands, outputOperands;
     for (const ValueId id : node.inputIds) inputOperands.push_back(placedInputs_.at(id).operand());
     for (size_t k = 0; k < outputTypes.size(); ++k) outputOperands.push_back(output(k).operand());
-    kernel_ = backend_->prepare(*node.op, inputOperands, outputOperands, {.threads = threads});
-    scratch_ =
-        std::make_unique<PlacedTensor>(backend_, bytesAs(kernel_->scratchBytes()), false, PlacedTensor::kOutputGuard);
-    for (size_t i = 0; i < inputs.size(); ++i)
-      packed_.push_back(kernel_->packedBytes(static_cast<int>(i)) == 0
-                            ? nullptr
-                            : std::make_unique<PlacedTensor>(backend_,
-                                                             bytesAs(kernel_->packedBytes(static_cast<int>(i))), false,
-                                                             PlacedTensor::kOutputGuard));
+    const KernelOptions options{.threads = threads};
+    use(backend_->prepare(*node.op, inputOperands, outputOperands, options));
+    for (auto& kernel : backend_->choices(*node.op, inputOperands, outputOperands, options))
+      if (kernel->implementation() != kernel_->implementation()) others_.push_back(std::move(kernel));
   }
 
   const Kernel& kernel() const { return *kernel_; }
+  /// Takes the next one of the other kernels that can do the op here; false when there is none left.
+  bool useNext() {
+    if (others_.empty()) return false;
+    use(std::move(others_.back()));
+    others_.pop_back();
+    return true;
+  }
 
   /// Runs once; `failure` gets what was violated.
   std::vector<Tensor> run(std::string& failure) {
@@ -155,6 +157,18 @@ class Placement {
   }
 
  private:
+  void use(std::unique_ptr<Kernel> kernel) {
+    kernel_ = std::move(kernel);
+    const auto place = [&](int64_t bytes) {
+      return std::make_unique<PlacedTensor>(backend_, bytesAs(bytes), false, PlacedTensor::kOutputGuard);
+    };
+    scratch_ = place(kernel_->scratchBytes());
+    packed_.clear();
+    for (size_t i = 0; i < sources_.size(); ++i) {
+      const int64_t bytes = kernel_->packedBytes(static_cast<int>(i));
+      packed_.push_back(bytes == 0 ? nullptr : place(bytes));
+    }
+  }
   /// Raw memory as a tensor, rounded up to whole elements.
   static TensorType bytesAs(int64_t bytes) { return {DType::kBF16, {1, (bytes + 1) / 2}}; }
   PlacedTensor& output(size_t k) { return aliased_[k] ? placedInputs_.at(*aliased_[k]) : placedOutputs_[k]; }
@@ -168,6 +182,7 @@ class Placement {
   std::unique_ptr<PlacedTensor> scratch_;
   std::vector<std::unique_ptr<PlacedTensor>> packed_;
   std::unique_ptr<Kernel> kernel_;
+  std::vector<std::unique_ptr<Kernel>> others_;
 };
 
 /// Compares in float64; empty when within the bound, which `worst` is raised to otherwise as well.
@@ -219,11 +234,8 @@ std::string compareRounded(const Tensor& result, const Tensor& expected) {
 
 bool roundsToBytes(const Op& op) { return is<Quantize>(op) || is<QuantizedConv2d>(op); }
 
-std::string checkLayout(const std::shared_ptr<Backend>& backend, const NodeCase& node, std::span<const Tensor> inputs,
-                        std::span<const TensorType> outputTypes, std::span<const Tensor> expected, const Bound& bound,
-                        const Layout& layout, int threads, NodeReport& report) {
-  Placement placement(backend, node, inputs, outputTypes, layout, threads);
-  if (report.implementation.empty()) report.implementation = placement.kernel().implementation();
+std::string checkKernel(Placement& placement, const NodeCase& node, std::span<const TensorType> outputTypes,
+                        std::span<const Tensor> expected, const Bound& bound, NodeReport& report) {
   std::string failure;
   const std::vector<Tensor> first = placement.run(failure);
   if (!failure.empty()) return failure;
@@ -239,6 +251,18 @@ std::string checkLayout(const std::shared_ptr<Backend>& backend, const NodeCase&
     if (std::memcmp(first[k].data(), second[k].data(), static_cast<size_t>(first[k].bytes())) != 0)
       return "a second run gave other bits in output " + std::to_string(k);
   return failure;
+}
+
+std::string checkLayout(const std::shared_ptr<Backend>& backend, const NodeCase& node, std::span<const Tensor> inputs,
+                        std::span<const TensorType> outputTypes, std::span<const Tensor> expected, const Bound& bound,
+                        const Layout& layout, int threads, NodeReport& report) {
+  Placement placement(backend, node, inputs, outputTypes, layout, threads);
+  if (report.implementation.empty()) report.implementation = placement.kernel().implementation();
+  do {
+    const std::string failure = checkKernel(placement, node, outputTypes, expected, bound, report);
+    if (!failure.empty()) return placement.kernel().implementation() + ": " + failure;
+  } while (placement.useNext());
+  return {};
 }
 
 std::string shapesOf(const NodeCase& node) {

@@ -41,7 +41,7 @@ struct NodeReport {
 /// Runs the op on `backend` with dense operands, on one thread too, with each operand as a channel slice that the
 /// backend accepts so, with all of them, and in place where the op allows it. Checks in every layout: results against
 /// the reference, nothing written outside the outputs, inputs untouched, nothing read between the rows of a slice or
-/// from undefined scratch, a second run bit-equal to the first.
+/// from undefined scratch, a second run bit-equal to the first. Of every kernel that the backend has for it.
 NodeReport checkNode(const std::shared_ptr<Backend>& backend, Backend& reference, const NodeCase& node,
                      std::span<const DType> types, int threads);
 

@@ -235,7 +235,7 @@ TEST("a cancelled run stops between steps and leaves no training state behind") 
 TEST("what does not fit is refused before anything is allocated") {
   auto model = smallModel("unet");
   const int64_t arena = model->engine().arenaBytes();
-  CHECK_ERROR([&] { model->profile(4096, 4096, 4096); }, "OUT_OF_MEMORY", "free");
+  CHECK_ERROR([&] { model->profile({4096, 4096, 4096}); }, "OUT_OF_MEMORY", "free");
   CHECK_EQUAL(model->engine().arenaBytes(), arena);
   CHECK_EQUAL(model->forward(Tensor::zeros(DType::kF32, {1, 32, 32, 3}), false).size(), size_t{1});
 }

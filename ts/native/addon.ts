@@ -64,7 +64,13 @@ export interface NativeModel {
   loadPretrained(source: string | Uint8Array): Promise<Json>
   copyTrunk(classifier: NativeModel): Promise<void>
   /** `Profile` */
-  profile(batch: number, height: number, width: number, cancellation?: NativeCancellation): Promise<Json>
+  profile(
+    batch: number,
+    height: number,
+    width: number,
+    alternatives: boolean,
+    cancellation?: NativeCancellation,
+  ): Promise<Json>
   /** `Peaks` */
   peaks(): Promise<Json>
   save(path: string, options: Json): Promise<void>

@@ -71,17 +71,36 @@ class OnednnConv2d : public Kernel {
   WeightPacking packing_;
 };
 
+using Winograd = GemmKernel<Conv2d, WinogradConvolution>;
+using Implicit = GemmKernel<Conv2d, ImplicitGemm>;
+
+/// From and into slices oneDNN's own convolution is a plain loop.
+bool isDense(const Prepare& p) {
+  const int residual = p.as<Conv2d>().residualInput();
+  return p.inputs[0].isDense() && p.outputs[0].isDense() &&
+         (residual < 0 || p.inputs[static_cast<size_t>(residual)].isDense());
+}
+
 std::unique_ptr<Kernel> prepareConv2d(const Prepare& p) {
-  const auto& op = p.as<Conv2d>();
   if (auto kernel = singleChannelConvolution(p)) return kernel;
   const auto convolution = gemmConvolution<Conv2d>(p);
-  if (op.conv.groups == 1 && WinogradConvolution::suits(convolution))
-    return std::make_unique<GemmKernel<Conv2d, WinogradConvolution>>(p, convolution);
-  bool dense = p.inputs[0].isDense() && p.outputs[0].isDense();
-  if (op.residual) dense = dense && p.inputs[static_cast<size_t>(op.residualInput())].isDense();
-  // Measured on AVX-512 BF16: dense, oneDNN's own is 0 to 25 % faster; from and into slices it is a plain loop.
-  if (dense) return std::make_unique<OnednnConv2d>(p);
-  return std::make_unique<GemmKernel<Conv2d, ImplicitGemm>>(p, convolution);
+  if (p.as<Conv2d>().conv.groups == 1 && WinogradConvolution::suits(convolution))
+    return std::make_unique<Winograd>(p, convolution);
+  // Measured on AVX-512 BF16: dense, oneDNN's own is 0 to 25 % faster.
+  if (isDense(p)) return std::make_unique<OnednnConv2d>(p);
+  return std::make_unique<Implicit>(p, convolution);
+}
+
+std::vector<std::unique_ptr<Kernel>> conv2dChoices(const Prepare& p) {
+  std::vector<std::unique_ptr<Kernel>> choices;
+  if (auto kernel = singleChannelConvolution(p)) choices.push_back(std::move(kernel));
+  const auto convolution = gemmConvolution<Conv2d>(p);
+  const bool isOneGroup = p.as<Conv2d>().conv.groups == 1;
+  if (isOneGroup && WinogradConvolution::computes(convolution))
+    choices.push_back(std::make_unique<Winograd>(p, convolution));
+  if (isDense(p)) choices.push_back(std::make_unique<OnednnConv2d>(p));
+  if (isOneGroup && ImplicitGemm::available()) choices.push_back(std::make_unique<Implicit>(p, convolution));
+  return choices;
 }
 
 }  // namespace
@@ -92,6 +111,7 @@ void registerConv2d(Registry& registry) {
     const auto& conv = static_cast<const Conv2d&>(op);
     return gemm && conv.conv.groups == 1 && (isOutput || index == 0 || index == conv.residualInput());
   });
+  registry.addChoices<Conv2d>(conv2dChoices);
 }
 
 }  // namespace jcs::cpu

@@ -85,6 +85,7 @@ class GemmInputGradient : public Kernel {
     gemm_.pack(weights_.dtype, source, {taps - 1, taps, w[1] * taps, -w[3], -1}, packed);
   }
   std::string implementation() const override { return Convolution::kName; }
+  Arithmetic arithmetic() const override { return gemm_.arithmetic(); }
 
  private:
   TensorType weights_;

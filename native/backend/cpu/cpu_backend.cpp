@@ -98,6 +98,11 @@ class CpuBackend : public Backend {
               "a kernel is prepared for more threads than there are");
     return registry_.prepare({op, inputs, outputs, device_, options});
   }
+  std::vector<std::unique_ptr<Kernel>> choices(const Op& op, std::span<const Operand> inputs,
+                                               std::span<const Operand> outputs,
+                                               const KernelOptions& options) override {
+    return registry_.choices({op, inputs, outputs, device_, options});
+  }
 
   std::string kernelsIdentity() const override {
     const std::string library = libraryFile();

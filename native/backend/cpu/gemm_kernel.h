@@ -35,6 +35,7 @@ class GemmKernel : public Kernel {
   }
   std::string packedForm(int) const override { return gemm_.packedForm(); }
   std::string implementation() const override { return gemm_.implementation(); }
+  Arithmetic arithmetic() const override { return gemm_.arithmetic(); }
 
  private:
   bool biased_;

@@ -51,6 +51,7 @@ class ImplicitGemm {
   /// The weights' shape and this decide everything about it.
   std::string packedForm() const { return std::string(kName) + " " + nameOf(conv_.dtype); }
   std::string implementation() const;
+  Arithmetic arithmetic() const { return {}; }
 
   int64_t scratchBytes() const { return threads_ * threadBytes_; }
   /// `bias` and `residual` may be null; `bias` is float32.

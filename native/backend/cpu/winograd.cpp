@@ -59,6 +59,8 @@ JCS_VECTORISED void transformSums(const GemmConvolution& conv, const Tiling& til
   }
 }
 
+Tiling tilingOf(const GemmConvolution& c) { return {c.batch, c.outHeight, c.outWidth, c.dilation}; }
+
 /// From tile to tile, in floats: powers of two would make tiles compete for the same few places of the cache.
 int64_t tileStride(int64_t channels) { return channels % 64 == 0 ? channels + kLanes : channels; }
 
@@ -81,14 +83,21 @@ struct WinogradConvolution::Own {
   std::byte *sink, *scratchpad, *matrices;
 };
 
-bool WinogradConvolution::suits(const GemmConvolution& c) {
-  const Tiling tiling{c.batch, c.outHeight, c.outWidth, c.dilation};
+bool WinogradConvolution::computes(const GemmConvolution& c) {
   const bool usual = c.kernelHeight == 3 && c.kernelWidth == 3 && c.stride == 1;
-  if (!usual || c.channels < kLanes || c.outChannels < kLanes || tiling.count() < kLeastTiles) return false;
-  if (c.dtype == DType::kBF16 && hasBf16MatrixUnit()) return false;
+  return usual && c.channels >= kLanes && c.outChannels >= kLanes && tilingOf(c).count() >= kLeastTiles &&
+         ImplicitGemm::available();
+}
+
+bool WinogradConvolution::suits(const GemmConvolution& c) {
+  if (!computes(c) || (c.dtype == DType::kBF16 && hasBf16MatrixUnit())) return false;
   // Half-filled tiles do work for nothing.
-  const int64_t pixels = c.batch * c.outHeight * c.outWidth;
-  return pixels * 2 >= tiling.count() * kOutputs * kOutputs && ImplicitGemm::available();
+  return c.batch * c.outHeight * c.outWidth * 2 >= tilingOf(c).count() * kOutputs * kOutputs;
+}
+
+Arithmetic WinogradConvolution::arithmetic() const {
+  const int64_t plain = conv_.batch * conv_.outHeight * conv_.outWidth * conv_.kernelHeight * conv_.kernelWidth;
+  return {static_cast<double>(tiling_.count() * kPoints) / static_cast<double>(plain), DType::kF32};
 }
 
 WinogradConvolution::WinogradConvolution(CpuDevice& device, const KernelOptions& options,
@@ -96,7 +105,7 @@ WinogradConvolution::WinogradConvolution(CpuDevice& device, const KernelOptions&
     : device_(device),
       threads_(options.threads),
       conv_(convolution),
-      tiling_{conv_.batch, conv_.outHeight, conv_.outWidth, conv_.dilation},
+      tiling_(tilingOf(conv_)),
       weights_(conv_.channels, conv_.outChannels, options.staysPacked),
       zeros_(static_cast<size_t>(std::max(conv_.channels, conv_.outChannels))) {
   chooseBlocks();

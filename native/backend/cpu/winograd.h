@@ -19,7 +19,9 @@ class WinogradConvolution {
  public:
   static constexpr const char* kName = "brgemm:winograd";
 
-  /// Whether this is faster than the direct sum here: enough tiles and channels, and no matrix unit for bf16.
+  /// Whether this can do it: a kernel of 3×3 and stride 1, and enough tiles and channels for products of them.
+  static bool computes(const GemmConvolution& convolution);
+  /// Whether this is faster than the direct sum here, too: no matrix unit for bf16, and tiles that are filled.
   static bool suits(const GemmConvolution& convolution);
 
   WinogradConvolution(CpuDevice& device, const KernelOptions& options, const GemmConvolution& convolution);
@@ -30,6 +32,7 @@ class WinogradConvolution {
   }
   std::string packedForm() const { return weights_.form(); }
   std::string implementation() const { return kName; }
+  Arithmetic arithmetic() const;
 
   int64_t scratchBytes() const { return lanes_ * laneBytes_ + sharedBytes_; }
   /// `bias` and `residual` may be null; `bias` is float32.

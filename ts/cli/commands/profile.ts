@@ -3,7 +3,13 @@ import { writeFileAtomically } from '../../base/write-files'
 import { loadModel } from '../../model'
 import { type Rates, type Roofline, rooflineOf } from '../../model/roofline'
 import { profileReport } from '../../report'
-import { mebibytes, rooflineNotes } from '../../report/profile-report'
+import {
+  alternativeCell,
+  boundSentence,
+  mebibytes,
+  rooflineNotes,
+  savingSentences,
+} from '../../report/profile-report'
 import { addRuntimeOptions, type RuntimeFlags, runtimeOf, wholeNumber } from '../options'
 import { Session } from '../session'
 import { table } from '../table'
@@ -13,6 +19,7 @@ interface Flags extends RuntimeFlags {
   height?: number
   width?: number
   top: number
+  alternatives: boolean
   html?: string
 }
 
@@ -25,13 +32,14 @@ export function addProfile(program: Command): void {
     .option('--height <pixels>', "default: the model's", wholeNumber)
     .option('--width <pixels>', "default: the model's", wholeNumber)
     .option('--top <n>', 'steps to show, the slowest first', wholeNumber, 20)
+    .option('--no-alternatives', 'do not time what else could compute each convolution')
     .option('--json', 'print all steps as JSON')
     .option('--html <file>', 'write a page with the roofline’s picture and all steps')
     .addHelpText('after', `\nReading the figures:\n${rooflineNotes.map((note) => `  ${note}`).join('\n')}`)
   addRuntimeOptions(command).action(async (path: string, flags: Flags) => {
     await using model = await loadModel(path, runtimeOf(flags))
-    const { batch, height = model.inputSize, width = model.inputSize, top } = flags
-    const profile = await model.profile({ batch, height, width })
+    const { batch, height = model.inputSize, width = model.inputSize, top, alternatives } = flags
+    const profile = await model.profile({ batch, height, width, alternatives })
     const roofline = rooflineOf(profile, await model.peaks())
     if (flags.html !== undefined) await writeFileAtomically(flags.html, profileReport(model, roofline))
     const { device, precision, threads, spec } = model
@@ -52,6 +60,8 @@ function describe(roofline: Roofline, top: number): string {
   return [
     `${steps.length} steps, ${(seconds * 1000).toFixed(1)} ms; intermediate values ${mebibytes(arenaBytes)}, prepared weights ${mebibytes(persistentBytes)}, copied ${mebibytes(copiedBytes)}`,
     `at best ${products.join(', ')}, memory ${(peaks.bytesPerSecond / 1e9).toFixed(1)} GB/s`,
+    boundSentence(roofline),
+    ...savingSentences(roofline),
     '',
     table(
       ['op', 'kernel', 'steps', ...rateColumns],
@@ -59,7 +69,7 @@ function describe(roofline: Roofline, top: number): string {
     ),
     '',
     table(
-      ['layer', 'op', 'output', 'type', 'kernel', ...rateColumns],
+      ['layer', 'op', 'output', 'type', 'kernel', ...rateColumns, 'bound by', 'best other kernel'],
       slowest.map((step) => [
         step.scope,
         step.op,
@@ -67,6 +77,8 @@ function describe(roofline: Roofline, top: number): string {
         step.dtype,
         step.implementation,
         ...rateCells(step),
+        step.boundBy,
+        alternativeCell(step),
       ]),
     ),
   ].join('\n')
