@@ -24,22 +24,25 @@ struct NoResidual {
 
 /// y = act(x · scale + shift + residual), scale and shift per channel, rows strided. y may lie where x lies.
 template <typename T, typename Residual = NoResidual>
-JCS_VECTORISED void affineRows(int64_t rows, int64_t channels, T* y, int64_t yStride, const T* x, int64_t xStride,
-                               const float* scale, const float* shift, Epilogue epilogue,
-                               const Residual& residual = {}) {
-  for (int64_t row = 0; row < rows; ++row, y += yStride, x += xStride) {
-    const auto value = [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA -> N {
-      return load<N>(x + c) * load<N>(scale + c) + load<N>(shift + c) + residual.template at<N>(row, c);
-    };
-    if (epilogue.sigmoid) {
-      mapLine(y, channels,
-              [&]<typename N>(As<N> as, int64_t c) JCS_INLINE_LAMBDA -> N { return sigmoidOf(value(as, c)); });
-    } else {
-      mapLine(y, channels, [&]<typename N>(As<N> as, int64_t c) JCS_INLINE_LAMBDA -> N {
-        return atLeast(value(as, c), epilogue.low);
-      });
+void affineRows(int64_t rows, int64_t channels, T* y, int64_t yStride, const T* x, int64_t xStride, const float* scale,
+                const float* shift, Epilogue epilogue, const Residual& residual = {}) {
+  vectorised([=]<typename L>(L) JCS_INLINE_LAMBDA {
+    for (int64_t row = 0; row < rows; ++row) {
+      T* const to = y + row * yStride;
+      const T* const from = x + row * xStride;
+      const auto value = [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA -> N {
+        return load<N>(from + c) * load<N>(scale + c) + load<N>(shift + c) + residual.template at<N>(row, c);
+      };
+      if (epilogue.sigmoid) {
+        mapLine<L>(to, channels,
+                   [&]<typename N>(As<N> as, int64_t c) JCS_INLINE_LAMBDA -> N { return sigmoidOf(value(as, c)); });
+      } else {
+        mapLine<L>(to, channels, [&]<typename N>(As<N> as, int64_t c) JCS_INLINE_LAMBDA -> N {
+          return atLeast(value(as, c), epilogue.low);
+        });
+      }
     }
-  }
+  });
 }
 
 }  // namespace jcs::cpu

@@ -8,8 +8,6 @@ namespace jcs::cpu {
 
 namespace {
 
-using Doubles [[gnu::vector_size(128)]] = double;  // as many as Floats
-
 template <typename D>
 JCS_INLINE D loadDoubles(const double* p) {
   D x;
@@ -20,28 +18,32 @@ JCS_INLINE D loadDoubles(const double* p) {
 /// A rough mean per channel, of rows spread over the whole. Moments about it neither cancel, when the mean is large
 /// against the deviation, nor drift.
 template <typename T>
-JCS_VECTORISED void findPivot(int64_t rows, int64_t channels, const T* x, int64_t stride, float* pivot) {
-  const int64_t samples = rows < 256 ? rows : 256;
-  const float weight = 1.0f / static_cast<float>(samples);
-  std::fill_n(pivot, channels, 0.0f);
-  for (int64_t i = 0; i < samples; ++i) {
-    const T* from = x + rows * i / samples * stride;
-    mapLine(pivot, channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA -> N {
-      return load<N>(pivot + c) + weight * load<N>(from + c);
-    });
-  }
+void findPivot(int64_t rows, int64_t channels, const T* x, int64_t stride, float* pivot) {
+  vectorised([=]<typename L>(L) JCS_INLINE_LAMBDA {
+    const int64_t samples = rows < 256 ? rows : 256;
+    const float weight = 1.0f / static_cast<float>(samples);
+    std::fill_n(pivot, channels, 0.0f);
+    for (int64_t i = 0; i < samples; ++i) {
+      const T* from = x + rows * i / samples * stride;
+      mapLine<L>(pivot, channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA -> N {
+        return load<N>(pivot + c) + weight * load<N>(from + c);
+      });
+    }
+  });
 }
 
 /// Σ(x − pivot) and Σ(x − pivot)² per channel.
 template <typename T>
-JCS_VECTORISED void addMoments(int64_t rows, int64_t channels, const T* x, int64_t stride, const float* pivot,
-                               float* sums) {
-  const auto offset = [&]<typename N>(As<N>, int64_t row, int64_t c)
-                          JCS_INLINE_LAMBDA -> N { return load<N>(x + row * stride + c) - load<N>(pivot + c); };
-  addTerms(rows, channels, sums, offset);
-  addTerms(rows, channels, sums + channels, [&]<typename N>(As<N> as, int64_t row, int64_t c) JCS_INLINE_LAMBDA -> N {
-    const N d = offset(as, row, c);
-    return d * d;
+void addMoments(int64_t rows, int64_t channels, const T* x, int64_t stride, const float* pivot, float* sums) {
+  vectorised([=]<typename L>(L) JCS_INLINE_LAMBDA {
+    const auto offset = [&]<typename N>(As<N>, int64_t row, int64_t c)
+                            JCS_INLINE_LAMBDA -> N { return load<N>(x + row * stride + c) - load<N>(pivot + c); };
+    addTerms<L>(rows, channels, sums, offset);
+    addTerms<L>(rows, channels, sums + channels,
+                [&]<typename N>(As<N> as, int64_t row, int64_t c) JCS_INLINE_LAMBDA -> N {
+                  const N d = offset(as, row, c);
+                  return d * d;
+                });
   });
 }
 
@@ -63,35 +65,48 @@ struct NoRelu {
 
 /// Σdy and Σdy·(x − mean) per channel.
 template <typename G, typename X, typename Relu>
-JCS_VECTORISED void addGradientSums(int64_t rows, int64_t channels, const G* dy, int64_t dyStride, const X* x,
-                                    int64_t xStride, const float* mean, const Relu& relu, float* sums) {
-  const auto gradient = [&]<typename N>(As<N>, int64_t row, int64_t c) JCS_INLINE_LAMBDA -> N {
-    return relu.template gradient<N>(dy + row * dyStride, x + row * xStride, c);
-  };
-  addTerms(rows, channels, sums, gradient);
-  addTerms(rows, channels, sums + channels, [&]<typename N>(As<N> as, int64_t row, int64_t c) JCS_INLINE_LAMBDA -> N {
-    return gradient(as, row, c) * (load<N>(x + row * xStride + c) - load<N>(mean + c));
+void addGradientSums(int64_t rows, int64_t channels, const G* dy, int64_t dyStride, const X* x, int64_t xStride,
+                     const float* mean, const Relu& relu, float* sums) {
+  vectorised([=]<typename L>(L) JCS_INLINE_LAMBDA {
+    const auto gradient = [&]<typename N>(As<N>, int64_t row, int64_t c) JCS_INLINE_LAMBDA -> N {
+      return relu.template gradient<N>(dy + row * dyStride, x + row * xStride, c);
+    };
+    addTerms<L>(rows, channels, sums, gradient);
+    addTerms<L>(rows, channels, sums + channels,
+                [&]<typename N>(As<N> as, int64_t row, int64_t c) JCS_INLINE_LAMBDA -> N {
+                  return gradient(as, row, c) * (load<N>(x + row * xStride + c) - load<N>(mean + c));
+                });
   });
 }
 
 JCS_INLINE double inDouble(float x) { return x; }
-JCS_INLINE Doubles inDouble(const Floats& x) { return __builtin_convertvector(x, Doubles); }
-JCS_INLINE float inFloat(double x) { return static_cast<float>(x); }
-JCS_INLINE Floats inFloat(const Doubles& x) { return __builtin_convertvector(x, Floats); }
+template <Vector N>
+JCS_INLINE auto inDouble(const N& x) {
+  return __builtin_convertvector(x, typename LanesOf<N>::Doubles);
+}
 
 /// dx = a·((dy − b) − slope·(x − mean)), coefficients per channel: mean(dy) and the slope of dy over x are taken out.
 /// With few rows next to nothing is left, hence float64; the loop is bound by memory all the same.
 template <typename G, typename X, typename Relu>
-JCS_VECTORISED void gradientRows(int64_t rows, int64_t channels, const G* dy, int64_t dyStride, const X* x,
-                                 int64_t xStride, X* dx, int64_t dxStride, const float* mean, const double* a,
-                                 const double* b, const double* slope, const Relu& relu) {
-  for (int64_t row = 0; row < rows; ++row, dy += dyStride, x += xStride, dx += dxStride)
-    mapLine(dx, channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA -> N {
-      using D = std::conditional_t<std::is_same_v<N, float>, double, Doubles>;
-      return inFloat(loadDoubles<D>(a + c) *
-                     ((inDouble(relu.template gradient<N>(dy, x, c)) - loadDoubles<D>(b + c)) -
-                      loadDoubles<D>(slope + c) * (inDouble(load<N>(x + c)) - inDouble(load<N>(mean + c)))));
-    });
+void gradientRows(int64_t rows, int64_t channels, const G* dy, int64_t dyStride, const X* x, int64_t xStride, X* dx,
+                  int64_t dxStride, const float* mean, const double* a, const double* b, const double* slope,
+                  const Relu& relu) {
+  vectorised([=]<typename L>(L) JCS_INLINE_LAMBDA {
+    for (int64_t row = 0; row < rows; ++row) {
+      const G* const gradient = dy + row * dyStride;
+      const X* const from = x + row * xStride;
+      mapLine<L>(dx + row * dxStride, channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA -> N {
+        const auto offset = inDouble(load<N>(from + c)) - inDouble(load<N>(mean + c));
+        using D = std::remove_cv_t<decltype(offset)>;
+        const D rest = inDouble(relu.template gradient<N>(gradient, from, c)) - loadDoubles<D>(b + c);
+        const D result = loadDoubles<D>(a + c) * (rest - loadDoubles<D>(slope + c) * offset);
+        if constexpr (Vector<N>)
+          return __builtin_convertvector(result, N);
+        else
+          return static_cast<N>(result);
+      });
+    }
+  });
 }
 
 int64_t rowGrain(int64_t channels) { return 1 + 16384 / std::max<int64_t>(channels, 1); }

@@ -218,10 +218,12 @@ class WinogradWeightGradientKernel : public Kernel {
 
 /// sums[c] += Σ weight(row) · x[row, c].
 template <typename X, typename G>
-JCS_VECTORISED void addWeightedRows(int64_t rows, int64_t channels, const X* x, int64_t xStride, const G* weights,
-                                    int64_t weightStride, float* sums) {
-  addTerms(rows, channels, sums, [&]<typename N>(As<N>, int64_t row, int64_t c) JCS_INLINE_LAMBDA -> N {
-    return load<N>(x + row * xStride + c) * load(weights + row * weightStride);
+void addWeightedRows(int64_t rows, int64_t channels, const X* x, int64_t xStride, const G* weights,
+                     int64_t weightStride, float* sums) {
+  vectorised([=]<typename L>(L) JCS_INLINE_LAMBDA {
+    addTerms<L>(rows, channels, sums, [&]<typename N>(As<N>, int64_t row, int64_t c) JCS_INLINE_LAMBDA -> N {
+      return load<N>(x + row * xStride + c) * load(weights + row * weightStride);
+    });
   });
 }
 

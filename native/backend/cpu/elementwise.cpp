@@ -27,9 +27,10 @@ struct Sigmoid {
 };
 struct Sqrt {
   JCS_INLINE float operator()(float x) const { return std::sqrt(x); }
-  JCS_INLINE Floats operator()(const Floats& x) const {
-    Floats y;
-    for (int64_t lane = 0; lane < kLanes; ++lane) y[lane] = std::sqrt(x[lane]);
+  template <Vector N>
+  JCS_INLINE N operator()(const N& x) const {
+    N y;
+    for (int64_t lane = 0; lane < LanesOf<N>::count; ++lane) y[lane] = std::sqrt(x[lane]);
     return y;
   }
 };
@@ -82,58 +83,65 @@ struct Divide {
 // Results may lie where the first input lies (inPlaceInput).
 
 template <typename F, typename Y, typename X>
-JCS_VECTORISED void mapBlocks(const StridedLoop<2>& loop, int64_t begin, int64_t end, Y* y, const X* x) {
-  loop.forEachBlock(begin, end, [&](const auto& at, int64_t length) JCS_INLINE_LAMBDA {
-    const X* from = x + at[1];
-    mapLine(y + at[0], length,
-            [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA -> N { return F()(load<N>(from + i)); });
+void mapBlocks(const StridedLoop<2>& loop, int64_t begin, int64_t end, Y* y, const X* x) {
+  vectorised([=, &loop]<typename L>(L) JCS_INLINE_LAMBDA {
+    loop.forEachBlock(begin, end, [&](const auto& at, int64_t length) JCS_INLINE_LAMBDA {
+      const X* from = x + at[1];
+      mapLine<L>(y + at[0], length,
+                 [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA -> N { return F()(load<N>(from + i)); });
+    });
   });
 }
 
 template <typename F, typename G, typename Y>
-JCS_VECTORISED void gradientBlocks(const StridedLoop<3>& loop, int64_t begin, int64_t end, G* dx, const G* dy,
-                                   const Y* y) {
-  loop.forEachBlock(begin, end, [&](const auto& at, int64_t length) JCS_INLINE_LAMBDA {
-    const G* gradient = dy + at[1];
-    const Y* result = y + at[2];
-    mapLine(dx + at[0], length, [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA -> N {
-      return F()(load<N>(gradient + i), load<N>(result + i));
+void gradientBlocks(const StridedLoop<3>& loop, int64_t begin, int64_t end, G* dx, const G* dy, const Y* y) {
+  vectorised([=, &loop]<typename L>(L) JCS_INLINE_LAMBDA {
+    loop.forEachBlock(begin, end, [&](const auto& at, int64_t length) JCS_INLINE_LAMBDA {
+      const G* gradient = dy + at[1];
+      const Y* result = y + at[2];
+      mapLine<L>(dx + at[0], length, [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA -> N {
+        return F()(load<N>(gradient + i), load<N>(result + i));
+      });
     });
   });
 }
 
 template <typename T>
-JCS_VECTORISED void reluGradientOfSumBlocks(const StridedLoop<4>& loop, int64_t begin, int64_t end, T* dx, const T* a,
-                                            const T* b, const T* y) {
-  loop.forEachBlock(begin, end, [&](const auto& at, int64_t length) JCS_INLINE_LAMBDA {
-    const T *left = a + at[1], *right = b + at[2], *result = y + at[3];
-    mapLine(dx + at[0], length, [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA -> N {
-      return ReluGradient()(load<N>(left + i) + load<N>(right + i), load<N>(result + i));
+void reluGradientOfSumBlocks(const StridedLoop<4>& loop, int64_t begin, int64_t end, T* dx, const T* a, const T* b,
+                             const T* y) {
+  vectorised([=, &loop]<typename L>(L) JCS_INLINE_LAMBDA {
+    loop.forEachBlock(begin, end, [&](const auto& at, int64_t length) JCS_INLINE_LAMBDA {
+      const T *left = a + at[1], *right = b + at[2], *result = y + at[3];
+      mapLine<L>(dx + at[0], length, [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA -> N {
+        return ReluGradient()(load<N>(left + i) + load<N>(right + i), load<N>(result + i));
+      });
     });
   });
 }
 
 template <typename F, typename A, typename B>
-JCS_VECTORISED void combineBlocks(const StridedLoop<3>& loop, int64_t begin, int64_t end, A* y, const A* a, const B* b,
-                                  Epilogue epilogue) {
-  const bool constant = loop.lineStride(2) == 0;
-  loop.forEachBlock(begin, end, [&](const auto& at, int64_t length) JCS_INLINE_LAMBDA {
-    A* to = y + at[0];
-    const A* left = a + at[1];
-    const B* right = b + at[2];
-    if (constant) {
-      const float value = load(right);
-      mapLine(to, length, [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA -> N {
-        return atLeast(F()(load<N>(left + i), N{} + value), epilogue.low);
-      });
-    } else {
-      mapLine(to, length, [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA -> N {
-        return atLeast(F()(load<N>(left + i), load<N>(right + i)), epilogue.low);
-      });
-    }
-    if (epilogue.sigmoid)
-      mapLine(to, length,
-              [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA -> N { return sigmoidOf(load<N>(to + i)); });
+void combineBlocks(const StridedLoop<3>& loop, int64_t begin, int64_t end, A* y, const A* a, const B* b,
+                   Epilogue epilogue) {
+  vectorised([=, &loop]<typename L>(L) JCS_INLINE_LAMBDA {
+    const bool constant = loop.lineStride(2) == 0;
+    loop.forEachBlock(begin, end, [&](const auto& at, int64_t length) JCS_INLINE_LAMBDA {
+      A* to = y + at[0];
+      const A* left = a + at[1];
+      const B* right = b + at[2];
+      if (constant) {
+        const float value = load(right);
+        mapLine<L>(to, length, [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA -> N {
+          return atLeast(F()(load<N>(left + i), N{} + value), epilogue.low);
+        });
+      } else {
+        mapLine<L>(to, length, [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA -> N {
+          return atLeast(F()(load<N>(left + i), load<N>(right + i)), epilogue.low);
+        });
+      }
+      if (epilogue.sigmoid)
+        mapLine<L>(to, length,
+                   [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA -> N { return sigmoidOf(load<N>(to + i)); });
+    });
   });
 }
 

@@ -23,9 +23,11 @@ JCS_INLINE Number loadBytes(const uint8_t* p, const ByteCode& code) {
   if constexpr (std::is_same_v<Number, float>) {
     return (static_cast<float>(*p) - code.zero) * code.scale;
   } else {
-    Bytes bytes;
+    using L = LanesOf<Number>;
+    typename L::Bytes bytes;
     std::memcpy(&bytes, p, sizeof bytes);
-    return (__builtin_convertvector(__builtin_convertvector(bytes, Flags), Floats) - code.zero) * code.scale;
+    return (__builtin_convertvector(__builtin_convertvector(bytes, typename L::Flags), Number) - code.zero) *
+           code.scale;
   }
 }
 
@@ -40,7 +42,7 @@ JCS_INLINE void storeBytes(uint8_t* p, const Number& x, const ByteCode& code) {
   if constexpr (std::is_same_v<Number, float>) {
     *p = static_cast<uint8_t>(bits);
   } else {
-    const Bytes bytes = __builtin_convertvector(bits, Bytes);
+    const auto bytes = __builtin_convertvector(bits, typename LanesOf<Number>::Bytes);
     std::memcpy(p, &bytes, sizeof bytes);
   }
 }
@@ -80,10 +82,11 @@ struct ByteSums {
     if constexpr (std::is_same_v<Number, float>) {
       return static_cast<float>(*sums - inputZero * *ofWeights);
     } else {
-      Flags x, w;
+      using Integers = typename LanesOf<Number>::Flags;
+      Integers x, w;
       std::memcpy(&x, sums, sizeof x);
       std::memcpy(&w, ofWeights, sizeof w);
-      return __builtin_convertvector(Flags(x - inputZero * w), Floats);
+      return __builtin_convertvector(Integers(x - inputZero * w), Number);
     }
   }
 };
@@ -124,23 +127,26 @@ struct ByteResults {
 
 /// y = act(sums + residual), pixel by pixel.
 template <typename Y, typename Sums, typename Residual>
-JCS_VECTORISED void storePixels(int64_t pixels, int64_t outputs, const Sums& sums, const Residual& residual, const Y& y,
-                                Epilogue epilogue) {
-  for (int64_t pixel = 0; pixel < pixels; ++pixel) {
-    const auto sum = [&]<typename N>(As<N>, int64_t o) JCS_INLINE_LAMBDA -> N {
-      if constexpr (std::is_same_v<Residual, NoResidual>)
-        return sums.template get<N>(pixel, o);
-      else
-        return sums.template get<N>(pixel, o) + residual.template at<N>(pixel, o);
-    };
-    if (epilogue.sigmoid) {
-      forEachBlock(outputs, [&]<typename N>(As<N> as, int64_t o)
-                                JCS_INLINE_LAMBDA { y.template put<N>(pixel, o, sigmoidOf(sum(as, o))); });
-    } else {
-      forEachBlock(outputs, [&]<typename N>(As<N> as, int64_t o)
-                                JCS_INLINE_LAMBDA { y.template put<N>(pixel, o, atLeast(sum(as, o), epilogue.low)); });
+void storePixels(int64_t pixels, int64_t outputs, const Sums& sums, const Residual& residual, const Y& y,
+                 Epilogue epilogue) {
+  vectorised([=]<typename L>(L) JCS_INLINE_LAMBDA {
+    for (int64_t pixel = 0; pixel < pixels; ++pixel) {
+      const auto sum = [&]<typename N>(As<N>, int64_t o) JCS_INLINE_LAMBDA -> N {
+        if constexpr (std::is_same_v<Residual, NoResidual>)
+          return sums.template get<N>(pixel, o);
+        else
+          return sums.template get<N>(pixel, o) + residual.template at<N>(pixel, o);
+      };
+      if (epilogue.sigmoid) {
+        forEachBlock<L>(outputs, [&]<typename N>(As<N> as, int64_t o)
+                                     JCS_INLINE_LAMBDA { y.template put<N>(pixel, o, sigmoidOf(sum(as, o))); });
+      } else {
+        forEachBlock<L>(outputs, [&]<typename N>(As<N> as, int64_t o) JCS_INLINE_LAMBDA {
+          y.template put<N>(pixel, o, atLeast(sum(as, o), epilogue.low));
+        });
+      }
     }
-  }
+  });
 }
 
 }  // namespace jcs::cpu

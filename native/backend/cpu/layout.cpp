@@ -10,15 +10,17 @@ namespace jcs::cpu {
 namespace {
 
 template <typename Y, typename X>
-JCS_VECTORISED void copyBlocks(const StridedLoop<2>& loop, int64_t begin, int64_t end, Y* y, const X* x) {
-  loop.forEachBlock(begin, end, [&](const auto& at, int64_t length) JCS_INLINE_LAMBDA {
-    const X* from = x + at[1];
-    if constexpr (std::is_same_v<X, Y>) {
-      copyLine(y + at[0], from, length);
-    } else {
-      mapLine(y + at[0], length,
-              [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA -> N { return load<N>(from + i); });
-    }
+void copyBlocks(const StridedLoop<2>& loop, int64_t begin, int64_t end, Y* y, const X* x) {
+  vectorised([=, &loop]<typename L>(L) JCS_INLINE_LAMBDA {
+    loop.forEachBlock(begin, end, [&](const auto& at, int64_t length) JCS_INLINE_LAMBDA {
+      const X* from = x + at[1];
+      if constexpr (std::is_same_v<X, Y>) {
+        copyLine(y + at[0], from, length);
+      } else {
+        mapLine<L>(y + at[0], length,
+                   [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA -> N { return load<N>(from + i); });
+      }
+    });
   });
 }
 

@@ -1,5 +1,7 @@
 #include "backend/cpu/onednn.h"
 
+#include "backend/cpu/vectorise.h"
+
 namespace jcs::cpu {
 
 void failOnednn(const char* call, const dnnl::error& error) {
@@ -43,6 +45,19 @@ bool hasAvx512() {
     case dnnl::cpu_isa::avx512_core_vnni: return true;
     default: return multipliesBf16();
   }
+}
+
+InstructionSet usedInstructionSet() {
+#if defined(__x86_64__)
+  if (hasAvx512() && __builtin_cpu_supports("x86-64-v4")) return InstructionSet::kAvx512;
+  switch (dnnl::get_effective_cpu_isa()) {
+    case dnnl::cpu_isa::sse41:
+    case dnnl::cpu_isa::avx: return InstructionSet::kBaseline;
+    default: return __builtin_cpu_supports("x86-64-v3") ? InstructionSet::kAvx2 : InstructionSet::kBaseline;
+  }
+#else
+  return InstructionSet::kBaseline;
+#endif
 }
 
 bool hasBf16MatrixUnit() {

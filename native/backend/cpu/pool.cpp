@@ -69,23 +69,25 @@ JCS_INLINE void fetchAhead(const Geometry& g, const Window& rows, int64_t q, con
 }
 
 template <typename T>
-JCS_VECTORISED void maxPoolRow(const Geometry& g, int64_t p, const T* x, T* y) {
-  const Window rows = windowOf(p, g.pool, g.height);
-  for (int64_t q = 0; q < g.outWidth; ++q) {
-    const Window columns = windowOf(q, g.pool, g.width);
-    fetchAhead(g, rows, q, x);
-    forEachBlock(g.channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA {
-      N maximum = load<N>(x + (rows.begin * g.width + columns.begin) * g.xStride + c);
-      N nan{};  // 0, or a NaN of the window: kept apart, for GCC makes scalar code of two conditions in one selection
-      for (int64_t h = rows.begin; h < rows.end; ++h)
-        for (int64_t w = columns.begin; w < columns.end; ++w) {
-          const N value = load<N>(x + (h * g.width + w) * g.xStride + c);
-          maximum = value < maximum ? maximum : value;
-          nan = value == value ? nan : value;
-        }
-      store(y + q * g.yStride + c, N(maximum + nan));
-    });
-  }
+void maxPoolRow(const Geometry& g, int64_t p, const T* x, T* y) {
+  vectorised([=, &g]<typename L>(L) JCS_INLINE_LAMBDA {
+    const Window rows = windowOf(p, g.pool, g.height);
+    for (int64_t q = 0; q < g.outWidth; ++q) {
+      const Window columns = windowOf(q, g.pool, g.width);
+      fetchAhead(g, rows, q, x);
+      forEachBlock<L>(g.channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA {
+        N maximum = load<N>(x + (rows.begin * g.width + columns.begin) * g.xStride + c);
+        N nan{};  // 0, or a NaN of the window: kept apart, for GCC makes scalar code of two conditions in one selection
+        for (int64_t h = rows.begin; h < rows.end; ++h)
+          for (int64_t w = columns.begin; w < columns.end; ++w) {
+            const N value = load<N>(x + (h * g.width + w) * g.xStride + c);
+            maximum = value < maximum ? maximum : value;
+            nan = value == value ? nan : value;
+          }
+        store(y + q * g.yStride + c, N(maximum + nan));
+      });
+    }
+  });
 }
 
 /// Where in window (p, q) position (h, w) lies, in row-major order.
@@ -96,76 +98,82 @@ JCS_INLINE float placeInWindow(const PoolAttributes& pool, int64_t p, int64_t q,
 
 /// The place of the first maximum of each window of row p.
 template <typename X, typename Place>
-JCS_VECTORISED void findMaximaRow(const Geometry& g, int64_t p, const X* x, Place* places) {
-  const Window rows = windowOf(p, g.pool, g.height);
-  for (int64_t q = 0; q < g.outWidth; ++q) {
-    const Window columns = windowOf(q, g.pool, g.width);
-    fetchAhead(g, rows, q, x);
-    forEachBlock(g.channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA {
-      N maximum = load<N>(x + (rows.begin * g.width + columns.begin) * g.xStride + c);
-      N place = N{} + placeInWindow(g.pool, p, q, rows.begin, columns.begin);
-      for (int64_t h = rows.begin; h < rows.end; ++h)
-        for (int64_t w = columns.begin; w < columns.end; ++w) {
-          const N value = load<N>(x + (h * g.width + w) * g.xStride + c);
-          const N here = N{} + placeInWindow(g.pool, p, q, h, w);
-          place = value > maximum ? here : place;
-          maximum = value > maximum ? value : maximum;
-        }
-      store(places + q * g.channels + c, place);
-    });
-  }
+void findMaximaRow(const Geometry& g, int64_t p, const X* x, Place* places) {
+  vectorised([=, &g]<typename L>(L) JCS_INLINE_LAMBDA {
+    const Window rows = windowOf(p, g.pool, g.height);
+    for (int64_t q = 0; q < g.outWidth; ++q) {
+      const Window columns = windowOf(q, g.pool, g.width);
+      fetchAhead(g, rows, q, x);
+      forEachBlock<L>(g.channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA {
+        N maximum = load<N>(x + (rows.begin * g.width + columns.begin) * g.xStride + c);
+        N place = N{} + placeInWindow(g.pool, p, q, rows.begin, columns.begin);
+        for (int64_t h = rows.begin; h < rows.end; ++h)
+          for (int64_t w = columns.begin; w < columns.end; ++w) {
+            const N value = load<N>(x + (h * g.width + w) * g.xStride + c);
+            const N here = N{} + placeInWindow(g.pool, p, q, h, w);
+            place = value > maximum ? here : place;
+            maximum = value > maximum ? value : maximum;
+          }
+        store(places + q * g.channels + c, place);
+      });
+    }
+  });
 }
 
 /// One row of dx: a pixel gets the gradient of every window whose maximum it is.
 template <typename T, typename X, typename Place>
-JCS_VECTORISED void maxPoolGradientRow(const Geometry& g, int64_t dxStride, int64_t h, const T* dy, const Place* places,
-                                       X* dx) {
-  const Window rows = windowsOver(h, g.pool, g.height, g.outHeight);
-  for (int64_t w = 0; w < g.width; ++w) {
-    const Window columns = windowsOver(w, g.pool, g.width, g.outWidth);
-    forEachBlock(g.channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA {
-      N sum{};
-      for (int64_t p = rows.begin; p < rows.end; ++p)
-        for (int64_t q = columns.begin; q < columns.end; ++q) {
-          const int64_t window = p * g.outWidth + q;
-          const N here = N{} + placeInWindow(g.pool, p, q, h, w);
-          sum += keepWhere(load<N>(places + window * g.channels + c) == here, load<N>(dy + window * g.yStride + c));
-        }
-      store(dx + w * dxStride + c, sum);
-    });
-  }
+void maxPoolGradientRow(const Geometry& g, int64_t dxStride, int64_t h, const T* dy, const Place* places, X* dx) {
+  vectorised([=, &g]<typename L>(L) JCS_INLINE_LAMBDA {
+    const Window rows = windowsOver(h, g.pool, g.height, g.outHeight);
+    for (int64_t w = 0; w < g.width; ++w) {
+      const Window columns = windowsOver(w, g.pool, g.width, g.outWidth);
+      forEachBlock<L>(g.channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA {
+        N sum{};
+        for (int64_t p = rows.begin; p < rows.end; ++p)
+          for (int64_t q = columns.begin; q < columns.end; ++q) {
+            const int64_t window = p * g.outWidth + q;
+            const N here = N{} + placeInWindow(g.pool, p, q, h, w);
+            sum += keepWhere(load<N>(places + window * g.channels + c) == here, load<N>(dy + window * g.yStride + c));
+          }
+        store(dx + w * dxStride + c, sum);
+      });
+    }
+  });
 }
 
 template <typename T>
-JCS_VECTORISED void averagePoolRow(const Geometry& g, int64_t p, const float* rowShares, const float* columnShares,
-                                   const T* x, T* y) {
-  const Window rows = windowOf(p, g.pool, g.height);
-  for (int64_t q = 0; q < g.outWidth; ++q) {
-    const Window columns = windowOf(q, g.pool, g.width);
-    const float share = rowShares[p] * columnShares[q];
-    forEachBlock(g.channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA {
-      N sum{};
-      for (int64_t h = rows.begin; h < rows.end; ++h)
-        for (int64_t w = columns.begin; w < columns.end; ++w) sum += load<N>(x + (h * g.width + w) * g.xStride + c);
-      store(y + q * g.yStride + c, sum * share);
-    });
-  }
+void averagePoolRow(const Geometry& g, int64_t p, const float* rowShares, const float* columnShares, const T* x, T* y) {
+  vectorised([=, &g]<typename L>(L) JCS_INLINE_LAMBDA {
+    const Window rows = windowOf(p, g.pool, g.height);
+    for (int64_t q = 0; q < g.outWidth; ++q) {
+      const Window columns = windowOf(q, g.pool, g.width);
+      const float share = rowShares[p] * columnShares[q];
+      forEachBlock<L>(g.channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA {
+        N sum{};
+        for (int64_t h = rows.begin; h < rows.end; ++h)
+          for (int64_t w = columns.begin; w < columns.end; ++w) sum += load<N>(x + (h * g.width + w) * g.xStride + c);
+        store(y + q * g.yStride + c, sum * share);
+      });
+    }
+  });
 }
 
 template <typename T>
-JCS_VECTORISED void averagePoolGradientRow(const Geometry& g, int64_t h, const float* rowShares,
-                                           const float* columnShares, const T* dy, T* dx) {
-  const Window rows = windowsOver(h, g.pool, g.height, g.outHeight);
-  for (int64_t w = 0; w < g.width; ++w) {
-    const Window columns = windowsOver(w, g.pool, g.width, g.outWidth);
-    forEachBlock(g.channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA {
-      N sum{};
-      for (int64_t p = rows.begin; p < rows.end; ++p)
-        for (int64_t q = columns.begin; q < columns.end; ++q)
-          sum += rowShares[p] * columnShares[q] * load<N>(dy + (p * g.outWidth + q) * g.yStride + c);
-      store(dx + w * g.xStride + c, sum);
-    });
-  }
+void averagePoolGradientRow(const Geometry& g, int64_t h, const float* rowShares, const float* columnShares,
+                            const T* dy, T* dx) {
+  vectorised([=, &g]<typename L>(L) JCS_INLINE_LAMBDA {
+    const Window rows = windowsOver(h, g.pool, g.height, g.outHeight);
+    for (int64_t w = 0; w < g.width; ++w) {
+      const Window columns = windowsOver(w, g.pool, g.width, g.outWidth);
+      forEachBlock<L>(g.channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA {
+        N sum{};
+        for (int64_t p = rows.begin; p < rows.end; ++p)
+          for (int64_t q = columns.begin; q < columns.end; ++q)
+            sum += rowShares[p] * columnShares[q] * load<N>(dy + (p * g.outWidth + q) * g.yStride + c);
+        store(dx + w * g.xStride + c, sum);
+      });
+    }
+  });
 }
 
 enum class Kind { kMax, kMaxGradient, kAverage, kAverageGradient };

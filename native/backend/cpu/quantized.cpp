@@ -9,13 +9,14 @@ namespace jcs::cpu {
 namespace {
 
 template <typename X>
-JCS_VECTORISED void quantizeBlocks(const StridedLoop<2>& loop, int64_t begin, int64_t end, uint8_t* y, const X* x,
-                                   ByteCode code) {
-  loop.forEachBlock(begin, end, [&](const auto& at, int64_t length) JCS_INLINE_LAMBDA {
-    const X* from = x + at[1];
-    uint8_t* to = y + at[0];
-    forEachBlock(length,
-                 [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA { storeBytes(to + i, load<N>(from + i), code); });
+void quantizeBlocks(const StridedLoop<2>& loop, int64_t begin, int64_t end, uint8_t* y, const X* x, ByteCode code) {
+  vectorised([=, &loop]<typename L>(L) JCS_INLINE_LAMBDA {
+    loop.forEachBlock(begin, end, [&](const auto& at, int64_t length) JCS_INLINE_LAMBDA {
+      const X* from = x + at[1];
+      uint8_t* to = y + at[0];
+      forEachBlock<L>(
+          length, [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA { storeBytes(to + i, load<N>(from + i), code); });
+    });
   });
 }
 

@@ -153,14 +153,15 @@ class ReduceKernel : public Kernel {
 };
 
 template <typename Y, typename X>
-JCS_VECTORISED void broadcastBlocks(const StridedLoop<2>& loop, int64_t begin, int64_t end, Y* y, const X* x,
-                                    float scale) {
-  const bool constant = loop.lineStride(1) == 0;
-  loop.forEachBlock(begin, end, [&](const auto& at, int64_t length) JCS_INLINE_LAMBDA {
-    const X* from = x + at[1];
-    const float value = load(from) * scale;
-    mapLine(y + at[0], length, [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA -> N {
-      return constant ? N{} + value : load<N>(from + i) * scale;
+void broadcastBlocks(const StridedLoop<2>& loop, int64_t begin, int64_t end, Y* y, const X* x, float scale) {
+  vectorised([=, &loop]<typename L>(L) JCS_INLINE_LAMBDA {
+    const bool constant = loop.lineStride(1) == 0;
+    loop.forEachBlock(begin, end, [&](const auto& at, int64_t length) JCS_INLINE_LAMBDA {
+      const X* from = x + at[1];
+      const float value = load(from) * scale;
+      mapLine<L>(y + at[0], length, [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA -> N {
+        return constant ? N{} + value : load<N>(from + i) * scale;
+      });
     });
   });
 }

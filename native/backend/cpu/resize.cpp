@@ -52,7 +52,7 @@ Transposed transpose(const std::vector<Tap>& taps, int64_t input) {
 }
 
 /// row = low · x + high · z over a row of pixels that lie `stride` apart.
-template <typename T>
+template <typename L, typename T>
 JCS_INLINE void mixRows(float* row, const T* x, float low, const T* z, float high, int64_t pixels, int64_t channels,
                         int64_t stride) {
   if (stride == channels) {
@@ -60,58 +60,62 @@ JCS_INLINE void mixRows(float* row, const T* x, float low, const T* z, float hig
     pixels = 1;
   }
   for (int64_t w = 0; w < pixels; ++w, row += channels, x += stride, z += stride)
-    mapLine(row, channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA -> N {
+    mapLine<L>(row, channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA -> N {
       return low * load<N>(x + c) + high * load<N>(z + c);
     });
 }
 
 /// row += weight · x.
-template <typename T>
+template <typename L, typename T>
 JCS_INLINE void addRow(float* row, const T* x, float weight, int64_t pixels, int64_t channels, int64_t stride) {
   if (stride == channels) {
     channels *= pixels;
     pixels = 1;
   }
   for (int64_t w = 0; w < pixels; ++w, row += channels, x += stride)
-    mapLine(row, channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA -> N {
+    mapLine<L>(row, channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA -> N {
       return load<N>(row + c) + weight * load<N>(x + c);
     });
 }
 
 /// One row of the result: mixes two rows of x into `row`, then neighbours of that.
 template <typename T>
-JCS_VECTORISED void resizeRow(const Tap& vertical, const Tap* taps, int64_t width, int64_t outWidth, int64_t channels,
-                              const T* x, int64_t xStride, T* y, int64_t yStride, float* row) {
-  mixRows(row, x + vertical.low * width * xStride, vertical.lowWeight, x + vertical.high * width * xStride,
-          vertical.highWeight, width, channels, xStride);
-  for (int64_t q = 0; q < outWidth; ++q) {
-    const float a = taps[q].lowWeight, b = taps[q].highWeight;
-    const float* low = row + taps[q].low * channels;
-    const float* high = row + taps[q].high * channels;
-    T* to = y + q * yStride;
-    forEachBlock(channels, [&]<typename N>(As<N>, int64_t c)
-                               JCS_INLINE_LAMBDA { store(to + c, a * load<N>(low + c) + b * load<N>(high + c)); });
-  }
+void resizeRow(const Tap& vertical, const Tap* taps, int64_t width, int64_t outWidth, int64_t channels, const T* x,
+               int64_t xStride, T* y, int64_t yStride, float* row) {
+  vectorised([=, &vertical]<typename L>(L) JCS_INLINE_LAMBDA {
+    mixRows<L>(row, x + vertical.low * width * xStride, vertical.lowWeight, x + vertical.high * width * xStride,
+               vertical.highWeight, width, channels, xStride);
+    for (int64_t q = 0; q < outWidth; ++q) {
+      const float a = taps[q].lowWeight, b = taps[q].highWeight;
+      const float* low = row + taps[q].low * channels;
+      const float* high = row + taps[q].high * channels;
+      T* to = y + q * yStride;
+      forEachBlock<L>(channels, [&]<typename N>(As<N>, int64_t c)
+                                    JCS_INLINE_LAMBDA { store(to + c, a * load<N>(low + c) + b * load<N>(high + c)); });
+    }
+  });
 }
 
 /// One row of dx: gathers the rows of dy that read it into `row`, then the pixels of that.
 template <typename T>
-JCS_VECTORISED void resizeGradientRow(const Contribution* vertical, int64_t verticals, const Transposed& horizontal,
-                                      int64_t width, int64_t dyWidth, int64_t channels, const T* dy, int64_t dyStride,
-                                      T* dx, int64_t dxStride, float* row) {
-  std::fill_n(row, dyWidth * channels, 0.0f);
-  for (int64_t v = 0; v < verticals; ++v)
-    addRow(row, dy + vertical[v].from * dyWidth * dyStride, vertical[v].weight, dyWidth, channels, dyStride);
-  for (int64_t w = 0; w < width; ++w) {
-    const Contribution* begin = horizontal.entries.data() + horizontal.begin[static_cast<size_t>(w)];
-    const Contribution* end = horizontal.entries.data() + horizontal.begin[static_cast<size_t>(w) + 1];
-    forEachBlock(channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA {
-      N sum{};
-      for (const Contribution* entry = begin; entry != end; ++entry)
-        sum += entry->weight * load<N>(row + entry->from * channels + c);
-      store(dx + w * dxStride + c, sum);
-    });
-  }
+void resizeGradientRow(const Contribution* vertical, int64_t verticals, const Transposed& horizontal, int64_t width,
+                       int64_t dyWidth, int64_t channels, const T* dy, int64_t dyStride, T* dx, int64_t dxStride,
+                       float* row) {
+  vectorised([=, &horizontal]<typename L>(L) JCS_INLINE_LAMBDA {
+    std::fill_n(row, dyWidth * channels, 0.0f);
+    for (int64_t v = 0; v < verticals; ++v)
+      addRow<L>(row, dy + vertical[v].from * dyWidth * dyStride, vertical[v].weight, dyWidth, channels, dyStride);
+    for (int64_t w = 0; w < width; ++w) {
+      const Contribution* begin = horizontal.entries.data() + horizontal.begin[static_cast<size_t>(w)];
+      const Contribution* end = horizontal.entries.data() + horizontal.begin[static_cast<size_t>(w) + 1];
+      forEachBlock<L>(channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA {
+        N sum{};
+        for (const Contribution* entry = begin; entry != end; ++entry)
+          sum += entry->weight * load<N>(row + entry->from * channels + c);
+        store(dx + w * dxStride + c, sum);
+      });
+    }
+  });
 }
 
 /// Rows of the result are independent; each thread has a float row of the other operand's width.

@@ -71,25 +71,27 @@ class RowSums {
 };
 
 /// sums[c] += Σ term(As<Number>(), row, c) over rows, four rows at a time.
-template <typename Term>
+template <typename L, typename Term>
 JCS_INLINE void addTerms(int64_t rows, int64_t channels, float* sums, const Term& term) {
   int64_t row = 0;
   for (; row + 4 <= rows; row += 4)
-    mapLine(sums, channels, [&]<typename N>(As<N> as, int64_t c) JCS_INLINE_LAMBDA -> N {
+    mapLine<L>(sums, channels, [&]<typename N>(As<N> as, int64_t c) JCS_INLINE_LAMBDA -> N {
       return load<N>(sums + c) +
              ((term(as, row, c) + term(as, row + 1, c)) + (term(as, row + 2, c) + term(as, row + 3, c)));
     });
   for (; row < rows; ++row)
-    mapLine(sums, channels, [&]<typename N>(As<N> as, int64_t c) JCS_INLINE_LAMBDA -> N {
+    mapLine<L>(sums, channels, [&]<typename N>(As<N> as, int64_t c) JCS_INLINE_LAMBDA -> N {
       return load<N>(sums + c) + term(as, row, c);
     });
 }
 
 /// sums[c] += Σ x[row, c].
 template <typename T>
-JCS_VECTORISED void addRows(int64_t rows, int64_t channels, const T* x, int64_t stride, float* sums) {
-  addTerms(rows, channels, sums, [&]<typename N>(As<N>, int64_t row, int64_t c) JCS_INLINE_LAMBDA -> N {
-    return load<N>(x + row * stride + c);
+void addRows(int64_t rows, int64_t channels, const T* x, int64_t stride, float* sums) {
+  vectorised([=]<typename L>(L) JCS_INLINE_LAMBDA {
+    addTerms<L>(rows, channels, sums, [&]<typename N>(As<N>, int64_t row, int64_t c) JCS_INLINE_LAMBDA -> N {
+      return load<N>(x + row * stride + c);
+    });
   });
 }
 

@@ -47,9 +47,10 @@ JCS_INLINE Range tapsInside(int64_t start, int64_t kernel, int64_t extent) {
   return {begin, std::max(begin, std::min(kernel, extent - start))};
 }
 
-JCS_INLINE float sumOf(const Floats& x) {
+template <Vector N>
+JCS_INLINE float sumOf(const N& x) {
   float sum = 0;
-  for (int64_t lane = 0; lane < kLanes; ++lane) sum += x[lane];
+  for (int64_t lane = 0; lane < LanesOf<N>::count; ++lane) sum += x[lane];
   return sum;
 }
 
@@ -101,26 +102,29 @@ struct Addends {
 };
 
 template <typename T, typename R, typename Y>
-JCS_VECTORISED void convolveRow(const Geometry& g, int64_t p, const T* x, const float* weights,
-                                const Addends<R>& addends, const Epilogue& epilogue, Y* y) {
-  const int64_t top = p * g.stride - g.padding;
-  const Range rows = tapsInside(top, g.kernelHeight, g.height);
-  for (int64_t q = 0; q < g.outWidth; ++q) {
-    const int64_t left = q * g.stride - g.padding;
-    const Range columns = tapsInside(left, g.kernelWidth, g.width);
-    const int64_t length = (columns.end - columns.begin) * g.channels;
-    Floats sums{};
-    float rest = addends.bias + (addends.residual == nullptr ? 0 : load(addends.residual + q));
-    for (int64_t r = rows.begin; r < rows.end; ++r) {
-      const T* line = x + ((top + r) * g.width + left + columns.begin) * g.channels;
-      const float* taps = weights + (r * g.kernelWidth + columns.begin) * g.channels;
-      int64_t i = 0;
-      for (; i + kLanes <= length; i += kLanes) sums += load<Floats>(line + i) * load<Floats>(taps + i);
-      for (; i < length; ++i) rest += load(line + i) * taps[i];
+void convolveRow(const Geometry& g, int64_t p, const T* x, const float* weights, const Addends<R>& addends,
+                 const Epilogue& epilogue, Y* y) {
+  vectorised([=, &g]<typename L>(L) JCS_INLINE_LAMBDA {
+    const int64_t top = p * g.stride - g.padding;
+    const Range rows = tapsInside(top, g.kernelHeight, g.height);
+    for (int64_t q = 0; q < g.outWidth; ++q) {
+      const int64_t left = q * g.stride - g.padding;
+      const Range columns = tapsInside(left, g.kernelWidth, g.width);
+      const int64_t length = (columns.end - columns.begin) * g.channels;
+      typename L::Floats sums{};
+      float rest = addends.bias + (addends.residual == nullptr ? 0 : load(addends.residual + q));
+      for (int64_t r = rows.begin; r < rows.end; ++r) {
+        const T* line = x + ((top + r) * g.width + left + columns.begin) * g.channels;
+        const float* taps = weights + (r * g.kernelWidth + columns.begin) * g.channels;
+        int64_t i = 0;
+        for (; i + L::count <= length; i += L::count)
+          sums += load<typename L::Floats>(line + i) * load<typename L::Floats>(taps + i);
+        for (; i < length; ++i) rest += load(line + i) * taps[i];
+      }
+      const float sum = atLeast(sumOf(sums) + rest, epilogue.low);
+      store(y + q, epilogue.sigmoid ? sigmoidOf(sum) : sum);
     }
-    const float sum = atLeast(sumOf(sums) + rest, epilogue.low);
-    store(y + q, epilogue.sigmoid ? sigmoidOf(sum) : sum);
-  }
+  });
 }
 
 class SingleChannelConvolution : public LineKernel {
@@ -165,26 +169,30 @@ class SingleChannelConvolution : public LineKernel {
 
 /// Row `h` of dx, one channel: every pixel of dy that has a window over it adds a row of the kernel.
 template <typename T>
-JCS_VECTORISED void spreadRow(const Geometry& g, int64_t h, const T* dy, const float* weights, float* row) {
-  std::fill_n(row, g.width, 0.0f);
-  const int64_t last = h + g.padding, first = std::max<int64_t>(0, last - g.kernelHeight + g.stride);
-  for (int64_t p = first / g.stride; p < std::min(last / g.stride + 1, g.outHeight); ++p) {
-    const float* line = weights + (last - p * g.stride) * g.kernelWidth;
-    for (int64_t q = 0; q < g.outWidth; ++q) {
-      const int64_t left = q * g.stride - g.padding;
-      const Range taps = tapsInside(left, g.kernelWidth, g.width);
-      const float gradient = load(dy + p * g.outWidth + q);
-      float* const to = row + left + taps.begin;
-      mapLine(to, taps.end - taps.begin, [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA -> N {
-        return load<N>(to + i) + gradient * load<N>(line + taps.begin + i);
-      });
+void spreadRow(const Geometry& g, int64_t h, const T* dy, const float* weights, float* row) {
+  vectorised([=, &g]<typename L>(L) JCS_INLINE_LAMBDA {
+    std::fill_n(row, g.width, 0.0f);
+    const int64_t last = h + g.padding, first = std::max<int64_t>(0, last - g.kernelHeight + g.stride);
+    for (int64_t p = first / g.stride; p < std::min(last / g.stride + 1, g.outHeight); ++p) {
+      const float* line = weights + (last - p * g.stride) * g.kernelWidth;
+      for (int64_t q = 0; q < g.outWidth; ++q) {
+        const int64_t left = q * g.stride - g.padding;
+        const Range taps = tapsInside(left, g.kernelWidth, g.width);
+        const float gradient = load(dy + p * g.outWidth + q);
+        float* const to = row + left + taps.begin;
+        mapLine<L>(to, taps.end - taps.begin, [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA -> N {
+          return load<N>(to + i) + gradient * load<N>(line + taps.begin + i);
+        });
+      }
     }
-  }
+  });
 }
 
 template <typename T>
-JCS_VECTORISED void convertRow(int64_t width, const float* from, T* to) {
-  mapLine(to, width, [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA -> N { return load<N>(from + i); });
+void convertRow(int64_t width, const float* from, T* to) {
+  vectorised([=]<typename L>(L) JCS_INLINE_LAMBDA {
+    mapLine<L>(to, width, [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA -> N { return load<N>(from + i); });
+  });
 }
 
 class SingleChannelInputGradient : public LineKernel {
@@ -222,40 +230,42 @@ class SingleChannelInputGradient : public LineKernel {
 
 /// Adds to `sums`, R×S×I, what row `p` of dy brings.
 template <typename T, typename G>
-JCS_VECTORISED void addWeightGradient(const Geometry& g, int64_t p, const T* x, const G* dy, float* sums) {
-  const int64_t top = p * g.stride - g.padding, length = g.lineLength();
-  const Range rows = tapsInside(top, g.kernelHeight, g.height);
-  // Windows from `inner.begin` to `inner.end` lie within the row of pixels.
-  const int64_t reach = g.width - g.kernelWidth + g.padding;
-  Range inner{std::min((g.padding + g.stride - 1) / g.stride, g.outWidth), 0};
-  inner.end = std::max(inner.begin, std::min(reach < 0 ? 0 : reach / g.stride + 1, g.outWidth));
-  for (int64_t r = rows.begin; r < rows.end; ++r) {
-    const T* const line = x + (top + r) * g.width * g.channels;
-    float* const to = sums + r * length;
-    const auto addCut = [&](int64_t begin, int64_t end) JCS_INLINE_LAMBDA {
-      for (int64_t q = begin; q < end; ++q) {
-        const int64_t left = q * g.stride - g.padding;
-        const Range taps = tapsInside(left, g.kernelWidth, g.width);
-        const float gradient = load(dy + q);
-        for (int64_t i = taps.begin * g.channels; i < taps.end * g.channels; ++i)
-          to[i] += gradient * load(line + left * g.channels + i);
-      }
-    };
-    addCut(0, inner.begin);
-    addCut(inner.end, g.outWidth);
-    mapLine(to, length, [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA -> N {
-      N even = load<N>(to + i), odd{};
-      int64_t q = inner.begin;
-      const T* from = line + (q * g.stride - g.padding) * g.channels + i;
-      const int64_t step = g.stride * g.channels;
-      for (; q + 2 <= inner.end; q += 2, from += 2 * step) {
-        even += load(dy + q) * load<N>(from);
-        odd += load(dy + q + 1) * load<N>(from + step);
-      }
-      if (q < inner.end) even += load(dy + q) * load<N>(from);
-      return even + odd;
-    });
-  }
+void addWeightGradient(const Geometry& g, int64_t p, const T* x, const G* dy, float* sums) {
+  vectorised([=, &g]<typename L>(L) JCS_INLINE_LAMBDA {
+    const int64_t top = p * g.stride - g.padding, length = g.lineLength();
+    const Range rows = tapsInside(top, g.kernelHeight, g.height);
+    // Windows from `inner.begin` to `inner.end` lie within the row of pixels.
+    const int64_t reach = g.width - g.kernelWidth + g.padding;
+    Range inner{std::min((g.padding + g.stride - 1) / g.stride, g.outWidth), 0};
+    inner.end = std::max(inner.begin, std::min(reach < 0 ? 0 : reach / g.stride + 1, g.outWidth));
+    for (int64_t r = rows.begin; r < rows.end; ++r) {
+      const T* const line = x + (top + r) * g.width * g.channels;
+      float* const to = sums + r * length;
+      const auto addCut = [&](int64_t begin, int64_t end) JCS_INLINE_LAMBDA {
+        for (int64_t q = begin; q < end; ++q) {
+          const int64_t left = q * g.stride - g.padding;
+          const Range taps = tapsInside(left, g.kernelWidth, g.width);
+          const float gradient = load(dy + q);
+          for (int64_t i = taps.begin * g.channels; i < taps.end * g.channels; ++i)
+            to[i] += gradient * load(line + left * g.channels + i);
+        }
+      };
+      addCut(0, inner.begin);
+      addCut(inner.end, g.outWidth);
+      mapLine<L>(to, length, [&]<typename N>(As<N>, int64_t i) JCS_INLINE_LAMBDA -> N {
+        N even = load<N>(to + i), odd{};
+        int64_t q = inner.begin;
+        const T* from = line + (q * g.stride - g.padding) * g.channels + i;
+        const int64_t step = g.stride * g.channels;
+        for (; q + 2 <= inner.end; q += 2, from += 2 * step) {
+          even += load(dy + q) * load<N>(from);
+          odd += load(dy + q + 1) * load<N>(from + step);
+        }
+        if (q < inner.end) even += load(dy + q) * load<N>(from);
+        return even + odd;
+      });
+    }
+  });
 }
 
 class SingleChannelWeightGradient : public Kernel {

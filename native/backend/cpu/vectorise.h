@@ -10,8 +10,12 @@
 #include "core/dtype.h"
 #include "ops/activation.h"
 
-/// Compiles a function once per instruction set; the dynamic linker picks the processor's. What such a function calls
-/// in its loops must be inlined into it (JCS_INLINE), else it is compiled for the baseline.
+// Loops are compiled once per instruction set. What they call must be inlined into them (JCS_INLINE), else it is
+// compiled for the baseline. There are two ways: loops that the compiler vectorises by itself are functions marked
+// JCS_VECTORISED; those over blocks of numbers, which compare and select, are given to `vectorised`, and told how many
+// numbers a register holds. GCC makes scalar code of a selection between vectors wider than the registers.
+
+/// Compiles a function once per instruction set; the dynamic linker picks the processor's.
 /// The sanitizers cannot start before the linker's choice, so there is no choice under them.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
     !defined(__SANITIZE_THREAD__)
@@ -28,27 +32,77 @@
 
 namespace jcs::cpu {
 
-/// Sixteen floats: a register of AVX-512, two of AVX2's. Functions of numbers below take one float or these, so that a
-/// loop is written once for blocks and for what is left over.
-using Floats [[gnu::vector_size(64)]] = float;
-using Words [[gnu::vector_size(64)]] = uint32_t;
-using Flags [[gnu::vector_size(64)]] = int32_t;  // of a comparison: −1 where it holds
-using HalfWords [[gnu::vector_size(32)]] = uint16_t;
-using Bytes [[gnu::vector_size(16)]] = uint8_t;
+/// Numbers side by side. Functions of numbers below take one float or a vector of them, so that a loop is written once
+/// for blocks and for what is left over.
+template <int64_t kCount>
+struct Lanes {
+  static constexpr int64_t count = kCount;
+  using Floats [[gnu::vector_size(kCount * 4)]] = float;
+  using Words [[gnu::vector_size(kCount * 4)]] = uint32_t;
+  using Flags [[gnu::vector_size(kCount * 4)]] = int32_t;  // of a comparison: −1 where it holds
+  using HalfWords [[gnu::vector_size(kCount * 2)]] = uint16_t;
+  using Bytes [[gnu::vector_size(kCount)]] = uint8_t;
+  using Doubles [[gnu::vector_size(kCount * 8)]] = double;
+};
+
+/// Packed weights and sums are padded to so many numbers, whatever a register holds: a register of AVX-512.
 inline constexpr int64_t kLanes = 16;
+using Floats = Lanes<kLanes>::Floats;  // for JCS_VECTORISED loops: one register, or several
+using Flags = Lanes<kLanes>::Flags;
+
+template <typename Number>
+concept Vector = !std::is_arithmetic_v<Number>;
+/// The lanes that a vector's numbers lie in.
+template <Vector Number>
+using LanesOf = Lanes<sizeof(Number) / 4>;
+
+enum class InstructionSet { kBaseline, kAvx2, kAvx512 };
+/// The widest that the processor has and oneDNN uses, which ONEDNN_MAX_CPU_ISA limits.
+InstructionSet usedInstructionSet();
+inline const InstructionSet kInstructionSet = usedInstructionSet();
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+template <typename Loop>
+[[gnu::noinline, gnu::target("arch=x86-64-v4")]] auto runOnAvx512(Loop loop) {
+  return loop(Lanes<16>());
+}
+template <typename Loop>
+[[gnu::noinline, gnu::target("arch=x86-64-v3")]] auto runOnAvx2(Loop loop) {
+  return loop(Lanes<8>());
+}
+#endif
+
+/// loop(Lanes<…>()), compiled for each instruction set, on the processor's. The loop and the lambdas in it are inlined
+/// (JCS_INLINE_LAMBDA); it should capture by value what it reads in its loops, or the compiler has to assume that they
+/// write it.
+template <typename Loop>
+auto vectorised(Loop loop) {
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+  if (kInstructionSet == InstructionSet::kAvx512) return runOnAvx512(loop);
+  if (kInstructionSet == InstructionSet::kAvx2) return runOnAvx2(loop);
+#endif
+  return loop(Lanes<4>());
+}
 
 JCS_INLINE uint32_t bitsOf(float x) { return std::bit_cast<uint32_t>(x); }
-JCS_INLINE Words bitsOf(const Floats& x) { return reinterpret_cast<Words>(x); }
+template <Vector Number>
+JCS_INLINE auto bitsOf(const Number& x) {
+  return reinterpret_cast<typename LanesOf<Number>::Words>(x);
+}
 JCS_INLINE float floatOf(uint32_t bits) { return std::bit_cast<float>(bits); }
-JCS_INLINE Floats floatOf(const Words& bits) { return reinterpret_cast<Floats>(bits); }
+template <Vector Bits>
+JCS_INLINE auto floatOf(const Bits& bits) {
+  return reinterpret_cast<typename LanesOf<Bits>::Floats>(bits);
+}
 
 /// x where `condition` holds, else 0.
 JCS_INLINE float keepWhere(bool condition, float x) { return condition ? x : 0.0f; }
-JCS_INLINE Floats keepWhere(const Flags& condition, const Floats& x) {
-  return reinterpret_cast<Floats>(condition & reinterpret_cast<Flags>(x));
+template <Vector Number>
+JCS_INLINE Number keepWhere(const typename LanesOf<Number>::Flags& condition, const Number& x) {
+  return reinterpret_cast<Number>(condition & reinterpret_cast<typename LanesOf<Number>::Flags>(x));
 }
 
-/// Reads one number, or with Number = Floats sixteen.
+/// Reads one number, or a vector of them.
 template <typename Number = float, typename T>
 JCS_INLINE Number load(const T* p) {
   if constexpr (std::is_same_v<Number, float>) {
@@ -57,13 +111,13 @@ JCS_INLINE Number load(const T* p) {
     else
       return floatOf(static_cast<uint32_t>(p->bits) << 16);
   } else if constexpr (std::is_same_v<T, float>) {
-    Floats x;
+    Number x;
     std::memcpy(&x, p, sizeof x);
     return x;
   } else {
-    HalfWords x;
+    typename LanesOf<Number>::HalfWords x;
     std::memcpy(&x, p, sizeof x);
-    return floatOf(__builtin_convertvector(x, Words) << 16);
+    return floatOf(__builtin_convertvector(x, typename LanesOf<Number>::Words) << 16);
   }
 }
 
@@ -77,8 +131,13 @@ JCS_INLINE Bits roundToBFloat16(const Bits& raw) {
 
 JCS_INLINE void store(float* p, float x) { *p = x; }
 JCS_INLINE void store(BFloat16* p, float x) { p->bits = static_cast<uint16_t>(roundToBFloat16(bitsOf(x))); }
-JCS_INLINE void store(float* p, const Floats& x) { std::memcpy(p, &x, sizeof x); }
-JCS_INLINE void store(BFloat16* p, const Floats& x) {
+template <Vector Number>
+JCS_INLINE void store(float* p, const Number& x) {
+  std::memcpy(p, &x, sizeof x);
+}
+template <Vector Number>
+JCS_INLINE void store(BFloat16* p, const Number& x) {
+  using HalfWords = typename LanesOf<Number>::HalfWords;
   const HalfWords bits = __builtin_convertvector(roundToBFloat16(bitsOf(x)), HalfWords);
   std::memcpy(&p->bits, &bits, sizeof bits);
 }
@@ -87,29 +146,30 @@ JCS_INLINE void store(BFloat16* p, const Floats& x) {
 template <typename Number>
 struct As {};
 
-/// Calls body(As<Number>(), i) for blocks of sixteen numbers at i that cover [0, count), or for single ones where there
-/// are fewer. Lines are often as short as the 26 channels of a Res2Net slice, and a scalar loop over what sixteens
+/// Calls body(As<Number>(), i) for blocks of a register's numbers at i that cover [0, count), or for single ones where
+/// there are fewer. Lines are often as short as the 26 channels of a Res2Net slice, and a scalar loop over what blocks
 /// leave would be most of the work; instead the last block overlaps the one before it.
-template <typename Body>
+template <typename L, typename Body>
 JCS_INLINE void forEachBlock(int64_t count, const Body& body) {
-  if (count < kLanes) {
+  if (count < L::count) {
     for (int64_t i = 0; i < count; ++i) body(As<float>(), i);
     return;
   }
-  for (int64_t i = 0; i <= count - kLanes; i += kLanes) body(As<Floats>(), i);
-  if (count % kLanes != 0) body(As<Floats>(), count - kLanes);
+  for (int64_t i = 0; i <= count - L::count; i += L::count) body(As<typename L::Floats>(), i);
+  if (count % L::count != 0) body(As<typename L::Floats>(), count - L::count);
 }
 
 /// y[i] = value(As<Number>(), i) for i in [0, count). `value` may read y[i], but no other element of y.
-template <typename Y, typename Value>
+template <typename L, typename Y, typename Value>
 JCS_INLINE void mapLine(Y* y, int64_t count, const Value& value) {
-  if (count < kLanes) {
+  if (count < L::count) {
     for (int64_t i = 0; i < count; ++i) store(y + i, value(As<float>(), i));
     return;
   }
-  const int64_t last = count - kLanes;
-  const Floats kept = value(As<Floats>(), last);  // before the block that it overlaps is overwritten
-  for (int64_t i = 0; i < last; i += kLanes) store(y + i, value(As<Floats>(), i));
+  using Block = As<typename L::Floats>;
+  const int64_t last = count - L::count;
+  const auto kept = value(Block(), last);  // before the block that it overlaps is overwritten
+  for (int64_t i = 0; i < last; i += L::count) store(y + i, value(Block(), i));
   store(y + last, kept);
 }
 

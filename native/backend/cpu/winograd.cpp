@@ -29,34 +29,36 @@ struct Results {
 };
 
 template <typename Y, typename R>
-JCS_VECTORISED void transformSums(const GemmConvolution& conv, const Tiling& tiling, const Results<Y, R>& results,
-                                  int64_t firstTile, int64_t begin, int64_t end, const winograd::Points& sums) {
-  const Epilogue epilogue(conv.activation);
-  for (int64_t i = begin; i < end; ++i) {
-    const Tiling::Tile tile = tiling.at(firstTile + i);
-    const int64_t image = tile.image * conv.outHeight * conv.outWidth;
-    Y* pixels[kOutputs][kOutputs];
-    locatePixels(results.y + image * conv.outPixelStride, conv.outHeight, conv.outWidth, conv.outPixelStride, tile.row,
-                 tile.column, conv.dilation, results.sink, pixels);
-    const R* residuals[kOutputs][kOutputs];
-    if (results.residual)
-      locatePixels(results.residual + image * conv.residualPixelStride, conv.outHeight, conv.outWidth,
-                   conv.residualPixelStride, tile.row, tile.column, conv.dilation,
-                   reinterpret_cast<const R*>(results.zeros), residuals);
-    const float* const from = sums.data + i * sums.tileStride;
-    forEachBlock(conv.outChannels, [&]<typename N>(As<N>, int64_t o) JCS_INLINE_LAMBDA {
-      const N bias = load<N>(results.bias + o);
-      winograd::transformSquare<kPatch, kOutputs, N>(
-          [&](int row, int column)
-              JCS_INLINE_LAMBDA { return load<N>(from + (row * kPatch + column) * sums.pointStride + o); },
-          [](const auto& line, auto& result) JCS_INLINE_LAMBDA { winograd::transformOutput(line, result); },
-          [&](int row, int column, const N& value) JCS_INLINE_LAMBDA {
-            N sum = value + bias;
-            if (results.residual) sum = sum + load<N>(residuals[row][column] + o);
-            store(pixels[row][column] + o, epilogue.sigmoid ? sigmoidOf(sum) : atLeast(sum, epilogue.low));
-          });
-    });
-  }
+void transformSums(const GemmConvolution& conv, const Tiling& tiling, const Results<Y, R>& results, int64_t firstTile,
+                   int64_t begin, int64_t end, const winograd::Points& sums) {
+  vectorised([=, &conv, &tiling]<typename L>(L) JCS_INLINE_LAMBDA {
+    const Epilogue epilogue(conv.activation);
+    for (int64_t i = begin; i < end; ++i) {
+      const Tiling::Tile tile = tiling.at(firstTile + i);
+      const int64_t image = tile.image * conv.outHeight * conv.outWidth;
+      Y* pixels[kOutputs][kOutputs];
+      locatePixels(results.y + image * conv.outPixelStride, conv.outHeight, conv.outWidth, conv.outPixelStride,
+                   tile.row, tile.column, conv.dilation, results.sink, pixels);
+      const R* residuals[kOutputs][kOutputs];
+      if (results.residual)
+        locatePixels(results.residual + image * conv.residualPixelStride, conv.outHeight, conv.outWidth,
+                     conv.residualPixelStride, tile.row, tile.column, conv.dilation,
+                     reinterpret_cast<const R*>(results.zeros), residuals);
+      const float* const from = sums.data + i * sums.tileStride;
+      forEachBlock<L>(conv.outChannels, [&]<typename N>(As<N>, int64_t o) JCS_INLINE_LAMBDA {
+        const N bias = load<N>(results.bias + o);
+        winograd::transformSquare<kPatch, kOutputs, N>(
+            [&](int row, int column)
+                JCS_INLINE_LAMBDA { return load<N>(from + (row * kPatch + column) * sums.pointStride + o); },
+            [](const auto& line, auto& result) JCS_INLINE_LAMBDA { winograd::transformOutput(line, result); },
+            [&](int row, int column, const N& value) JCS_INLINE_LAMBDA {
+              N sum = value + bias;
+              if (results.residual) sum = sum + load<N>(residuals[row][column] + o);
+              store(pixels[row][column] + o, epilogue.sigmoid ? sigmoidOf(sum) : atLeast(sum, epilogue.low));
+            });
+      });
+    }
+  });
 }
 
 Tiling tilingOf(const GemmConvolution& c) { return {c.batch, c.outHeight, c.outWidth, c.dilation}; }
