@@ -49,7 +49,7 @@ async function measureWith(
       ...measurement,
       name,
       kind: 'isa',
-      note: 'Emulated by ONEDNN_MAX_CPU_ISA: oneDNN generates code of the older set only, and with it our matrix products; our own loops and ONNX Runtime still take what the processor has.',
+      note: 'Emulated by ONEDNN_MAX_CPU_ISA: oneDNN generates code of the older set only, and with it our matrix products and our loops over blocks of numbers; other loops of ours and ONNX Runtime still take what the processor has.',
     }
   } finally {
     rmSync(directory, { recursive: true, force: true })

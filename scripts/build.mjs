@@ -1,4 +1,5 @@
-// npm run build [native|ts|runtime]: builds what changed; for `runtime`, without the native tests.
+// npm run build [native|ts|runtime]: builds what changed; for `runtime`, only what a process on this machine runs: no
+// native tests, no MPI, and no CUDA backend where there is no GPU.
 import { spawnSync } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -8,13 +9,12 @@ import { compileJobs, exitWith, run, StepError } from './process.mjs'
 
 const buildFolder = path.join(root, 'build')
 
-/** The compute capabilities of this machine's GPUs, or one to see that kernels compile; releases name all of theirs. */
-const cudaArchitectures = () => {
-  if (process.env.JCS_CUDA_ARCHITECTURES) return process.env.JCS_CUDA_ARCHITECTURES
+/** The compute capabilities of this machine's GPUs, as '90'. */
+const gpuArchitectures = () => {
   const query = ['--query-gpu=compute_cap', '--format=csv,noheader']
   const { stdout } = spawnSync('nvidia-smi', query, { encoding: 'utf8' })
-  const capabilities = (stdout ?? '').match(/^\d+\.\d+$/gm)?.map((text) => text.replace('.', ''))
-  return [...new Set(capabilities ?? ['90'])].join(';')
+  const capabilities = (stdout ?? '').match(/^\d+\.\d+$/gm) ?? []
+  return [...new Set(capabilities.map((text) => text.replace('.', '')))]
 }
 
 const buildNative = async (target = 'all') => {
@@ -23,7 +23,14 @@ const buildNative = async (target = 'all') => {
   }
   // Warnings are errors for CI; a user whose newer compiler knows new ones is not stopped by them.
   const strict = process.env.CI ? 'ON' : 'OFF'
-  const options = [`-DJCS_WERROR=${strict}`, `-DJCS_CUDA_ARCHITECTURES=${cudaArchitectures()}`]
+  const gpus = gpuArchitectures()
+  // Without a GPU the backend is built for one kind, to see that kernels compile; releases name all of theirs.
+  const architectures = process.env.JCS_CUDA_ARCHITECTURES || gpus.join(';') || '90'
+  const options = [
+    `-DJCS_WERROR=${strict}`,
+    `-DJCS_CUDA_ARCHITECTURES=${architectures}`,
+    `-DJCS_HAS_GPU=${gpus.length > 0 ? 'ON' : 'OFF'}`,
+  ]
   if (process.env.CI) options.push('-DJCS_BENCH=ON') // nobody else would notice that they no longer compile
   await run('cmake', ['-G', 'Ninja', '-S', root, '-B', buildFolder, ...options], {
     stdio: ['ignore', 'ignore', 'inherit'], // what CMake has to say beside warnings and errors is of no interest
