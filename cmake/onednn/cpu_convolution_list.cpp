@@ -1,18 +1,18 @@
 /*******************************************************************************
-* Copyright 2019-2025 Intel Corporation
-*
-* Licensed under the Apache License, Version 2.0 (the "License");
-* you may not use this file except in compliance with the License.
-* You may obtain a copy of the License at
-*
-*     http://www.apache.org/licenses/LICENSE-2.0
-*
-* Unless required by applicable law or agreed to in writing, software
-* distributed under the License is distributed on an "AS IS" BASIS,
-* WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-* See the License for the specific language governing permissions and
-* limitations under the License.
-*******************************************************************************/
+ * Copyright 2019-2025 Intel Corporation
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ *******************************************************************************/
 
 // Takes the place of oneDNN's file of this name: of its convolutions those of float32 and bf16 tensors that lie
 // channels-last, in its order. The first that says yes is taken.
@@ -55,6 +55,7 @@ namespace {
 using namespace dnnl::impl::data_type;
 using namespace dnnl::impl::prop_kind;
 
+// clang-format off
 #define BF16_FORWARD(result) \
   CPU_INSTANCE_AVX512(brdgmm_dw_convolution_fwd_t) \
   CPU_INSTANCE_AMX(brgemm_1x1_convolution_fwd_t<avx512_core_amx>) \
@@ -89,11 +90,13 @@ using namespace dnnl::impl::prop_kind;
   CPU_INSTANCE_AVX512(jit_avx512_core_bf16_convolution_bwd_weights_t) \
   CPU_INSTANCE_AVX512(gemm_bf16_convolution_bwd_weights_t<result>) \
   CPU_INSTANCE(ref_convolution_bwd_weights_t)
+// clang-format on
 
 using Implementations = std::map<pk_dt_impl_key_t, std::vector<impl_list_item_t>>;
 
 /// By direction and the dtypes of source, weights and destination.
-const Implementations &implementations() {
+const Implementations& implementations() {
+  // clang-format off
   static const Implementations all {
           {{forward, f32, f32, f32},
                   {
@@ -147,20 +150,21 @@ const Implementations &implementations() {
           {{backward_weights, bf16, f32, bf16}, {BF16_BACKWARD_WEIGHTS(f32) nullptr}},
           {{backward_weights, bf16, bf16, bf16}, {BF16_BACKWARD_WEIGHTS(bf16) nullptr}},
   };
+  // clang-format on
   return all;
 }
 
-} // namespace
+}  // namespace
 
-const impl_list_item_t *get_convolution_impl_list(const convolution_desc_t *desc) {
+const impl_list_item_t* get_convolution_impl_list(const convolution_desc_t* desc) {
   static const impl_list_item_t none[] = {nullptr};
   const bool isForward = utils::one_of(desc->prop_kind, forward_training, forward_inference);
-  const auto found = implementations().find({isForward ? forward : desc->prop_kind,
-          conv_prop_invariant_src_d(desc)->data_type, conv_prop_invariant_wei_d(desc)->data_type,
-          conv_prop_invariant_dst_d(desc)->data_type});
+  const auto found =
+      implementations().find({isForward ? forward : desc->prop_kind, conv_prop_invariant_src_d(desc)->data_type,
+                              conv_prop_invariant_wei_d(desc)->data_type, conv_prop_invariant_dst_d(desc)->data_type});
   return found == implementations().end() ? none : found->second.data();
 }
 
-} // namespace cpu
-} // namespace impl
-} // namespace dnnl
+}  // namespace cpu
+}  // namespace impl
+}  // namespace dnnl

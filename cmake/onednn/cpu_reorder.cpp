@@ -1,19 +1,18 @@
 /*******************************************************************************
-* Copyright 2019-2025 Intel Corporation
-*
-* Licensed under the Apache License, Version 2.0 (the "License");
-* you may not use this file except in compliance with the License.
-* You may obtain a copy of the License at
-*
-*     http://www.apache.org/licenses/LICENSE-2.0
-*
-* Unless required by applicable law or agreed to in writing, software
-* distributed under the License is distributed on an "AS IS" BASIS,
-* WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-* See the License for the specific language governing permissions and
-* limitations under the License.
-*******************************************************************************/
-
+ * Copyright 2019-2025 Intel Corporation
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ *******************************************************************************/
 
 // Takes the place of oneDNN's file of this name, and of those that it refers to: of its reorders those between float32
 // and bf16, in its order. The first that says yes is taken.
@@ -44,6 +43,7 @@ using namespace dnnl::impl::data_type;
 template <data_type_t from, data_type_t to, typename... Kind>
 using SimpleReorder = simple_reorder_t<from, format_tag::any, to, format_tag::any, fmt_order::any, Kind...>;
 
+// clang-format off
 const impl_list_item_t f32ToF32[] = {
   JIT_REORDER(brgemm_matmul_copy_reorder_t)
   JIT_REORDER(jit_uni_reorder_direct_copy_t)
@@ -69,11 +69,12 @@ const impl_list_item_t fromBf16[] = {
   REORDER(SimpleReorder<bf16, bf16, spec::reference>)
   REORDER(SimpleReorder<bf16, f32, spec::reference>)
   nullptr};
+// clang-format on
 
-} // namespace
+}  // namespace
 
-const impl_list_item_t *cpu_engine_impl_list_t::get_reorder_implementation_list(
-        const memory_desc_t *from, const memory_desc_t *to) {
+const impl_list_item_t* cpu_engine_impl_list_t::get_reorder_implementation_list(const memory_desc_t* from,
+                                                                                const memory_desc_t* to) {
   static const impl_list_item_t none[] = {nullptr};
   if (to->data_type != f32 && to->data_type != bf16) return none;
   if (from->data_type == bf16) return fromBf16;
@@ -81,6 +82,6 @@ const impl_list_item_t *cpu_engine_impl_list_t::get_reorder_implementation_list(
   return to->data_type == f32 ? f32ToF32 : f32ToBf16;
 }
 
-} // namespace cpu
-} // namespace impl
-} // namespace dnnl
+}  // namespace cpu
+}  // namespace impl
+}  // namespace dnnl
