@@ -1,5 +1,8 @@
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { Worker } from 'node:worker_threads'
@@ -7,6 +10,7 @@ import t from 'tap'
 import { classify, createModel, createService } from '../../ts/index'
 import { classifierSpec, repositoryRoot, smallSlices } from './small'
 
+const execute = promisify(execFile)
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
 
@@ -39,6 +43,30 @@ t.test('a thousand classify calls do not grow memory', async (t) => {
   const grownMiB = (residentBytes() - before) / 2 ** 20
   // A leak of one 64 x 64 map a call would be 16 MiB, of one decoded batch 600 MiB; V8 itself moves by some.
   t.ok(grownMiB < 48, `grew by ${grownMiB.toFixed(1)} MiB`)
+})
+
+t.test('a second process finds what the first has prepared, and adds nothing', async (t) => {
+  const directory = t.testdir()
+  const path = join(directory, 'model.safetensors')
+  await using model = await createModel({ network: 'res2net50-v1b', width: 0.5 })
+  await model.save(path)
+  const prepared = join(directory, 'jcs-ct', 'prepared')
+  const runOnce = `
+    const { loadModel } = require(${JSON.stringify(join(repositoryRoot, 'dist'))})
+    async function main() {
+      const model = await loadModel(process.argv[1], { device: 'cpu', precision: 'fp32' })
+      await model.forward({ data: new Float32Array(3 * 64 * 64).fill(0.5), shape: [1, 3, 64, 64] })
+      await model.dispose()
+    }
+    main()`
+  const seen: string[][] = []
+  for (let i = 0; i < 3; i++) {
+    await execute(process.execPath, ['-e', runOnce, path], { env: { ...process.env, JCS_CACHE: directory } })
+    seen.push(await readdir(prepared))
+  }
+  t.equal(seen[0]?.length, 1)
+  t.strictSame(seen[1], seen[0])
+  t.strictSame(seen[2], seen[0])
 })
 
 t.test('a worker thread with the model of another holds little of its own', async (t) => {

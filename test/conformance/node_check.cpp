@@ -236,6 +236,10 @@ bool roundsToBytes(const Op& op) { return is<Quantize>(op) || is<QuantizedConv2d
 
 std::string checkKernel(Placement& placement, const NodeCase& node, std::span<const TensorType> outputTypes,
                         std::span<const Tensor> expected, const Bound& bound, NodeReport& report) {
+  for (size_t i = 0; i < node.inputs.size(); ++i)
+    if (!std::ranges::all_of(placement.kernel().packedForm(static_cast<int>(i)),
+                             [](char c) { return c >= ' ' && c <= '~'; }))
+      return "the name of packed input " + std::to_string(i) + " is no text: another process may not find it";
   std::string failure;
   const std::vector<Tensor> first = placement.run(failure);
   if (!failure.empty()) return failure;

@@ -2,6 +2,27 @@
 
 namespace jcs::cpu {
 
+namespace {
+
+/// Says all that decides where numbers lie, and nothing else: a description's own bytes have gaps between fields, of
+/// which nobody knows what is in them. Empty for layouts that are only oneDNN's to know.
+std::string textOf(const dnnl::memory::desc& desc) {
+  if (desc.get_format_kind() != dnnl::memory::format_kind::blocked) return {};
+  std::string text = "oneDNN dtype " + std::to_string(static_cast<int>(desc.get_data_type()));
+  const auto add = [&](const char* name, const dnnl::memory::dims& values) {
+    text += std::string(" ") + name;
+    for (const dnnl::memory::dim value : values) text += ' ' + std::to_string(value);
+  };
+  add("dims", desc.get_dims());
+  add("padded", desc.get_padded_dims());
+  add("strides", desc.get_strides());
+  add("blocks", desc.get_inner_blks());
+  add("of axes", desc.get_inner_idxs());
+  return text;
+}
+
+}  // namespace
+
 dnnl::memory::desc plainWeightsDesc(const Shape& shape, DType dtype, int64_t groups) {
   const auto type = onednnType(dtype);
   if (groups == 1) return {{shape[0], shape[1], shape[2], shape[3]}, type, dnnl::memory::format_tag::oihw};
@@ -24,10 +45,8 @@ WeightPacking::WeightPacking(const Prepare& p, const Operand& weights, int64_t g
     : reorder_(makeReorder(p.device, p.options.threads,
                            plainWeightsDesc(weights.type.shape, weights.type.dtype, groups), packed)),
       bytes_(static_cast<int64_t>(packed.get_size())),
-      scratch_(reorder_.scratchBytes()) {
-  const std::vector<uint8_t> layout = dnnl::memory::desc(packed).get_blob();
-  form_ = "oneDNN:" + std::string(layout.begin(), layout.end());
-}
+      form_(textOf(packed)),
+      scratch_(reorder_.scratchBytes()) {}
 
 void WeightPacking::run(const std::byte* source, std::byte* packed) {
   reorder_.execute({{DNNL_ARG_FROM, source}, {DNNL_ARG_TO, packed}}, scratch_.data());
