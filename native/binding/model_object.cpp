@@ -63,7 +63,7 @@ std::string profileJson(const model::Profile& profile) {
   };
   for (size_t i = 0; i < profile.steps.size(); ++i) {
     const compiler::Program::StepInfo& step = profile.steps[i];
-    const DType dtype = dtypeOf(step);
+    const DType dtype = dtypeOf(step), multiplied = step.inputs.empty() ? dtype : step.inputs[0].dtype;
     Json described{{"op", step.op},
                    {"attributes", step.attributes},
                    {"scope", step.scope},
@@ -72,7 +72,7 @@ std::string profileJson(const model::Profile& profile) {
                    {"dtype", nameOf(dtype)},
                    {"flops", step.flops},
                    {"kernelFlops", step.flops * step.arithmetic.share},
-                   {"kernelDtype", nameOf(step.arithmetic.dtype.value_or(dtype))},
+                   {"kernelDtype", nameOf(step.arithmetic.dtype.value_or(multiplied))},
                    {"bytes", step.bytes},
                    {"seconds", step.seconds}};
     if (!profile.alternatives.empty()) {

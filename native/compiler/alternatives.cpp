@@ -16,28 +16,31 @@ namespace {
 constexpr double kLeastSeconds = 0.05;  ///< that all kernels of a step are timed for together
 constexpr int kMostRounds = 20;
 
-/// A convolution of numbers in another precision, or of bytes as one of numbers, or the other way round.
+/// The same convolution as the other kind of op: of numbers or of bytes.
+template <typename To, typename From>
+std::shared_ptr<To> converted(const From& from) {
+  auto to = std::make_shared<To>();
+  to->conv = from.conv;
+  to->bias = from.bias;
+  to->residual = from.residual;
+  to->activation = from.activation;
+  return to;
+}
+
+/// A convolution of numbers in another precision, or of bytes as one of numbers, or the other way round; null where
+/// there is none. Scales do not matter to how long it takes.
 std::shared_ptr<const Op> opIn(const Op& op, DType dtype) {
-  if (const auto* numbers = as<Conv2d>(op)) {
-    if (dtype != DType::kU8) return std::make_shared<Conv2d>(*numbers);
-    if (numbers->conv.groups != 1) return nullptr;
-    auto bytes = std::make_shared<QuantizedConv2d>();
-    bytes->conv = numbers->conv;
-    bytes->bias = numbers->bias;
-    bytes->residual = numbers->residual;
-    bytes->activation = numbers->activation;
-    bytes->dtype = numbers->float32Output ? DType::kF32 : DType::kU8;
-    return bytes;
+  if (const auto* bytes = as<QuantizedConv2d>(op)) {
+    const auto numbers = converted<Conv2d>(*bytes);
+    numbers->float32Output = bytes->dtype == DType::kF32;
+    return numbers;
   }
-  const auto* bytes = as<QuantizedConv2d>(op);
-  if (bytes == nullptr || dtype == DType::kU8) return nullptr;
-  auto numbers = std::make_shared<Conv2d>();
-  numbers->conv = bytes->conv;
-  numbers->bias = bytes->bias;
-  numbers->residual = bytes->residual;
-  numbers->activation = bytes->activation;
-  numbers->float32Output = bytes->dtype == DType::kF32;
-  return numbers;
+  const auto& numbers = static_cast<const Conv2d&>(op);
+  if (dtype != DType::kU8) return std::make_shared<Conv2d>(numbers);
+  if (numbers.conv.groups != 1) return nullptr;
+  const auto bytes = converted<QuantizedConv2d>(numbers);
+  bytes->dtype = numbers.float32Output ? DType::kF32 : DType::kU8;
+  return bytes;
 }
 
 /// The same with activations of `dtype`, in the same places of wider tensors; none where that is no computation.

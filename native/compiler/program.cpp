@@ -297,8 +297,8 @@ void Program::profileSteps() {
 
 void Program::observeStep(size_t i) const {
   const StepInfo& info = infos_[i];
-  const TensorType& type = info.inputs[0];
-  const int64_t channels = type.shape.channels(), rows = type.shape.rows(), stride = info.inputRowStrides[0];
+  const auto& [type, stride, alignment] = computations_[i].inputs[0];
+  const int64_t channels = type.shape.channels(), rows = type.shape.rows();
   Tensor rowsAsTheyLie(type.dtype, {rows, stride});
   const int64_t bytes = ((rows - 1) * stride + channels) * sizeOf(type.dtype);
   backend_->download(rowsAsTheyLie.data(), address(steps_[i].inputs[0]), bytes);

@@ -52,7 +52,6 @@ class Program {
   struct StepInfo {
     std::string op, attributes, scope, implementation;
     std::vector<TensorType> inputs, outputs;
-    std::vector<int64_t> inputRowStrides;
     double flops = 0;
     Arithmetic arithmetic = {};  ///< of its kernel
     double bytes = 0;            ///< operands read and written once

@@ -149,8 +149,7 @@ ProgramBuilder::UnplacedPacking ProgramBuilder::addPacking(UnplacedStep& step, i
 
 void ProgramBuilder::describe(const std::shared_ptr<const Op>& op, const std::string& scope, const Operands& inputs,
                               const Operands& outputs, const Kernel& kernel) {
-  Program::StepInfo step{std::string(op->name()), op->attributes(), scope, kernel.implementation(), {}, {}, {}};
-  for (const Operand& operand : inputs.operands) step.inputRowStrides.push_back(operand.rowStride);
+  Program::StepInfo step{std::string(op->name()), op->attributes(), scope, kernel.implementation(), {}, {}};
   const auto addTypes = [&](const Operands& from, std::vector<TensorType>& to) {
     for (const Operand& operand : from.operands) {
       to.push_back(operand.type);

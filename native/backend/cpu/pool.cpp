@@ -68,25 +68,35 @@ JCS_INLINE void fetchAhead(const Geometry& g, const Window& rows, int64_t q, con
       for (int64_t c = 0; c < g.channels; c += kLine) __builtin_prefetch(x + (h * g.width + w) * g.xStride + c);
 }
 
+/// Calls body(As<Number>(), rows, columns, q, c) for blocks of channels of every window of row p, whose pixels are
+/// fetched ahead.
+template <typename L, typename T, typename Body>
+JCS_INLINE void forEachWindow(const Geometry& g, int64_t p, const T* x, const Body& body) {
+  const Window rows = windowOf(p, g.pool, g.height);
+  for (int64_t q = 0; q < g.outWidth; ++q) {
+    const Window columns = windowOf(q, g.pool, g.width);
+    fetchAhead(g, rows, q, x);
+    forEachBlock<L>(g.channels,
+                    [&]<typename N>(As<N> as, int64_t c) JCS_INLINE_LAMBDA { body(as, rows, columns, q, c); });
+  }
+}
+
 template <typename T>
 void maxPoolRow(const Geometry& g, int64_t p, const T* x, T* y) {
   vectorised([=, &g]<typename L>(L) JCS_INLINE_LAMBDA {
-    const Window rows = windowOf(p, g.pool, g.height);
-    for (int64_t q = 0; q < g.outWidth; ++q) {
-      const Window columns = windowOf(q, g.pool, g.width);
-      fetchAhead(g, rows, q, x);
-      forEachBlock<L>(g.channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA {
-        N maximum = load<N>(x + (rows.begin * g.width + columns.begin) * g.xStride + c);
-        N nan{};  // 0, or a NaN of the window: kept apart, for GCC makes scalar code of two conditions in one selection
-        for (int64_t h = rows.begin; h < rows.end; ++h)
-          for (int64_t w = columns.begin; w < columns.end; ++w) {
-            const N value = load<N>(x + (h * g.width + w) * g.xStride + c);
-            maximum = value < maximum ? maximum : value;
-            nan = value == value ? nan : value;
-          }
-        store(y + q * g.yStride + c, N(maximum + nan));
-      });
-    }
+    forEachWindow<L>(g, p, x,
+                     [&]<typename N>(As<N>, Window rows, Window columns, int64_t q, int64_t c) JCS_INLINE_LAMBDA {
+                       N maximum = load<N>(x + (rows.begin * g.width + columns.begin) * g.xStride + c);
+                       N nan{};  // 0, or a NaN of the window: kept apart, for GCC makes scalar code of two conditions
+                                 // in one selection
+                       for (int64_t h = rows.begin; h < rows.end; ++h)
+                         for (int64_t w = columns.begin; w < columns.end; ++w) {
+                           const N value = load<N>(x + (h * g.width + w) * g.xStride + c);
+                           maximum = value < maximum ? maximum : value;
+                           nan = value == value ? nan : value;
+                         }
+                       store(y + q * g.yStride + c, N(maximum + nan));
+                     });
   });
 }
 
@@ -100,23 +110,19 @@ JCS_INLINE float placeInWindow(const PoolAttributes& pool, int64_t p, int64_t q,
 template <typename X, typename Place>
 void findMaximaRow(const Geometry& g, int64_t p, const X* x, Place* places) {
   vectorised([=, &g]<typename L>(L) JCS_INLINE_LAMBDA {
-    const Window rows = windowOf(p, g.pool, g.height);
-    for (int64_t q = 0; q < g.outWidth; ++q) {
-      const Window columns = windowOf(q, g.pool, g.width);
-      fetchAhead(g, rows, q, x);
-      forEachBlock<L>(g.channels, [&]<typename N>(As<N>, int64_t c) JCS_INLINE_LAMBDA {
-        N maximum = load<N>(x + (rows.begin * g.width + columns.begin) * g.xStride + c);
-        N place = N{} + placeInWindow(g.pool, p, q, rows.begin, columns.begin);
-        for (int64_t h = rows.begin; h < rows.end; ++h)
-          for (int64_t w = columns.begin; w < columns.end; ++w) {
-            const N value = load<N>(x + (h * g.width + w) * g.xStride + c);
-            const N here = N{} + placeInWindow(g.pool, p, q, h, w);
-            place = value > maximum ? here : place;
-            maximum = value > maximum ? value : maximum;
-          }
-        store(places + q * g.channels + c, place);
-      });
-    }
+    forEachWindow<L>(g, p, x,
+                     [&]<typename N>(As<N>, Window rows, Window columns, int64_t q, int64_t c) JCS_INLINE_LAMBDA {
+                       N maximum = load<N>(x + (rows.begin * g.width + columns.begin) * g.xStride + c);
+                       N place = N{} + placeInWindow(g.pool, p, q, rows.begin, columns.begin);
+                       for (int64_t h = rows.begin; h < rows.end; ++h)
+                         for (int64_t w = columns.begin; w < columns.end; ++w) {
+                           const N value = load<N>(x + (h * g.width + w) * g.xStride + c);
+                           const N here = N{} + placeInWindow(g.pool, p, q, h, w);
+                           place = value > maximum ? here : place;
+                           maximum = value > maximum ? value : maximum;
+                         }
+                       store(places + q * g.channels + c, place);
+                     });
   });
 }
 
