@@ -32,6 +32,7 @@ class FaultyKernel : public Kernel {
       : inner_(std::move(inner)), fault_(fault), input_(input), output_(output) {}
 
   int64_t scratchBytes() const override { return kScratchBytes; }
+  std::string implementation() const override { return "faulty"; }
 
   void run(std::span<const std::byte* const> inputs, std::span<std::byte* const> outputs, std::byte* scratch) override {
     auto* y = reinterpret_cast<double*>(outputs[0]);
@@ -113,16 +114,16 @@ std::vector<FaultResult> checkFaultsAreFound(const std::shared_ptr<Backend>& ref
     const char* complaint;  ///< part of what the check has to say
   };
   const Expectation expectations[] = {
-      {Fault::kWrongElement, "a wrong element", "dense: output 0: normalised error"},
-      {Fault::kLeavesElementOut, "an element left out", "dense: output 0: element 29 is not finite"},
-      {Fault::kWritesPastTheEnd, "a write past the end", "dense: wrote outside output 0"},
-      {Fault::kWritesBetweenRows, "a write between rows", "output 0 sliced: wrote outside output 0"},
-      {Fault::kReadsBetweenRows, "a read between rows", "sliced: output 0: element 29 is not finite"},
-      {Fault::kChangesInput, "a changed input", "dense: changed input value 0"},
-      {Fault::kTrustsScratch, "trust in undefined scratch", "dense: output 0: element 29 is not finite"},
-      {Fault::kOverrunsScratch, "a write past the scratch", "dense: wrote outside its scratch of 64 bytes"},
-      {Fault::kVariesBetweenRuns, "results that vary", "dense: a second run gave other bits"},
-      {Fault::kWrongInPlace, "wrong results in place", "in place: output 0: normalised error"},
+      {Fault::kWrongElement, "a wrong element", "dense: faulty: output 0: normalised error"},
+      {Fault::kLeavesElementOut, "an element left out", "dense: faulty: output 0: element 29 is not finite"},
+      {Fault::kWritesPastTheEnd, "a write past the end", "dense: faulty: wrote outside output 0"},
+      {Fault::kWritesBetweenRows, "a write between rows", "output 0 sliced: faulty: wrote outside output 0"},
+      {Fault::kReadsBetweenRows, "a read between rows", "sliced: faulty: output 0: element 29 is not finite"},
+      {Fault::kChangesInput, "a changed input", "dense: faulty: changed input value 0"},
+      {Fault::kTrustsScratch, "trust in undefined scratch", "dense: faulty: output 0: element 29 is not finite"},
+      {Fault::kOverrunsScratch, "a write past the scratch", "dense: faulty: wrote outside its scratch of 64 bytes"},
+      {Fault::kVariesBetweenRuns, "results that vary", "dense: faulty: a second run gave other bits"},
+      {Fault::kWrongInPlace, "wrong results in place", "in place: faulty: output 0: normalised error"},
   };
 
   const Case row{"relu",
