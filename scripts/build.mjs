@@ -6,8 +6,7 @@ import { createRequire } from 'node:module'
 import path from 'node:path'
 import { root } from './paths.mjs'
 import { compileJobs, exitWith, run, StepError } from './process.mjs'
-
-const buildFolder = path.join(root, 'build')
+import { buildFolder, isCross, toolchain } from './target.mjs'
 
 /** The compute capabilities of this machine's GPUs, as '90'. */
 const gpuArchitectures = () => {
@@ -31,6 +30,8 @@ const buildNative = async (target = 'all') => {
     `-DJCS_CUDA_ARCHITECTURES=${architectures}`,
     `-DJCS_HAS_GPU=${gpus.length > 0 ? 'ON' : 'OFF'}`,
   ]
+  if (isCross) options.push('-DJCS_CUDA=OFF', '-DJCS_MPI=OFF') // nothing of theirs is here for another platform
+  for (const [name, value] of Object.entries(toolchain)) options.push(`-D${name}=${value}`)
   if (process.env.CI) options.push('-DJCS_BENCH=ON') // nobody else would notice that they no longer compile
   await run('cmake', ['-G', 'Ninja', '-S', root, '-B', buildFolder, ...options], {
     stdio: ['ignore', 'ignore', 'inherit'], // what CMake has to say beside warnings and errors is of no interest

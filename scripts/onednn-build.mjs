@@ -2,13 +2,14 @@
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { config, onednnPrefix } from './onednn-cache.mjs'
+import { config, onednnPrefix, settings } from './onednn-cache.mjs'
 import { root } from './paths.mjs'
 import { compileJobs, runLogged, StepError } from './process.mjs'
 import { startProgress } from './progress.mjs'
+import { targetArch } from './target.mjs'
 
 /** Compiler time measured for one build; divided by the jobs it tells how long to wait. */
-const coreMinutes = 10
+const coreMinutes = targetArch === 'x64' ? 10 : 2
 const gibPerJob = 1.5
 
 export const expectedMinutes = () => Math.ceil(coreMinutes / compileJobs(gibPerJob))
@@ -80,13 +81,13 @@ export const buildOnednn = async () => {
     renameSync(unpacked, source)
   }
 
-  const settings = {
-    ...config.cmake,
+  const all = {
+    ...settings,
     CMAKE_INSTALL_PREFIX: staged,
     CMAKE_PROJECT_oneDNN_INCLUDE: path.join(cmakeFolder, 'hooks.cmake'),
     spdlog_DIR: cmakeFolder,
   }
-  const definitions = Object.entries(settings).map(([name, value]) => `-D${name}=${value}`)
+  const definitions = Object.entries(all).map(([name, value]) => `-D${name}=${value}`)
   await runLogged('cmake', ['-G', 'Ninja', '-S', source, '-B', build, ...definitions], { logFile })
 
   const progress = startProgress(`building oneDNN ${config.version}`)

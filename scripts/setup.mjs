@@ -9,6 +9,7 @@ import { buildOnednn, expectedMinutes } from './onednn-build.mjs'
 import { config, onednnIsBuilt, onednnPrefix } from './onednn-cache.mjs'
 import { cacheRoot, root } from './paths.mjs'
 import { exitWith, findProgram, run, StepError } from './process.mjs'
+import { isCross, targetArch, toolPrefix } from './target.mjs'
 
 // Beyond what building needs: --test, --lint, --prebuild, --cuda, --fuzz.
 const wants = (flag) => process.argv.includes(flag)
@@ -111,6 +112,12 @@ const tools = [
     why: 'brings libFuzzer and its sanitizers',
     present: () => !wants('--fuzz') || existsSync('/usr/lib/llvm-19/lib/clang/19/lib/linux'),
   },
+  {
+    name: `g++-${toolPrefix?.slice(0, -1)}`,
+    why: `compiles for ${targetArch}`,
+    present: () => !isCross || findProgram(`${toolPrefix}g++`),
+  },
+  { name: 'qemu-user', why: `runs programs for ${targetArch}`, present: () => !isCross || findProgram('qemu-aarch64') },
   { name: 'make', why: 'runs node-gyp', present: () => !wants('--prebuild') || findProgram('make') },
   { name: 'python3', why: 'runs node-gyp', present: () => !wants('--prebuild') || findProgram('python3') },
 ]

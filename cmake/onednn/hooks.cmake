@@ -20,6 +20,9 @@ function(jcs_trim_onednn)
   list(TRANSFORM left_out PREPEND "${source}/")
 
   foreach(target IN ITEMS dnnl_common dnnl_cpu dnnl_cpu_x64)
+    if(NOT TARGET ${target}) # of which there is none for other processors
+      continue()
+    endif()
     get_target_property(sources ${target} SOURCES)
     list(REMOVE_ITEM sources ${left_out} ${replaced})
     set_target_properties(${target} PROPERTIES SOURCES "${sources}")

@@ -86,8 +86,10 @@ std::unique_ptr<Kernel> prepareConv2d(const Prepare& p) {
   const auto convolution = gemmConvolution<Conv2d>(p);
   if (p.as<Conv2d>().conv.groups == 1 && WinogradConvolution::suits(convolution))
     return std::make_unique<Winograd>(p, convolution);
-  // Measured on AVX-512 BF16: dense, oneDNN's own is 0 to 25 % faster.
-  if (isDense(p)) return std::make_unique<OnednnConv2d>(p);
+  // Measured on AVX-512 BF16: dense, oneDNN's own is 0 to 25 % faster. Without AVX2 it is a product of
+  // patches, or where there is a residual, plain sums.
+  if (p.as<Conv2d>().conv.groups != 1 || (isDense(p) && hasUkernels(DType::kF32)))
+    return std::make_unique<OnednnConv2d>(p);
   return std::make_unique<Implicit>(p, convolution);
 }
 
@@ -99,17 +101,16 @@ std::vector<std::unique_ptr<Kernel>> conv2dChoices(const Prepare& p) {
   if (isOneGroup && WinogradConvolution::computes(convolution))
     choices.push_back(std::make_unique<Winograd>(p, convolution));
   if (isDense(p)) choices.push_back(std::make_unique<OnednnConv2d>(p));
-  if (isOneGroup && ImplicitGemm::available()) choices.push_back(std::make_unique<Implicit>(p, convolution));
+  if (isOneGroup) choices.push_back(std::make_unique<Implicit>(p, convolution));
   return choices;
 }
 
 }  // namespace
 
 void registerConv2d(Registry& registry) {
-  const bool gemm = ImplicitGemm::available();
-  registry.add<Conv2d>(prepareConv2d, [gemm](const Op& op, bool isOutput, int index) {
+  registry.add<Conv2d>(prepareConv2d, [](const Op& op, bool isOutput, int index) {
     const auto& conv = static_cast<const Conv2d&>(op);
-    return gemm && conv.conv.groups == 1 && (isOutput || index == 0 || index == conv.residualInput());
+    return conv.conv.groups == 1 && (isOutput || index == 0 || index == conv.residualInput());
   });
   registry.addChoices<Conv2d>(conv2dChoices);
 }

@@ -84,7 +84,7 @@ class GemmInputGradient : public Kernel {
     const int64_t taps = w[2] * w[3];
     gemm_.pack(weights_.dtype, source, {taps - 1, taps, w[1] * taps, -w[3], -1}, packed);
   }
-  std::string implementation() const override { return Convolution::kName; }
+  std::string implementation() const override { return gemm_.implementation(); }
   Arithmetic arithmetic() const override { return gemm_.arithmetic(); }
 
  private:
@@ -97,7 +97,9 @@ std::unique_ptr<Kernel> prepareInputGradient(const Prepare& p) {
   if (auto kernel = singleChannelInputGradient(p)) return kernel;
   if (conv.groups == 1 && conv.stride == 1 && WinogradConvolution::suits(convolutionOf(p)))
     return std::make_unique<GemmInputGradient<WinogradConvolution>>(p);
-  if (p.inputs[0].isDense() && p.outputs[0].isDense()) return std::make_unique<OnednnInputGradient>(p);
+  const bool isDense = p.inputs[0].isDense() && p.outputs[0].isDense();
+  if (conv.groups != 1 || conv.stride != 1 || (isDense && hasUkernels(DType::kF32)))
+    return std::make_unique<OnednnInputGradient>(p);
   return std::make_unique<GemmInputGradient<ImplicitGemm>>(p);
 }
 
@@ -311,10 +313,9 @@ std::unique_ptr<Kernel> prepareWeightGradient(const Prepare& p) {
 }  // namespace
 
 void registerConv2dGradient(Registry& registry) {
-  const bool gemm = ImplicitGemm::available();
-  registry.add<Conv2dInputGradient>(prepareInputGradient, [gemm](const Op& op, bool isOutput, int index) {
+  registry.add<Conv2dInputGradient>(prepareInputGradient, [](const Op& op, bool isOutput, int index) {
     const auto& conv = static_cast<const Conv2dInputGradient&>(op).conv;
-    return gemm && conv.groups == 1 && conv.stride == 1 && (isOutput || index == 0);
+    return conv.groups == 1 && conv.stride == 1 && (isOutput || index == 0);
   });
   registry.add<Conv2dWeightGradient>(prepareWeightGradient);
 }

@@ -6,10 +6,10 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "backend/cpu/brgemm.h"
 #include "backend/cpu/huge_pages.h"
 #include "backend/cpu/onednn.h"
 #include "backend/cpu/processor.h"
+#include "backend/cpu/product.h"
 
 namespace jcs::cpu {
 
@@ -28,7 +28,11 @@ std::string isaName(dnnl::cpu_isa isa) {
     case dnnl::cpu_isa::avx512_core_fp16: return "AVX-512 FP16";
     case dnnl::cpu_isa::avx512_core_amx: return "AVX-512 AMX";
     case dnnl::cpu_isa::avx512_core_amx_fp16: return "AVX-512 AMX FP16";
+#if defined(__aarch64__)
+    default: return "NEON";
+#else
     default: return "baseline";
+#endif
   }
 }
 
@@ -81,7 +85,7 @@ class CpuBackend : public Backend {
     info.memoryBytes = totalMemoryBytes();
     info.threads = device_.threads();
     info.bf16 = multipliesBf16();
-    info.int8 = multipliesBytes();
+    info.int8 = hasUkernels(DType::kU8);
     return info;
   }
 

@@ -61,8 +61,6 @@ struct ImplicitGemm::Run {
   std::byte *y, *scratch;
 };
 
-bool ImplicitGemm::available() { return hasBrgemm(DType::kF32) && (!multipliesBf16() || hasBrgemm(DType::kBF16)); }
-
 ImplicitGemm::ImplicitGemm(CpuDevice& device, const KernelOptions& options, const GemmConvolution& convolution)
     : device_(device),
       threads_(options.threads),
@@ -70,11 +68,7 @@ ImplicitGemm::ImplicitGemm(CpuDevice& device, const KernelOptions& options, cons
       noBias_(static_cast<size_t>(convolution.outChannels)) {
   chooseBlocks();
   listTaps();
-  onednnCall("brgemm", [&] { makeProducts(); });
-}
-
-std::string ImplicitGemm::implementation() const {
-  return conv_.dtype == DType::kU8 && !multipliesBytes() ? "loops:implicit" : kName;
+  makeProducts();
 }
 
 void ImplicitGemm::chooseBlocks() {
@@ -155,8 +149,8 @@ void ImplicitGemm::makeProducts() {
       for (const int64_t block : {int64_t{0}, weights_.blocks() - 1}) {
         BatchedProduct& made = products_[{chunk.count, weights_.outputsOf(block)}];
         if (made) continue;
-        made = {chunk.count, weights_.outputsOf(block), depth_, static_cast<int64_t>(taps_.size()), lda, ldb, ldb,
-                conv_.dtype};
+        made = BatchedProduct({chunk.count, weights_.outputsOf(block), depth_, static_cast<int64_t>(taps_.size()), lda,
+                               ldb, ldb, conv_.dtype});
         scratch = std::max(scratch, made.scratchBytes());
       }
   threadBytes_ += alignedUp(scratch);

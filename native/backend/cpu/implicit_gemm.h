@@ -3,9 +3,10 @@
 #include <map>
 #include <vector>
 
-#include "backend/cpu/brgemm.h"
 #include "backend/cpu/cpu_device.h"
 #include "backend/cpu/gemm_weights.h"
+#include "backend/cpu/product.h"
+#include "core/alignment.h"
 #include "ops/quantized.h"
 
 namespace jcs::cpu {
@@ -30,7 +31,7 @@ GemmConvolution gemmConvolution(const Conv2dAttributes& conv, const Operand& x, 
 /// How weights O×I×R×S lie in files.
 WeightStrides weightStrides(const Shape& weights);
 
-/// Convolution as a batched matrix product on oneDNN's BRGEMM ukernels, one product a kernel tap, summed in registers.
+/// Convolution as a batched matrix product, one product a kernel tap, summed in registers.
 ///
 /// Each thread copies the input rows of a block of output rows into a zero-padded buffer. With stride s the buffer has
 /// s × s planes, of every s-th row and column, so that for each tap the pixels which consecutive outputs read are
@@ -39,18 +40,14 @@ WeightStrides weightStrides(const Shape& weights);
 /// weights are rounded when they are packed, products are summed in integers, and padding is what stands for 0.
 class ImplicitGemm {
  public:
-  static constexpr const char* kName = "brgemm:implicit";
-  /// Whether this processor has ukernels, for bf16 too if it is one that multiplies bf16.
-  static bool available();
-
   ImplicitGemm(CpuDevice& device, const KernelOptions& options, const GemmConvolution& convolution);
 
   int64_t packedBytes() const { return weights_.bytes(); }
   /// Packs float32 or bf16 weights.
   void pack(DType dtype, const std::byte* source, const WeightStrides& strides, std::byte* packed) const;
   /// The weights' shape and this decide everything about it.
-  std::string packedForm() const { return std::string(kName) + " " + nameOf(conv_.dtype); }
-  std::string implementation() const;
+  std::string packedForm() const { return std::string("implicit ") + nameOf(conv_.dtype); }
+  std::string implementation() const { return products_.begin()->second.implementation() + ":implicit"; }
   Arithmetic arithmetic() const { return {}; }
 
   int64_t scratchBytes() const { return threads_ * threadBytes_; }

@@ -9,7 +9,6 @@ namespace jcs::cpu {
 
 namespace {
 
-using dnnl::ukernel::brgemm;
 using winograd::kOutputs;
 using winograd::kPatch;
 using winograd::kPoints;
@@ -87,8 +86,7 @@ struct WinogradConvolution::Own {
 
 bool WinogradConvolution::computes(const GemmConvolution& c) {
   const bool usual = c.kernelHeight == 3 && c.kernelWidth == 3 && c.stride == 1;
-  return usual && c.channels >= kLanes && c.outChannels >= kLanes && tilingOf(c).count() >= kLeastTiles &&
-         ImplicitGemm::available();
+  return usual && c.channels >= kLanes && c.outChannels >= kLanes && tilingOf(c).count() >= kLeastTiles;
 }
 
 bool WinogradConvolution::suits(const GemmConvolution& c) {
@@ -115,7 +113,7 @@ WinogradConvolution::WinogradConvolution(CpuDevice& device, const KernelOptions&
   inputPointStride_ = winograd::pointStride(tilesPerBlock_, inputTileStride_);
   sumsPointStride_ = winograd::pointStride(tilesPerBlock_, sumsTileStride_);
   sinkBytes_ = alignedUp(conv_.outChannels * static_cast<int64_t>(sizeof(float)));
-  onednnCall("brgemm", [&] { makeKernels(); });
+  makeProducts();
   makesOwnMatrices_ = weights_.areTaps() && blocks_ == 1 && weights_.outputBlocks() % threads_ == 0;
   ownBytes_ = sinkBytes_ + scratchpadBytes_ + (makesOwnMatrices_ ? weights_.blockBytes() : 0);
   sharedBytes_ = makesOwnMatrices_ ? 0 : weights_.passBytes();
@@ -143,18 +141,16 @@ int64_t WinogradConvolution::tilesOf(int64_t block) const {
   return std::min(tilesPerBlock_, tiling_.count() - block * tilesPerBlock_);
 }
 
-void WinogradConvolution::makeKernels() {
+void WinogradConvolution::makeProducts() {
   for (const int64_t tiles : {tilesOf(0), tilesOf(blocks_ - 1)})
     for (const int64_t outputs : {weights_.outputsOf(0), weights_.outputsOf(weights_.outputBlocks() - 1)})
       for (const Pass& pass : weights_.passes()) {
         const bool adds = pass.firstChannel > 0;
-        brgemm& kernel = kernels_[{tiles, outputs, pass.channels, adds}];
-        if (kernel) continue;
-        kernel = makeBrgemm(tiles, outputs, pass.channels, 1, inputTileStride_, weights_.outputsPerBlock(),
-                            sumsTileStride_, DType::kF32, adds);
-        invariant(static_cast<bool>(kernel), "oneDNN has no ukernel for a product");
-        kernel.generate();
-        scratchpadBytes_ = std::max(scratchpadBytes_, alignedUp(static_cast<int64_t>(kernel.get_scratchpad_size())));
+        BatchedProduct& made = products_[{tiles, outputs, pass.channels, adds}];
+        if (made) continue;
+        made = BatchedProduct({tiles, outputs, pass.channels, 1, inputTileStride_, weights_.outputsPerBlock(),
+                               sumsTileStride_, DType::kF32, adds});
+        scratchpadBytes_ = std::max(scratchpadBytes_, alignedUp(made.scratchBytes()));
       }
 }
 
@@ -179,41 +175,43 @@ void WinogradConvolution::transformTiles(const Run& run, const Lane& lane, int64
   });
 }
 
-const brgemm& WinogradConvolution::product(const Pass& pass, int64_t tiles, int64_t block) const {
-  return kernels_.at({tiles, weights_.outputsOf(block), pass.channels, pass.firstChannel > 0});
+const BatchedProduct& WinogradConvolution::product(const Pass& pass, int64_t tiles, int64_t block) const {
+  return products_.at({tiles, weights_.outputsOf(block), pass.channels, pass.firstChannel > 0});
 }
 
-void WinogradConvolution::multiply(const brgemm& product, const Pass& pass, int64_t nth, int64_t block,
+void WinogradConvolution::multiply(const BatchedProduct& product, const Pass& pass, int64_t nth, int64_t block,
                                    const Matrices& weights, const Lane& lane, const Own& own) const {
-  static const std::vector<std::pair<dnnl::memory::dim, dnnl::memory::dim>> kWhole{{0, 0}};
+  static const ProductOffsets kWhole{{0, 0}};
   const int64_t point = pass.firstPoint + nth;
-  product.execute(lane.points.data + point * lane.points.pointStride + pass.firstChannel,
-                  weights.data + nth * weights.pointStride + block * weights.blockStride, kWhole,
-                  lane.sums.data + point * lane.sums.pointStride + block * weights_.outputsPerBlock(), own.scratchpad);
+  const float* const points = lane.points.data + point * lane.points.pointStride + pass.firstChannel;
+  const float* const matrix = weights.data + nth * weights.pointStride + block * weights.blockStride;
+  float* const sums = lane.sums.data + point * lane.sums.pointStride + block * weights_.outputsPerBlock();
+  product.compute(reinterpret_cast<const std::byte*>(points), reinterpret_cast<const std::byte*>(matrix), kWhole,
+                  reinterpret_cast<std::byte*>(sums), own.scratchpad);
 }
 
 void WinogradConvolution::multiplyPass(const Pass& pass, const Matrices& weights, const Lane& lane, int64_t tiles,
                                        int64_t begin, int64_t end, const Own& own) const {
-  const brgemm* configured = nullptr;
+  const BatchedProduct* configured = nullptr;
   for (int64_t i = begin; i < end; ++i) {
     const int64_t nth = i / weights_.outputBlocks(), block = i % weights_.outputBlocks();
-    const brgemm& next = product(pass, tiles, block);
-    if (configured != &next) next.set_hw_context();
+    const BatchedProduct& next = product(pass, tiles, block);
+    if (configured != &next) next.configure();
     configured = &next;
     multiply(next, pass, nth, block, weights, lane, own);
   }
-  brgemm::release_hw_context();
+  BatchedProduct::release();
 }
 
 void WinogradConvolution::multiplyBlock(int64_t block, const std::byte* weights, const Lane& lane, int64_t tiles,
                                         const Own& own) const {
   for (const Pass& pass : weights_.passes()) {
     const Matrices matrices = weights_.matricesOf(pass, block, weights, own.matrices);
-    const brgemm& next = product(pass, tiles, block);
-    next.set_hw_context();
+    const BatchedProduct& next = product(pass, tiles, block);
+    next.configure();
     for (int64_t nth = 0; nth < pass.points; ++nth) multiply(next, pass, nth, block, matrices, lane, own);
   }
-  brgemm::release_hw_context();
+  BatchedProduct::release();
 }
 
 void WinogradConvolution::storeTiles(const Run& run, const Lane& lane, int64_t firstTile, int64_t begin, int64_t end,

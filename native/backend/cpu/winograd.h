@@ -14,11 +14,9 @@ namespace jcs::cpu {
 /// rounds less.
 ///
 /// Patches of the input become 36 numbers a channel; for each of the 36 points one matrix product (tiles × channels by
-/// channels × outputs, BRGEMM) and back. Blocks of tiles are small enough for what lies between to stay in the cache.
+/// channels × outputs) and back. Blocks of tiles are small enough for what lies between to stay in the cache.
 class WinogradConvolution {
  public:
-  static constexpr const char* kName = "brgemm:winograd";
-
   /// Whether this can do it: a kernel of 3×3 and stride 1, and enough tiles and channels for products of them.
   static bool computes(const GemmConvolution& convolution);
   /// Whether this is faster than the direct sum here, too: no matrix unit for bf16, and tiles that are filled.
@@ -31,7 +29,7 @@ class WinogradConvolution {
     weights_.pack(device_.pool(), threads_, dtype, source, strides, packed);
   }
   std::string packedForm() const { return weights_.form(); }
-  std::string implementation() const { return kName; }
+  std::string implementation() const { return products_.begin()->second.implementation() + ":winograd"; }
   Arithmetic arithmetic() const;
 
   int64_t scratchBytes() const { return lanes_ * laneBytes_ + sharedBytes_; }
@@ -55,15 +53,15 @@ class WinogradConvolution {
   Lane lane(std::byte* scratch, int64_t index) const;
   Own own(std::byte* scratch) const;
   void chooseBlocks();
-  void makeKernels();
+  void makeProducts();
 
   void runLanes(const Run& run) const;
   void runShared(const Run& run) const;
   void transformTiles(const Run& run, const Lane& lane, int64_t firstTile, int64_t begin, int64_t end) const;
-  const dnnl::ukernel::brgemm& product(const Pass& pass, int64_t tiles, int64_t block) const;
+  const BatchedProduct& product(const Pass& pass, int64_t tiles, int64_t block) const;
   /// The product of a pass's nth point by a block of outputs.
-  void multiply(const dnnl::ukernel::brgemm& product, const Pass& pass, int64_t nth, int64_t block,
-                const Matrices& weights, const Lane& lane, const Own& own) const;
+  void multiply(const BatchedProduct& product, const Pass& pass, int64_t nth, int64_t block, const Matrices& weights,
+                const Lane& lane, const Own& own) const;
   /// Products [begin, end) of `productsOf`: of all blocks of outputs for the first point, then for the next.
   void multiplyPass(const Pass& pass, const Matrices& weights, const Lane& lane, int64_t tiles, int64_t begin,
                     int64_t end, const Own& own) const;
@@ -85,7 +83,7 @@ class WinogradConvolution {
   int64_t inputPointStride_ = 0, sumsPointStride_ = 0;  ///< floats from point to point
   int64_t sinkBytes_ = 0, scratchpadBytes_ = 0, ownBytes_ = 0, laneBytes_ = 0, sharedBytes_ = 0;
   bool makesOwnMatrices_ = false;  ///< each thread, of blocks of outputs that it alone multiplies
-  std::map<ProductKey, dnnl::ukernel::brgemm> kernels_;
+  std::map<ProductKey, BatchedProduct> products_;
 };
 
 }  // namespace jcs::cpu

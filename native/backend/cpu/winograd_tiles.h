@@ -1,6 +1,5 @@
 #pragma once
 
-#include "backend/cpu/brgemm.h"
 #include "backend/cpu/implicit_gemm.h"
 #include "backend/cpu/winograd_transform.h"
 
