@@ -1,13 +1,16 @@
 // npm run check:package: proves the tarballs. Packs library, platform, models and CUDA backend, and installs them from a
 // registry on loopback into empty folders, with npm, pnpm and yarn, no install scripts and no compiler; there the library
-// is used as CommonJS and as ESM.
+// is used as CommonJS and as ESM. For the platform that JCS_TARGET names, npm installs them, with what they depend on from
+// its own registry, and they are used in that platform's Node.js.
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { startRegistry } from './loopback-registry.mjs'
+import { manifestIn, startRegistry } from './loopback-registry.mjs'
 import { root } from './paths.mjs'
 import { exitWith, run, StepError } from './process.mjs'
+import { emulator, isCross, target } from './target.mjs'
+import { targetNode } from './target-node.mjs'
 
 /** Runs inside the empty folder, against the installed package. */
 const probe = `
@@ -39,7 +42,7 @@ const sameNames = async () => {
 
 const cuda = () => {
   const { available, reason } = jcs.devices().find(({ kind }) => kind === 'cuda')
-  if (process.argv[2] !== 'cuda') return assert.match(reason, /npm install @jcs-ct\\/cuda/)
+  if (process.argv[3] === 'absent') return assert.match(reason, /npm install @jcs-ct\\/cuda/)
   assert.ok(available || !reason.includes('not installed'), reason)
   console.log('cuda: ' + (reason ?? 'available'))
 }
@@ -65,7 +68,8 @@ const without = async () => {
   await assert.rejects(jcs.loadModel('lungs'), { code: 'MODELS_NOT_INSTALLED' })
 }
 
-const check = process.argv[2] === 'without' ? without() : sameNames().then(classify).then(models).then(cuda).then(loadedFromPrebuild)
+const loads = () => sameNames().then(classify).then(models).then(loadedFromPrebuild)
+const check = { without, loads, cuda: () => loads().then(cuda) }[process.argv[2]]()
 check.catch((error) => {
   console.error(error)
   process.exitCode = 1
@@ -156,15 +160,14 @@ const startProject = (folder, manager, registry) => {
   }
 }
 
-const packAll = async (folder) => {
-  const platformFolder = path.join(root, 'platforms', 'linux-x64')
+/** The library, this platform, the models, and what else is given. */
+const packAll = async (folder, others) => {
+  const platformFolder = path.join(root, 'platforms', target)
   if (!existsSync(path.join(platformFolder, 'prebuilds')))
-    throw new StepError('there is no prebuilt addon. Run `npm run prebuildify` first.')
-  if (!existsSync(path.join(root, 'cuda', 'libjcs_cuda.so')))
-    throw new StepError('@jcs-ct/cuda has no library. Run `npm run prebuildify:cuda` first.')
-  const packages = [root, platformFolder, path.join(root, 'models'), path.join(root, 'cuda')]
+    throw new StepError(`there is no prebuilt addon of ${target}. Run \`npm run prebuildify\` first.`)
   const tarballs = []
-  for (const each of packages) tarballs.push(path.join(folder, await pack(each, folder)))
+  for (const each of [root, platformFolder, path.join(root, 'models'), ...others])
+    tarballs.push(path.join(folder, await pack(each, folder)))
   return tarballs
 }
 
@@ -174,9 +177,9 @@ const checkContents = ([library, platform]) => {
     throw new StepError(`the tarball holds what it must not: ${surplus.map(({ file }) => file).join(', ')}`)
   requireFiles(library, ['LICENSE', 'NOTICE', 'CHANGELOG.md', 'dist/bundle.js'])
   const prebuilt = [
-    'linux-x64/jcs-ct.glibc.node',
-    'linux-x64/libjcs_cpu.so',
-    'linux-x64/libjcs_mpi.so',
+    `${target}/jcs-ct.glibc.node`,
+    `${target}/libjcs_cpu.so`,
+    ...(isCross ? [] : [`${target}/libjcs_mpi.so`]),
     'sbom.cdx.json',
     'THIRD-PARTY-NOTICES',
   ]
@@ -187,13 +190,19 @@ const checkContents = ([library, platform]) => {
   requireBudget([library, platform])
 }
 
-const checkPackage = async () => {
-  const folder = mkdtempSync(path.join(os.tmpdir(), 'jcs-package-'))
+const checkManagers = async (folder) => {
+  const cuda = path.join(root, 'cuda')
+  if (!existsSync(path.join(cuda, 'libjcs_cuda.so')))
+    throw new StepError('@jcs-ct/cuda has no library. Run `npm run prebuildify:cuda` first.')
   const tools = path.join(folder, 'tools')
   mkdirSync(tools)
   // The last that run on every Node.js that the library runs on.
   await run('npm', ['install', '--silent', '--ignore-scripts', '--prefix', tools, 'pnpm@10', 'yarn@1'])
-  const tarballs = await packAll(folder)
+  const otherPlatforms = readdirSync(path.join(root, 'platforms')).filter((name) => name !== target)
+  const tarballs = await packAll(folder, [
+    cuda,
+    ...otherPlatforms.map((name) => path.join(root, 'platforms', name)),
+  ])
   checkContents(tarballs)
   const registry = await startRegistry(tarballs)
   try {
@@ -204,7 +213,7 @@ const checkPackage = async () => {
     for (const manager of Object.keys(managers)) {
       const { install, use } = startProject(folder, manager, registry.url)
       await install('jcs-ct')
-      await use()
+      await use('cuda', 'absent')
       await install('@jcs-ct/cuda')
       await use('cuda')
       console.log(
@@ -213,6 +222,34 @@ const checkPackage = async () => {
     }
   } finally {
     registry.close()
+  }
+}
+
+const checkTarget = async (folder) => {
+  const tarballs = await packAll(folder, [])
+  checkContents(tarballs)
+  const [library, ...optional] = tarballs.map((file) => ({ [manifestIn(file).name]: `file:${file}` }))
+  const project = {
+    private: true,
+    dependencies: library,
+    optionalDependencies: Object.assign({}, ...optional),
+  }
+  writeFileSync(path.join(folder, 'package.json'), JSON.stringify(project))
+  writeFileSync(path.join(folder, 'probe.cjs'), probe)
+  const [system, cpu] = target.split('-')
+  const platform = ['--os', system, '--cpu', cpu, '--libc', 'glibc']
+  const options = ['--ignore-scripts', '--no-audit', '--no-fund', ...platform]
+  await run('npm', ['install', ...options], { cwd: folder })
+  const [program, ...words] = emulator
+  await run(program, [...words, targetNode, 'probe.cjs', 'loads'], { cwd: folder })
+  console.log(`${target}: npm installs, the library loads and classifies in that platform's Node.js`)
+}
+
+const checkPackage = async () => {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'jcs-package-'))
+  try {
+    await (isCross ? checkTarget(folder) : checkManagers(folder))
+  } finally {
     rmSync(folder, { recursive: true, force: true })
   }
 }

@@ -16,7 +16,7 @@ const packInstalled = (folder) =>
     maxBuffer: 2 ** 30,
   })
 
-const manifestIn = (tarball) =>
+export const manifestIn = (tarball) =>
   JSON.parse(execFileSync('tar', ['-xzOf', tarball, 'package/package.json'], { encoding: 'utf8' }))
 
 /** Of a package for another platform, which is not here: package managers fetch some of these, and use none. */

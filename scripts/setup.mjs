@@ -9,9 +9,10 @@ import { buildOnednn, expectedMinutes } from './onednn-build.mjs'
 import { config, onednnIsBuilt, onednnPrefix } from './onednn-cache.mjs'
 import { cacheRoot, root } from './paths.mjs'
 import { exitWith, findProgram, run, StepError } from './process.mjs'
-import { isCross, targetArch, toolPrefix } from './target.mjs'
+import { emulator, isCross, target, triplet } from './target.mjs'
+import { fetchTargetNode, targetNodeIsFetched, targetNodePrefix } from './target-node.mjs'
 
-// Beyond what building needs: --test, --lint, --prebuild, --cuda, --fuzz.
+// Beyond what building needs: --test, --lint, --prebuild, --cuda, --fuzz. JCS_TARGET names another platform to build for.
 const wants = (flag) => process.argv.includes(flag)
 
 const cmakeIsNewEnough = () => {
@@ -113,11 +114,15 @@ const tools = [
     present: () => !wants('--fuzz') || existsSync('/usr/lib/llvm-19/lib/clang/19/lib/linux'),
   },
   {
-    name: `g++-${toolPrefix?.slice(0, -1)}`,
-    why: `compiles for ${targetArch}`,
-    present: () => !isCross || findProgram(`${toolPrefix}g++`),
+    name: `g++-${triplet}`,
+    why: `compiles for ${target}`,
+    present: () => !isCross || findProgram(`${triplet}-g++`),
   },
-  { name: 'qemu-user', why: `runs programs for ${targetArch}`, present: () => !isCross || findProgram('qemu-aarch64') },
+  {
+    name: 'qemu-user',
+    why: `runs programs of ${target}`,
+    present: () => !isCross || findProgram(emulator[0]),
+  },
   { name: 'make', why: 'runs node-gyp', present: () => !wants('--prebuild') || findProgram('make') },
   { name: 'python3', why: 'runs node-gyp', present: () => !wants('--prebuild') || findProgram('python3') },
 ]
@@ -186,6 +191,8 @@ const plan = () => {
       work: buildOnednn,
     })
   }
+  if (isCross && !targetNodeIsFetched())
+    steps.push({ text: `fetch Node.js for ${target} into ${targetNodePrefix}`, work: fetchTargetNode })
   if (wants('--cuda') && !cudaIsFetched()) {
     steps.push({ text: `fetch cuDNN and cuBLAS, about 1.5 GB, into ${cudaPrefix}`, work: fetchCuda })
   }

@@ -21,5 +21,7 @@ if (isCross && !existsSync(toolchainFile)) {
 /** Settings of CMake's that make it build for the target. */
 export const toolchain = isCross ? { CMAKE_TOOLCHAIN_FILE: toolchainFile } : {}
 
-/** Debian's name of the target's compilers and tools. */
-export const toolPrefix = { 'linux-arm64': 'aarch64-linux-gnu-' }[target]
+/** Debian's name of what compiles for the target, and what runs its programs here. */
+const tools = { 'linux-arm64': { triplet: 'aarch64-linux-gnu', qemu: 'qemu-aarch64' } }[target]
+export const triplet = tools?.triplet
+export const emulator = [tools?.qemu, '-L', `/usr/${triplet}`]

@@ -9,10 +9,15 @@ import { root } from './paths.mjs'
 import { exitWith, runForStatus, StepError } from './process.mjs'
 
 const releaseFolder = path.join(root, 'build', 'Release')
-/** Suites of one line run at once. The CPU backend's has the processor to itself, as it measures rates. */
+/**
+ * Executables with their options, before them what they are to find in the environment. Suites of one line run at once.
+ * The CPU backend's has the processor to itself, as it measures rates.
+ */
 const nativeSuites = [
   [['jcs_native_tests']],
   [['jcs_conformance', '--backend', 'cpu']],
+  // Convolutions once more as processors without AVX2 compute them, where loops take the place of generated kernels.
+  [['ONEDNN_MAX_CPU_ISA=SSE41', 'jcs_conformance', '--backend', 'cpu', '--filter', 'conv2d']],
   [
     ['jcs_conformance', '--backend', 'cuda-emulated'],
     ['jcs_conformance', '--backend', 'cuda-emulated-reverse'],
@@ -26,8 +31,11 @@ const nativeSuites = [
 ]
 const summaryOf = ({ passed, failed, skipped }) => `${passed} passed, ${failed} failed, ${skipped} skipped`
 
-const runNative = async ([name, ...options]) => {
-  console.log(`\n# ${[name, ...options].join(' ')}`)
+const runNative = async (words) => {
+  console.log(`\n# ${words.join(' ')}`)
+  const first = words.findIndex((word) => !word.includes('='))
+  const [name, ...options] = words.slice(first)
+  const settings = Object.fromEntries(words.slice(0, first).map((word) => word.split('=')))
   let counts
   const skips = []
   let explained = 0
@@ -35,6 +43,7 @@ const runNative = async ([name, ...options]) => {
   if (!existsSync(executable)) throw new StepError(`${executable} is missing. Run \`npm run build\` first.`)
   const { code, signal } = await runForStatus(executable, options, {
     cwd: root,
+    env: { ...process.env, ...settings },
     onLine(line) {
       const summary = /^(\d+) passed, (\d+) failed, (\d+) skipped$/.exec(line)
       if (summary)

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Spec, Validation } from '@cyclonedx/cyclonedx-library'
@@ -34,10 +34,16 @@ t.test('a release lists its parts, those that are compiled in as well, with thei
 
 t.test('packages of one release have one version', async (t) => {
   const { version, optionalDependencies } = JSON.parse(read('package.json'))
-  t.equal(optionalDependencies['@jcs-ct/linux-x64'], version)
-  for (const folder of ['platforms/linux-x64', 'cuda'])
-    t.equal(JSON.parse(read(`${folder}/package.json`)).version, version, folder)
-  t.equal(read('platforms/linux-x64/NOTICE'), read('NOTICE'))
+  const platforms = readdirSync(join(repositoryRoot, 'platforms'))
+  t.strictSame(platforms.sort(), ['linux-arm64', 'linux-x64'])
+  for (const platform of platforms) {
+    t.equal(optionalDependencies[`@jcs-ct/${platform}`], version)
+    const manifest = JSON.parse(read(`platforms/${platform}/package.json`))
+    t.match(manifest, { name: `@jcs-ct/${platform}`, version })
+    t.equal(`${manifest.os}-${manifest.cpu}`, platform)
+    t.equal(read(`platforms/${platform}/NOTICE`), read('NOTICE'))
+  }
+  t.equal(JSON.parse(read('cuda/package.json')).version, version)
 })
 
 t.test('what is released is in the list of changes', async (t) => {
