@@ -56,8 +56,7 @@ t.test('an application that takes the library into its bundle is told not to', a
 })
 
 t.test('no addon has buffers outside of V8’s memory, which Electron refuses', async (t) => {
-  const folders = [join(repositoryRoot, 'build', 'Release'), ...prebuilds()]
-  const addons = folders
+  const addons = [join(repositoryRoot, 'build', 'Release'), ...prebuilds()]
     .filter((folder) => existsSync(folder))
     .flatMap((folder) =>
       readdirSync(folder)
@@ -73,7 +72,8 @@ t.test('no addon has buffers outside of V8’s memory, which Electron refuses', 
   }
 })
 
+/** Where addons of packages would lie that were built here. */
 function prebuilds(): string[] {
-  const folder = join(repositoryRoot, 'platforms', 'linux-x64', 'prebuilds')
-  return existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : []
+  const platforms = join(repositoryRoot, 'platforms')
+  return readdirSync(platforms).map((platform) => join(platforms, platform, 'prebuilds', platform))
 }
