@@ -16,7 +16,8 @@ struct Part {
   int64_t depth;
 };
 
-/// Of B's lines, what stays in the first-level cache while all rows of A pass by.
+/// Of B's lines, what stays in the first-level cache while all rows of A pass by. It is also what is summed before it
+/// is added to what other depths gave, so that sums of many thousands lose no more than such short ones.
 constexpr int64_t kDepth = 256;
 
 /// Calls body(parts) for parts of the batch, together at most kDepth deep.
@@ -51,9 +52,7 @@ JCS_INLINE void forEachBlockOfSums(const ProductShape& shape, const std::byte* a
       for (int64_t row = 0; row < shape.rows; row += kRows) {
         const int64_t count = std::min(kRows, shape.rows - row), width = std::min(kLanes, shape.columns - column);
         C* const to = c + row * shape.ldc + column;
-        C sums[kRows][kLanes] = {};
-        if (adds)
-          for (int64_t i = 0; i < count; ++i) std::copy_n(to + i * shape.ldc, width, sums[i]);
+        C sums[kRows][kLanes];
         if (count == kRows) {
           multiply.template operator()<kRows>(parts, sums);
           for (Part<A, B>& part : parts) part.a += kRows * shape.lda;
@@ -63,7 +62,11 @@ JCS_INLINE void forEachBlockOfSums(const ProductShape& shape, const std::byte* a
             for (Part<A, B>& part : parts) part.a += shape.lda;
           }
         }
-        for (int64_t i = 0; i < count; ++i) std::copy_n(sums[i], width, to + i * shape.ldc);
+        for (int64_t i = 0; i < count; ++i)
+          for (int64_t j = 0; j < width; ++j) {
+            C& sum = to[i * shape.ldc + j];
+            sum = adds ? sum + sums[i][j] : sums[i][j];
+          }
       }
     }
     adds = true;
@@ -84,9 +87,7 @@ void multiplyFloats(const ProductShape& shape, const std::byte* a, const std::by
   constexpr int64_t kVectors = kLanes / 4;
   forEachBlockOfSums<kFloatRows, float, float>(
       shape, a, b, offsets, c, [&]<int64_t kRows>(const auto& parts, float(*sums)[kLanes]) JCS_INLINE_LAMBDA {
-        Number total[kRows][kVectors];
-        for (int64_t row = 0; row < kRows; ++row)
-          for (int64_t v = 0; v < kVectors; ++v) total[row][v] = load<Number>(sums[row] + v * 4);
+        Number total[kRows][kVectors] = {};
         for (const auto& part : parts) {
           const float *x = part.a, *weights = part.b;
           for (int64_t k = 0; k < part.depth; ++k, ++x, weights += shape.ldb) {
@@ -107,8 +108,7 @@ JCS_VECTORISED void multiplyBytes(const ProductShape& shape, const std::byte* a,
                                   const ProductOffsets& offsets, int32_t* c) {
   forEachBlockOfSums<kByteRows, uint8_t, int8_t>(
       shape, a, b, offsets, c, [&]<int64_t kRows>(const auto& parts, int32_t(*sums)[kLanes]) JCS_INLINE_LAMBDA {
-        Flags total[kRows];
-        std::memcpy(total, sums, sizeof total);
+        Flags total[kRows] = {};
         for (const auto& part : parts)
           for (int64_t k = 0; k < part.depth; k += 4) {
             Flags words;  // four weights of each column
