@@ -1,7 +1,7 @@
 // npm run build [native|ts|runtime]: builds what changed; for `runtime`, only what a process on this machine runs: no
 // native tests, no MPI, and no CUDA backend where there is no GPU.
 import { spawnSync } from 'node:child_process'
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { root } from './paths.mjs'
@@ -40,6 +40,20 @@ const buildNative = async (target = 'all') => {
 }
 
 /**
+ * Has a bundle load what it requires when that is first used: half of the time that importing the library took went into
+ * modules that most processes never call. As esbuild writes it, a module is `var import_name = require("name")`, and used
+ * through that name alone.
+ */
+const requireLate = (text) => {
+  let late = text
+  for (const [line, name, call] of text.matchAll(/^var (import_\w+) = (require\("[^"]+"\));$/gm)) {
+    late = late.replace(line, '').replaceAll(new RegExp(`\\b${name}\\b`, 'g'), `${name}()`)
+    late = `${late}var ${name}_loaded;\nfunction ${name}() {\n  return ${name}_loaded ??= ${call};\n}\n`
+  }
+  return late
+}
+
+/**
  * Modules for the command line and for worker threads, and all that `jcs-ct` exports in one file, which loads faster.
  * ESM gets the names out of that file, so that both kinds of import share the one instance: `export *` would have Node
  * read the whole file in search of them.
@@ -60,6 +74,7 @@ const buildTypeScript = async () => {
     logLevel: 'warning',
   })
   const bundle = path.join(root, 'dist', 'bundle.js')
+  writeFileSync(bundle, requireLate(readFileSync(bundle, 'utf8')))
   const names = Object.keys(createRequire(import.meta.url)(bundle)).sort()
   writeFileSync(
     path.join(root, 'dist', 'index.mjs'),

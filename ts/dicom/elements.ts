@@ -1,6 +1,14 @@
 import { inflateRawSync } from 'node:zlib'
-import type { ByteStream, DataSet } from 'dicom-parser'
-import * as dicomParser from 'dicom-parser'
+import {
+  type ByteArrayParser,
+  ByteStream,
+  bigEndianByteArrayParser,
+  type DataSet,
+  littleEndianByteArrayParser,
+  parseDicomDataSetExplicit,
+  parseDicomDataSetImplicit,
+  readPart10Header,
+} from 'dicom-parser'
 import { JcsError } from '../base/errors'
 import { type BareDataSet, bareDataSet, hasPrefix, lacksPreamble, withPreamble } from './part10'
 import { findTransferSyntax, type TransferSyntax } from './transfer-syntaxes'
@@ -10,9 +18,12 @@ export const pixelDataTag = 'x7fe00010'
 /** A deflated data set may not inflate to more. */
 const maxInflatedBytes = 2 ** 29
 
-/** The class behind the type, which dicom-parser's types leave out. */
-const { DataSet: DataSetClass } = dicomParser as unknown as {
-  DataSet: new (numbers: dicomParser.ByteArrayParser, bytes: Uint8Array, elements: object) => DataSet
+/** Of the class behind the type, which dicom-parser's types leave out. */
+function emptyDataSet(numbers: ByteArrayParser, bytes: Uint8Array): DataSet {
+  const { DataSet } = require('dicom-parser') as {
+    DataSet: new (numbers: ByteArrayParser, bytes: Uint8Array, elements: object) => DataSet
+  }
+  return new DataSet(numbers, bytes, {})
 }
 
 export interface Elements {
@@ -32,7 +43,7 @@ export function parseElements(bytes: Uint8Array, name: string, until?: string): 
     const bare = hasPrefix(bytes) ? undefined : bareDataSet(bytes)
     if (bare) return parseBareDataSet(bytes, bare, name, until)
     if (lacksPreamble(bytes)) return parseElements(withPreamble(bytes), name, until)
-    const meta = dicomParser.readPart10Header(bytes)
+    const meta = readPart10Header(bytes)
     const transferSyntaxUid = meta.string('x00020010')
     if (transferSyntaxUid === undefined) throw corrupt(name, 'it names no transfer syntax')
     const transferSyntax = findTransferSyntax(transferSyntaxUid)
@@ -78,14 +89,14 @@ function parseDataSet(
   until: string | undefined,
 ): DataSet {
   const plain = isDeflated ? inflate(bytes.subarray(start), name) : bytes
-  const numbers = isBigEndian ? dicomParser.bigEndianByteArrayParser : dicomParser.littleEndianByteArrayParser
-  const stream = new dicomParser.ByteStream(numbers, plain, isDeflated ? 0 : start)
+  const numbers = isBigEndian ? bigEndianByteArrayParser : littleEndianByteArrayParser
+  const stream = new ByteStream(numbers, plain, isDeflated ? 0 : start)
   readLongLengths(stream)
-  const dataSet = new DataSetClass(numbers, plain, {})
+  const dataSet = emptyDataSet(numbers, plain)
   dataSet.warnings = [] // where dicom-parser notes what it could pass over
   const options = until === undefined ? undefined : { untilTag: until }
-  if (isImplicit) dicomParser.parseDicomDataSetImplicit(dataSet, stream, plain.length, options)
-  else dicomParser.parseDicomDataSetExplicit(dataSet, stream, plain.length, options)
+  if (isImplicit) parseDicomDataSetImplicit(dataSet, stream, plain.length, options)
+  else parseDicomDataSetExplicit(dataSet, stream, plain.length, options)
   return dataSet
 }
 

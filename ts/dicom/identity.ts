@@ -1,4 +1,4 @@
-import * as dicomParser from 'dicom-parser'
+import { readPart10Header } from 'dicom-parser'
 import { JcsError } from '../base/errors'
 import { corrupt, parseElements, pixelDataTag, reasonOf } from './elements'
 import { isValidUid } from './uids'
@@ -13,7 +13,7 @@ export interface FileIdentity {
 /** `name`: what messages call the file. @throws JcsError CORRUPT_FILE */
 export function readIdentity(bytes: Uint8Array, name: string): FileIdentity {
   try {
-    const meta = dicomParser.readPart10Header(bytes)
+    const meta = readPart10Header(bytes)
     const uid = (tag: string) => meta.string(tag) ?? ''
     return {
       sopClassUid: uid('x00020002'),

@@ -1,5 +1,10 @@
-import type { DataSet, Element } from 'dicom-parser'
-import * as dicomParser from 'dicom-parser'
+import {
+  createJPEGBasicOffsetTable,
+  type DataSet,
+  type Element,
+  readEncapsulatedImageFrame,
+  readEncapsulatedPixelDataFromFragments,
+} from 'dicom-parser'
 import { JcsError } from '../base/errors'
 import { airHu, type Changes, Quantizer } from '../volumes'
 import { codecs } from './codecs'
@@ -94,15 +99,13 @@ function requireSize(codestream: Uint8Array, columns: number, rows: number): voi
 function readFragments(dataSet: DataSet, element: Element, index: number, frames: number): Uint8Array {
   const { fragments, basicOffsetTable } = element
   if (!fragments || fragments.length === 0) throw new Error('its compressed pixels have no fragments')
-  const read = dicomParser.readEncapsulatedPixelDataFromFragments
+  const read = readEncapsulatedPixelDataFromFragments
   if (frames === 1) return asBytes(read(dataSet, element, 0, fragments.length))
   if (fragments.length === frames) return asBytes(read(dataSet, element, index, 1))
   if (fragments.length < frames) throw new Error(`it has ${fragments.length} fragments for ${frames} frames`)
-  const offsets = basicOffsetTable?.length
-    ? basicOffsetTable
-    : dicomParser.createJPEGBasicOffsetTable(dataSet, element)
+  const offsets = basicOffsetTable?.length ? basicOffsetTable : createJPEGBasicOffsetTable(dataSet, element)
   if (offsets.length !== frames) throw new Error(`its offset table has ${offsets.length} of ${frames} frames`)
-  return asBytes(dicomParser.readEncapsulatedImageFrame(dataSet, element, index, offsets))
+  return asBytes(readEncapsulatedImageFrame(dataSet, element, index, offsets))
 }
 
 function asBytes(bytes: Uint8Array): Uint8Array {

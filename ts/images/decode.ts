@@ -20,7 +20,7 @@ import type {
 } from './types'
 
 /** Twice: while the consumer is busy with a slice, no thread waits for the next one to be asked for. */
-const defaultConcurrency = Math.min(2 * availableThreads(), 8)
+const defaultConcurrency = () => Math.min(2 * availableThreads(), 8)
 
 export interface DecodeAllOptions extends OpenOptions {
   /** Slices decoded ahead of the consumer. Default: twice the number of processors, at most 8. */
@@ -37,7 +37,7 @@ export function decodeAll(
   images: Images,
   options: DecodeAllOptions = {},
 ): AsyncGenerator<DecodedImage, void, undefined> {
-  const { concurrency = defaultConcurrency, signal } = options
+  const { concurrency = defaultConcurrency(), signal } = options
   if (!Number.isInteger(concurrency) || concurrency < 1) {
     throw new JcsError(
       'INVALID_ARGUMENT',

@@ -3,8 +3,6 @@ import { gzip } from 'node:zlib'
 import { JcsError } from '../base/errors'
 import type { VoxelGrid } from '../volumes'
 
-const compress = promisify(gzip)
-
 const uint8 = 2
 const millimetres = 2
 /** "Coordinates of the scanner" (nifti1.h, NIFTI_XFORM_SCANNER_ANAT). */
@@ -45,5 +43,5 @@ export async function encodeNifti(voxels: Uint8Array, grid: VoxelGrid, descripti
     header.sform_code = scannerAnat
     header.affine = [x.map((value) => -value), y.map((value) => -value), z, [0, 0, 0, 1]]
   }
-  return compress(Buffer.concat([new Uint8Array(header.toArrayBuffer()), voxels]))
+  return promisify(gzip)(Buffer.concat([new Uint8Array(header.toArrayBuffer()), voxels]))
 }

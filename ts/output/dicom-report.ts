@@ -59,7 +59,7 @@ export async function dicomReport(
     SeriesDescription: 'Measurements; research use, not a medical device',
     ReferencedPerformedProcedureStepSequence: [],
     ...equipment,
-    ...ownSchemeIdentification,
+    ...ownSchemeIdentification(),
     InstanceNumber: 1,
     ...contentTime(),
     PreliminaryFlag: 'PRELIMINARY',

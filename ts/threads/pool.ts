@@ -8,7 +8,7 @@ import type { Outcome } from './outcome'
 
 /** Threads that decode, one per processor: shared by all cases of a process, started when needed, gone when idle. */
 let pool: Piscina | undefined
-let freeThreads = availableThreads()
+let busyThreads = 0
 /** Tasks for which no thread is free, first come, first served. */
 const waiting: (() => void)[] = []
 
@@ -92,12 +92,12 @@ async function runLimited<T>(task: string, file: Task): Promise<Outcome<T>> {
 }
 
 async function takeThread(): Promise<void> {
-  if (freeThreads > 0) freeThreads--
+  if (busyThreads < availableThreads()) busyThreads++
   else await new Promise<void>((resolve) => waiting.push(resolve))
 }
 
 function freeThread(): void {
   const next = waiting.shift()
   if (next) next()
-  else freeThreads++
+  else busyThreads--
 }

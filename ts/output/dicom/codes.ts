@@ -18,7 +18,7 @@ export function code(value: string, scheme: Scheme, meaning: string): Code {
 const ownScheme = '99JCSCT'
 
 /** What a file with own codes says of their scheme (PS3.3, C.12.1). */
-export const ownSchemeIdentification = {
+export const ownSchemeIdentification = () => ({
   CodingSchemeIdentificationSequence: [
     {
       CodingSchemeDesignator: ownScheme,
@@ -26,7 +26,7 @@ export const ownSchemeIdentification = {
       CodingSchemeName: 'jcs-ct',
     },
   ],
-}
+})
 
 export const lung = code('39607008', 'SCT', 'Lung')
 export const lesion = code('52988006', 'SCT', 'Lesion')
