@@ -53,7 +53,8 @@ const tell = async () => {
   try {
     const { model, history, ...result } = await run
     if (file && result.rank === 0) await model.save(file)
-    const losses = history.flatMap((event) => (event.phase === 'train' ? [event.loss] : []))
+    const steps = history.flatMap((event) => (event.phase === 'train' ? [event] : []))
+    const losses = Object.fromEntries(steps.map(({ iteration, loss }) => [iteration, loss]))
     say({ ...result, losses })
     if (lingerMs?.rank === rank) await sleep(lingerMs.ms)
   } catch (error) {
