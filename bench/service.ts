@@ -32,7 +32,9 @@ const cases: readonly ServiceCase[] = [
 ]
 
 const overload = 10
-const overloadMs = 4000
+/** How long that lasts, in full batches; some time must pass however short these are. */
+const overloadBatches = 6
+const leastOverloadMs = 4000
 const tickMs = 10
 
 /** A service over a model at full width, and what it is compared with. */
@@ -98,6 +100,7 @@ async function underOverload(
   meanwhile: (until: number) => Promise<void> = async () => {},
 ): Promise<{ msPerSlice: number; refused: number }> {
   const fullBatch = scene.model.task === 'classification' ? 16 : 4 // the service's defaults
+  const overloadMs = Math.max(leastOverloadMs, overloadBatches * fullBatch * offlineMs)
   const perTick = (overload * tickMs) / offlineMs
   const batches: { slices: number; endedAt: number }[] = []
   const onBatch = (message: unknown) => {
