@@ -9,11 +9,13 @@
 
 namespace jcs::cpu {
 
-#if defined(DNNL_EXPERIMENTAL_UKERNEL)
-
 struct BatchedProduct::Ukernel {
+#if defined(DNNL_EXPERIMENTAL_UKERNEL)
   dnnl::ukernel::brgemm brgemm;
+#endif
 };
+
+#if defined(DNNL_EXPERIMENTAL_UKERNEL)
 
 namespace {
 
@@ -82,8 +84,6 @@ void BatchedProduct::compute(const std::byte* a, const std::byte* b, const Produ
 }
 
 #else
-
-struct BatchedProduct::Ukernel {};
 
 bool hasUkernels(DType) { return false; }
 
