@@ -7,7 +7,8 @@ mark_as_advanced(JCS_NODE)
 set(JCS_ONEDNN_CACHE "")
 set(JCS_CUDA_CACHE "")
 if(JCS_NODE)
-  execute_process(COMMAND "${CMAKE_COMMAND}" -E env "JCS_TARGET=${JCS_TARGET}" "${JCS_NODE}" "${CMAKE_SOURCE_DIR}/scripts/cache-folders.mjs"
+  execute_process(COMMAND "${CMAKE_COMMAND}" -E env "JCS_TARGET=${JCS_TARGET}"
+                          "${JCS_NODE}" "${CMAKE_SOURCE_DIR}/scripts/cache-folders.mjs"
                   OUTPUT_VARIABLE folders OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
   list(GET folders 0 JCS_ONEDNN_CACHE)
   list(GET folders 1 JCS_CUDA_CACHE)

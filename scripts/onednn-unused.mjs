@@ -3,9 +3,8 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { root } from './paths.mjs'
+import { buildFolder } from './target.mjs'
 
-const buildFolder = path.join(root, 'build')
 const mapFile = path.join(buildFolder, 'libjcs_cpu.map')
 const library = path.join('Release', 'libjcs_cpu.so')
 

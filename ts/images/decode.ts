@@ -20,7 +20,11 @@ import type {
 } from './types'
 
 /** Twice: while the consumer is busy with a slice, no thread waits for the next one to be asked for. */
-const defaultConcurrency = () => Math.min(2 * availableThreads(), 8)
+function defaultConcurrency(): number {
+  slicesAhead ??= Math.min(2 * availableThreads(), 8)
+  return slicesAhead
+}
+let slicesAhead: number | undefined // counting threads reads files
 
 export interface DecodeAllOptions extends OpenOptions {
   /** Slices decoded ahead of the consumer. Default: twice the number of processors, at most 8. */

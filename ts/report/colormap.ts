@@ -3,15 +3,15 @@ export type Rgb = readonly [number, number, number]
 
 /**
  * A sequential map from near black over purple and orange to pale yellow. Lightness rises evenly in Oklab (Ottosson,
- * 2020), so that equal steps of the value look equal, also in gray and to colour-blind readers.
+ * 2020), so that equal steps of the value look equal, also in gray and to colour-blind readers. Made when first used.
  */
+let heatColors: readonly Rgb[] | undefined
+
 /** The colour of a value in [0, 1]. */
 export function heatColor(value: number): Rgb {
   heatColors ??= Array.from({ length: 256 }, (_, i) => heat(i / 255))
   return heatColors[Math.min(255, Math.max(0, Math.round(value * 255)))] as Rgb
 }
-
-let heatColors: Rgb[] | undefined
 
 function heat(value: number): Rgb {
   const lightness = 0.12 + 0.83 * value

@@ -8,7 +8,8 @@ import type { Outcome } from './outcome'
 
 /** Threads that decode, one per processor: shared by all cases of a process, started when needed, gone when idle. */
 let pool: Piscina | undefined
-let busyThreads = 0
+/** Counted when the first task comes: it reads the limits of the container. */
+let freeThreads: number | undefined
 /** Tasks for which no thread is free, first come, first served. */
 const waiting: (() => void)[] = []
 
@@ -92,12 +93,13 @@ async function runLimited<T>(task: string, file: Task): Promise<Outcome<T>> {
 }
 
 async function takeThread(): Promise<void> {
-  if (busyThreads < availableThreads()) busyThreads++
+  freeThreads ??= availableThreads()
+  if (freeThreads > 0) freeThreads--
   else await new Promise<void>((resolve) => waiting.push(resolve))
 }
 
 function freeThread(): void {
   const next = waiting.shift()
   if (next) next()
-  else busyThreads--
+  else freeThreads!++
 }

@@ -14,7 +14,7 @@ GemmConvolution gemmConvolution(const Prepare& p) {
   return c;
 }
 
-/// Such an op on BRGEMM ukernels; `Convolution` is ImplicitGemm or WinogradConvolution.
+/// Such an op as matrix products; `Convolution` is ImplicitGemm or WinogradConvolution.
 template <typename OpType, typename Convolution>
 class GemmKernel : public Kernel {
  public:

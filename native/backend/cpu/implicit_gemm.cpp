@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "backend/cpu/gemm_epilogue.h"
-#include "backend/cpu/onednn.h"
 
 namespace jcs::cpu {
 
@@ -300,25 +299,23 @@ void ImplicitGemm::runPixels(const Run& run, int64_t begin, int64_t end, int thr
 void ImplicitGemm::run(const std::byte* x, const std::byte* weights, const float* bias, const std::byte* residual,
                        std::byte* y, std::byte* scratch) const {
   const Run pointers{x, weights, bias ? bias : noBias_.data(), residual, y, scratch};
-  onednnCall("brgemm::execute", [&] {
-    if (direct_) {
-      const int64_t units = divideUp(conv_.batch * conv_.outHeight * conv_.outWidth, kMaxPixels);
-      device_.pool().parallelFor(
-          threads_, units, 1, [&](int64_t begin, int64_t end, int thread) { runPixels(pointers, begin, end, thread); });
-      return;
-    }
-    const int64_t units = conv_.batch * blocksPerImage_;
-    if (units >= threads_) {
-      device_.pool().parallelFor(threads_, units, 1, [&](int64_t begin, int64_t end, int thread) {
-        runRows(pointers, begin, end, 0, weights_.blocks(), thread);
-      });
-    } else {
-      // Few rows: the threads share the outputs, and each fills the buffer for itself.
-      device_.pool().parallelFor(threads_, weights_.blocks(), 1, [&](int64_t begin, int64_t end, int thread) {
-        runRows(pointers, 0, units, begin, end, thread);
-      });
-    }
-  });
+  if (direct_) {
+    const int64_t units = divideUp(conv_.batch * conv_.outHeight * conv_.outWidth, kMaxPixels);
+    device_.pool().parallelFor(
+        threads_, units, 1, [&](int64_t begin, int64_t end, int thread) { runPixels(pointers, begin, end, thread); });
+    return;
+  }
+  const int64_t units = conv_.batch * blocksPerImage_;
+  if (units >= threads_) {
+    device_.pool().parallelFor(threads_, units, 1, [&](int64_t begin, int64_t end, int thread) {
+      runRows(pointers, begin, end, 0, weights_.blocks(), thread);
+    });
+  } else {
+    // Few rows: the threads share the outputs, and each fills the buffer for itself.
+    device_.pool().parallelFor(threads_, weights_.blocks(), 1, [&](int64_t begin, int64_t end, int thread) {
+      runRows(pointers, 0, units, begin, end, thread);
+    });
+  }
 }
 
 }  // namespace jcs::cpu

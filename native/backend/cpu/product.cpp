@@ -70,7 +70,7 @@ int64_t BatchedProduct::scratchBytes() const {
 }
 
 void BatchedProduct::configure() const {
-  if (ukernel_) ukernel_->brgemm.set_hw_context();
+  if (ukernel_) onednnCall("brgemm::set_hw_context", [&] { ukernel_->brgemm.set_hw_context(); });
 }
 
 void BatchedProduct::release() { dnnl::ukernel::brgemm::release_hw_context(); }
@@ -78,7 +78,7 @@ void BatchedProduct::release() { dnnl::ukernel::brgemm::release_hw_context(); }
 void BatchedProduct::compute(const std::byte* a, const std::byte* b, const ProductOffsets& offsets, std::byte* c,
                              std::byte* scratch) const {
   if (ukernel_)
-    ukernel_->brgemm.execute(a, b, offsets, c, scratch);
+    onednnCall("brgemm::execute", [&] { ukernel_->brgemm.execute(a, b, offsets, c, scratch); });
   else
     multiplyByLoops(shape_, a, b, offsets, c);
 }

@@ -274,7 +274,7 @@ void WinogradConvolution::runShared(const Run& run) const {
 void WinogradConvolution::run(const std::byte* x, const std::byte* weights, const float* bias,
                               const std::byte* residual, std::byte* y, std::byte* scratch) const {
   const Run pointers{x, weights, bias ? bias : zeros_.data(), residual, y, scratch};
-  onednnCall("brgemm::execute", [&] { blocks_ > 1 ? runLanes(pointers) : runShared(pointers); });
+  blocks_ > 1 ? runLanes(pointers) : runShared(pointers);
 }
 
 }  // namespace jcs::cpu

@@ -17,7 +17,7 @@ export function code(value: string, scheme: Scheme, meaning: string): Code {
 /** Of concepts that no published scheme has; private ones begin with 99 (PS3.3, 8.2). */
 const ownScheme = '99JCSCT'
 
-/** What a file with own codes says of their scheme (PS3.3, C.12.1). */
+/** What a file with own codes says of their scheme (PS3.3, C.12.1); a function, for its UID is a hash. */
 export const ownSchemeIdentification = () => ({
   CodingSchemeIdentificationSequence: [
     {
