@@ -148,8 +148,14 @@ void ImplicitGemm::makeProducts() {
       for (const int64_t block : {int64_t{0}, weights_.blocks() - 1}) {
         BatchedProduct& made = products_[{chunk.count, weights_.outputsOf(block)}];
         if (made) continue;
-        made = BatchedProduct({chunk.count, weights_.outputsOf(block), depth_, static_cast<int64_t>(taps_.size()), lda,
-                               ldb, ldb, conv_.dtype});
+        made = BatchedProduct({.rows = chunk.count,
+                               .columns = weights_.outputsOf(block),
+                               .depth = depth_,
+                               .batch = static_cast<int64_t>(taps_.size()),
+                               .lda = lda,
+                               .ldb = ldb,
+                               .ldc = ldb,
+                               .dtype = conv_.dtype});
         scratch = std::max(scratch, made.scratchBytes());
       }
   threadBytes_ += alignedUp(scratch);

@@ -37,7 +37,8 @@ bool findsUkernels(DType dtype) {
   // Without VNNI, pairs of bytes' products are added in 16 bits, which saturate.
   if (dtype == DType::kU8 && !hasVnni()) return false;
   try {
-    const auto kernel = makeBrgemm({32, 32, 32, 2, 32, 32, 32, dtype});
+    const auto kernel = makeBrgemm(
+        {.rows = 32, .columns = 32, .depth = 32, .batch = 2, .lda = 32, .ldb = 32, .ldc = 32, .dtype = dtype});
     return kernel && kernel.get_B_pack_type() == (dtype == DType::kF32 ? pack_type::no_trans : pack_type::pack32);
   } catch (const dnnl::error&) {
     return false;

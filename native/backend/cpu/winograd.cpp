@@ -148,8 +148,13 @@ void WinogradConvolution::makeProducts() {
         const bool adds = pass.firstChannel > 0;
         BatchedProduct& made = products_[{tiles, outputs, pass.channels, adds}];
         if (made) continue;
-        made = BatchedProduct({tiles, outputs, pass.channels, 1, inputTileStride_, weights_.outputsPerBlock(),
-                               sumsTileStride_, DType::kF32, adds});
+        made = BatchedProduct({.rows = tiles,
+                               .columns = outputs,
+                               .depth = pass.channels,
+                               .lda = inputTileStride_,
+                               .ldb = weights_.outputsPerBlock(),
+                               .ldc = sumsTileStride_,
+                               .adds = adds});
         scratchpadBytes_ = std::max(scratchpadBytes_, alignedUp(made.scratchBytes()));
       }
 }
