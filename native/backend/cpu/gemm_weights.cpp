@@ -10,26 +10,38 @@ namespace jcs::cpu {
 
 namespace {
 
-/// Channels [begin, end) of one block of outputs.
+/// Of a weight's place in a packed block: the weights of its outputs.
+template <typename S>
+JCS_INLINE Floats gather(const S* from, int64_t stride, int64_t count) {
+  float numbers[kLanes] = {};
+  for (int64_t lane = 0; lane < count; ++lane) numbers[lane] = load(from + lane * stride);
+  return load<Floats>(numbers);
+}
+
+/// Groups [begin, end) of channels, which lie side by side, of one block of outputs. Outputs lie far apart in the
+/// source, often by a multiple of the cache's sets: so few are read at a time that their lines stay until all is used.
 template <typename P, typename S>
 JCS_VECTORISED void packChannels(const S* source, const WeightStrides& at, int64_t outputs, const GemmWeights& weights,
                                  int64_t begin, int64_t end, P* packed) {
-  const int64_t group = std::is_same_v<P, float> ? 1 : 2, outputsPadded = weights.outputsPerBlock;
-  for (int64_t i = begin; i < end; ++i)
-    for (int64_t r = 0; r < weights.rows; ++r)
-      for (int64_t s = 0; s < weights.columns; ++s) {
-        const S* from = source + i * at.input + r * at.row + s * at.column;
-        const int64_t depth = (r * weights.columns + s) * weights.paddedChannels + i;
-        P* const to = packed + depth / group * outputsPadded * group + depth % group;
-        for (int64_t o = 0; o < outputsPadded; o += kLanes) {
-          float gathered[kLanes] = {};
-          const int64_t count = i < weights.channels ? std::min(kLanes, outputs - o) : 0;
-          for (int64_t lane = 0; lane < count; ++lane) gathered[lane] = load(from + (o + lane) * at.output);
-          P rounded[kLanes];
-          store(rounded, load<Floats>(gathered));
-          for (int64_t lane = 0; lane < kLanes; ++lane) to[(o + lane) * group] = rounded[lane];
+  using Words = Lanes<kLanes>::Words;
+  constexpr int64_t kGroup = std::is_same_v<P, float> ? 1 : 2;
+  for (int64_t o = 0; o < weights.outputsPerBlock; o += kLanes)
+    for (int64_t i = begin; i < end; ++i)
+      for (int64_t r = 0; r < weights.rows; ++r)
+        for (int64_t s = 0; s < weights.columns; ++s) {
+          const int64_t channel = i * kGroup, count = std::min(kLanes, outputs - o);
+          const S* const from = source + o * at.output + channel * at.input + r * at.row + s * at.column;
+          const int64_t depth = (r * weights.columns + s) * weights.paddedChannels + channel;
+          P* const to = packed + depth * weights.outputsPerBlock + o * kGroup;
+          const Floats first = gather(from, at.output, channel < weights.channels ? count : 0);
+          if constexpr (kGroup == 1) {
+            store(to, first);
+          } else {
+            const Floats second = gather(from + at.input, at.output, channel + 1 < weights.channels ? count : 0);
+            const Words pairs = roundToBFloat16(bitsOf(first)) | roundToBFloat16(bitsOf(second)) << 16;
+            std::memcpy(&to->bits, &pairs, sizeof pairs);
+          }
         }
-      }
 }
 
 /// One output: its weights, rounded, every `stride` bytes of groups of four.
@@ -89,19 +101,19 @@ void GemmWeights::pack(ThreadPool& pool, int threads, DType from, const std::byt
 
 void GemmWeights::packNumbers(ThreadPool& pool, int threads, DType from, const std::byte* source,
                               const WeightStrides& strides, std::byte* packed) const {
-  // Channels from the padded ones on, if any, are zeros.
-  pool.parallelFor(threads, blocks() * paddedChannels, 8, [&](int64_t begin, int64_t end, int) {
+  const int64_t groups = paddedChannels / depthGroup(dtype);
+  pool.parallelFor(threads, blocks() * groups, 8, [&](int64_t begin, int64_t end, int) {
     for (int64_t at = begin; at < end;) {
-      const int64_t block = at / paddedChannels, channel = at % paddedChannels;
-      const int64_t stop = std::min(paddedChannels, channel + end - at);
+      const int64_t block = at / groups, first = at % groups;
+      const int64_t stop = std::min(groups, first + end - at);
       withElement(from, [&]<typename S>(S*) {
         withElement(dtype, [&]<typename P>(P*) {
           packChannels(reinterpret_cast<const S*>(source) + strides.origin + block * outputsPerBlock * strides.output,
-                       strides, outputsOf(block), *this, channel, stop,
+                       strides, outputsOf(block), *this, first, stop,
                        reinterpret_cast<P*>(packed + block * blockBytes()));
         });
       });
-      at += stop - channel;
+      at += stop - first;
     }
   });
 }
