@@ -31,20 +31,24 @@ JCS_INLINE Number loadBytes(const uint8_t* p, const ByteCode& code) {
   }
 }
 
-/// Rounds ties to even before the zero is added; a NaN becomes 0.
+/// Steps of a byte from its zero: ties are rounded to even before that is added; a NaN becomes 0.
 template <typename Number>
-JCS_INLINE void storeBytes(uint8_t* p, const Number& x, const ByteCode& code) {
+JCS_INLINE void storeSteps(uint8_t* p, Number steps, const ByteCode& code) {
   constexpr float kRound = 12582912.0f;  // 1.5 · 2²³: adding it rounds to an integer, kept in the low bits
-  Number steps = x * code.inverse;
   steps = steps > -code.zero ? steps : Number{} - code.zero;
   steps = steps < 255.0f - code.zero ? steps : Number{} + (255.0f - code.zero);
-  const auto bits = (bitsOf(Number(steps + kRound)) + code.zeroByte) & 0xffu;
+  const auto bits = bitsOf(Number(steps + kRound)) + code.zeroByte;
   if constexpr (std::is_same_v<Number, float>) {
     *p = static_cast<uint8_t>(bits);
   } else {
     const auto bytes = __builtin_convertvector(bits, typename LanesOf<Number>::Bytes);
     std::memcpy(p, &bytes, sizeof bytes);
   }
+}
+
+template <typename Number>
+JCS_INLINE void storeBytes(uint8_t* p, const Number& x, const ByteCode& code) {
+  storeSteps(p, Number(x * code.inverse), code);
 }
 
 /// Sums of products of floats.
@@ -59,34 +63,40 @@ struct FloatSums {
   }
 };
 
-/// Sums of products of bytes by rounded weights: those of `input.zero` are taken off, and the scales put on.
+/// What the sums of an output are brought to numbers by, or to the steps of bytes: (sum − zeros) · factor + offset.
+/// Each run prepares them, of its weights' and the bias.
+struct OutputScales {
+  const float* factors = nullptr;
+  const float* offsets = nullptr;
+  const int32_t* zeros = nullptr;  ///< what the input's zero has added to the sums
+
+  OutputScales from(int64_t output) const { return {factors + output, offsets + output, zeros + output}; }
+};
+
+/// Sums of products of bytes by rounded weights.
 struct ByteSums {
   const int32_t* at;
   int64_t stride;
-  const float* bias;
-  const float* scales;        ///< of the weights, by output
-  const int32_t* weightSums;  ///< of the rounded weights of an output
-  float inputScale;
-  int32_t inputZero;
+  OutputScales scales;
 
   template <typename Number>
   JCS_INLINE Number get(int64_t pixel, int64_t output) const {
-    return numbers<Number>(at + pixel * stride + output, weightSums + output) *
-               (load<Number>(scales + output) * inputScale) +
-           load<Number>(bias + output);
+    return numbers<Number>(at + pixel * stride + output, scales.zeros + output) *
+               load<Number>(scales.factors + output) +
+           load<Number>(scales.offsets + output);
   }
 
  private:
   template <typename Number>
-  JCS_INLINE Number numbers(const int32_t* sums, const int32_t* ofWeights) const {
+  JCS_INLINE Number numbers(const int32_t* sums, const int32_t* ofZeros) const {
     if constexpr (std::is_same_v<Number, float>) {
-      return static_cast<float>(*sums - inputZero * *ofWeights);
+      return static_cast<float>(*sums - *ofZeros);
     } else {
       using Integers = typename LanesOf<Number>::Flags;
       Integers x, w;
       std::memcpy(&x, sums, sizeof x);
-      std::memcpy(&w, ofWeights, sizeof w);
-      return __builtin_convertvector(Integers(x - inputZero * w), Number);
+      std::memcpy(&w, ofZeros, sizeof w);
+      return __builtin_convertvector(Integers(x - w), Number);
     }
   }
 };
@@ -103,6 +113,18 @@ struct ResidualBytes {
   }
 };
 
+/// Residuals that are numbers, in steps of the result.
+template <typename T>
+struct ScaledRows {
+  ResidualRows<T> rows;
+  float scale;
+
+  template <typename Number>
+  JCS_INLINE Number at(int64_t pixel, int64_t output) const {
+    return rows.template at<Number>(pixel, output) * scale;
+  }
+};
+
 template <typename Y>
 struct Results {
   Y* at;
@@ -114,6 +136,8 @@ struct Results {
   }
 };
 
+/// Bytes of numbers, or of what is in their steps already.
+template <bool kInSteps>
 struct ByteResults {
   uint8_t* at;
   int64_t stride;
@@ -121,7 +145,11 @@ struct ByteResults {
 
   template <typename Number>
   JCS_INLINE void put(int64_t pixel, int64_t output, const Number& value) const {
-    storeBytes(at + pixel * stride + output, value, code);
+    uint8_t* const p = at + pixel * stride + output;
+    if constexpr (kInSteps)
+      storeSteps(p, value, code);
+    else
+      storeBytes(p, value, code);
   }
 };
 

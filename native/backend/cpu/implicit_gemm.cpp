@@ -9,9 +9,10 @@ namespace jcs::cpu {
 
 namespace {
 
-constexpr int64_t kMaxOutputs = 64;          // four AVX-512 registers of sums a pixel
-constexpr int64_t kMaxPixels = 192;          // sums of one product stay in the first-level cache
-constexpr int64_t kOwnRowPixels = 48;        // from here on a product does not run across rows
+constexpr int64_t kMaxOutputs = 64;    // four AVX-512 registers of sums a pixel
+constexpr int64_t kMaxPixels = 192;    // sums of one product stay in the first-level cache
+constexpr int64_t kDirectPixels = 96;  // of a 1×1 convolution, which is cut into pixels and outputs for the threads
+constexpr int64_t kOwnRowPixels = 48;  // from here on a product does not run across rows
 constexpr int64_t kBufferBytes = 320 << 10;  // of a 1 to 2 MiB second-level cache, which weights share
 
 template <typename T>
@@ -58,6 +59,7 @@ struct ImplicitGemm::Run {
   const float* bias;
   const std::byte* residual;
   std::byte *y, *scratch;
+  OutputScales scales{};  ///< of bytes
 };
 
 ImplicitGemm::ImplicitGemm(CpuDevice& device, const KernelOptions& options, const GemmConvolution& convolution)
@@ -85,8 +87,11 @@ void ImplicitGemm::chooseBlocks() {
   if (direct_) {
     weights_.paddedChannels = conv_.channels;
     const int64_t pixels = conv_.batch * conv_.outHeight * conv_.outWidth;
-    chunks_ = {{0, std::min(pixels, kMaxPixels)}};
-    lastChunks_ = {{0, pixels % kMaxPixels ? pixels % kMaxPixels : chunks_[0].count}};
+    directChunks_ = divideUp(pixels, kDirectPixels);
+    directPixels_ = divideUp(pixels, directChunks_);
+    directChunks_ = divideUp(pixels, directPixels_);
+    chunks_ = {{0, directPixels_}};
+    lastChunks_ = {{0, pixels - (directChunks_ - 1) * directPixels_}};
     threadBytes_ = alignedUp(sumsBytes);
     return;
   }
@@ -191,28 +196,43 @@ void ImplicitGemm::fillRows(const T* image, int64_t firstOutputRow, int64_t from
 template <typename Sums>
 void ImplicitGemm::storeRow(const Run& run, const Sums& sums, int64_t pixel, int64_t pixels, int64_t block) const {
   const int64_t first = block * weights_.outputsPerBlock, outputs = weights_.outputsOf(block);
+  const int64_t at = pixel * conv_.outPixelStride + first;
+  const int64_t residualAt = pixel * conv_.residualPixelStride + first;
   const auto store = [&](const auto& residual, const auto& results) {
     storePixels(pixels, outputs, sums, residual, results, Epilogue(conv_.activation));
   };
-  const auto storeWith = [&](const auto& residual) {
-    const int64_t at = pixel * conv_.outPixelStride + first;
-    if constexpr (std::is_same_v<Sums, ByteSums>)
-      if (conv_.outDtype == DType::kU8)
-        return store(residual,
-                     ByteResults{reinterpret_cast<uint8_t*>(run.y) + at, conv_.outPixelStride, ByteCode(conv_.output)});
-    withElement(conv_.outDtype, [&]<typename Y>(Y*) {
-      store(residual, Results<Y>{reinterpret_cast<Y*>(run.y) + at, conv_.outPixelStride});
-    });
-  };
-  if (!run.residual) return storeWith(NoResidual{});
-  const int64_t at = pixel * conv_.residualPixelStride + first;
-  if constexpr (std::is_same_v<Sums, ByteSums>)
+  if constexpr (std::is_same_v<Sums, ByteSums>) {
+    const float scale = resultScale();
+    const auto storeWith = [&](const auto& residual) {
+      uint8_t* const bytes = reinterpret_cast<uint8_t*>(run.y) + at;
+      const ByteCode code(conv_.output);
+      if (countsSteps()) return store(residual, ByteResults<true>{bytes, conv_.outPixelStride, code});
+      if (conv_.outDtype == DType::kU8) return store(residual, ByteResults<false>{bytes, conv_.outPixelStride, code});
+      withElement(conv_.outDtype, [&]<typename Y>(Y*) {
+        store(residual, Results<Y>{reinterpret_cast<Y*>(run.y) + at, conv_.outPixelStride});
+      });
+    };
+    if (!run.residual) return storeWith(NoResidual{});
     if (conv_.residualDtype == DType::kU8)
-      return storeWith(ResidualBytes{reinterpret_cast<const uint8_t*>(run.residual) + at, conv_.residualPixelStride,
-                                     ByteCode(conv_.residual)});
-  withElement(conv_.residualDtype, [&]<typename R>(R*) {
-    storeWith(ResidualRows<R>{reinterpret_cast<const R*>(run.residual) + at, conv_.residualPixelStride});
-  });
+      return storeWith(ResidualBytes{reinterpret_cast<const uint8_t*>(run.residual) + residualAt,
+                                     conv_.residualPixelStride,
+                                     ByteCode({.scale = conv_.residual.scale * scale, .zero = conv_.residual.zero})});
+    withElement(conv_.residualDtype, [&]<typename R>(R*) {
+      const R* const rows = reinterpret_cast<const R*>(run.residual) + residualAt;
+      storeWith(ScaledRows<R>{{rows, conv_.residualPixelStride}, scale});
+    });
+  } else {
+    const auto storeWith = [&](const auto& residual) {
+      withElement(conv_.outDtype, [&]<typename Y>(Y*) {
+        store(residual, Results<Y>{reinterpret_cast<Y*>(run.y) + at, conv_.outPixelStride});
+      });
+    };
+    if (!run.residual) return storeWith(NoResidual{});
+    withElement(conv_.residualDtype, [&]<typename R>(R*) {
+      const R* const rows = reinterpret_cast<const R*>(run.residual) + residualAt;
+      storeWith(ResidualRows<R>{rows, conv_.residualPixelStride});
+    });
+  }
 }
 
 void ImplicitGemm::storeChunk(const Run& run, const std::byte* sums, const Chunk& chunk, int64_t image,
@@ -226,15 +246,12 @@ void ImplicitGemm::storeChunk(const Run& run, const std::byte* sums, const Chunk
     if (at < end) {
       const int64_t pixel = direct_ ? at : (image * conv_.outHeight + firstRow + row) * conv_.outWidth + column;
       const std::byte* const from = sums + (at - chunk.first) * stride * 4;
-      const float* const bias = run.bias + first;
       if (conv_.dtype == DType::kU8)
-        storeRow(
-            run,
-            ByteSums{reinterpret_cast<const int32_t*>(from), stride, bias, weights_.scales(run.weights) + first,
-                     weights_.sums(run.weights) + first, conv_.input.scale, static_cast<int32_t>(conv_.input.zero)},
-            pixel, end - at, block);
+        storeRow(run, ByteSums{reinterpret_cast<const int32_t*>(from), stride, run.scales.from(first)}, pixel, end - at,
+                 block);
       else
-        storeRow(run, FloatSums{reinterpret_cast<const float*>(from), stride, bias}, pixel, end - at, block);
+        storeRow(run, FloatSums{reinterpret_cast<const float*>(from), stride, run.bias + first}, pixel, end - at,
+                 block);
     }
     at = (row + 1) * pitch;
   }
@@ -281,34 +298,56 @@ void ImplicitGemm::runRows(const Run& run, int64_t begin, int64_t end, int64_t f
   BatchedProduct::release();
 }
 
-/// 1×1: chunks [begin, end) of all pixels of the batch.
+/// 1×1: of chunks of all pixels of the batch times blocks of outputs those from `begin` to `end`.
 void ImplicitGemm::runPixels(const Run& run, int64_t begin, int64_t end, int thread) const {
   std::byte* const sums = run.scratch + thread * threadBytes_;
   std::byte* const scratchpad = sums + kMaxPixels * weights_.outputsPerBlock * 4;
-  const int64_t pixels = conv_.batch * conv_.outHeight * conv_.outWidth;
   const BatchedProduct* configured = nullptr;
   for (int64_t unit = begin; unit < end; ++unit) {
-    const int64_t first = unit * kMaxPixels;
-    const Chunk chunk{first, std::min(kMaxPixels, pixels - first)};
-    for (int64_t block = 0; block < weights_.blocks(); ++block) {
-      const BatchedProduct& made = product(chunk.count, weights_.outputsOf(block));
-      if (configured != &made) made.configure();
-      configured = &made;
-      made.compute(run.x + first * conv_.pixelStride * sizeOf(conv_.dtype), run.weights + block * weights_.blockBytes(),
-                   taps_, sums, scratchpad);
-      storeChunk(run, sums, chunk, 0, 0, block);
-    }
+    const int64_t nth = unit / weights_.blocks(), block = unit % weights_.blocks();
+    const Chunk chunk{nth * directPixels_, (nth + 1 < directChunks_ ? chunks_ : lastChunks_)[0].count};
+    const BatchedProduct& made = product(chunk.count, weights_.outputsOf(block));
+    if (configured != &made) made.configure();
+    configured = &made;
+    made.compute(run.x + chunk.first * conv_.pixelStride * sizeOf(conv_.dtype),
+                 run.weights + block * weights_.blockBytes(), taps_, sums, scratchpad);
+    storeChunk(run, sums, chunk, 0, 0, block);
   }
   BatchedProduct::release();
 }
 
+/// Whether results of bytes are computed as steps, which saves a product each. Sigmoid takes numbers.
+bool ImplicitGemm::countsSteps() const {
+  return conv_.outDtype == DType::kU8 && conv_.activation != Activation::kSigmoid;
+}
+
+float ImplicitGemm::resultScale() const { return countsSteps() ? 1.0f / conv_.output.scale : 1.0f; }
+
+OutputScales ImplicitGemm::scaleOutputs(const std::byte* weights, const float* bias, std::byte* scratch) const {
+  auto* const factors = reinterpret_cast<float*>(scratch);
+  auto* const offsets = reinterpret_cast<float*>(scratch + scalesBytes());
+  auto* const zeros = reinterpret_cast<int32_t*>(scratch + 2 * scalesBytes());
+  const float scale = resultScale(), inputScale = conv_.input.scale * scale;
+  const auto inputZero = static_cast<int32_t>(conv_.input.zero);
+  const float* const weightScales = weights_.scales(weights);
+  const int32_t* const weightSums = weights_.sums(weights);
+  for (int64_t o = 0; o < conv_.outChannels; ++o) {
+    factors[o] = weightScales[o] * inputScale;
+    offsets[o] = bias[o] * scale;
+    zeros[o] = inputZero * weightSums[o];
+  }
+  return {factors, offsets, zeros};
+}
+
 void ImplicitGemm::run(const std::byte* x, const std::byte* weights, const float* bias, const std::byte* residual,
                        std::byte* y, std::byte* scratch) const {
-  const Run pointers{x, weights, bias ? bias : noBias_.data(), residual, y, scratch};
+  Run pointers{x, weights, bias ? bias : noBias_.data(), residual, y, scratch};
+  if (conv_.dtype == DType::kU8)
+    pointers.scales = scaleOutputs(weights, pointers.bias, scratch + threads_ * threadBytes_);
   if (direct_) {
-    const int64_t units = divideUp(conv_.batch * conv_.outHeight * conv_.outWidth, kMaxPixels);
     device_.pool().parallelFor(
-        threads_, units, 1, [&](int64_t begin, int64_t end, int thread) { runPixels(pointers, begin, end, thread); });
+        threads_, directChunks_ * weights_.blocks(), 1,
+        [&](int64_t begin, int64_t end, int thread) { runPixels(pointers, begin, end, thread); });
     return;
   }
   const int64_t units = conv_.batch * blocksPerImage_;

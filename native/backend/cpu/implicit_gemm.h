@@ -11,6 +11,8 @@
 
 namespace jcs::cpu {
 
+struct OutputScales;  // gemm_epilogue.h
+
 /// A convolution without groups, between tensors N×H×W×C whose pixels lie any distance apart.
 struct GemmConvolution {
   int64_t batch = 0, height = 0, width = 0, channels = 0, pixelStride = 0;  ///< of x
@@ -50,7 +52,7 @@ class ImplicitGemm {
   std::string implementation() const { return products_.begin()->second.implementation() + ":implicit"; }
   Arithmetic arithmetic() const { return {}; }
 
-  int64_t scratchBytes() const { return threads_ * threadBytes_; }
+  int64_t scratchBytes() const { return threads_ * threadBytes_ + (conv_.dtype == DType::kU8 ? 3 * scalesBytes() : 0); }
   /// `bias` and `residual` may be null; `bias` is float32.
   void run(const std::byte* x, const std::byte* weights, const float* bias, const std::byte* residual, std::byte* y,
            std::byte* scratch) const;
@@ -70,6 +72,10 @@ class ImplicitGemm {
 
   void runRows(const Run& run, int64_t begin, int64_t end, int64_t firstBlock, int64_t lastBlock, int thread) const;
   void runPixels(const Run& run, int64_t begin, int64_t end, int thread) const;
+  bool countsSteps() const;
+  float resultScale() const;
+  int64_t scalesBytes() const { return alignedUp(conv_.outChannels * 4); }
+  OutputScales scaleOutputs(const std::byte* weights, const float* bias, std::byte* scratch) const;
   template <typename T>
   void fillRows(const T* image, int64_t firstOutputRow, int64_t from, int64_t to, T* buffer) const;
   void storeChunk(const Run& run, const std::byte* sums, const Chunk& chunk, int64_t image, int64_t firstRow,
@@ -81,8 +87,9 @@ class ImplicitGemm {
   CpuDevice& device_;
   int threads_;
   GemmConvolution conv_;
-  std::vector<float> noBias_;   ///< zeros
-  bool direct_ = false;         ///< 1×1 on x itself
+  std::vector<float> noBias_;                    ///< zeros
+  bool direct_ = false;                          ///< 1×1 on x itself
+  int64_t directChunks_ = 0, directPixels_ = 0;  ///< of it: parts of all pixels, and of how many each but the last is
   bool mergesColumns_ = false;  ///< the taps of a kernel row are one product: their pixels are neighbours
   GemmWeights weights_;         ///< `paddedChannels` are those in the buffer
   int64_t pitch_ = 0;           ///< buffer pixels from row to row
