@@ -8,7 +8,8 @@ namespace jcs::cpu {
 
 namespace {
 
-constexpr int kSpins = 2000;  // 20 to 60 µs, longer than the gap between two kernels
+constexpr int kSpins = 2000;    // 20 to 60 µs, longer than the gap between two kernels
+constexpr int64_t kPieces = 8;  // of a thread's range: what a displaced thread keeps others waiting for
 
 thread_local bool insideLoopFlag = false;
 
@@ -22,19 +23,37 @@ void relax() {
 
 /// Returns once `value` differs from `old`.
 template <typename T>
-void awaitChange(const std::atomic<T>& value, T old) {
+T awaitChange(const std::atomic<T>& value, T old) {
   for (int spin = 0; spin < kSpins; ++spin) {
-    if (value.load(std::memory_order_acquire) != old) return;
+    if (const T now = value.load(std::memory_order_acquire); now != old) return now;
     relax();
   }
   value.wait(old, std::memory_order_acquire);
+  return value.load(std::memory_order_acquire);
+}
+
+uint64_t packed(uint64_t first, uint64_t last) { return last << 32 | first; }
+
+/// Takes the first or the last of the pieces, or none: −1.
+int64_t take(std::atomic<uint64_t>& left, bool fromFront) {
+  for (uint64_t now = left.load(std::memory_order_relaxed);;) {
+    const uint64_t first = now & 0xffffffff, last = now >> 32;
+    if (first == last) return -1;
+    const uint64_t then = fromFront ? packed(first + 1, last) : packed(first, last - 1);
+    if (left.compare_exchange_weak(now, then, std::memory_order_relaxed))
+      return static_cast<int64_t>(fromFront ? first : last - 1);
+  }
+}
+
+int64_t rangesOf(int threads, int64_t count, int64_t grain) {
+  return std::clamp<int64_t>(count / std::max<int64_t>(grain, 1), 1, threads);
 }
 
 }  // namespace
 
 bool ThreadPool::insideLoop() { return insideLoopFlag; }
 
-ThreadPool::ThreadPool(int threads) {
+ThreadPool::ThreadPool(int threads) : pieces_(static_cast<size_t>(std::max(threads, 1))) {
   invariant(threads >= 1, "a thread pool has at least one thread");
   try {
     for (int i = 1; i < threads; ++i) {
@@ -52,23 +71,23 @@ ThreadPool::ThreadPool(int threads) {
 ThreadPool::~ThreadPool() { stop(); }
 
 void ThreadPool::stop() noexcept {
-  stopping_.store(true);
   for (auto& worker : workers_) {
-    worker->signal.fetch_add(1);
-    worker->signal.notify_one();
+    worker->phase.store(Phase::kStopping);
+    worker->phase.notify_one();
   }
   for (auto& worker : workers_) worker->thread.join();
 }
 
 void ThreadPool::work(Worker& worker, int index) {
   insideLoopFlag = true;
-  uint32_t seen = 0;
   for (;;) {
-    awaitChange(worker.signal, seen);
-    ++seen;
-    if (stopping_.load()) return;
+    Phase phase = awaitChange(worker.phase, Phase::kIdle);
+    if (phase == Phase::kStopping) return;
+    phase = Phase::kOffered;
+    if (!worker.phase.compare_exchange_strong(phase, Phase::kTaken, std::memory_order_acq_rel)) continue;
     execute(index);
-    if (running_.fetch_sub(1, std::memory_order_acq_rel) == 1) running_.notify_one();
+    worker.phase.store(Phase::kIdle, std::memory_order_release);
+    worker.phase.notify_one();
   }
 }
 
@@ -81,6 +100,28 @@ void ThreadPool::execute(int index) noexcept {
   }
 }
 
+/// With `callers_` held.
+void ThreadPool::share(int count, const std::function<void(int)>& body) {
+  body_ = &body;
+  for (int i = 1; i < count; ++i) {
+    std::atomic<Phase>& phase = workers_[static_cast<size_t>(i) - 1]->phase;
+    phase.store(Phase::kOffered, std::memory_order_release);
+    phase.notify_one();
+  }
+  insideLoopFlag = true;
+  execute(0);
+  for (int i = 1; i < count; ++i) {
+    Phase phase = Phase::kOffered;
+    if (workers_[static_cast<size_t>(i) - 1]->phase.compare_exchange_strong(phase, Phase::kIdle,
+                                                                            std::memory_order_acq_rel))
+      execute(i);
+  }
+  insideLoopFlag = false;
+  for (int i = 1; i < count; ++i) awaitChange(workers_[static_cast<size_t>(i) - 1]->phase, Phase::kTaken);
+  body_ = nullptr;
+  if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+}
+
 void ThreadPool::run(int count, const std::function<void(int)>& body) {
   invariant(count <= threads(), "a loop asks for more threads than the pool has");
   if (count <= 1 || insideLoopFlag) {
@@ -88,31 +129,47 @@ void ThreadPool::run(int count, const std::function<void(int)>& body) {
     return;
   }
   const std::lock_guard lock(callers_);
-  body_ = &body;
-  running_.store(count - 1, std::memory_order_relaxed);
-  for (int i = 1; i < count; ++i) {
-    std::atomic<uint32_t>& signal = workers_[static_cast<size_t>(i) - 1]->signal;
-    signal.fetch_add(1, std::memory_order_release);
-    signal.notify_one();
-  }
-  insideLoopFlag = true;
-  execute(0);
-  insideLoopFlag = false;
-  for (int left = running_.load(std::memory_order_acquire); left != 0; left = running_.load(std::memory_order_acquire))
-    awaitChange(running_, left);
-  body_ = nullptr;
-  if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+  share(count, body);
 }
 
 void ThreadPool::parallelFor(int threads, int64_t count, int64_t grain,
                              const std::function<void(int64_t, int64_t, int)>& body) {
   if (count <= 0) return;
-  const int64_t parts = std::clamp<int64_t>(count / std::max<int64_t>(grain, 1), 1, threads);
-  if (parts == 1) return body(0, count, 0);
-  run(static_cast<int>(parts), [&](int i) {
-    const int64_t begin = count * i / parts, end = count * (i + 1) / parts;
-    if (begin < end) body(begin, end, i);
+  const int64_t ranges = rangesOf(threads, count, grain);
+  if (ranges == 1) return body(0, count, 0);
+  // Pieces are of one length in all ranges, but for the last one of each.
+  const int64_t length = std::max(grain, (count / ranges + kPieces - 1) / kPieces);
+  const auto start = [&](int64_t range) { return count * range / ranges; };
+  const auto piecesOf = [&](int64_t range) { return (start(range + 1) - start(range) + length - 1) / length; };
+  const auto compute = [&](int64_t range, int64_t piece, int thread) {
+    const int64_t begin = start(range) + piece * length;
+    body(begin, std::min(begin + length, start(range + 1)), thread);
+  };
+  if (insideLoopFlag) {
+    for (int64_t range = 0; range < ranges; ++range)
+      for (int64_t piece = 0; piece < piecesOf(range); ++piece) compute(range, piece, static_cast<int>(range));
+    return;
+  }
+  invariant(ranges <= this->threads(), "a loop asks for more threads than the pool has");
+  const std::lock_guard lock(callers_);
+  for (int64_t range = 0; range < ranges; ++range)
+    pieces_[static_cast<size_t>(range)].left.store(packed(0, static_cast<uint64_t>(piecesOf(range))),
+                                                   std::memory_order_relaxed);
+  share(static_cast<int>(ranges), [&](int thread) {
+    for (int64_t i = 0; i < ranges; ++i) {
+      const int64_t range = (thread + i) % ranges;
+      std::atomic<uint64_t>& left = pieces_[static_cast<size_t>(range)].left;
+      for (int64_t piece = take(left, i == 0); piece >= 0; piece = take(left, i == 0)) compute(range, piece, thread);
+    }
   });
+}
+
+void ThreadPool::parallelRanges(int threads, int64_t count, int64_t grain,
+                                const std::function<void(int64_t, int64_t, int)>& body) {
+  if (count <= 0) return;
+  const int64_t ranges = rangesOf(threads, count, grain);
+  if (ranges == 1) return body(0, count, 0);
+  run(static_cast<int>(ranges), [&](int i) { body(count * i / ranges, count * (i + 1) / ranges, i); });
 }
 
 }  // namespace jcs::cpu

@@ -160,7 +160,7 @@ void WinogradWeightGradient::runShared(const std::byte* x, const std::byte* dy, 
 /// Each thread sums its own tiles; then the sums are added.
 void WinogradWeightGradient::runSeparately(const std::byte* x, const std::byte* dy, std::byte* scratch) const {
   std::vector<char> used(static_cast<size_t>(lanes_));
-  device_.pool().parallelFor(threads_, tiling_.count(), kLeastTiles, [&](int64_t begin, int64_t end, int thread) {
+  device_.pool().parallelRanges(threads_, tiling_.count(), kLeastTiles, [&](int64_t begin, int64_t end, int thread) {
     const Lane own = lane(scratch, thread);
     used[static_cast<size_t>(thread)] = 1;
     for (int64_t first = begin; first < end; first += tilesPerBlock_) {
