@@ -27,6 +27,7 @@ class Workload {
  public:
   Workload(std::string label, const Graph& graph, std::shared_ptr<Backend> backend, DType activation)
       : name(std::move(label)),
+        packsWeights(!graph.assignments().empty()),
         program_(graph, backend,
                  {.activation = activation, .kernels = {.threads = std::max(backend->device().threads, 1)}}),
         states_(backend),
@@ -48,6 +49,7 @@ class Workload {
   }
 
   const std::string name;
+  const bool packsWeights;  ///< in every run: it changes state
   std::vector<compiler::Program::StepInfo> steps;
 
  private:
@@ -66,24 +68,38 @@ class Workload {
 
 /// What the machine does per second at its best, and how long it takes to wake its threads for a short loop.
 struct Rates {
-  double flops, bytes, startSeconds;
+  double flops, bytes;
+  double packedBytes;  ///< of weights that a step changes, brought into the order that kernels read, or back
+  double startSeconds;
 };
 
+/// Of a convolution or a gradient of one.
+double weightBytes(const compiler::Program::StepInfo& step) {
+  if (step.op == Conv2dWeightGradient::kName) return static_cast<double>(step.outputs[0].bytes());
+  const bool readsWeights = step.op == Conv2d::kName || step.op == Conv2dInputGradient::kName;
+  return readsWeights ? static_cast<double>(step.inputs[1].bytes()) : 0;
+}
+
 Rates measureRates(const std::shared_ptr<Backend>& backend, DType activation) {
-  Graph product, addition, brief;
+  Graph product, addition, packing, brief;
   // A 1×1 convolution is a plain product; the sums of 64 MiB operands come from memory.
   const Value x = product.input("x", {DType::kF32, {1, 64, 64, 512}});
   product.output("y", conv2d(x, product.state("w", {DType::kF32, {512, 512, 1, 1}}), std::nullopt, {}));
   const TensorType large{DType::kF32, {1, 512, 512, 64}};
   addition.output("sum", add(addition.input("a", large), addition.input("b", large)));
+  // Of one pixel, little else is to be done.
+  const Value weights = packing.state("w", {DType::kF32, {512, 512, 3, 3}});
+  packing.output("y", conv2d(packing.input("x", {DType::kF32, {1, 1, 1, 512}}), weights, std::nullopt, {.padding = 1}));
+  packing.assign(weights, multiply(weights, 1.0f));
   const TensorType small{DType::kF32, {1, 32, 32, 64}};
   brief.output("sum", add(brief.input("a", small), brief.input("b", small)));
   Workload multiply("product", product, backend, activation), sum("addition", addition, backend, DType::kF32),
-      start("start", brief, backend, DType::kF32);
-  for (int i = 0; i < kRuns; ++i) multiply.run(), sum.run(), start.run();
-  Rates rates{0, 0, kStartSeconds};
+      pack("packing", packing, backend, activation), start("start", brief, backend, DType::kF32);
+  for (int i = 0; i < kRuns; ++i) multiply.run(), sum.run(), pack.run(), start.run();
+  Rates rates{0, 0, 0, kStartSeconds};
   for (const auto& step : multiply.steps) rates.flops = std::max(rates.flops, step.flops / step.seconds);
   for (const auto& step : sum.steps) rates.bytes = std::max(rates.bytes, step.bytes / step.seconds);
+  for (const auto& step : pack.steps) rates.packedBytes = std::max(rates.packedBytes, weightBytes(step) / step.seconds);
   for (const auto& step : start.steps) rates.startSeconds = std::max(rates.startSeconds, step.seconds);
   return rates;
 }
@@ -93,9 +109,11 @@ std::map<std::string, std::string> slowSteps(const Workload& workload, const Rat
   std::map<std::string, std::string> slow;
   for (const compiler::Program::StepInfo& step : workload.steps) {
     if (step.scope.starts_with(kUnmeasured)) continue;
-    const double least = step.flops / rates.flops + step.bytes / rates.bytes;
+    const double packed = workload.packsWeights ? weightBytes(step) : 0;
+    const double least = step.flops / rates.flops + step.bytes / rates.bytes + packed / rates.packedBytes;
+    const int loops = packed > 0 ? 2 : 1;  // it packs, and multiplies
     std::string& failure = slow[step.op + " (" + step.implementation + ")"];
-    if (step.seconds <= least / kLeastShare + rates.startSeconds || !failure.empty()) continue;
+    if (step.seconds <= least / kLeastShare + loops * rates.startSeconds || !failure.empty()) continue;
     char text[300];
     std::snprintf(text, sizeof text, "%.2f ms for what the machine's rates allow in %.2f ms: %s {%s} at '%s' to %s",
                   step.seconds * 1e3, least * 1e3, step.op.c_str(), step.attributes.c_str(), step.scope.c_str(),
@@ -116,7 +134,7 @@ void check(const std::string& name, const Graph& graph, const std::shared_ptr<Ba
     if (i % kRunsPerRates == kRunsPerRates - 1) {
       const Rates now = measureRates(backend, activation);
       rates = {std::min(rates.flops, now.flops), std::min(rates.bytes, now.bytes),
-               std::max(rates.startSeconds, now.startSeconds)};
+               std::min(rates.packedBytes, now.packedBytes), std::max(rates.startSeconds, now.startSeconds)};
     }
   }
   for (const auto& [op, failure] : slow) results.push_back({workload.name + ": rate of " + op, failure});

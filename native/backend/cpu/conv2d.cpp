@@ -83,7 +83,7 @@ bool isDense(const Prepare& p) {
 
 /// Whether training, which packs weights in every step, does little else: oneDNN takes five times as long for that.
 bool isMostlyPacking(const GemmConvolution& c) {
-  return c.kernelHeight * c.kernelWidth > 9 || c.batch * c.outHeight * c.outWidth <= 16;
+  return c.kernelHeight * c.kernelWidth > 9 || c.outHeight * c.outWidth <= 16;
 }
 
 std::unique_ptr<Kernel> prepareConv2d(const Prepare& p) {
