@@ -112,12 +112,14 @@ t.test('a segmenter keeps its masks', async (t) => {
   t.ok(layers.length > 30)
 })
 
-t.test('layers that are no faster are left where that is measured', { skip: isFast }, async (t) => {
-  await using model = await createModel({ network: 'res2net50-v1b', width: 0.5 }, { device: 'cpu' })
-  // Without instructions for it, 8-bit products are loops.
-  const { layers } = await quantize(model, slices.slice(0, 1), { measureSpeed: true, largestChange: 1 })
-  t.ok(layers.filter(({ leftFor }) => leftFor === 'speed').length > layers.length / 2)
-})
+// Where the processor has instructions for it, which layers are faster is its clock's affair.
+if (!isFast)
+  t.test('layers that are no faster are left where that is measured', async (t) => {
+    await using model = await createModel({ network: 'res2net50-v1b', width: 0.5 }, { device: 'cpu' })
+    // Without instructions for it, 8-bit products are loops.
+    const { layers } = await quantize(model, slices.slice(0, 1), { measureSpeed: true, largestChange: 1 })
+    t.ok(layers.filter(({ leftFor }) => leftFor === 'speed').length > layers.length / 2)
+  })
 
 for (const task of ['classification', 'segmentation'] as const) {
   t.test(`ONNX Runtime computes the same in 8 bits: ${task}`, async (t) => {
@@ -201,9 +203,11 @@ t.test('jcs quantize writes a model that loads', async (t) => {
     promisify(execFile)(process.execPath, [join(repositoryRoot, 'dist/cli/main.js'), ...words])
   const flags = ['--largest-change', '0.1', '--device', 'cpu']
   const { stdout } = await jcs('quantize', directory, '--model', file, '--out', out, ...flags)
-  t.match(stdout, /of \d+ layers in 8 bits/)
+  // How many are faster in 8 bits is the processor's affair.
   await using loaded = await loadModel(out)
-  t.ok(loaded.quantizedLayers.length > 0)
+  t.equal(loaded.quantizedLayers.length, Number(/(\d+) of \d+ layers in 8 bits/.exec(stdout)?.[1]))
+  await quantize(model, slices, { largestChange: 1, measureSpeed: false })
+  await model.save(out)
   const sizes: number[] = []
   for (const flags of [[], ['--no-int8']]) {
     const onnx = join(directory, `network${sizes.length}.onnx`)
