@@ -36,7 +36,8 @@ endfunction()
 
 # With the targets of fuzz/native, which test/native/fuzz_test.cpp gives random bytes.
 jcs_test(jcs_native_tests test/native fuzz/native)
-target_sources(jcs_native_tests PRIVATE "${CMAKE_SOURCE_DIR}/native/backend/cpu/thread_pool.cpp") # which is no oneDNN
+# The CPU backend's thread pool is tested by itself: it needs nothing of oneDNN.
+target_sources(jcs_native_tests PRIVATE "${CMAKE_SOURCE_DIR}/native/backend/cpu/thread_pool.cpp")
 jcs_test(jcs_conformance test/conformance)
 
 # jcs_allocations: what becomes of refused memory. It defines malloc, which a sanitizer does, too.

@@ -96,7 +96,7 @@ Rates measureRates(const std::shared_ptr<Backend>& backend, DType activation) {
   Workload multiply("product", product, backend, activation), sum("addition", addition, backend, DType::kF32),
       pack("packing", packing, backend, activation), start("start", brief, backend, DType::kF32);
   for (int i = 0; i < kRuns; ++i) multiply.run(), sum.run(), pack.run(), start.run();
-  Rates rates{0, 0, 0, kStartSeconds};
+  Rates rates{.flops = 0, .bytes = 0, .packedBytes = 0, .startSeconds = kStartSeconds};
   for (const auto& step : multiply.steps) rates.flops = std::max(rates.flops, step.flops / step.seconds);
   for (const auto& step : sum.steps) rates.bytes = std::max(rates.bytes, step.bytes / step.seconds);
   for (const auto& step : pack.steps) rates.packedBytes = std::max(rates.packedBytes, weightBytes(step) / step.seconds);

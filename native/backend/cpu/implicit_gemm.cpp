@@ -87,11 +87,10 @@ void ImplicitGemm::chooseBlocks() {
   if (direct_) {
     weights_.paddedChannels = conv_.channels;
     const int64_t pixels = conv_.batch * conv_.outHeight * conv_.outWidth;
-    directChunks_ = divideUp(pixels, kDirectPixels);
-    directPixels_ = divideUp(pixels, directChunks_);
-    directChunks_ = divideUp(pixels, directPixels_);
-    chunks_ = {{0, directPixels_}};
-    lastChunks_ = {{0, pixels - (directChunks_ - 1) * directPixels_}};
+    const int64_t even = divideUp(pixels, divideUp(pixels, kDirectPixels));
+    directChunks_ = divideUp(pixels, even);
+    chunks_ = {{0, even}};
+    lastChunks_ = {{0, pixels - (directChunks_ - 1) * even}};
     threadBytes_ = alignedUp(sumsBytes);
     return;
   }
@@ -201,38 +200,31 @@ void ImplicitGemm::storeRow(const Run& run, const Sums& sums, int64_t pixel, int
   const auto store = [&](const auto& residual, const auto& results) {
     storePixels(pixels, outputs, sums, residual, results, Epilogue(conv_.activation));
   };
-  if constexpr (std::is_same_v<Sums, ByteSums>) {
-    const float scale = resultScale();
-    const auto storeWith = [&](const auto& residual) {
+  constexpr bool kOfBytes = std::is_same_v<Sums, ByteSums>;
+  const auto storeWith = [&](const auto& residual) {
+    if constexpr (kOfBytes) {
       uint8_t* const bytes = reinterpret_cast<uint8_t*>(run.y) + at;
       const ByteCode code(conv_.output);
       if (countsSteps()) return store(residual, ByteResults<true>{bytes, conv_.outPixelStride, code});
       if (conv_.outDtype == DType::kU8) return store(residual, ByteResults<false>{bytes, conv_.outPixelStride, code});
-      withElement(conv_.outDtype, [&]<typename Y>(Y*) {
-        store(residual, Results<Y>{reinterpret_cast<Y*>(run.y) + at, conv_.outPixelStride});
-      });
-    };
-    if (!run.residual) return storeWith(NoResidual{});
+    }
+    withElement(conv_.outDtype, [&]<typename Y>(Y*) {
+      store(residual, Results<Y>{reinterpret_cast<Y*>(run.y) + at, conv_.outPixelStride});
+    });
+  };
+  if (!run.residual) return storeWith(NoResidual{});
+  if constexpr (kOfBytes)
     if (conv_.residualDtype == DType::kU8)
-      return storeWith(ResidualBytes{reinterpret_cast<const uint8_t*>(run.residual) + residualAt,
-                                     conv_.residualPixelStride,
-                                     ByteCode({.scale = conv_.residual.scale * scale, .zero = conv_.residual.zero})});
-    withElement(conv_.residualDtype, [&]<typename R>(R*) {
-      const R* const rows = reinterpret_cast<const R*>(run.residual) + residualAt;
-      storeWith(ScaledRows<R>{{rows, conv_.residualPixelStride}, scale});
-    });
-  } else {
-    const auto storeWith = [&](const auto& residual) {
-      withElement(conv_.outDtype, [&]<typename Y>(Y*) {
-        store(residual, Results<Y>{reinterpret_cast<Y*>(run.y) + at, conv_.outPixelStride});
-      });
-    };
-    if (!run.residual) return storeWith(NoResidual{});
-    withElement(conv_.residualDtype, [&]<typename R>(R*) {
-      const R* const rows = reinterpret_cast<const R*>(run.residual) + residualAt;
-      storeWith(ResidualRows<R>{rows, conv_.residualPixelStride});
-    });
-  }
+      return storeWith(
+          ResidualBytes{reinterpret_cast<const uint8_t*>(run.residual) + residualAt, conv_.residualPixelStride,
+                        ByteCode({.scale = conv_.residual.scale * resultScale(), .zero = conv_.residual.zero})});
+  withElement(conv_.residualDtype, [&]<typename R>(R*) {
+    const ResidualRows<R> rows{reinterpret_cast<const R*>(run.residual) + residualAt, conv_.residualPixelStride};
+    if constexpr (kOfBytes)
+      storeWith(ScaledRows<R>{rows, resultScale()});
+    else
+      storeWith(rows);
+  });
 }
 
 void ImplicitGemm::storeChunk(const Run& run, const std::byte* sums, const Chunk& chunk, int64_t image,
@@ -305,7 +297,7 @@ void ImplicitGemm::runPixels(const Run& run, int64_t begin, int64_t end, int thr
   const BatchedProduct* configured = nullptr;
   for (int64_t unit = begin; unit < end; ++unit) {
     const int64_t nth = unit / weights_.blocks(), block = unit % weights_.blocks();
-    const Chunk chunk{nth * directPixels_, (nth + 1 < directChunks_ ? chunks_ : lastChunks_)[0].count};
+    const Chunk chunk{nth * chunks_[0].count, (nth + 1 < directChunks_ ? chunks_ : lastChunks_)[0].count};
     const BatchedProduct& made = product(chunk.count, weights_.outputsOf(block));
     if (configured != &made) made.configure();
     configured = &made;

@@ -73,6 +73,7 @@ class ImplicitGemm {
   void runRows(const Run& run, int64_t begin, int64_t end, int64_t firstBlock, int64_t lastBlock, int thread) const;
   void runPixels(const Run& run, int64_t begin, int64_t end, int thread) const;
   bool countsSteps() const;
+  /// What numbers are multiplied by to be results: 1, or steps of bytes.
   float resultScale() const;
   int64_t scalesBytes() const { return alignedUp(conv_.outChannels * 4); }
   OutputScales scaleOutputs(const std::byte* weights, const float* bias, std::byte* scratch) const;
@@ -87,9 +88,9 @@ class ImplicitGemm {
   CpuDevice& device_;
   int threads_;
   GemmConvolution conv_;
-  std::vector<float> noBias_;                    ///< zeros
-  bool direct_ = false;                          ///< 1×1 on x itself
-  int64_t directChunks_ = 0, directPixels_ = 0;  ///< of it: parts of all pixels, and of how many each but the last is
+  std::vector<float> noBias_;   ///< zeros
+  bool direct_ = false;         ///< 1×1 on x itself
+  int64_t directChunks_ = 0;    ///< of it: parts of all pixels, of which the last may be shorter
   bool mergesColumns_ = false;  ///< the taps of a kernel row are one product: their pixels are neighbours
   GemmWeights weights_;         ///< `paddedChannels` are those in the buffer
   int64_t pitch_ = 0;           ///< buffer pixels from row to row
@@ -99,7 +100,7 @@ class ImplicitGemm {
   int64_t depth_ = 0;  ///< channels times merged taps: the inner extent of one product
   int64_t bufferBytes_ = 0, threadBytes_ = 0;
   ProductOffsets taps_;                     ///< into buffer and weights
-  std::vector<Chunk> chunks_, lastChunks_;  ///< of a full block of rows, of the last one
+  std::vector<Chunk> chunks_, lastChunks_;  ///< of a full block of rows, of the last one; 1×1: one part of all pixels
   std::map<std::pair<int64_t, int64_t>, BatchedProduct> products_;
 };
 

@@ -21,7 +21,7 @@ void relax() {
 #endif
 }
 
-/// Returns once `value` differs from `old`.
+/// What `value` is once it differs from `old`; that may have come back by then.
 template <typename T>
 T awaitChange(const std::atomic<T>& value, T old) {
   for (int spin = 0; spin < kSpins; ++spin) {
@@ -32,9 +32,15 @@ T awaitChange(const std::atomic<T>& value, T old) {
   return value.load(std::memory_order_acquire);
 }
 
+/// To `then`, where it is `now`.
+template <typename T>
+bool change(std::atomic<T>& value, T now, T then) {
+  return value.compare_exchange_strong(now, then, std::memory_order_acq_rel);
+}
+
 uint64_t packed(uint64_t first, uint64_t last) { return last << 32 | first; }
 
-/// Takes the first or the last of the pieces, or none: −1.
+/// Takes the first or the last of the pieces, or none: −1. Who offers and ends a loop orders memory.
 int64_t take(std::atomic<uint64_t>& left, bool fromFront) {
   for (uint64_t now = left.load(std::memory_order_relaxed);;) {
     const uint64_t first = now & 0xffffffff, last = now >> 32;
@@ -45,6 +51,7 @@ int64_t take(std::atomic<uint64_t>& left, bool fromFront) {
   }
 }
 
+/// Into how many ranges a loop is cut.
 int64_t rangesOf(int threads, int64_t count, int64_t grain) {
   return std::clamp<int64_t>(count / std::max<int64_t>(grain, 1), 1, threads);
 }
@@ -81,10 +88,8 @@ void ThreadPool::stop() noexcept {
 void ThreadPool::work(Worker& worker, int index) {
   insideLoopFlag = true;
   for (;;) {
-    Phase phase = awaitChange(worker.phase, Phase::kIdle);
-    if (phase == Phase::kStopping) return;
-    phase = Phase::kOffered;
-    if (!worker.phase.compare_exchange_strong(phase, Phase::kTaken, std::memory_order_acq_rel)) continue;
+    if (awaitChange(worker.phase, Phase::kIdle) == Phase::kStopping) return;
+    if (!change(worker.phase, Phase::kOffered, Phase::kTaken)) continue;  // withdrawn meanwhile
     execute(index);
     worker.phase.store(Phase::kIdle, std::memory_order_release);
     worker.phase.notify_one();
@@ -110,12 +115,8 @@ void ThreadPool::share(int count, const std::function<void(int)>& body) {
   }
   insideLoopFlag = true;
   execute(0);
-  for (int i = 1; i < count; ++i) {
-    Phase phase = Phase::kOffered;
-    if (workers_[static_cast<size_t>(i) - 1]->phase.compare_exchange_strong(phase, Phase::kIdle,
-                                                                            std::memory_order_acq_rel))
-      execute(i);
-  }
+  for (int i = 1; i < count; ++i)
+    if (change(workers_[static_cast<size_t>(i) - 1]->phase, Phase::kOffered, Phase::kIdle)) execute(i);
   insideLoopFlag = false;
   for (int i = 1; i < count; ++i) awaitChange(workers_[static_cast<size_t>(i) - 1]->phase, Phase::kTaken);
   body_ = nullptr;
